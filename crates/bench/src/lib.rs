@@ -1,0 +1,1 @@
+//! Benchmarks of RustDB beside its peers.

@@ -1,0 +1,3 @@
+//! The `rustdb` command.
+
+fn main() {}

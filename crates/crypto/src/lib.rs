@@ -1,0 +1,1 @@
+//! Key ring and authenticated sealing for RustDB's files.

@@ -1,0 +1,1 @@
+//! An embeddable, transactional database in one directory.

@@ -1,0 +1,17 @@
+//! RustDB's storage engine: an LSM tree in one directory.
+//!
+//! The crate knows bytes, sequence numbers and files. It does not know isolation levels, tables
+//! or SQL: `rustdb-txn` hands [`engine`] a closure that decides whether a commit may go ahead.
+//!
+//! The folder is the write path from top to bottom: a commit enters the engine's pipeline, is
+//! framed into the write-ahead log (`log`, `wal`), applied to a `memtable`, flushed to a sorted
+//! `table`, named by the `manifest`, and merged by `compaction`. Large values go around it, into
+//! `value` files. Every file is opened through an `envelope`, which checks or seals its blocks.
+
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod key;
+
+pub use error::{Corruption, Error, Result};
+pub use key::{EntryKind, FileNumber, KeyspaceId, MAX_SEQUENCE, SequenceNumber};

@@ -1,0 +1,1 @@
+//! Transactions over RustDB's storage engine: isolation, conflicts, locks, savepoints.

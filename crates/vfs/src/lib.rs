@@ -1,1 +1,14 @@
 //! The one seam to the world: files, clock, randomness and threads, real or simulated.
+//!
+//! Everything above this crate reaches the outside only through [`Vfs`], and waits only through
+//! [`sync`]. That is what makes power loss, full disks, lying hardware and thread schedules
+//! things a test can choose.
+//!
+//! This crate does not know what the bytes mean.
+
+mod file;
+pub mod sync;
+
+pub use file::{
+    DirEntry, File, FileExt, FileRef, JoinHandle, LockMode, Metadata, OpenMode, Vfs, VfsRef,
+};

@@ -82,9 +82,15 @@ impl Error {
     /// Wraps a system error with what was being done to which file.
     pub fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::StorageFull {
-            return Error::NoSpace { path: path.to_path_buf() };
+            return Error::NoSpace {
+                path: path.to_path_buf(),
+            };
         }
-        Error::Io { operation, path: path.to_path_buf(), source: Arc::new(source) }
+        Error::Io {
+            operation,
+            path: path.to_path_buf(),
+            source: Arc::new(source),
+        }
     }
 
     /// Reports damage in `path` at `offset`.
@@ -100,7 +106,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Io { operation, path, source } => {
+            Error::Io {
+                operation,
+                path,
+                source,
+            } => {
                 write!(f, "cannot {operation} `{}`: {source}", path.display())
             }
             Error::Corruption(c) => write!(
@@ -117,10 +127,15 @@ impl fmt::Display for Error {
             Error::NoSuchKeyspace(name) => write!(f, "keyspace `{name}` does not exist"),
             Error::KeyspaceExists(name) => write!(f, "keyspace `{name}` already exists"),
             Error::Rejected(r) => f.write_str(&r.message),
-            Error::NoSpace { path } => write!(f, "no space left on the disk of `{}`", path.display()),
+            Error::NoSpace { path } => {
+                write!(f, "no space left on the disk of `{}`", path.display())
+            }
             Error::ReadOnly => f.write_str("the database is open read-only"),
             Error::Poisoned(why) => {
-                write!(f, "the database stopped taking writes after a failure: {why}")
+                write!(
+                    f,
+                    "the database stopped taking writes after a failure: {why}"
+                )
             }
             Error::Busy => f.write_str("the database is busy"),
             Error::Closed => f.write_str("the database is closed"),

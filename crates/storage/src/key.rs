@@ -49,7 +49,7 @@ impl fmt::Debug for KeyspaceId {
 }
 
 /// Numbers a file of the database directory; also never given out twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileNumber(pub u64);
 
 impl fmt::Debug for FileNumber {

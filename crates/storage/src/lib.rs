@@ -10,8 +10,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod envelope;
 pub mod error;
 pub mod key;
+pub mod manifest;
+pub mod names;
 
 pub use error::{Corruption, Error, Result};
 pub use key::{EntryKind, FileNumber, KeyspaceId, MAX_SEQUENCE, SequenceNumber};

@@ -1,0 +1,488 @@
+//! What every file of a database begins with, and how its blocks are protected.
+//!
+//! A file starts with a header of [`HEADER_BYTES`] that says whose file it is: format version,
+//! kind, database and a random file id. After it come blocks (of a table, a log, a value file).
+//! A block is *sealed* before it is written: a trailer is appended that only fits these bytes,
+//! at this position, as this kind of block, in this file of this database. So a block that was
+//! damaged, or written to the wrong place, or left over from another file, does not pass
+//! [`Envelope::unseal`].
+//!
+//! ```text
+//! +--------+---------------+---------+---------------+---------+----
+//! | header | block 0       | trailer | block 1       | trailer | ...
+//! +--------+---------------+---------+---------------+---------+----
+//! 0        64
+//! ```
+//!
+//! In a plain database the trailer is an xxh3-64 checksum: it finds accidents. In an encrypted
+//! one it is an authentication tag and the block is ciphertext: it finds tampering too. The code
+//! that frames blocks does not see the difference, except that [`Envelope::overhead`] varies.
+//!
+//! Invariant: a position is sealed at most once per file and block kind. File ids are random and
+//! files are never reopened for writing, so no key and nonce pair ever meets two plaintexts.
+//!
+//! The bytes are defined in `docs/format/envelope.md`. What blocks mean is not known here.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustdb_vfs::VfsRef;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::error::{Error, Result};
+
+/// The length of a file header.
+pub const HEADER_BYTES: usize = 64;
+
+/// The format version this build writes, and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The length of a plain block's trailer.
+pub const CHECKSUM_BYTES: usize = 8;
+
+/// The first bytes of every file. The control characters catch transfers that treat the file as
+/// text.
+pub const MAGIC: [u8; 8] = *b"RUSTDB\x1a\n";
+
+/// Where the fields of a header are. Each offset is the end of the field before it.
+mod field {
+    use super::{HEADER_BYTES, MAGIC};
+
+    pub(super) const VERSION: usize = MAGIC.len();
+    pub(super) const KIND: usize = VERSION + 4;
+    pub(super) const ALGORITHM: usize = KIND + 1;
+    pub(super) const RESERVED_1: usize = ALGORITHM + 1;
+    pub(super) const DATA_KEY: usize = RESERVED_1 + 2;
+    pub(super) const RESERVED_2: usize = DATA_KEY + 4;
+    pub(super) const DATABASE_ID: usize = RESERVED_2 + 4;
+    pub(super) const FILE_ID: usize = DATABASE_ID + 16;
+    pub(super) const CHECKSUM: usize = FILE_ID + 16;
+
+    const _: () = assert!(CHECKSUM + 8 == HEADER_BYTES);
+}
+
+/// What a file is. The numbers are on disk and are never reused; zero is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FileKind {
+    /// A segment of the write-ahead log.
+    Wal = 1,
+    /// A sorted table.
+    Table = 2,
+    /// The log of version edits.
+    Manifest = 3,
+    /// Large values.
+    Value = 4,
+    /// Sorted private data of a transaction or a sort that outgrew memory.
+    Spill = 5,
+}
+
+impl FileKind {
+    /// The kind with this number, or `None` for a number never given out.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(FileKind::Wal),
+            2 => Some(FileKind::Table),
+            3 => Some(FileKind::Manifest),
+            4 => Some(FileKind::Value),
+            5 => Some(FileKind::Spill),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FileKind::Wal => "log segment",
+            FileKind::Table => "table",
+            FileKind::Manifest => "manifest",
+            FileKind::Value => "value file",
+            FileKind::Spill => "spill file",
+        })
+    }
+}
+
+/// How blocks are protected. The numbers are on disk and are never reused; zero is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Algorithm {
+    /// Plain text with xxh3-64 checksums.
+    Plain = 1,
+}
+
+impl Algorithm {
+    /// The algorithm with this number, or `None` for a number this build does not know.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Algorithm::Plain),
+            _ => None,
+        }
+    }
+}
+
+/// What protects the files of one open database: its identity and, if encrypted, its keys.
+#[derive(Debug)]
+pub struct Security {
+    vfs: VfsRef,
+    database_id: [u8; 16],
+}
+
+impl Security {
+    /// The security of a database that is not encrypted.
+    pub fn plain(vfs: VfsRef, database_id: [u8; 16]) -> Arc<Self> {
+        Arc::new(Self { vfs, database_id })
+    }
+
+    /// A random id for a new database.
+    pub fn random_database_id(vfs: &VfsRef) -> io::Result<[u8; 16]> {
+        let mut id = [0; 16];
+        vfs.fill_random(&mut id)?;
+        Ok(id)
+    }
+
+    /// The id that every file of the database carries.
+    pub fn database_id(&self) -> [u8; 16] {
+        self.database_id
+    }
+}
+
+/// The decoded header of a file. It can be read without keys, and before the identity of the
+/// database is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileHeader {
+    /// What the file is.
+    pub kind: FileKind,
+    /// How its blocks are protected.
+    pub algorithm: Algorithm,
+    /// Which data key its file key is derived from; zero in a plain database.
+    pub data_key_id: u32,
+    /// The database it belongs to.
+    pub database_id: [u8; 16],
+    /// Its own random id.
+    pub file_id: [u8; 16],
+}
+
+impl FileHeader {
+    /// The bytes of this header.
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
+        bytes[field::VERSION..field::KIND].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[field::KIND] = self.kind as u8;
+        bytes[field::ALGORITHM] = self.algorithm as u8;
+        bytes[field::DATA_KEY..field::RESERVED_2].copy_from_slice(&self.data_key_id.to_le_bytes());
+        bytes[field::DATABASE_ID..field::FILE_ID].copy_from_slice(&self.database_id);
+        bytes[field::FILE_ID..field::CHECKSUM].copy_from_slice(&self.file_id);
+        let checksum = xxh3_64(&bytes[..field::CHECKSUM]);
+        bytes[field::CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the header of the file at `path` from its first bytes.
+    ///
+    /// Damage, and a file that is not RustDB's, are `Corruption`; a file that a newer version
+    /// wrote is `Unsupported`.
+    pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let damaged =
+            |offset: usize, reason: String| Err(Error::corruption(path, offset as u64, reason));
+        let Some(bytes) = bytes.first_chunk::<HEADER_BYTES>() else {
+            return damaged(
+                bytes.len(),
+                format!("too short for a header: {} bytes", bytes.len()),
+            );
+        };
+        // The magic comes first: without it nothing else can be trusted to be where we look.
+        if bytes[..MAGIC.len()] != MAGIC {
+            return damaged(0, "not a RustDB file".into());
+        }
+        // The checksum comes before the version, so that a flipped bit is not taken for a newer
+        // version. Its place and reach are therefore the same in all versions.
+        if u64_at(bytes, field::CHECKSUM) != xxh3_64(&bytes[..field::CHECKSUM]) {
+            return damaged(field::CHECKSUM, "header checksum does not match".into());
+        }
+        let version = u32_at(bytes, field::VERSION);
+        if version == 0 {
+            return damaged(field::VERSION, "format version is zero".into());
+        }
+        if version > FORMAT_VERSION {
+            return Err(Error::Unsupported(format!(
+                "`{}` has format version {version}, but this build reads versions up to \
+                 {FORMAT_VERSION}\nhint: open the database with a newer RustDB",
+                path.display()
+            )));
+        }
+        let reserved = [
+            field::RESERVED_1..field::DATA_KEY,
+            field::RESERVED_2..field::DATABASE_ID,
+        ];
+        if let Some(range) = reserved
+            .into_iter()
+            .find(|r| bytes[r.clone()].iter().any(|b| *b != 0))
+        {
+            return damaged(range.start, "reserved bytes are not zero".into());
+        }
+        let Some(kind) = FileKind::from_u8(bytes[field::KIND]) else {
+            return damaged(
+                field::KIND,
+                format!("unknown file kind {}", bytes[field::KIND]),
+            );
+        };
+        let Some(algorithm) = Algorithm::from_u8(bytes[field::ALGORITHM]) else {
+            return Err(Error::Unsupported(format!(
+                "`{}` is protected by algorithm {}, which this build does not know",
+                path.display(),
+                bytes[field::ALGORITHM]
+            )));
+        };
+        Ok(Self {
+            kind,
+            algorithm,
+            data_key_id: u32_at(bytes, field::DATA_KEY),
+            database_id: array_at(bytes, field::DATABASE_ID),
+            file_id: array_at(bytes, field::FILE_ID),
+        })
+    }
+}
+
+/// Seals and checks the blocks of one file.
+#[derive(Debug)]
+pub struct Envelope {
+    header: FileHeader,
+    protection: Protection,
+}
+
+/// How blocks are sealed. Authenticated encryption is a variant beside `Plain`.
+#[derive(Debug)]
+enum Protection {
+    /// Checksums, seeded by the identity of the file.
+    Plain { seed: u64 },
+}
+
+impl Protection {
+    fn new(_security: &Security, header: &FileHeader) -> Self {
+        match header.algorithm {
+            Algorithm::Plain => Protection::Plain {
+                seed: plain_seed(header),
+            },
+        }
+    }
+}
+
+/// A block that did not pass its check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadBlock {
+    /// The block is shorter than a trailer.
+    Short,
+    /// The trailer does not fit the bytes, the position, the kind or the file.
+    Mismatch,
+}
+
+impl BadBlock {
+    /// Reports the block at `offset` of `path` as damaged.
+    pub fn at(self, path: &Path, offset: u64) -> Error {
+        Error::corruption(path, offset, self.to_string())
+    }
+}
+
+impl fmt::Display for BadBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadBlock::Short => "block is too short for its checksum",
+            BadBlock::Mismatch => "block checksum does not match",
+        })
+    }
+}
+
+impl std::error::Error for BadBlock {}
+
+impl Envelope {
+    /// Draws a file id for a new file of this kind. Returns the envelope and the header, which
+    /// the caller writes at offset zero before any block.
+    pub fn create(security: &Security, kind: FileKind) -> Result<(Self, [u8; HEADER_BYTES])> {
+        let mut file_id = [0; 16];
+        security
+            .vfs
+            .fill_random(&mut file_id)
+            .map_err(|e| Error::io("draw a file id for", Path::new(&kind.to_string()), e))?;
+        let header = FileHeader {
+            kind,
+            algorithm: Algorithm::Plain,
+            data_key_id: 0,
+            database_id: security.database_id,
+            file_id,
+        };
+        let bytes = header.encode();
+        Ok((
+            Self {
+                protection: Protection::new(security, &header),
+                header,
+            },
+            bytes,
+        ))
+    }
+
+    /// Checks the header of an existing file, given its first bytes, and prepares to read blocks.
+    ///
+    /// `path` only serves error messages. A file of another kind or another database is
+    /// `Corruption`; see [`FileHeader::decode`] for the rest.
+    pub fn open(security: &Security, path: &Path, header: &[u8], kind: FileKind) -> Result<Self> {
+        let header = FileHeader::decode(path, header)?;
+        if header.kind != kind {
+            return Err(Error::corruption(
+                path,
+                field::KIND as u64,
+                format!("is a {}, expected a {kind}", header.kind),
+            ));
+        }
+        if header.database_id != security.database_id {
+            return Err(Error::corruption(
+                path,
+                field::DATABASE_ID as u64,
+                format!(
+                    "belongs to database {}, not to {}",
+                    Hex(&header.database_id),
+                    Hex(&security.database_id)
+                ),
+            ));
+        }
+        Ok(Self {
+            protection: Protection::new(security, &header),
+            header,
+        })
+    }
+
+    /// The header of the file.
+    pub fn header(&self) -> &FileHeader {
+        &self.header
+    }
+
+    /// By how many bytes sealing lengthens a block.
+    pub fn overhead(&self) -> usize {
+        match self.protection {
+            Protection::Plain { .. } => CHECKSUM_BYTES,
+        }
+    }
+
+    /// Seals `buffer` in place and appends the trailer.
+    ///
+    /// `position` must not have been sealed before in this file under this `block_kind`. `aad` is
+    /// data the trailer vouches for without containing it.
+    pub fn seal(&self, position: u64, block_kind: u8, aad: &[u8], buffer: &mut Vec<u8>) {
+        self.seal_from(position, block_kind, aad, buffer, 0);
+    }
+
+    /// As [`Envelope::seal`] for the bytes of `buffer` from `start` on; those before stay as they
+    /// are.
+    pub fn seal_from(
+        &self,
+        position: u64,
+        block_kind: u8,
+        aad: &[u8],
+        buffer: &mut Vec<u8>,
+        start: usize,
+    ) {
+        match self.protection {
+            Protection::Plain { seed } => {
+                let sum = plain_checksum(seed, position, block_kind, aad, &buffer[start..]);
+                buffer.extend_from_slice(&sum.to_le_bytes());
+            }
+        }
+    }
+
+    /// Checks a sealed block, restores its contents in place and removes the trailer.
+    ///
+    /// After an error the contents of `buffer` are unspecified.
+    pub fn unseal(
+        &self,
+        position: u64,
+        block_kind: u8,
+        aad: &[u8],
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), BadBlock> {
+        let len = self.unseal_slice(position, block_kind, aad, buffer)?;
+        buffer.truncate(len);
+        Ok(())
+    }
+
+    /// As [`Envelope::unseal`] for a slice: returns how many of its bytes are the contents.
+    pub fn unseal_slice(
+        &self,
+        position: u64,
+        block_kind: u8,
+        aad: &[u8],
+        block: &mut [u8],
+    ) -> Result<usize, BadBlock> {
+        match self.protection {
+            Protection::Plain { seed } => {
+                let (data, trailer) = block
+                    .split_last_chunk::<CHECKSUM_BYTES>()
+                    .ok_or(BadBlock::Short)?;
+                let sum = plain_checksum(seed, position, block_kind, aad, data);
+                if u64::from_le_bytes(*trailer) != sum {
+                    return Err(BadBlock::Mismatch);
+                }
+                Ok(data.len())
+            }
+        }
+    }
+
+    /// A checksum of `bytes` for this file and position that needs no key and proves nothing
+    /// about tampering: it guards framing which must be found before a block can be unsealed.
+    pub fn framing_checksum(&self, position: u64, bytes: &[u8]) -> u64 {
+        let seed = match self.protection {
+            Protection::Plain { seed } => seed,
+        };
+        xxh3_64_with_seed(bytes, seed ^ position.wrapping_mul(POSITION_SPREAD))
+    }
+}
+
+/// An odd constant that spreads positions over 64 bits (the golden ratio).
+const POSITION_SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn plain_seed(header: &FileHeader) -> u64 {
+    let mut identity = [0; 33];
+    identity[..16].copy_from_slice(&header.database_id);
+    identity[16..32].copy_from_slice(&header.file_id);
+    identity[32] = header.kind as u8;
+    xxh3_64(&identity)
+}
+
+/// Hashes place, then additional data, then contents, each seeded by the result before it.
+fn plain_checksum(seed: u64, position: u64, block_kind: u8, aad: &[u8], data: &[u8]) -> u64 {
+    let mut place = [0; 9];
+    place[..8].copy_from_slice(&position.to_le_bytes());
+    place[8] = block_kind;
+    let seed = xxh3_64_with_seed(&place, seed);
+    let seed = if aad.is_empty() {
+        seed
+    } else {
+        xxh3_64_with_seed(aad, seed)
+    };
+    xxh3_64_with_seed(data, seed)
+}
+
+fn u32_at(bytes: &[u8; HEADER_BYTES], offset: usize) -> u32 {
+    u32::from_le_bytes(array_at(bytes, offset))
+}
+
+fn u64_at(bytes: &[u8; HEADER_BYTES], offset: usize) -> u64 {
+    u64::from_le_bytes(array_at(bytes, offset))
+}
+
+fn array_at<const N: usize>(bytes: &[u8; HEADER_BYTES], offset: usize) -> [u8; N] {
+    *bytes[offset..]
+        .first_chunk()
+        .expect("header fields end within the header")
+}
+
+/// Displays bytes in hexadecimal.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

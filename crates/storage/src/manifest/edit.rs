@@ -69,10 +69,15 @@ pub struct TableMeta {
     /// The largest storage key of entries, or the (exclusive) end of a range tombstone if that is
     /// larger.
     pub largest: Box<[u8]>,
+    /// Whether `largest` is such an end, so that the table says nothing about that key itself.
+    /// The next table of the run may then begin with it.
+    pub largest_exclusive: bool,
     /// How many entries it holds, deletions included.
     pub entries: u64,
     /// How many of the entries are deletions.
     pub tombstones: u64,
+    /// How many entries have a newer entry of the same key in this table.
+    pub shadowed: u64,
     /// How many range tombstones it holds.
     pub range_tombstones: u64,
     /// The lowest sequence number of its entries and range tombstones.

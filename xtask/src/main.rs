@@ -1,3 +1,58 @@
-//! The project's own commands.
+//! The project's own commands: `cargo xtask COMMAND`.
+//!
+//! - `tidy` checks what compilers do not: layers, sizes, words, links. [`layers`] holds the table
+//!   of crates, which is the one truth about who may import whom.
+//! - `ci` runs every check in order and prints each command first, so that a failure can be
+//!   repeated by hand.
+//! - `bench` builds and runs the benchmarks in release mode.
+//!
+//! This crate knows the repository, not the database: it imports none of our crates.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod bench;
+mod ci;
+mod layers;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+commands:
+  tidy                   check layers, sizes, words and links
+  ci [--fast]            format, lints, tests, tidy, documentation; --fast leaves out
+                         tests and documentation
+  bench kv [OPTIONS]     measure the key-value engine; see `cargo xtask bench kv --help`
+  help                   print this text
+";
+
+/// Why a command failed, as a sentence for the person at the terminal.
+type Failure = String;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let outcome = match command {
+        "tidy" => tidy::command(),
+        "ci" => ci::command(rest),
+        "bench" => bench::command(rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("unknown command `{other}`\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

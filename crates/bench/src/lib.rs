@@ -1,1 +1,3 @@
 //! Benchmarks of RustDB beside its peers.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! The benchmark program.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

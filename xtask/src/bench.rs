@@ -1,0 +1,40 @@
+//! `cargo xtask bench kv`: builds the benchmark program in release mode and runs it.
+//!
+//! `--peers` decides what is compiled, so it is read here; everything else is the program's.
+
+use crate::Failure;
+use crate::workspace::{cargo, run};
+
+/// Builds and runs the benchmarks.
+pub(crate) fn command(arguments: &[String]) -> Result<(), Failure> {
+    let Some((suite, rest)) = arguments.split_first() else {
+        return Err("usage: cargo xtask bench kv [--peers] [OPTIONS]".to_owned());
+    };
+    if suite != "kv" {
+        return Err(format!("unknown suite `{suite}`: there is `kv`"));
+    }
+    let mut features = Vec::new();
+    let mut passed_on = Vec::new();
+    for argument in rest {
+        match argument.strip_prefix("--peers") {
+            Some("") => features.push("peers".to_owned()),
+            Some(list) if list.starts_with('=') => {
+                features.extend(list[1..].split(',').map(|peer| format!("peer-{peer}")));
+            }
+            _ => passed_on.push(argument),
+        }
+    }
+    let mut command = cargo();
+    command.args([
+        "run",
+        "--release",
+        "--package",
+        "rustdb-bench",
+        "--bin",
+        "rustdb-bench",
+    ]);
+    if !features.is_empty() {
+        command.arg("--features").arg(features.join(","));
+    }
+    run(command.arg("--").arg(suite).args(passed_on))
+}

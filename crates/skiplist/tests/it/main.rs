@@ -1,0 +1,4 @@
+//! The list against a model, and with readers on other threads.
+
+mod concurrent;
+mod model;

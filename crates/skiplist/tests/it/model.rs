@@ -1,0 +1,193 @@
+//! Everything a list answers, compared with a sorted vector.
+
+use proptest::prelude::*;
+use rustdb_skiplist::{Cursor, Reader, SEQ_MAX, Writer};
+
+/// Miri runs the same tests on less.
+const CASES: u32 = if cfg!(miri) { 4 } else { 256 };
+const ENTRIES: usize = if cfg!(miri) { 24 } else { 300 };
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    key: Vec<u8>,
+    seq: u64,
+    kind: u8,
+    value: Vec<u8>,
+}
+
+/// Keys that differ before, at and after the end of the head, and by zeros at their end.
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    let tail = prop::collection::vec(prop::sample::select(vec![0u8, 1, 255]), 0..4);
+    (
+        prop::sample::select(vec![0usize, 3, 7, 8, 14, 15, 16, 17, 40]),
+        tail,
+    )
+        .prop_map(|(common, tail)| {
+            let mut key = vec![b'k'; common];
+            key.extend(tail);
+            key
+        })
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let value = prop_oneof![
+        20 => prop::collection::vec(any::<u8>(), 0..20),
+        1 => (1000usize..40_000).prop_map(|n| vec![7; n]),
+    ];
+    let seq = prop_oneof![0..6u64, Just(SEQ_MAX)];
+    (key(), seq, 1..=5u8, value).prop_map(|(key, seq, kind, value)| Entry {
+        key,
+        seq,
+        kind,
+        value,
+    })
+}
+
+/// Sorts as the list promises: key ascending, sequence descending, later inserts first.
+fn sorted(entries: &[Entry]) -> Vec<Entry> {
+    let mut sorted: Vec<Entry> = entries.iter().rev().cloned().collect();
+    sorted.sort_by(|a, b| a.key.cmp(&b.key).then(b.seq.cmp(&a.seq)));
+    sorted
+}
+
+fn fill(entries: &[Entry]) -> (Writer, Reader) {
+    let (mut writer, reader) = rustdb_skiplist::new();
+    for e in entries {
+        writer.insert(&e.key, e.seq, e.kind, &e.value);
+    }
+    (writer, reader)
+}
+
+fn current(cursor: &Cursor) -> Option<Entry> {
+    cursor.valid().then(|| Entry {
+        key: cursor.key().to_vec(),
+        seq: cursor.seq(),
+        kind: cursor.kind(),
+        value: cursor.value().to_vec(),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) })]
+
+    #[test]
+    fn walks_visit_all_entries_in_order(entries in prop::collection::vec(entry(), 0..ENTRIES)) {
+        let expected = sorted(&entries);
+        let (_writer, reader) = fill(&entries);
+        prop_assert_eq!(reader.len(), entries.len());
+
+        let mut cursor = reader.cursor();
+        prop_assert!(!cursor.valid());
+        cursor.seek_to_first();
+        for e in &expected {
+            prop_assert_eq!(current(&cursor), Some(e.clone()));
+            cursor.next();
+        }
+        prop_assert!(!cursor.valid());
+
+        cursor.seek_to_last();
+        for e in expected.iter().rev() {
+            prop_assert_eq!(current(&cursor), Some(e.clone()));
+            cursor.prev();
+        }
+        prop_assert!(!cursor.valid());
+    }
+
+    #[test]
+    fn seeks_find_the_neighbours_of_any_key(
+        entries in prop::collection::vec(entry(), 0..ENTRIES),
+        probes in prop::collection::vec((key(), prop_oneof![0..7u64, Just(SEQ_MAX)]), 1..20),
+    ) {
+        let expected = sorted(&entries);
+        let (_writer, reader) = fill(&entries);
+        let mut cursor = reader.cursor();
+        for (key, seq) in &probes {
+            let at = expected
+                .iter()
+                .position(|e| (&e.key, std::cmp::Reverse(e.seq)) >= (key, std::cmp::Reverse(*seq)));
+            cursor.seek(key, *seq);
+            prop_assert_eq!(current(&cursor), at.map(|i| expected[i].clone()));
+
+            let found = reader.get(key, *seq);
+            let wanted = at.map(|i| &expected[i]).filter(|e| e.key == *key);
+            prop_assert_eq!(found.map(|f| f.value().to_vec()), wanted.map(|e| e.value.clone()));
+            prop_assert_eq!(found.map(|f| (f.seq(), f.kind())), wanted.map(|e| (e.seq, e.kind)));
+            prop_assert_eq!(found.map(|f| f.pin().to_vec()), wanted.map(|e| e.value.clone()));
+
+            cursor.seek_before(key);
+            let before = expected.iter().rfind(|e| e.key < *key);
+            prop_assert_eq!(current(&cursor), before.cloned());
+        }
+    }
+}
+
+#[test]
+fn runs_of_neighbours_go_in_either_order() {
+    let count: u32 = if cfg!(miri) { 60 } else { 5_000 };
+    let (mut writer, reader) = rustdb_skiplist::new();
+    let key = |run: u32, n: u32| [run.to_be_bytes(), n.to_be_bytes()].concat();
+    // Two ascending runs in turn, then a descending one: the splice helps or is of no use.
+    for n in 0..count {
+        writer.insert(&key(n % 2, n), 1, 2, b"");
+    }
+    for n in (0..count).rev() {
+        writer.insert(&key(2, n), 1, 2, b"");
+    }
+    let mut cursor = reader.cursor();
+    cursor.seek_to_first();
+    let mut previous: Option<Vec<u8>> = None;
+    let mut seen = 0;
+    while cursor.valid() {
+        assert!(previous.as_deref().is_none_or(|p| p < cursor.key()));
+        previous = Some(cursor.key().to_vec());
+        seen += 1;
+        cursor.next();
+    }
+    assert_eq!(seen, 2 * count);
+}
+
+#[test]
+fn values_outlive_all_other_handles() {
+    let (mut writer, reader) = rustdb_skiplist::new();
+    writer.insert(b"key", 7, 2, b"expiry--value");
+    let mut from_entry = reader.get(b"key", 7).expect("just inserted").pin();
+    let mut cursor = reader.cursor();
+    cursor.seek_to_first();
+    let from_cursor = cursor.pin_value();
+    drop((writer, reader, cursor));
+    from_entry.skip(8);
+    assert_eq!(&from_entry[..], b"value");
+    assert_eq!(&from_cursor.clone()[..], b"expiry--value");
+}
+
+#[test]
+fn memory_is_counted() {
+    let (mut writer, reader) = rustdb_skiplist::new();
+    let empty = reader.used_bytes();
+    for n in 0..100u32 {
+        writer.insert(&n.to_be_bytes(), 1, 2, &[0; 100]);
+    }
+    let used = reader.used_bytes() - empty;
+    // Key and value, fields and at least one link.
+    assert!(used >= 100 * (4 + 100 + 48), "{used}");
+    assert!(used <= 100 * (4 + 100 + 48 + 24), "{used}");
+    assert!(reader.memory_bytes() >= reader.used_bytes());
+    assert!(reader.memory_bytes() <= 128 << 10);
+    writer.insert(b"large", 1, 2, &vec![0; 10 << 20]);
+    assert!(reader.memory_bytes() > 10 << 20);
+    assert!(reader.memory_bytes() < 11 << 20);
+}
+
+#[test]
+#[should_panic(expected = "out of range")]
+fn sequence_numbers_have_56_bits() {
+    let (mut writer, _reader) = rustdb_skiplist::new();
+    writer.insert(b"key", SEQ_MAX + 1, 2, b"");
+}
+
+#[test]
+#[should_panic(expected = "on no entry")]
+fn a_cursor_on_no_entry_has_no_key() {
+    let (_writer, reader) = rustdb_skiplist::new();
+    let _ = reader.cursor().key();
+}

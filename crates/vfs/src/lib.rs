@@ -6,9 +6,18 @@
 //!
 //! This crate does not know what the bytes mean.
 
+#![forbid(unsafe_code)]
+
 mod file;
+mod image;
+mod mem;
+mod os;
+mod rng;
 pub mod sync;
 
 pub use file::{
     DirEntry, File, FileExt, FileRef, JoinHandle, LockMode, Metadata, OpenMode, Vfs, VfsRef,
 };
+pub use mem::MemVfs;
+pub use os::OsVfs;
+pub use rng::SimRng;

@@ -1,0 +1,110 @@
+//! The locks of one transaction.
+
+use std::sync::Arc;
+
+use rustdb_storage::KeyspaceId;
+
+use super::mode::{Mode, ModeSet};
+use super::table::{LockTable, Target};
+use super::{LockError, ObjectMode, OwnerId, RowMode, Wait};
+
+/// The locks one transaction holds, in the order it got them. Dropping it releases them.
+#[derive(Debug)]
+pub struct LockOwner {
+    table: Arc<LockTable>,
+    id: OwnerId,
+    /// What was granted, each mode of a target once.
+    held: Vec<(Target, ModeSet)>,
+}
+
+/// A moment in the life of a [`LockOwner`]: what it got later can be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockMark(usize);
+
+impl LockOwner {
+    /// An owner without locks. `id` must be unique among the living ones, and not zero.
+    pub fn new(table: Arc<LockTable>, id: OwnerId) -> Self {
+        assert_ne!(id, 0, "zero means nobody");
+        Self {
+            table,
+            id,
+            held: Vec::new(),
+        }
+    }
+
+    /// The number that the table knows this owner by.
+    pub fn id(&self) -> OwnerId {
+        self.id
+    }
+
+    /// Locks the row with this key, or does nothing if it is held in this or a stronger mode.
+    pub fn lock_row(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        mode: RowMode,
+        wait: Wait,
+    ) -> Result<(), LockError> {
+        self.lock(Target::row(keyspace, key), mode.into(), wait)
+    }
+
+    /// Locks an object, or does nothing if it is held in this mode.
+    pub fn lock_object(
+        &mut self,
+        object: u64,
+        mode: ObjectMode,
+        wait: Wait,
+    ) -> Result<(), LockError> {
+        self.lock(Target::Object(object), mode.into(), wait)
+    }
+
+    /// Whether this owner holds the row in `mode` or a stronger one.
+    pub fn holds_row(&self, keyspace: KeyspaceId, key: &[u8], mode: RowMode) -> bool {
+        !self.held.is_empty()
+            && self
+                .table
+                .is_held(self.id, &Target::row(keyspace, key), mode.into())
+    }
+
+    /// How many locks are held, each mode counted.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether no lock is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// The present moment, for [`LockOwner::release_since`].
+    pub fn mark(&self) -> LockMark {
+        LockMark(self.held.len())
+    }
+
+    /// Releases what was granted after `mark`, upgrades included; what was held then stays held.
+    pub fn release_since(&mut self, mark: LockMark) {
+        while self.held.len() > mark.0 {
+            if let Some((target, modes)) = self.held.pop() {
+                self.table.release(self.id, &target, modes);
+            }
+        }
+    }
+
+    /// Releases everything.
+    pub fn release_all(&mut self) {
+        self.release_since(LockMark(0));
+    }
+
+    fn lock(&mut self, target: Target, mode: Mode, wait: Wait) -> Result<(), LockError> {
+        if self.table.acquire(self.id, &target, mode, wait)? {
+            self.held.push((target, mode.bit()));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for LockOwner {
+    fn drop(&mut self) {
+        self.release_all();
+    }
+}

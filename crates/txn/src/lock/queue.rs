@@ -1,0 +1,164 @@
+//! One lock: who holds it, who waits for it, who is next. Pure rules, no waiting.
+//!
+//! # Order
+//!
+//! First come, first served: a request is granted at once only if it fits beside every other
+//! holder *and* beside every request that waits before it, so that a stream of readers cannot
+//! starve a writer. A holder that asks for more (an upgrade) goes before the first waiter that
+//! its present hold blocks: that waiter cannot move until the holder is done anyway, and queueing
+//! behind it would be a deadlock made by the queue.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::OwnerId;
+use super::mode::{Mode, ModeSet};
+use super::wait::Ticket;
+
+/// The state of one locked row or object.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// One element per owner; `modes` is never empty.
+    holders: Vec<Holder>,
+    /// In the order in which they will be granted.
+    waiters: VecDeque<Waiter>,
+}
+
+#[derive(Debug)]
+pub(super) struct Holder {
+    pub(super) owner: OwnerId,
+    pub(super) modes: ModeSet,
+}
+
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) owner: OwnerId,
+    pub(super) mode: Mode,
+    pub(super) ticket: Arc<Ticket>,
+}
+
+impl Queue {
+    /// Whether nobody holds or wants the lock, so that it can be forgotten.
+    pub(super) fn is_idle(&self) -> bool {
+        self.holders.is_empty() && self.waiters.is_empty()
+    }
+
+    pub(super) fn has_waiters(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
+    pub(super) fn holders(&self) -> &[Holder] {
+        &self.holders
+    }
+
+    pub(super) fn waiters(&self) -> impl Iterator<Item = &Waiter> {
+        self.waiters.iter()
+    }
+
+    /// The modes `owner` holds.
+    pub(super) fn held_by(&self, owner: OwnerId) -> ModeSet {
+        self.holders
+            .iter()
+            .find(|h| h.owner == owner)
+            .map_or(0, |h| h.modes)
+    }
+
+    /// Whether anyone but `owner` holds the lock, in any mode.
+    pub(super) fn is_held_by_other(&self, owner: OwnerId) -> bool {
+        self.holders.iter().any(|h| h.owner != owner)
+    }
+
+    /// Grants `mode` to `owner` if its turn is now; returns whether it did.
+    pub(super) fn try_grant(&mut self, owner: OwnerId, mode: Mode) -> bool {
+        let ahead = self.position(owner);
+        let free = self.blockers(owner, mode, ahead).next().is_none();
+        if free {
+            self.hold(owner, mode);
+        }
+        free
+    }
+
+    /// Puts a request into the queue and returns whom it waits for.
+    pub(super) fn enqueue(&mut self, waiter: Waiter) -> Vec<OwnerId> {
+        let at = self.position(waiter.owner);
+        let blockers = self.blockers(waiter.owner, waiter.mode, at).collect();
+        self.waiters.insert(at, waiter);
+        blockers
+    }
+
+    /// Takes `owner`'s request out of the queue; returns whether there was one.
+    pub(super) fn withdraw(&mut self, owner: OwnerId) -> bool {
+        let before = self.waiters.len();
+        self.waiters.retain(|w| w.owner != owner);
+        self.waiters.len() != before
+    }
+
+    /// Takes `modes` away from `owner`.
+    pub(super) fn release(&mut self, owner: OwnerId, modes: ModeSet) {
+        if let Some(at) = self.holders.iter().position(|h| h.owner == owner) {
+            self.holders[at].modes &= !modes;
+            if self.holders[at].modes == 0 {
+                self.holders.swap_remove(at);
+            }
+        }
+    }
+
+    /// Grants every waiter whose turn has come and returns them, first granted first.
+    pub(super) fn promote(&mut self) -> Vec<Waiter> {
+        let mut granted = Vec::new();
+        let mut at = 0;
+        while let Some(waiter) = self.waiters.get(at) {
+            let (owner, mode) = (waiter.owner, waiter.mode);
+            if self.blockers(owner, mode, at).next().is_some() {
+                at += 1;
+                continue;
+            }
+            self.hold(owner, mode);
+            granted.extend(self.waiters.remove(at));
+        }
+        granted
+    }
+
+    /// For every waiter, whom it waits for.
+    pub(super) fn edges(&self) -> impl Iterator<Item = (OwnerId, Vec<OwnerId>)> {
+        self.waiters
+            .iter()
+            .enumerate()
+            .map(|(at, w)| (w.owner, self.blockers(w.owner, w.mode, at).collect()))
+    }
+
+    /// The place in the queue that a new request of `owner` gets.
+    fn position(&self, owner: OwnerId) -> usize {
+        let held = self.held_by(owner);
+        self.waiters
+            .iter()
+            .position(|w| w.mode.conflicts() & held != 0)
+            .unwrap_or(self.waiters.len())
+    }
+
+    /// Whom a request of `owner` for `mode` at place `at` has to wait for.
+    fn blockers(&self, owner: OwnerId, mode: Mode, at: usize) -> impl Iterator<Item = OwnerId> {
+        let holders = self
+            .holders
+            .iter()
+            .filter(move |h| h.owner != owner && h.modes & mode.conflicts() != 0)
+            .map(|h| h.owner);
+        let ahead = self
+            .waiters
+            .iter()
+            .take(at)
+            .filter(move |w| w.owner != owner && w.mode.bit() & mode.conflicts() != 0)
+            .map(|w| w.owner);
+        holders.chain(ahead)
+    }
+
+    fn hold(&mut self, owner: OwnerId, mode: Mode) {
+        match self.holders.iter_mut().find(|h| h.owner == owner) {
+            Some(holder) => holder.modes |= mode.bit(),
+            None => self.holders.push(Holder {
+                owner,
+                modes: mode.bit(),
+            }),
+        }
+    }
+}

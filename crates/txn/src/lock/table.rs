@@ -1,0 +1,415 @@
+//! The table itself: shards of queues, and the steps between granting and waiting.
+//!
+//! # Locking order
+//!
+//! A shard's mutex, then the wait graph's, then a ticket's. The graph is touched only when
+//! someone has to wait, or when a lock with waiters changes.
+//!
+//! # Beside writers that take no locks
+//!
+//! Optimistic transactions ask [`LockTable::is_row_locked_by_other`] while they commit. With no
+//! row locked that is one atomic load. The count of locked rows is raised, with sequential
+//! consistency, before a grant is reported; how that pairs with a commit is told in
+//! `conflict.rs`.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustdb_storage::KeyspaceId;
+use rustdb_storage::key::{split_storage_key, storage_key};
+use rustdb_vfs::sync::{Mutex, MutexGuard};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::mode::{Mode, ModeSet};
+use super::queue::{Queue, Waiter};
+use super::wait::{Ticket, WaitGraph};
+use super::{LockError, OwnerId, Wait};
+
+/// The number of independently locked parts; a power of two.
+const SHARDS: usize = 64;
+
+/// What is locked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    /// A storage key.
+    Row(Arc<[u8]>),
+    Object(u64),
+}
+
+impl Target {
+    pub(super) fn row(keyspace: KeyspaceId, key: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(4 + key.len());
+        storage_key(keyspace, key, &mut bytes);
+        Target::Row(bytes.into())
+    }
+}
+
+/// All locks of a database.
+#[derive(Debug)]
+pub struct LockTable {
+    locks_max: usize,
+    /// Seeded, so that nobody outside can aim at one shard; fixed under simulation.
+    hasher: Hasher,
+    shards: Box<[Mutex<Shard>]>,
+    graph: Mutex<WaitGraph>,
+    /// Requests granted or waiting.
+    used: AtomicUsize,
+    /// Grants on rows.
+    rows: AtomicUsize,
+    counters: Counters,
+}
+
+/// A part of the table. Only locks that someone holds or wants are in it.
+type Shard = HashMap<Target, Queue, Hasher>;
+
+/// Makes [`KeyHasher`]s that begin at a seed.
+#[derive(Clone, Debug)]
+struct Hasher(u64);
+
+/// xxh3 of what is written, each piece seeded by those before it.
+#[derive(Debug)]
+struct KeyHasher(u64);
+
+impl BuildHasher for Hasher {
+    type Hasher = KeyHasher;
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher(self.0)
+    }
+}
+
+impl std::hash::Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    waits: AtomicU64,
+    deadlocks: AtomicU64,
+    timeouts: AtomicU64,
+}
+
+/// What [`LockTable::stats`] tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LockStats {
+    /// Requests granted or waiting now.
+    pub used: usize,
+    /// Requests that had to wait.
+    pub waits: u64,
+    /// Requests refused because they would have waited for ever.
+    pub deadlocks: u64,
+    /// Waits that ran out of time.
+    pub timeouts: u64,
+}
+
+/// What a [`LockInfo`] is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockTarget {
+    /// A row, by keyspace and key.
+    Row(KeyspaceId, Vec<u8>),
+    /// A named object.
+    Object(u64),
+}
+
+/// One line of [`LockTable::list`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockInfo {
+    /// What is locked.
+    pub target: LockTarget,
+    /// By whom.
+    pub owner: OwnerId,
+    /// The names of the modes, strongest last.
+    pub modes: String,
+    /// Whether the lock is held; if not, it is waited for.
+    pub granted: bool,
+}
+
+impl LockTable {
+    /// A table for at most `locks_max` locks; `seed` spreads keys over shards.
+    pub fn new(locks_max: usize, seed: u64) -> Self {
+        let hasher = Hasher(seed);
+        let shards = (0..SHARDS)
+            .map(|_| Mutex::new(HashMap::with_hasher(hasher.clone())))
+            .collect();
+        Self {
+            locks_max,
+            hasher,
+            shards,
+            graph: Mutex::default(),
+            used: AtomicUsize::new(0),
+            rows: AtomicUsize::new(0),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Whether any row is locked by anybody: one load.
+    #[inline]
+    pub fn has_row_locks(&self) -> bool {
+        self.rows.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether someone else than `owner` holds this row, in any mode.
+    pub fn is_row_locked_by_other(&self, owner: OwnerId, keyspace: KeyspaceId, key: &[u8]) -> bool {
+        if !self.has_row_locks() {
+            return false;
+        }
+        let target = Target::row(keyspace, key);
+        self.shard(&target)
+            .get(&target)
+            .is_some_and(|queue| queue.is_held_by_other(owner))
+    }
+
+    /// Whether someone else than `owner` holds a row for which `wanted` says yes. For writers of
+    /// more rows than are locked.
+    pub fn any_row_locked_by_other(
+        &self,
+        owner: OwnerId,
+        mut wanted: impl FnMut(KeyspaceId, &[u8]) -> bool,
+    ) -> bool {
+        self.has_row_locks()
+            && self.shards.iter().any(|shard| {
+                shard.lock().iter().any(|(target, queue)| match target {
+                    Target::Row(key) => split_storage_key(key).is_some_and(|(keyspace, key)| {
+                        queue.is_held_by_other(owner) && wanted(keyspace, key)
+                    }),
+                    Target::Object(_) => false,
+                })
+            })
+    }
+
+    /// Grants that are held now on rows.
+    pub fn row_locks(&self) -> usize {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Ends the wait of `owner`, if it waits, with [`LockError::Cancelled`].
+    pub fn cancel(&self, owner: OwnerId) {
+        let Some(target) = self.graph.lock().target(owner) else {
+            return;
+        };
+        let mut shard = self.shard(&target);
+        if let Some(queue) = shard.get_mut(&target) {
+            let ticket = queue
+                .waiters()
+                .find(|w| w.owner == owner)
+                .map(|w| w.ticket.clone());
+            if let Some(ticket) = ticket {
+                self.withdraw(&mut shard, owner, &target);
+                ticket.answer(Err(LockError::Cancelled));
+            }
+        }
+    }
+
+    /// Whether `owner` waits for a lock now.
+    pub fn is_waiting(&self, owner: OwnerId) -> bool {
+        self.graph.lock().target(owner).is_some()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> LockStats {
+        LockStats {
+            used: self.used.load(Ordering::Relaxed),
+            waits: self.counters.waits.load(Ordering::Relaxed),
+            deadlocks: self.counters.deadlocks.load(Ordering::Relaxed),
+            timeouts: self.counters.timeouts.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Everything held or waited for, sorted; shards are visited one after the other, so the list
+    /// need not be of one moment.
+    pub fn list(&self) -> Vec<LockInfo> {
+        let mut list = Vec::new();
+        for shard in &self.shards {
+            for (target, queue) in shard.lock().iter() {
+                let info = |owner, modes, granted| LockInfo {
+                    target: LockTarget::from(target),
+                    owner,
+                    modes: Mode::names(target.kind(), modes),
+                    granted,
+                };
+                list.extend(queue.holders().iter().map(|h| info(h.owner, h.modes, true)));
+                list.extend(queue.waiters().map(|w| info(w.owner, w.mode.bit(), false)));
+            }
+        }
+        list.sort();
+        list
+    }
+
+    /// Gets a lock, waiting for it if told to. Returns whether it was not covered by what `owner`
+    /// held already.
+    pub(super) fn acquire(
+        &self,
+        owner: OwnerId,
+        target: &Target,
+        mode: Mode,
+        wait: Wait,
+    ) -> Result<bool, LockError> {
+        let mut shard = self.shard(target);
+        if shard
+            .get(target)
+            .is_some_and(|q| mode.is_covered_by(q.held_by(owner)))
+        {
+            return Ok(false);
+        }
+        self.reserve()?;
+        let queue = shard.entry(target.clone()).or_default();
+        if queue.try_grant(owner, mode) {
+            self.count_grant(target);
+            return Ok(true);
+        }
+        let timeout = match wait {
+            Wait::No => {
+                self.unreserve();
+                return Err(LockError::NotAvailable);
+            }
+            Wait::Forever => None,
+            Wait::AtMost(limit) => Some(limit),
+        };
+        let ticket = Arc::new(Ticket::default());
+        let blockers = queue.enqueue(Waiter {
+            owner,
+            mode,
+            ticket: ticket.clone(),
+        });
+        if !self.graph.lock().start(owner, target.clone(), blockers) {
+            // Nobody saw the request: the shard has been locked since it was queued.
+            queue.withdraw(owner);
+            self.unreserve();
+            self.counters.deadlocks.fetch_add(1, Ordering::Relaxed);
+            return Err(LockError::Deadlock);
+        }
+        drop(shard);
+        self.counters.waits.fetch_add(1, Ordering::Relaxed);
+        self.wait(owner, target, &ticket, timeout).map(|()| true)
+    }
+
+    /// Takes `modes` of a lock from `owner` and lets those behind it go on.
+    pub(super) fn release(&self, owner: OwnerId, target: &Target, modes: ModeSet) {
+        let mut shard = self.shard(target);
+        if let Some(queue) = shard.get_mut(target) {
+            queue.release(owner, modes);
+            self.unreserve();
+            if let Target::Row(_) = target {
+                self.rows.fetch_sub(1, Ordering::SeqCst);
+            }
+            self.settle(&mut shard, target);
+        }
+    }
+
+    /// Whether `owner` holds `mode` or a mode that includes it.
+    pub(super) fn is_held(&self, owner: OwnerId, target: &Target, mode: Mode) -> bool {
+        self.shard(target)
+            .get(target)
+            .is_some_and(|q| mode.is_covered_by(q.held_by(owner)))
+    }
+
+    /// Sleeps until the ticket is answered or the time is over.
+    fn wait(
+        &self,
+        owner: OwnerId,
+        target: &Target,
+        ticket: &Ticket,
+        timeout: Option<Duration>,
+    ) -> Result<(), LockError> {
+        if let Some(answer) = ticket.wait(timeout) {
+            return answer;
+        }
+        let mut shard = self.shard(target);
+        // The answer may have come between the end of the sleep and the shard's mutex.
+        if let Some(answer) = ticket.poll() {
+            return answer;
+        }
+        self.withdraw(&mut shard, owner, target);
+        self.counters.timeouts.fetch_add(1, Ordering::Relaxed);
+        Err(LockError::Timeout)
+    }
+
+    /// Takes a waiting request out of its queue.
+    fn withdraw(&self, shard: &mut Shard, owner: OwnerId, target: &Target) {
+        if let Some(queue) = shard.get_mut(target)
+            && queue.withdraw(owner)
+        {
+            self.unreserve();
+            self.graph.lock().end(owner);
+            self.settle(shard, target);
+        }
+    }
+
+    /// After a queue changed: grants what can be granted, brings the graph up to date, forgets the
+    /// queue if it is idle.
+    fn settle(&self, shard: &mut Shard, target: &Target) {
+        let Some(queue) = shard.get_mut(target) else {
+            return;
+        };
+        if queue.has_waiters() {
+            let granted = queue.promote();
+            let mut graph = self.graph.lock();
+            granted.iter().for_each(|w| graph.end(w.owner));
+            queue
+                .edges()
+                .for_each(|(owner, blockers)| graph.update(owner, blockers));
+            drop(graph);
+            for waiter in granted {
+                self.count_grant(target);
+                waiter.ticket.answer(Ok(()));
+            }
+        }
+        if queue.is_idle() {
+            shard.remove(target);
+        }
+    }
+
+    fn count_grant(&self, target: &Target) {
+        if let Target::Row(_) = target {
+            self.rows.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn reserve(&self) -> Result<(), LockError> {
+        if self.used.fetch_add(1, Ordering::Relaxed) >= self.locks_max {
+            self.unreserve();
+            return Err(LockError::TooMany(self.locks_max));
+        }
+        Ok(())
+    }
+
+    fn unreserve(&self) {
+        self.used.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn shard(&self, target: &Target) -> MutexGuard<'_, Shard> {
+        let hash = self.hasher.hash_one(target);
+        // The map inside uses the low and the topmost bits.
+        self.shards[(hash >> 32) as usize % SHARDS].lock()
+    }
+}
+
+impl Target {
+    /// Any mode of the kind that this target takes.
+    fn kind(&self) -> Mode {
+        match self {
+            Target::Row(_) => Mode::Row(super::RowMode::Update),
+            Target::Object(_) => Mode::Object(super::ObjectMode::AccessExclusive),
+        }
+    }
+}
+
+impl From<&Target> for LockTarget {
+    fn from(target: &Target) -> Self {
+        match target {
+            Target::Row(key) => {
+                let (keyspace, key) = split_storage_key(key).expect("made by `Target::row`");
+                LockTarget::Row(keyspace, key.to_vec())
+            }
+            Target::Object(object) => LockTarget::Object(*object),
+        }
+    }
+}

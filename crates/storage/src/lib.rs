@@ -12,7 +12,10 @@
 
 pub mod envelope;
 pub mod error;
+#[cfg(test)]
+mod format_doc;
 pub mod key;
+pub mod log;
 pub mod manifest;
 pub mod names;
 

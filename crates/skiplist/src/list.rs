@@ -376,15 +376,15 @@ impl fmt::Debug for EntryRef<'_> {
     }
 }
 
-/// A value that keeps the memory of its list alive.
+/// A value that keeps the memory of its list alive. Two words, so that it fits a small enum.
 #[derive(Clone)]
 pub struct Pinned {
-    /// Held for what `value` points to.
+    /// Held for the node.
     _list: Arc<List>,
-    value: *const [u8],
+    node: NodePtr,
 }
 
-// SAFETY: the value is immutable memory that the list keeps alive.
+// SAFETY: the node belongs to the list, which can be shared among threads.
 unsafe impl Send for Pinned {}
 // SAFETY: as above.
 unsafe impl Sync for Pinned {}
@@ -392,19 +392,7 @@ unsafe impl Sync for Pinned {}
 impl Pinned {
     /// `node` must be a node of `list`.
     pub(crate) fn new(list: Arc<List>, node: NodePtr) -> Self {
-        // SAFETY: by contract; the slice is valid as long as the list is held.
-        let value: *const [u8] = unsafe { node.value() };
-        Self { _list: list, value }
-    }
-
-    /// Drops the first `bytes` bytes.
-    ///
-    /// # Panics
-    ///
-    /// If there are fewer.
-    pub fn skip(&mut self, bytes: usize) {
-        let rest: *const [u8] = &self[bytes..];
-        self.value = rest;
+        Self { _list: list, node }
     }
 }
 
@@ -412,8 +400,8 @@ impl Deref for Pinned {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the list is alive and the bytes never change.
-        unsafe { &*self.value }
+        // SAFETY: the node belongs to the list that is held.
+        unsafe { self.node.value() }
     }
 }
 

@@ -150,13 +150,12 @@ fn runs_of_neighbours_go_in_either_order() {
 fn values_outlive_all_other_handles() {
     let (mut writer, reader) = rustdb_skiplist::new();
     writer.insert(b"key", 7, 2, b"expiry--value");
-    let mut from_entry = reader.get(b"key", 7).expect("just inserted").pin();
+    let from_entry = reader.get(b"key", 7).expect("just inserted").pin();
     let mut cursor = reader.cursor();
     cursor.seek_to_first();
     let from_cursor = cursor.pin_value();
     drop((writer, reader, cursor));
-    from_entry.skip(8);
-    assert_eq!(&from_entry[..], b"value");
+    assert_eq!(&from_entry[..], b"expiry--value");
     assert_eq!(&from_cursor.clone()[..], b"expiry--value");
 }
 

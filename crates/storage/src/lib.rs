@@ -18,6 +18,7 @@ pub mod key;
 pub mod log;
 pub mod manifest;
 pub mod names;
+pub mod tombstone;
 pub mod value;
 
 pub use error::{Corruption, Error, Result};

@@ -23,14 +23,15 @@ pub(crate) const NONCE_BYTES: usize = 12;
 /// Length of the random nonce that seals a key ring, in bytes.
 pub(crate) const RING_NONCE_BYTES: usize = 24;
 
-/// A cipher. The numbers are on disk; zero means "not encrypted" and is no cipher.
+/// A cipher. The numbers are on disk, also in file headers, where one stands for "not encrypted".
+/// Zero is no number, so that unwritten bytes never pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Algorithm {
     /// AES-256 in Galois counter mode: the fastest where the processor has AES instructions.
-    Aes256Gcm = 1,
+    Aes256Gcm = 2,
     /// ChaCha20-Poly1305: the faster one where it has not.
-    ChaCha20Poly1305 = 2,
+    ChaCha20Poly1305 = 3,
 }
 
 impl Algorithm {
@@ -368,10 +369,11 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_those_of_the_format() {
-        assert_eq!(Algorithm::Aes256Gcm.to_u8(), 1);
-        assert_eq!(Algorithm::ChaCha20Poly1305.to_u8(), 2);
+        assert_eq!(Algorithm::Aes256Gcm.to_u8(), 2);
+        assert_eq!(Algorithm::ChaCha20Poly1305.to_u8(), 3);
         assert_eq!(Algorithm::from_u8(0), None);
-        assert_eq!(Algorithm::from_u8(3), None);
+        assert_eq!(Algorithm::from_u8(1), None);
+        assert_eq!(Algorithm::from_u8(4), None);
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::from_u8(algorithm.to_u8()), Some(algorithm));
             assert_eq!(

@@ -1,7 +1,8 @@
 //! Sealing the blocks or records of one file.
 //!
 //! ```text
-//! file key = HKDF-SHA256(key: data key, salt: file id, info: label | algorithm | file kind)
+//! file key = HKDF-SHA256(key: data key, salt: file id,
+//!                        info: "rustdb file key v1" | algorithm | file kind | context)
 //! nonce    = domain, 4 bytes little endian | position, 8 bytes little endian
 //! sealed   = ciphertext (as long as the plaintext), and a tag of 16 bytes
 //! ```
@@ -11,8 +12,8 @@
 //! appended to after it was closed; a new start begins a new file.
 //!
 //! A block that is moved within its file, to another file, or to a file of another kind fails to
-//! open. What else belongs to a block (its length, its codec, the block before it) is bound by the
-//! caller through `aad`.
+//! open. What else belongs to a file (its format version, its database) the caller binds once through
+//! `context`, and what else belongs to a block (its codec, its framing) through `aad`.
 
 use std::fmt;
 use std::io;
@@ -32,9 +33,9 @@ pub type FileId = [u8; 16];
 pub struct Opener(Arc<Aead>);
 
 impl Opener {
-    /// For the file `id` of kind `kind`, sealed under `key`.
-    pub fn new(key: &DataKey, id: &FileId, kind: u8) -> Self {
-        Opener(Arc::new(file_aead(key, id, kind)))
+    /// For the file `id` of kind `kind`, sealed under `key` in the same `context`.
+    pub fn new(key: &DataKey, id: &FileId, kind: u8, context: &[u8]) -> Self {
+        Opener(Arc::new(file_aead(key, id, kind, context)))
     }
 
     /// Checks and decrypts `buffer` in place. On failure `buffer` holds nothing of use.
@@ -74,10 +75,15 @@ pub struct Sealer {
 
 impl Sealer {
     /// For a new file of kind `kind`, whose id it draws.
-    pub fn create(key: &DataKey, kind: u8, random: &mut dyn Random) -> io::Result<Self> {
+    pub fn create(
+        key: &DataKey,
+        kind: u8,
+        context: &[u8],
+        random: &mut dyn Random,
+    ) -> io::Result<Self> {
         let mut file_id = FileId::default();
         random.fill(&mut file_id)?;
-        let aead = Arc::new(file_aead(key, &file_id, kind));
+        let aead = Arc::new(file_aead(key, &file_id, kind, context));
         Ok(Sealer {
             aead,
             file_id,
@@ -194,9 +200,9 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-fn file_aead(key: &DataKey, id: &FileId, kind: u8) -> Aead {
+fn file_aead(key: &DataKey, id: &FileId, kind: u8, context: &[u8]) -> Aead {
     let algorithm = key.algorithm();
-    let info: [&[u8]; 2] = [b"rustdb file key v1", &[algorithm.to_u8(), kind]];
+    let info: [&[u8]; 3] = [b"rustdb file key v1", &[algorithm.to_u8(), kind], context];
     Aead::new(algorithm, &derive(key.secret(), id, &info))
 }
 
@@ -221,7 +227,7 @@ mod tests {
     }
 
     fn sealer(ring: &KeyRing, kind: u8) -> Sealer {
-        Sealer::create(ring.active(), kind, &mut seeded(9)).unwrap()
+        Sealer::create(ring.active(), kind, b"context", &mut seeded(9)).unwrap()
     }
 
     #[test]
@@ -230,11 +236,11 @@ mod tests {
         let expected = [
             (
                 Algorithm::Aes256Gcm,
-                "caf3cb77b9bef923751ebe5bde2d 24d0beb737da06becd1a149f3ae1d3e9",
+                "403626792c5c2cb57b3bf0aba47d 172a061131ccf4cab3a00db0900e2c78",
             ),
             (
                 Algorithm::ChaCha20Poly1305,
-                "80cc3dce5b7310103cd45c62e5a9 aae4b1f0c231baa80d9b728a399ce204",
+                "ccd504e39a7fdad717b941e4e646 39139c28207c5721782ff8409ef68ffd",
             ),
         ];
         for (algorithm, golden) in expected {
@@ -286,13 +292,18 @@ mod tests {
             let tag = sealer.seal(4, 8, b"", &mut sealed).unwrap();
             let id = *sealer.file_id();
             let key = ring.active();
-            let opens = |key: &DataKey, id: &FileId, kind, domain, position| {
-                let opener = Opener::new(key, id, kind);
+            let opens_in = |context: &[u8], key: &DataKey, id: &FileId, kind, domain, position| {
+                let opener = Opener::new(key, id, kind, context);
                 opener
                     .open(domain, position, b"", &mut sealed.clone(), &tag)
                     .is_ok()
             };
+            let opens = |key: &DataKey, id: &FileId, kind, domain, position| {
+                opens_in(b"context", key, id, kind, domain, position)
+            };
             assert!(opens(key, &id, 1, 4, 8));
+            assert!(!opens_in(b"contexT", key, &id, 1, 4, 8), "another context");
+            assert!(!opens_in(b"", key, &id, 1, 4, 8), "no context");
             assert!(!opens(key, &id, 1, 4, 9), "another position");
             assert!(!opens(key, &id, 1, 8, 4), "domain and position exchanged");
             assert!(!opens(key, &id, 1, 5, 8), "another domain");
@@ -380,7 +391,7 @@ mod tests {
         let mut random = seeded(3);
         let sealed: BTreeSet<Vec<u8>> = (0..64)
             .map(|_| {
-                let sealer = Sealer::create(ring.active(), 1, &mut random).unwrap();
+                let sealer = Sealer::create(ring.active(), 1, b"", &mut random).unwrap();
                 let mut buffer = vec![0; 32];
                 sealer.seal(0, 0, b"", &mut buffer).unwrap();
                 buffer
@@ -405,7 +416,7 @@ mod tests {
             let mut buffer = plain.clone();
             let tag = sealer.seal(domain, position, &aad, &mut buffer).unwrap();
             prop_assert_ne!(&buffer, &plain);
-            let opener = Opener::new(ring.active(), sealer.file_id(), kind);
+            let opener = Opener::new(ring.active(), sealer.file_id(), kind, b"context");
             prop_assert_eq!(opener.open(domain, position, &aad, &mut buffer, &tag), Ok(()));
             prop_assert_eq!(buffer, plain);
         }

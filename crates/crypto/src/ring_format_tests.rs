@@ -253,7 +253,7 @@ fn authentic_secrets_that_break_a_rule_are_damage() {
         (COUNT, 4),
         (entry(0) + ENTRY_ID, 0),
         (entry(0) + ENTRY_ID, 2),
-        (entry(1) + ENTRY_ALGORITHM, 3),
+        (entry(1) + ENTRY_ALGORITHM, 1),
         (entry(1) + ENTRY_STATE, 1),
         (entry(2) + ENTRY_STATE, 2),
         (entry(2) + ENTRY_RESERVED, 1),

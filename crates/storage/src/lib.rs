@@ -17,10 +17,10 @@ mod format_doc;
 pub mod key;
 pub mod log;
 pub mod manifest;
-pub mod memtable;
 pub mod names;
 pub mod tombstone;
 pub mod value;
+pub mod version;
 
 pub use error::{Corruption, Error, Result};
 pub use key::{EntryKind, FileNumber, KeyspaceId, MAX_SEQUENCE, SequenceNumber};

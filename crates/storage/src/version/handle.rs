@@ -1,0 +1,120 @@
+//! Handles of the files of a version, which know when the last reader has gone.
+//!
+//! Versions share handles. An edit that removes a file marks its handle; when the last version
+//! that has the handle is dropped (with the last iterator that uses it), the file's name goes to
+//! a queue, which the engine empties by unlinking. So a reader never meets a missing file, and
+//! no reader ever waits for an unlink.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustdb_vfs::sync::Mutex;
+
+use super::bounds::KeyBounds;
+use crate::manifest::{TableMeta, ValueFileMeta};
+use crate::names::FileName;
+
+/// Makes the handles of a database's files, and queues the files to unlink. Clones share the
+/// queue.
+#[derive(Clone, Debug, Default)]
+pub struct TreeFiles {
+    obsolete: Arc<Mutex<Vec<FileName>>>,
+}
+
+/// A table of one or more versions.
+#[derive(Debug)]
+pub struct TableHandle {
+    meta: Arc<TableMeta>,
+    life: Life,
+}
+
+/// A value file of one or more versions.
+#[derive(Debug)]
+pub struct ValueFileHandle {
+    meta: ValueFileMeta,
+    /// Shared with handles of the same file from when it was shorter.
+    life: Arc<Life>,
+}
+
+/// Queues a file when it is dropped, if it is obsolete.
+#[derive(Debug)]
+struct Life {
+    name: FileName,
+    is_obsolete: AtomicBool,
+    queue: Arc<Mutex<Vec<FileName>>>,
+}
+
+impl TreeFiles {
+    /// Handles whose queue is empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A handle of a table, which need not exist yet.
+    pub fn table(&self, meta: Arc<TableMeta>) -> Arc<TableHandle> {
+        let life = self.life(FileName::Table(meta.number));
+        Arc::new(TableHandle { meta, life })
+    }
+
+    /// A handle of a value file, which need not exist yet.
+    pub fn value_file(&self, meta: ValueFileMeta) -> Arc<ValueFileHandle> {
+        let life = Arc::new(self.life(FileName::Value(meta.number)));
+        Arc::new(ValueFileHandle { meta, life })
+    }
+
+    /// The files that nobody uses any more, each given out once. The caller unlinks them.
+    pub fn take_obsolete(&self) -> Vec<FileName> {
+        std::mem::take(&mut *self.obsolete.lock())
+    }
+
+    fn life(&self, name: FileName) -> Life {
+        Life {
+            name,
+            is_obsolete: AtomicBool::new(false),
+            queue: self.obsolete.clone(),
+        }
+    }
+}
+
+impl TableHandle {
+    /// What is known about the table.
+    pub fn meta(&self) -> &Arc<TableMeta> {
+        &self.meta
+    }
+
+    /// The keys it says something about.
+    pub fn bounds(&self) -> KeyBounds<'_> {
+        KeyBounds::of(&self.meta)
+    }
+
+    /// Lets the file be unlinked once the handle is dropped everywhere.
+    pub(super) fn retire(&self) {
+        self.life.is_obsolete.store(true, Ordering::Release);
+    }
+}
+
+impl ValueFileHandle {
+    /// What is known about the file.
+    pub fn meta(&self) -> &ValueFileMeta {
+        &self.meta
+    }
+
+    /// A handle of the same file, which has grown.
+    pub(super) fn grown(&self, meta: ValueFileMeta) -> Arc<ValueFileHandle> {
+        let life = self.life.clone();
+        Arc::new(ValueFileHandle { meta, life })
+    }
+
+    /// Lets the file be unlinked once all handles of it are dropped everywhere.
+    pub(super) fn retire(&self) {
+        self.life.is_obsolete.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if *self.is_obsolete.get_mut() {
+            self.queue.lock().push(self.name);
+        }
+    }
+}

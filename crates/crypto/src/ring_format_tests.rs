@@ -312,3 +312,116 @@ proptest! {
         prop_assert!(KeyRing::from_bytes(&bytes, &kek(1)).is_err());
     }
 }
+
+/// What `docs/format/keyring.md` says. Layout rows whose place depends on a length are left out.
+mod document {
+    use super::*;
+    use crate::secret::tests::{hex, unhex};
+
+    const DOCUMENT: &str = include_str!("../../../docs/format/keyring.md");
+
+    fn section(heading: &str) -> &'static str {
+        let start = DOCUMENT.find(&format!("\n## {heading}\n")).unwrap();
+        let body = &DOCUMENT[start + heading.len() + 5..];
+        body.split("\n## ").next().unwrap()
+    }
+
+    /// Name and offset of each field, checked to follow one another without a gap; and the end.
+    fn layout(heading: &str) -> (Vec<(&'static str, usize)>, usize) {
+        let mut end = 0;
+        let mut fields = Vec::new();
+        for row in section(heading)
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .skip(1)
+        {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let (Ok(offset), Ok(size)) = (cells[0].parse::<usize>(), cells[1].parse::<usize>())
+            else {
+                continue;
+            };
+            assert_eq!(offset, end, "`{}` in {heading}", cells[2]);
+            end = offset + size;
+            fields.push((cells[2], offset));
+        }
+        (fields, end)
+    }
+
+    #[test]
+    fn the_tables_give_the_offsets_of_the_code() {
+        let (header, end) = layout("Header");
+        let expected = [
+            ("magic", 0),
+            ("version", VERSION),
+            ("derivation", DERIVATION),
+            ("reserved", RESERVED),
+            ("database_id", DATABASE_ID),
+            ("generation", GENERATION),
+            ("memory_kib", MEMORY_KIB),
+            ("passes", PASSES),
+            ("lanes", LANES),
+            ("secrets_bytes", SECRETS_BYTES),
+            ("salt", SALT),
+            ("nonce", NONCE),
+            ("key_check", KEY_CHECK),
+        ];
+        assert_eq!((&header[..], end), (&expected[..], HEADER_BYTES));
+        let expected = [("next_id", NEXT_ID), ("count", COUNT), ("root", ROOT)];
+        assert_eq!(layout("Secrets"), (expected.to_vec(), SECRETS_FIXED_BYTES));
+        let expected = [
+            ("id", ENTRY_ID),
+            ("algorithm", ENTRY_ALGORITHM),
+            ("state", ENTRY_STATE),
+            ("reserved", ENTRY_RESERVED),
+            ("created", ENTRY_CREATED),
+            ("key", ENTRY_KEY),
+        ];
+        assert_eq!(layout("Data key"), (expected.to_vec(), ENTRY_BYTES));
+    }
+
+    #[test]
+    fn the_limits_it_names_are_those_of_the_code() {
+        let text = section("Validity");
+        let shortest = HEADER_BYTES + SECRETS_FIXED_BYTES + TAG_BYTES + CHECKSUM_BYTES;
+        assert!(text.contains(&format!("shorter than {shortest} bytes")));
+        let longest = format!("{},{:03}", RING_BYTES_MAX / 1000, RING_BYTES_MAX % 1000);
+        assert!(
+            text.contains(&format!("longer than {longest} bytes")),
+            "{longest}"
+        );
+        let limits = crate::ARGON2_LIMITS;
+        assert_eq!((limits.lanes_max, limits.passes_max), (16, 32));
+        assert_eq!(limits.memory_kib_max, 1 << 20);
+        assert!(section("Secrets").contains(&format!("1 to {DATA_KEYS_MAX}")));
+    }
+
+    #[test]
+    fn the_example_is_what_the_code_writes_and_reads() {
+        let mut next = 0x40u8;
+        let mut counting = |buffer: &mut [u8]| {
+            for byte in buffer {
+                *byte = next;
+                next += 1;
+            }
+            Ok(())
+        };
+        let database_id = std::array::from_fn(|at| at as u8);
+        let created = 1_700_000_000_000_000;
+        let mut ring =
+            KeyRing::new(database_id, Algorithm::Aes256Gcm, created, &mut counting).unwrap();
+        let kek = Kek::raw(Secret::new(std::array::from_fn(|at| 0x20 + at as u8)));
+        let written = ring.to_bytes(&kek, &mut counting).unwrap();
+        let example: String = section("Example")
+            .lines()
+            .skip_while(|line| *line != "```hex")
+            .skip(1)
+            .take_while(|line| *line != "```")
+            .filter_map(|line| line.split("  ").next())
+            .collect();
+        assert_eq!(hex(&unhex(&example)), hex(&written));
+        assert!(same(
+            &ring,
+            &KeyRing::from_bytes(&unhex(&example), &kek).unwrap()
+        ));
+    }
+}

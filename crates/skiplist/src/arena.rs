@@ -128,7 +128,7 @@ impl Bump {
         }
     }
 
-    /// Bytes handed out.
+    /// Bytes handed out, and rests of chunks that were too small.
     pub(crate) fn used_bytes(&self) -> usize {
         self.used_bytes
     }
@@ -142,6 +142,7 @@ impl Bump {
             if bytes > self.chunk_bytes / 4 {
                 return arena.chunk(bytes);
             }
+            self.used_bytes += self.left;
             self.left = self.chunk_bytes - HEADER_BYTES;
             self.next = arena.chunk(self.left).as_ptr();
             self.chunk_bytes = (self.chunk_bytes * 2).min(CHUNK_BYTES_MAX);
@@ -177,7 +178,7 @@ mod tests {
         assert!(pieces.iter().all(|(start, _)| start.is_multiple_of(ALIGN)));
         assert!(pieces.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0));
         let used: usize = sizes.iter().map(|n| n.next_multiple_of(ALIGN)).sum();
-        assert_eq!(bump.used_bytes(), used);
-        assert!(arena.reserved_bytes() >= used);
+        assert!(bump.used_bytes() >= used);
+        assert!(arena.reserved_bytes() >= bump.used_bytes());
     }
 }

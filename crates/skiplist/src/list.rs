@@ -114,6 +114,30 @@ impl List {
         }
     }
 
+    /// Roughly how many entries lie between two targets.
+    ///
+    /// Counts nodes on the highest level that has enough of them there, and scales that up by
+    /// what a level thins out.
+    pub(crate) fn approximate_count(&self, lower: &Target<'_>, upper: &Target<'_>) -> usize {
+        const SAMPLE: usize = 64;
+        let (mut before, mut after) = (self.head, NodePtr::NULL);
+        for level in (0..self.height()).rev() {
+            // SAFETY: as in `search`; the walk stays on one level, from a node reached on it.
+            unsafe {
+                (before, after) = self.step_right(level, before, after, lower);
+                let (mut node, mut count) = (after, 0);
+                while !node.is_null() && node.is_before(upper) {
+                    count += 1;
+                    node = node.next(level);
+                }
+                if count >= SAMPLE || level == 0 {
+                    return count << (2 * level);
+                }
+            }
+        }
+        0
+    }
+
     fn unless_sentinel(&self, node: NodePtr) -> Option<NodePtr> {
         (node != self.head).then_some(node)
     }
@@ -302,6 +326,12 @@ impl Reader {
     /// A cursor before the first entry.
     pub fn cursor(&self) -> Cursor {
         Cursor::new(Arc::clone(&self.list))
+    }
+
+    /// Roughly how many entries have keys in `[lower, upper)`. Exact if there are few.
+    pub fn approximate_count(&self, lower: &[u8], upper: &[u8]) -> usize {
+        self.list
+            .approximate_count(&Target::new(lower, SEQ_MAX), &Target::new(upper, SEQ_MAX))
     }
 
     /// The number of entries.

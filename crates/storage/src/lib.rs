@@ -17,6 +17,7 @@ mod format_doc;
 pub mod key;
 pub mod log;
 pub mod manifest;
+pub mod memtable;
 pub mod names;
 pub mod tombstone;
 pub mod value;

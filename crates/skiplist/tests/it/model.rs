@@ -178,6 +178,24 @@ fn memory_is_counted() {
 }
 
 #[test]
+fn counts_of_ranges_are_exact_when_small_and_close_when_large() {
+    let count: u32 = if cfg!(miri) { 100 } else { 50_000 };
+    let (mut writer, reader) = rustdb_skiplist::new();
+    assert_eq!(reader.approximate_count(b"", b"z"), 0);
+    for n in 0..count {
+        writer.insert(&n.to_be_bytes(), 1, 2, b"");
+    }
+    let between = |lower: u32, upper: u32| {
+        reader.approximate_count(&lower.to_be_bytes(), &upper.to_be_bytes())
+    };
+    assert_eq!(between(10, 10), 0);
+    assert_eq!(between(10, 50), 40);
+    let (all, half) = (between(0, count), between(0, count / 2));
+    assert!((count / 2..count * 2).contains(&(all as u32)), "{all}");
+    assert!((count / 4..count).contains(&(half as u32)), "{half}");
+}
+
+#[test]
 #[should_panic(expected = "out of range")]
 fn sequence_numbers_have_56_bits() {
     let (mut writer, _reader) = rustdb_skiplist::new();

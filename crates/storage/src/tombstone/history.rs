@@ -131,6 +131,16 @@ impl History {
         covering(&self.version_at(at)?.tree, key)
     }
 
+    /// Whether a tombstone reaches into the keys from `lower` to `upper`, both included.
+    pub fn overlaps(&self, lower: &[u8], upper: &[u8]) -> bool {
+        let Some(newest) = &self.newest else {
+            return false;
+        };
+        let (before, after) = tree::neighbours(&newest.tree, lower);
+        before.is_some_and(|interval| *lower < *interval.end)
+            || after.is_some_and(|interval| *interval.start <= *upper)
+    }
+
     /// Tombstones that say the same to readers at the given sequence numbers (ascending) and at
     /// the newest. They are what a flush has to write; there are at most as many over one key as
     /// there are such readers.

@@ -18,20 +18,20 @@
 //! one it is an authentication tag and the block is ciphertext: it finds tampering too. The code
 //! that frames blocks does not see the difference, except that [`Envelope::overhead`] varies.
 //!
-//! Invariant: a position is sealed at most once per file and block kind. File ids are random and
-//! files are never reopened for writing, so no key and nonce pair ever meets two plaintexts.
+//! Invariant: the positions sealed in a file ascend, whatever the kinds of its blocks. File ids are
+//! random and files are never reopened for writing, so no key and nonce pair ever meets two
+//! plaintexts.
 //!
 //! The bytes are defined in `docs/format/envelope.md`. What blocks mean is not known here.
 
 use std::fmt;
-use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use rustdb_vfs::VfsRef;
+use rustdb_crypto::{DataKeyId, Opener, Sealer, TAG_BYTES};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::error::{Error, Result};
+pub use crate::security::Security;
 
 /// The length of a file header.
 pub const HEADER_BYTES: usize = 64;
@@ -105,12 +105,14 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// How blocks are protected. The numbers are on disk and are never reused; zero is invalid.
+/// How the blocks of a file are protected. The numbers are on disk and are never reused; zero is
+/// invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Algorithm {
-    /// Plain text with xxh3-64 checksums.
-    Plain = 1,
+    /// Plain text with xxh3-64 checksums. Its number is one.
+    Plain,
+    /// Authenticated encryption. Its numbers are the cipher's, from two on.
+    Sealed(rustdb_crypto::Algorithm),
 }
 
 impl Algorithm {
@@ -118,34 +120,25 @@ impl Algorithm {
     pub fn from_u8(number: u8) -> Option<Self> {
         match number {
             1 => Some(Algorithm::Plain),
-            _ => None,
+            _ => rustdb_crypto::Algorithm::from_u8(number).map(Algorithm::Sealed),
+        }
+    }
+
+    /// Its number on disk.
+    pub fn to_u8(self) -> u8 {
+        match self {
+            Algorithm::Plain => 1,
+            Algorithm::Sealed(cipher) => cipher.to_u8(),
         }
     }
 }
 
-/// What protects the files of one open database: its identity and, if encrypted, its keys.
-#[derive(Debug)]
-pub struct Security {
-    vfs: VfsRef,
-    database_id: [u8; 16],
-}
-
-impl Security {
-    /// The security of a database that is not encrypted.
-    pub fn plain(vfs: VfsRef, database_id: [u8; 16]) -> Arc<Self> {
-        Arc::new(Self { vfs, database_id })
-    }
-
-    /// A random id for a new database.
-    pub fn random_database_id(vfs: &VfsRef) -> io::Result<[u8; 16]> {
-        let mut id = [0; 16];
-        vfs.fill_random(&mut id)?;
-        Ok(id)
-    }
-
-    /// The id that every file of the database carries.
-    pub fn database_id(&self) -> [u8; 16] {
-        self.database_id
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Algorithm::Plain => f.write_str("no encryption"),
+            Algorithm::Sealed(cipher) => cipher.fmt(f),
+        }
     }
 }
 
@@ -172,7 +165,7 @@ impl FileHeader {
         bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
         bytes[field::VERSION..field::KIND].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         bytes[field::KIND] = self.kind as u8;
-        bytes[field::ALGORITHM] = self.algorithm as u8;
+        bytes[field::ALGORITHM] = self.algorithm.to_u8();
         bytes[field::DATA_KEY..field::RESERVED_2].copy_from_slice(&self.data_key_id.to_le_bytes());
         bytes[field::DATABASE_ID..field::FILE_ID].copy_from_slice(&self.database_id);
         bytes[field::FILE_ID..field::CHECKSUM].copy_from_slice(&self.file_id);
@@ -237,10 +230,17 @@ impl FileHeader {
                 bytes[field::ALGORITHM]
             )));
         };
+        let data_key_id = u32_at(bytes, field::DATA_KEY);
+        if (data_key_id == 0) != (algorithm == Algorithm::Plain) {
+            return damaged(
+                field::DATA_KEY,
+                format!("data key {data_key_id} does not go with {algorithm}"),
+            );
+        }
         Ok(Self {
             kind,
             algorithm,
-            data_key_id: u32_at(bytes, field::DATA_KEY),
+            data_key_id,
             database_id: array_at(bytes, field::DATABASE_ID),
             file_id: array_at(bytes, field::FILE_ID),
         })
@@ -251,24 +251,20 @@ impl FileHeader {
 #[derive(Debug)]
 pub struct Envelope {
     header: FileHeader,
+    /// Seeds checksums with the identity of the file.
+    seed: u64,
     protection: Protection,
 }
 
-/// How blocks are sealed. Authenticated encryption is a variant beside `Plain`.
+/// How blocks are sealed.
 #[derive(Debug)]
 enum Protection {
-    /// Checksums, seeded by the identity of the file.
-    Plain { seed: u64 },
-}
-
-impl Protection {
-    fn new(_security: &Security, header: &FileHeader) -> Self {
-        match header.algorithm {
-            Algorithm::Plain => Protection::Plain {
-                seed: plain_seed(header),
-            },
-        }
-    }
+    /// Checksums.
+    Plain,
+    /// Authenticated encryption in a file that is being written.
+    Writing { sealer: Sealer, opener: Opener },
+    /// Authenticated encryption in a file that is only read.
+    Reading(Opener),
 }
 
 /// A block that did not pass its check.
@@ -302,23 +298,39 @@ impl Envelope {
     /// Draws a file id for a new file of this kind. Returns the envelope and the header, which
     /// the caller writes at offset zero before any block.
     pub fn create(security: &Security, kind: FileKind) -> Result<(Self, [u8; HEADER_BYTES])> {
-        let mut file_id = [0; 16];
-        security
-            .vfs
-            .fill_random(&mut file_id)
-            .map_err(|e| Error::io("draw a file id for", Path::new(&kind.to_string()), e))?;
-        let header = FileHeader {
+        let mut random = |buffer: &mut [u8]| security.vfs().fill_random(buffer);
+        let no_id = |e| Error::io("draw a file id for", Path::new(&kind.to_string()), e);
+        let database_id = security.database_id();
+        let mut header = FileHeader {
             kind,
             algorithm: Algorithm::Plain,
             data_key_id: 0,
-            database_id: security.database_id,
-            file_id,
+            database_id,
+            file_id: [0; 16],
+        };
+        let protection = match security.key_ring() {
+            None => {
+                random(&mut header.file_id).map_err(no_id)?;
+                Protection::Plain
+            }
+            Some(ring) => {
+                let key = ring.active();
+                let sealer = Sealer::create(key, kind as u8, &database_id, &mut random);
+                let sealer = sealer.map_err(no_id)?;
+                header.algorithm = Algorithm::Sealed(key.algorithm());
+                header.data_key_id = key.id().get();
+                header.file_id = *sealer.file_id();
+                let opener = sealer.opener();
+                Protection::Writing { sealer, opener }
+            }
         };
         let bytes = header.encode();
+        let seed = plain_seed(&header);
         Ok((
             Self {
-                protection: Protection::new(security, &header),
                 header,
+                seed,
+                protection,
             },
             bytes,
         ))
@@ -337,20 +349,23 @@ impl Envelope {
                 format!("is a {}, expected a {kind}", header.kind),
             ));
         }
-        if header.database_id != security.database_id {
+        if header.database_id != security.database_id() {
             return Err(Error::corruption(
                 path,
                 field::DATABASE_ID as u64,
                 format!(
                     "belongs to database {}, not to {}",
                     Hex(&header.database_id),
-                    Hex(&security.database_id)
+                    Hex(&security.database_id())
                 ),
             ));
         }
+        let protection = reading(security, path, &header)?;
+        let seed = plain_seed(&header);
         Ok(Self {
-            protection: Protection::new(security, &header),
             header,
+            seed,
+            protection,
         })
     }
 
@@ -362,14 +377,17 @@ impl Envelope {
     /// By how many bytes sealing lengthens a block.
     pub fn overhead(&self) -> usize {
         match self.protection {
-            Protection::Plain { .. } => CHECKSUM_BYTES,
+            Protection::Plain => CHECKSUM_BYTES,
+            Protection::Writing { .. } | Protection::Reading(_) => TAG_BYTES,
         }
     }
 
     /// Seals `buffer` in place and appends the trailer.
     ///
-    /// `position` must not have been sealed before in this file under this `block_kind`. `aad` is
-    /// data the trailer vouches for without containing it.
+    /// `position` must be higher than in every earlier call, also for other kinds of block, and the
+    /// file must be one that [`Envelope::create`] began: an encrypted file panics otherwise, because
+    /// sealing a position twice would give both contents away. `aad` is data the trailer vouches for
+    /// without containing it.
     pub fn seal(&self, position: u64, block_kind: u8, aad: &[u8], buffer: &mut Vec<u8>) {
         self.seal_from(position, block_kind, aad, buffer, 0);
     }
@@ -384,11 +402,18 @@ impl Envelope {
         buffer: &mut Vec<u8>,
         start: usize,
     ) {
-        match self.protection {
-            Protection::Plain { seed } => {
-                let sum = plain_checksum(seed, position, block_kind, aad, &buffer[start..]);
+        match &self.protection {
+            Protection::Plain => {
+                let sum = plain_checksum(self.seed, position, block_kind, aad, &buffer[start..]);
                 buffer.extend_from_slice(&sum.to_le_bytes());
             }
+            Protection::Writing { sealer, .. } => {
+                let tag = sealer
+                    .seal(block_kind.into(), position, aad, &mut buffer[start..])
+                    .expect("the writers of all files seal ascending positions");
+                buffer.extend_from_slice(&tag);
+            }
+            Protection::Reading(_) => panic!("files are never reopened for writing"),
         }
     }
 
@@ -415,28 +440,69 @@ impl Envelope {
         aad: &[u8],
         block: &mut [u8],
     ) -> Result<usize, BadBlock> {
-        match self.protection {
-            Protection::Plain { seed } => {
+        let opener = match &self.protection {
+            Protection::Plain => {
                 let (data, trailer) = block
                     .split_last_chunk::<CHECKSUM_BYTES>()
                     .ok_or(BadBlock::Short)?;
-                let sum = plain_checksum(seed, position, block_kind, aad, data);
+                let sum = plain_checksum(self.seed, position, block_kind, aad, data);
                 if u64::from_le_bytes(*trailer) != sum {
                     return Err(BadBlock::Mismatch);
                 }
-                Ok(data.len())
+                return Ok(data.len());
             }
-        }
+            Protection::Writing { opener, .. } | Protection::Reading(opener) => opener,
+        };
+        let (data, tag) = block
+            .split_last_chunk_mut::<TAG_BYTES>()
+            .ok_or(BadBlock::Short)?;
+        opener
+            .open(block_kind.into(), position, aad, data, tag)
+            .map_err(|_| BadBlock::Mismatch)?;
+        Ok(data.len())
     }
 
     /// A checksum of `bytes` for this file and position that needs no key and proves nothing
     /// about tampering: it guards framing which must be found before a block can be unsealed.
     pub fn framing_checksum(&self, position: u64, bytes: &[u8]) -> u64 {
-        let seed = match self.protection {
-            Protection::Plain { seed } => seed,
-        };
-        xxh3_64_with_seed(bytes, seed ^ position.wrapping_mul(POSITION_SPREAD))
+        xxh3_64_with_seed(bytes, self.seed ^ position.wrapping_mul(POSITION_SPREAD))
     }
+}
+
+/// Finds what opens the blocks of an existing file. A file that is not protected as its database is
+/// was put there by somebody: no run of the engine mixes them.
+fn reading(security: &Security, path: &Path, header: &FileHeader) -> Result<Protection> {
+    let damaged = |offset: usize, reason: String| Error::corruption(path, offset as u64, reason);
+    let cipher = match (header.algorithm, security.is_encrypted()) {
+        (Algorithm::Plain, false) => return Ok(Protection::Plain),
+        (Algorithm::Sealed(cipher), true) => cipher,
+        (Algorithm::Plain, true) => {
+            let reason = "is not encrypted, in a database that is";
+            return Err(damaged(field::ALGORITHM, reason.into()));
+        }
+        (Algorithm::Sealed(_), false) => {
+            let reason = "is encrypted, in a database that is not";
+            return Err(damaged(field::ALGORITHM, reason.into()));
+        }
+    };
+    let id = header.data_key_id;
+    let ring = security.key_ring();
+    let key = ring
+        .as_deref()
+        .and_then(|ring| ring.data_key(DataKeyId::new(id)?));
+    let Some(key) = key else {
+        let reason = format!("is sealed under data key {id}, which the key ring does not hold");
+        return Err(damaged(field::DATA_KEY, reason));
+    };
+    if key.algorithm() != cipher {
+        let reason = format!(
+            "says {cipher}, but data key {id} is for {}",
+            key.algorithm()
+        );
+        return Err(damaged(field::ALGORITHM, reason));
+    }
+    let opener = Opener::new(key, &header.file_id, header.kind as u8, &header.database_id);
+    Ok(Protection::Reading(opener))
 }
 
 /// An odd constant that spreads positions over 64 bits (the golden ratio).
@@ -479,7 +545,7 @@ fn array_at<const N: usize>(bytes: &[u8; HEADER_BYTES], offset: usize) -> [u8; N
 }
 
 /// Displays bytes in hexadecimal.
-struct Hex<'a>(&'a [u8]);
+pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

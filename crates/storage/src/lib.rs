@@ -15,10 +15,12 @@ pub mod error;
 #[cfg(test)]
 mod format_doc;
 pub mod key;
+pub mod keyring;
 pub mod log;
 pub mod manifest;
 pub mod memtable;
 pub mod names;
+pub mod security;
 pub mod tombstone;
 pub mod value;
 pub mod version;

@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cache;
+pub mod codec;
 pub mod envelope;
 pub mod error;
 #[cfg(test)]
@@ -21,6 +23,8 @@ pub mod manifest;
 pub mod memtable;
 pub mod names;
 pub mod security;
+pub mod slice;
+pub mod table;
 pub mod tombstone;
 pub mod value;
 pub mod version;

@@ -1,0 +1,560 @@
+//! A data block in memory: entries that are found and read without decoding anything.
+//!
+//! The payload (its bytes are described in `docs/format/table.md`, and written by
+//! [`BlockBuilder`](super::block_builder::BlockBuilder)) is a small header followed by columns:
+//!
+//! ```text
+//! heads     n x 8    the key's first eight bytes after the prefix, as a big-endian number
+//! lengths   n x 1    how many of the eight are key bytes, if some key has fewer
+//! prefix             what all keys of the block begin with
+//! seqs      n x w    sequence number minus the smallest one, w in 0, 1, 2, 4, 8
+//! kinds     n x 1    if they differ
+//! offsets            ends of rests and values, two or four bytes each, if lengths differ
+//! rests              what keys have after the head
+//! values
+//! ```
+//!
+//! A search counts the heads below the one sought. That is a short loop without branches that
+//! depend on data, over one or two hundred adjacent bytes, so their cache misses overlap. Nearly
+//! always one key is then left to compare.
+//!
+//! A [`Block`] is one allocation: reference count, layout and columns side by side, so a reader
+//! that holds its address is one cache miss away from the heads.
+//!
+//! Everything that the accessors rely on is checked once, in [`Block::parse`], so they cannot go
+//! out of bounds. Order of keys is not checked there: a wrong order gives wrong answers but no
+//! panic, and `Table::verify` finds it.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU8, Ordering as Atomic};
+
+use triomphe::ThinArc;
+
+use super::format::block_header::{self as header, Flags};
+use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
+
+/// The number of key bytes in a head.
+pub(crate) const HEAD_BYTES: usize = 8;
+
+/// How often a block can be found in use before the count stays: the clock hand of the cache
+/// takes one away each time it passes.
+pub(crate) const HEAT_MAX: u8 = 3;
+
+/// Below this many heads a search counts instead of halving: counting has no dependent loads.
+const COUNT_AT_MOST: usize = 32;
+
+/// Above this many equal heads a search halves instead of walking.
+const WALK_AT_MOST: usize = 8;
+
+/// The one allocation of a block.
+pub(crate) type SharedBlock = ThinArc<Layout, u8>;
+
+/// A validated block, shared.
+#[derive(Clone)]
+pub struct Block(SharedBlock);
+
+/// A validated block, borrowed.
+#[derive(Clone, Copy)]
+pub struct BlockRef<'a> {
+    layout: &'a Layout,
+    /// The columns.
+    bytes: &'a [u8],
+}
+
+/// Where the columns are. Positions are relative to the first head.
+pub(crate) struct Layout {
+    heat: AtomicU8,
+    offset_bytes: u8,
+    seq_bytes: u8,
+    /// The kind of all entries, or `None` if there is a column.
+    kind: Option<EntryKind>,
+    prefix_len: u16,
+    has_lengths: bool,
+    entries: u32,
+    prefix_at: u32,
+    seqs_at: u32,
+    kinds_at: u32,
+    /// Zero: all rests are `rest_len` long.
+    rest_offsets_at: u32,
+    /// Zero: all values are `value_len` long.
+    value_offsets_at: u32,
+    rests_at: u32,
+    values_at: u32,
+    rest_len: u32,
+    value_len: u32,
+    base_seq: u64,
+}
+
+/// A key taken apart for a search in one block.
+#[derive(Clone, Copy)]
+struct Probe<'a> {
+    head: u64,
+    head_len: u8,
+    rest: &'a [u8],
+    seq: SequenceNumber,
+}
+
+impl<'a> Probe<'a> {
+    #[inline]
+    fn new(tail: &'a [u8], seq: SequenceNumber) -> Self {
+        Self {
+            head: head_of(tail),
+            head_len: tail.len().min(HEAD_BYTES) as u8,
+            rest: tail.get(HEAD_BYTES..).unwrap_or_default(),
+            seq,
+        }
+    }
+}
+
+/// The first eight bytes of `tail` as a big-endian number, zeros standing in for missing bytes.
+#[inline]
+pub(crate) fn head_of(tail: &[u8]) -> u64 {
+    if let Some(head) = tail.first_chunk::<HEAD_BYTES>() {
+        return u64::from_be_bytes(*head);
+    }
+    let mut head = [0; HEAD_BYTES];
+    head[..tail.len()].copy_from_slice(tail);
+    u64::from_be_bytes(head)
+}
+
+/// The number of heads below `target`; they are sorted.
+#[inline]
+pub(crate) fn count_below(heads: &[[u8; HEAD_BYTES]], target: u64) -> usize {
+    let (mut base, mut len) = (0, heads.len());
+    // The answer is in `base..=base + len`.
+    while len > COUNT_AT_MOST {
+        let half = len / 2;
+        let below = u64::from_le_bytes(heads[base + half - 1]) < target;
+        base += half * usize::from(below);
+        len -= half;
+    }
+    let below = heads[base..base + len]
+        .iter()
+        .filter(|h| u64::from_le_bytes(**h) < target);
+    base + below.count()
+}
+
+impl Block {
+    /// Checks `payload`, the uncompressed content of a data block, and copies it.
+    pub fn parse(payload: &[u8]) -> Result<Self, &'static str> {
+        let (head, body) = payload
+            .split_first_chunk::<{ header::BYTES }>()
+            .ok_or("block has no header")?;
+        let layout = Layout::parse(head, body)?;
+        ThinArc::try_from_header_and_slice(layout, body)
+            .map(Self)
+            .map_err(|_| "not enough memory for a block")
+    }
+
+    /// The columns. Ranges of [`BlockRef::value_range`] are relative to this.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0.slice
+    }
+
+    /// The block, to read.
+    #[inline]
+    pub fn get(&self) -> BlockRef<'_> {
+        BlockRef::new(&self.0)
+    }
+
+    /// The bytes of memory that the block takes.
+    pub fn memory_bytes(&self) -> usize {
+        // Reference count, length, and what the allocator keeps for itself.
+        const AROUND: usize = 32;
+        size_of::<Layout>() + AROUND + self.bytes().len()
+    }
+}
+
+impl From<SharedBlock> for Block {
+    #[inline]
+    fn from(shared: SharedBlock) -> Self {
+        Block(shared)
+    }
+}
+
+impl From<Block> for SharedBlock {
+    fn from(block: Block) -> Self {
+        block.0
+    }
+}
+
+impl<'a> BlockRef<'a> {
+    #[inline]
+    pub(crate) fn new(shared: &'a SharedBlock) -> Self {
+        Self {
+            layout: &shared.header.header,
+            bytes: &shared.slice,
+        }
+    }
+
+    /// The number of entries, at least one.
+    #[inline]
+    pub fn len(self) -> usize {
+        self.layout.entries as usize
+    }
+
+    /// Never: a block has at least one entry.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Notes a use, for the clock hand of the cache.
+    #[inline]
+    pub(crate) fn warm(self) {
+        let heat = self.layout.heat.load(Atomic::Relaxed);
+        if heat < HEAT_MAX {
+            self.layout.heat.store(heat + 1, Atomic::Relaxed);
+        }
+    }
+
+    /// Takes a use back; `false` if there was none left.
+    pub(crate) fn cool(self) -> bool {
+        let heat = self.layout.heat.load(Atomic::Relaxed);
+        self.layout
+            .heat
+            .store(heat.saturating_sub(1), Atomic::Relaxed);
+        heat > 0
+    }
+
+    #[inline]
+    fn heads(self) -> &'a [[u8; HEAD_BYTES]] {
+        let len = self.len() * HEAD_BYTES;
+        self.bytes[..len].as_chunks().0
+    }
+
+    /// What all keys begin with.
+    #[inline]
+    pub(crate) fn prefix(self) -> &'a [u8] {
+        let layout = self.layout;
+        let start = layout.prefix_at as usize;
+        &self.bytes[start..start + layout.prefix_len as usize]
+    }
+
+    #[inline]
+    fn head_len(self, index: usize) -> u8 {
+        let layout = self.layout;
+        if layout.has_lengths {
+            self.bytes[layout.entries as usize * HEAD_BYTES + index]
+        } else {
+            HEAD_BYTES as u8
+        }
+    }
+
+    #[inline]
+    fn rest(self, index: usize) -> &'a [u8] {
+        let layout = self.layout;
+        let range = self.range(layout.rest_offsets_at, layout.rest_len, index);
+        let start = layout.rests_at as usize;
+        &self.bytes[start + range.start..start + range.end]
+    }
+
+    /// Where the value of an entry is within [`Block::bytes`].
+    #[inline]
+    pub(crate) fn value_range(self, index: usize) -> Range<usize> {
+        let layout = self.layout;
+        let range = self.range(layout.value_offsets_at, layout.value_len, index);
+        let start = layout.values_at as usize;
+        start + range.start..start + range.end
+    }
+
+    /// The value of an entry.
+    #[inline]
+    pub fn value(self, index: usize) -> &'a [u8] {
+        &self.bytes[self.value_range(index)]
+    }
+
+    /// The `index`-th item of a column of items of differing or of equal length.
+    #[inline]
+    fn range(self, offsets_at: u32, fixed_len: u32, index: usize) -> Range<usize> {
+        if offsets_at == 0 {
+            let start = index * fixed_len as usize;
+            return start..start + fixed_len as usize;
+        }
+        let width = self.layout.offset_bytes as usize;
+        let at = offsets_at as usize + index * width;
+        let end = read_uint(self.bytes, at, width) as usize;
+        let start = if index == 0 {
+            0
+        } else {
+            read_uint(self.bytes, at - width, width) as usize
+        };
+        start..end
+    }
+
+    /// The sequence number of an entry.
+    #[inline]
+    pub fn seq(self, index: usize) -> SequenceNumber {
+        let layout = self.layout;
+        let width = layout.seq_bytes as usize;
+        if width == 0 {
+            return layout.base_seq;
+        }
+        let above = read_uint(self.bytes, layout.seqs_at as usize + index * width, width);
+        layout.base_seq + above
+    }
+
+    /// The kind of an entry.
+    #[inline]
+    pub fn kind(self, index: usize) -> EntryKind {
+        let layout = self.layout;
+        if let Some(kind) = layout.kind {
+            return kind;
+        }
+        EntryKind::from_u8(self.bytes[layout.kinds_at as usize + index])
+            .expect("parse has checked the kinds")
+    }
+
+    /// Replaces `key` by the key of an entry.
+    pub fn read_key(self, index: usize, key: &mut Vec<u8>) {
+        key.clear();
+        key.extend_from_slice(self.prefix());
+        self.read_tail(index, key);
+    }
+
+    /// Appends the key of an entry, without the block's prefix.
+    #[inline]
+    pub(crate) fn read_tail(self, index: usize, key: &mut Vec<u8>) {
+        let head = u64::from_le_bytes(self.heads()[index]).to_be_bytes();
+        key.extend_from_slice(&head[..self.head_len(index) as usize]);
+        key.extend_from_slice(self.rest(index));
+    }
+
+    /// The newest entry of `key` that is not newer than `seq`.
+    #[inline]
+    pub fn find(self, key: &[u8], seq: SequenceNumber) -> Option<usize> {
+        let prefix = self.prefix();
+        // A key without the prefix searches in vain, but the comparison need not come first: the
+        // cache miss on the prefix then overlaps with those of the search.
+        let tail = key.get(prefix.len()..)?;
+        let probe = Probe::new(tail, seq);
+        let index = self.first_at_or_after(&probe);
+        let found = index < self.len()
+            && u64::from_le_bytes(self.heads()[index]) == probe.head
+            && self.head_len(index) == probe.head_len
+            && self.rest(index) == probe.rest
+            && key[..prefix.len()] == *prefix;
+        found.then_some(index)
+    }
+
+    /// The first entry at or after (`key`, `seq`), which is [`BlockRef::len`] if all are before.
+    pub fn lower_bound(self, key: &[u8], seq: SequenceNumber) -> usize {
+        let prefix = self.prefix();
+        match key.strip_prefix(prefix) {
+            Some(tail) => self.first_at_or_after(&Probe::new(tail, seq)),
+            None if key < prefix => 0,
+            None => self.len(),
+        }
+    }
+
+    /// The first entry at or after the probe, given that the key has the block's prefix.
+    #[inline]
+    fn first_at_or_after(self, probe: &Probe<'_>) -> usize {
+        let heads = self.heads();
+        let mut index = count_below(heads, probe.head);
+        let equal = |index: usize| {
+            heads
+                .get(index)
+                .is_some_and(|head| u64::from_le_bytes(*head) == probe.head)
+        };
+        for _ in 0..WALK_AT_MOST {
+            if !equal(index) || self.compare_equal_heads(index, probe).is_ge() {
+                return index;
+            }
+            index += 1;
+        }
+        let mut end = match probe.head.checked_add(1) {
+            Some(next) => index + count_below(&heads[index..], next),
+            None => heads.len(),
+        };
+        // Entries before `index` are before the probe, those from `end` on are not.
+        while index < end {
+            let middle = index + (end - index) / 2;
+            match self.compare_equal_heads(middle, probe) {
+                Ordering::Less => index = middle + 1,
+                Ordering::Equal | Ordering::Greater => end = middle,
+            }
+        }
+        index
+    }
+
+    /// Orders an entry against a probe with the same head.
+    #[inline]
+    fn compare_equal_heads(self, index: usize, probe: &Probe<'_>) -> Ordering {
+        self.head_len(index)
+            .cmp(&probe.head_len)
+            .then_with(|| self.rest(index).cmp(probe.rest))
+            .then_with(|| probe.seq.cmp(&self.seq(index)))
+    }
+}
+
+impl std::fmt::Debug for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Block({} entries, {} bytes)",
+            self.get().len(),
+            self.bytes().len()
+        )
+    }
+}
+
+/// Reads a little-endian number of 1, 2, 4 or 8 bytes.
+#[inline]
+fn read_uint(bytes: &[u8], at: usize, width: usize) -> u64 {
+    let bytes = &bytes[at..at + width];
+    match *bytes {
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+        [a, b, c, d, e, f, g, h] => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => unreachable!("parse has checked the widths"),
+    }
+}
+
+impl Layout {
+    /// Works out the columns of `body` and checks all that the accessors rely on.
+    fn parse(head: &[u8; header::BYTES], body: &[u8]) -> Result<Self, &'static str> {
+        let head = header::Header::parse(head)?;
+        let mut next = Columns {
+            at: 0,
+            len: body.len(),
+        };
+        let entries = head.entries as usize;
+        let flags = head.flags;
+        next.take(entries, HEAD_BYTES)?;
+        let lengths_at = next.take(entries, usize::from(flags.contains(Flags::LENGTHS)))?;
+        let prefix_at = next.take(head.prefix_len as usize, 1)?;
+        let seqs_at = next.take(entries, head.seq_bytes as usize)?;
+        let kinds_at = next.take(entries, usize::from(head.kind.is_none()))?;
+        let offset_bytes = if flags.contains(Flags::WIDE) { 4 } else { 2 };
+        let rest_offsets_at = match flags.contains(Flags::REST_OFFSETS) {
+            true => next.take(entries, offset_bytes)?,
+            false => 0,
+        };
+        let value_offsets_at = match flags.contains(Flags::VALUE_OFFSETS) {
+            true => next.take(entries, offset_bytes)?,
+            false => 0,
+        };
+        let layout = |rests_at: usize, values_at: usize| Layout {
+            heat: AtomicU8::new(0),
+            offset_bytes: offset_bytes as u8,
+            seq_bytes: head.seq_bytes,
+            kind: head.kind,
+            prefix_len: head.prefix_len,
+            has_lengths: flags.contains(Flags::LENGTHS),
+            entries: head.entries,
+            prefix_at: prefix_at as u32,
+            seqs_at: seqs_at as u32,
+            kinds_at: kinds_at as u32,
+            rest_offsets_at: rest_offsets_at as u32,
+            value_offsets_at: value_offsets_at as u32,
+            rests_at: rests_at as u32,
+            values_at: values_at as u32,
+            rest_len: head.rest_len,
+            value_len: head.value_len,
+            base_seq: head.base_seq,
+        };
+        let rests_len = match rest_offsets_at {
+            0 => entries as u64 * u64::from(head.rest_len),
+            at => check_offsets(&body[at..][..entries * offset_bytes], offset_bytes)?,
+        };
+        let rests_at = next.take_bytes(rests_len)?;
+        let values_len = match value_offsets_at {
+            0 => entries as u64 * u64::from(head.value_len),
+            at => check_offsets(&body[at..][..entries * offset_bytes], offset_bytes)?,
+        };
+        let values_at = next.take_bytes(values_len)?;
+        if next.at != body.len() {
+            return Err("block has bytes after its last column");
+        }
+        let layout = layout(rests_at, values_at);
+        layout.check_entries(body, lengths_at)?;
+        Ok(layout)
+    }
+
+    /// Checks what each entry says on its own.
+    fn check_entries(&self, body: &[u8], lengths_at: usize) -> Result<(), &'static str> {
+        let entries = self.entries as usize;
+        if self.kind.is_none() {
+            let kinds = &body[self.kinds_at as usize..][..entries];
+            if kinds.iter().any(|&kind| EntryKind::from_u8(kind).is_none()) {
+                return Err("unknown entry kind");
+            }
+        }
+        if self.has_lengths {
+            // Keys whose head is not full have no rest, and zeros in the head.
+            let lengths = &body[lengths_at..][..entries];
+            let heads = body[..entries * HEAD_BYTES].as_chunks::<HEAD_BYTES>().0;
+            for (index, (&len, head)) in lengths.iter().zip(heads).enumerate() {
+                let missing = HEAD_BYTES
+                    .checked_sub(len.into())
+                    .ok_or("key head longer than eight bytes")?;
+                let head = u64::from_le_bytes(*head);
+                if missing > 0 && (head.trailing_zeros() as usize) < missing * 8 {
+                    return Err("short key head is not padded with zeros");
+                }
+                if missing > 0 && self.rest_span(body, index) != 0 {
+                    return Err("short key head is followed by more key bytes");
+                }
+            }
+        }
+        let seqs = &body[self.seqs_at as usize..][..entries * self.seq_bytes as usize];
+        let room = MAX_SEQUENCE - self.base_seq;
+        let seq_bytes = usize::from(self.seq_bytes.max(1));
+        if seqs
+            .chunks_exact(seq_bytes)
+            .any(|above| read_uint(above, 0, seq_bytes) > room)
+        {
+            return Err("sequence number out of range");
+        }
+        Ok(())
+    }
+
+    fn rest_span(&self, body: &[u8], index: usize) -> u64 {
+        let width = self.offset_bytes as usize;
+        match self.rest_offsets_at as usize {
+            0 => self.rest_len.into(),
+            at if index == 0 => read_uint(body, at, width),
+            at => {
+                let at = at + index * width;
+                read_uint(body, at, width) - read_uint(body, at - width, width)
+            }
+        }
+    }
+}
+
+/// Hands out the body of a block from front to back.
+struct Columns {
+    at: usize,
+    len: usize,
+}
+
+impl Columns {
+    fn take(&mut self, items: usize, item_bytes: usize) -> Result<usize, &'static str> {
+        self.take_bytes(items as u64 * item_bytes as u64)
+    }
+
+    fn take_bytes(&mut self, bytes: u64) -> Result<usize, &'static str> {
+        let start = self.at;
+        if bytes > (self.len - start) as u64 {
+            return Err("block is shorter than its columns");
+        }
+        self.at += bytes as usize;
+        Ok(start)
+    }
+}
+
+/// Checks that ends do not go back; returns the last one.
+fn check_offsets(offsets: &[u8], width: usize) -> Result<u64, &'static str> {
+    let mut last = 0;
+    for at in (0..offsets.len()).step_by(width) {
+        let end = read_uint(offsets, at, width);
+        if end < last {
+            return Err("offsets of a block go back");
+        }
+        last = end;
+    }
+    Ok(last)
+}

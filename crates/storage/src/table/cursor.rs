@@ -1,0 +1,381 @@
+//! Walks a table in both directions.
+//!
+//! A cursor holds the block it is in, so moving within a block touches nothing else. When it
+//! leaves one block for the next and finds for the third time in a row that the next one is not
+//! in memory, it takes the access for a sequential one and reads several blocks at once; twice as
+//! many the next time, up to a limit.
+//!
+//! Scans neither warm the blocks they find in memory nor bring theirs in warm, so they do not push
+//! out what point reads use. Compaction does not bring its blocks in at all.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::block::{Block, BlockRef};
+use super::reader::Table;
+use crate::error::Result;
+use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
+use crate::slice::Slice;
+
+/// The blocks read one by one before reading ahead begins.
+const MISSES_BEFORE_READAHEAD: u32 = 2;
+
+/// The first read-ahead reads so much.
+const READAHEAD_BYTES_MIN: u64 = 32 << 10;
+
+/// How a cursor reads blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadMode {
+    /// Whether blocks read from disk go into the cache.
+    pub fill_cache: bool,
+    /// Whether to read ahead from the first block on.
+    pub sequential: bool,
+    /// The most that is read at once.
+    pub readahead_bytes_max: usize,
+}
+
+impl ReadMode {
+    /// For reads on behalf of users.
+    pub const USER: ReadMode = ReadMode {
+        fill_cache: true,
+        sequential: false,
+        readahead_bytes_max: 256 << 10,
+    };
+
+    /// For reading a whole table once.
+    pub const COMPACTION: ReadMode = ReadMode {
+        fill_cache: false,
+        sequential: true,
+        readahead_bytes_max: 512 << 10,
+    };
+}
+
+impl Default for ReadMode {
+    fn default() -> Self {
+        Self::USER
+    }
+}
+
+/// A position in a table: on an entry, or on none. After an error it is on none.
+pub struct TableCursor {
+    table: Arc<Table>,
+    mode: ReadMode,
+    /// The block of the entry; `None` when on no entry.
+    block: Option<Block>,
+    /// The number of that block.
+    at: usize,
+    /// The number of the entry in the block.
+    entry: usize,
+    /// The entry's key, of which the first bytes are the block's prefix.
+    key: Vec<u8>,
+    prefix_len: usize,
+    window: Window,
+}
+
+/// Blocks that were read ahead and not yet looked at.
+#[derive(Default)]
+struct Window {
+    /// Which blocks are in `sealed`.
+    blocks: Range<usize>,
+    /// Their bytes, and the file offset of the first.
+    sealed: Vec<u8>,
+    offset: u64,
+    /// How many blocks in a row were not in memory.
+    misses: u32,
+    /// How much to read at once the next time.
+    bytes: u64,
+}
+
+/// Where a cursor comes from when it enters a block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Seek,
+    Forward,
+    Backward,
+}
+
+impl TableCursor {
+    pub(super) fn new(table: Arc<Table>, mode: ReadMode) -> Self {
+        let window = Window {
+            bytes: READAHEAD_BYTES_MIN,
+            ..Window::default()
+        };
+        Self {
+            table,
+            mode,
+            block: None,
+            at: 0,
+            entry: 0,
+            key: Vec::new(),
+            prefix_len: 0,
+            window,
+        }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Whether the cursor is on an entry.
+    #[inline]
+    pub fn valid(&self) -> bool {
+        self.block.is_some()
+    }
+
+    /// Goes to the first entry at or after (`key`, `seq`).
+    pub fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
+        let Some(stored) = self.table.stored_seq(seq) else {
+            // The table's only version of `key` is newer, and so before the place sought.
+            self.seek_to(key, MAX_SEQUENCE)?;
+            return if self.valid() && self.key == key {
+                self.next()
+            } else {
+                Ok(())
+            };
+        };
+        self.seek_to(key, stored)
+    }
+
+    fn seek_to(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
+        if self.blocks() == 0 {
+            return Ok(());
+        }
+        self.enter(self.table.index().find(key, seq), Step::Seek)?;
+        let entry = self.view().lower_bound(key, seq);
+        if entry == self.view().len() {
+            return self.enter_next();
+        }
+        self.read_entry(entry);
+        Ok(())
+    }
+
+    /// Goes to the last entry whose key is below `key`.
+    pub fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        if self.blocks() == 0 {
+            return Ok(());
+        }
+        self.enter(self.table.index().find(key, MAX_SEQUENCE), Step::Seek)?;
+        match self.view().lower_bound(key, MAX_SEQUENCE) {
+            0 => self.enter_previous(),
+            entry => {
+                self.read_entry(entry - 1);
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes to the first entry.
+    pub fn seek_to_first(&mut self) -> Result<()> {
+        if self.blocks() > 0 {
+            self.enter(0, Step::Seek)?;
+            self.read_entry(0);
+        }
+        Ok(())
+    }
+
+    /// Goes to the last entry.
+    pub fn seek_to_last(&mut self) -> Result<()> {
+        if self.blocks() > 0 {
+            self.enter(self.blocks() - 1, Step::Seek)?;
+            self.read_entry(self.view().len() - 1);
+        }
+        Ok(())
+    }
+
+    /// Goes to the next entry.
+    ///
+    /// # Panics
+    ///
+    /// If the cursor is on no entry. That holds for all functions below.
+    #[inline]
+    #[expect(clippy::should_implement_trait, reason = "a cursor is not an iterator")]
+    pub fn next(&mut self) -> Result<()> {
+        if self.entry + 1 < self.view().len() {
+            self.read_entry(self.entry + 1);
+            return Ok(());
+        }
+        self.enter_next()
+    }
+
+    /// Goes to the entry before this one.
+    #[inline]
+    pub fn prev(&mut self) -> Result<()> {
+        assert!(self.valid(), "the cursor is on no entry");
+        if self.entry > 0 {
+            self.read_entry(self.entry - 1);
+            return Ok(());
+        }
+        self.enter_previous()
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        assert!(self.valid(), "the cursor is on no entry");
+        &self.key
+    }
+
+    /// The sequence number.
+    #[inline]
+    pub fn seq(&self) -> SequenceNumber {
+        self.table.reported_seq(self.view().seq(self.entry))
+    }
+
+    /// What the entry says about its key.
+    #[inline]
+    pub fn kind(&self) -> EntryKind {
+        self.view().kind(self.entry)
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> &[u8] {
+        self.view().value(self.entry)
+    }
+
+    /// The value, independent of the cursor.
+    #[inline]
+    pub fn pin_value(&self) -> Slice {
+        let block = self.block.as_ref().expect("the cursor is on an entry");
+        Slice::of_block_ref(block, block.get().value_range(self.entry))
+    }
+
+    fn blocks(&self) -> usize {
+        self.table.index().blocks()
+    }
+
+    #[inline]
+    fn view(&self) -> BlockRef<'_> {
+        self.block
+            .as_ref()
+            .expect("the cursor is on an entry")
+            .get()
+    }
+
+    /// Takes over an entry of the current block.
+    #[inline]
+    fn read_entry(&mut self, entry: usize) {
+        let block = self.block.as_ref().expect("the cursor is in a block");
+        self.entry = entry;
+        self.key.truncate(self.prefix_len);
+        block.get().read_tail(entry, &mut self.key);
+    }
+
+    #[cold]
+    fn enter_next(&mut self) -> Result<()> {
+        if self.at + 1 == self.blocks() {
+            self.block = None;
+            return Ok(());
+        }
+        self.enter(self.at + 1, Step::Forward)?;
+        self.read_entry(0);
+        Ok(())
+    }
+
+    #[cold]
+    fn enter_previous(&mut self) -> Result<()> {
+        if self.at == 0 {
+            self.block = None;
+            return Ok(());
+        }
+        self.enter(self.at - 1, Step::Backward)?;
+        self.read_entry(self.view().len() - 1);
+        Ok(())
+    }
+
+    /// Makes `at` the current block.
+    fn enter(&mut self, at: usize, step: Step) -> Result<()> {
+        self.block = None;
+        let block = match self.table.resident(at) {
+            Some(block) => {
+                if step == Step::Seek {
+                    block.get().warm();
+                }
+                block
+            }
+            None => self.read(at, step)?,
+        };
+        self.key.clear();
+        self.key.extend_from_slice(block.get().prefix());
+        self.prefix_len = self.key.len();
+        self.at = at;
+        self.block = Some(block);
+        Ok(())
+    }
+
+    /// Reads block `at` from the window, or from disk.
+    fn read(&mut self, at: usize, step: Step) -> Result<Block> {
+        if !self.window.blocks.contains(&at) {
+            let misses = &mut self.window.misses;
+            *misses = if step == Step::Seek {
+                0
+            } else {
+                misses.saturating_add(1)
+            };
+            let sequential = self.mode.sequential || *misses > MISSES_BEFORE_READAHEAD;
+            if !sequential {
+                self.window.bytes = READAHEAD_BYTES_MIN;
+                return self.table.read_block(at, self.mode.fill_cache);
+            }
+            self.fill_window(at, step)?;
+        }
+        let location = self.table.index().location(at);
+        let start = (location.start - self.window.offset) as usize;
+        let end = (location.end - self.window.offset) as usize;
+        // Opening the seal changes the bytes, so a block can be taken from the window only once.
+        match step {
+            Step::Seek | Step::Forward => self.window.blocks.start = at + 1,
+            Step::Backward => self.window.blocks.end = at,
+        }
+        self.table.admit(
+            at,
+            &mut self.window.sealed[start..end],
+            self.mode.fill_cache,
+        )
+    }
+
+    /// Reads blocks from `at` on, in the direction of `step`, up to the size of the window.
+    fn fill_window(&mut self, at: usize, step: Step) -> Result<()> {
+        let index = self.table.index();
+        let bytes_max = (self.mode.readahead_bytes_max as u64).max(1);
+        let bytes = if self.mode.sequential {
+            bytes_max
+        } else {
+            self.window.bytes.min(bytes_max)
+        };
+        let mut blocks = at..at + 1;
+        match step {
+            Step::Seek | Step::Forward => {
+                let end = index.location(at).start + bytes;
+                while blocks.end < index.blocks() && index.location(blocks.end).end <= end {
+                    blocks.end += 1;
+                }
+            }
+            Step::Backward => {
+                let start = index.location(at).end.saturating_sub(bytes);
+                while blocks.start > 0 && index.location(blocks.start - 1).start >= start {
+                    blocks.start -= 1;
+                }
+            }
+        }
+        // On an error nothing is left of the old window.
+        self.window.blocks = 0..0;
+        self.table
+            .read_sealed(blocks.clone(), &mut self.window.sealed)?;
+        self.window.offset = index.location(blocks.start).start;
+        self.window.blocks = blocks;
+        self.window.bytes = (bytes * 2).min(bytes_max);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TableCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.valid() {
+            return f.write_str("TableCursor(on no entry)");
+        }
+        write!(f, "TableCursor(block {}, entry {})", self.at, self.entry)
+    }
+}

@@ -1,0 +1,257 @@
+//! Filters: "is this key surely absent from the table?" in about nine bits per key.
+//!
+//! A binary fuse filter (Graf and Lemire, 2022) with eight-bit fingerprints. Each key's hash
+//! names three cells, in three adjacent segments of an array, and the cells are filled such that
+//! their exclusive or is the key's fingerprint. A key that was never added matches by accident
+//! with probability 1/256.
+//!
+//! Construction peels: a cell that only one key uses can be set last, to whatever that key
+//! needs, so the key and its cells are taken away, and so on until nothing is left. With some
+//! seeds that gets stuck; another one is then tried. If many fail there is no filter, and
+//! readers search.
+//!
+//! Keys come as 64-bit hashes ([`key_hash`]), so that a lookup hashes once for all tables.
+//! Filters know nothing of keys that share a hash, beyond not needing them twice.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The hash of a storage key that filters expect. It is part of the format.
+#[inline]
+pub fn key_hash(key: &[u8]) -> u64 {
+    xxh3_64(key)
+}
+
+/// The number on disk of this kind of filter; zero is invalid.
+const KIND_BINARY_FUSE_8: u8 = 1;
+
+/// Where the fields of a filter block are.
+mod field {
+    pub(super) const KIND: usize = 0;
+    pub(super) const SEGMENT_LEN_LOG2: usize = KIND + 1;
+    pub(super) const RESERVED: usize = SEGMENT_LEN_LOG2 + 1;
+    pub(super) const SEGMENTS: usize = RESERVED + 2;
+    pub(super) const SEED: usize = SEGMENTS + 4;
+    pub(super) const CELLS: usize = SEED + 8;
+    const _: () = assert!(CELLS == 16);
+}
+
+/// How many seeds are tried. Each fails with a probability of a few per cent at most.
+const TRIES_MAX: u64 = 64;
+
+/// Segments are at most this long, which is best for the caches.
+const SEGMENT_LEN_LOG2_MAX: u32 = 18;
+
+/// A filter in memory.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Filter {
+    shape: Shape,
+    seed: u64,
+    cells: Box<[u8]>,
+}
+
+/// Segments are `1 << segment_len_log2` cells long, and there are two more than `segments`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    segment_len_log2: u32,
+    segments: u32,
+}
+
+impl Shape {
+    /// The shape for so many keys. The formulas are the authors'.
+    fn for_keys(keys: usize) -> Self {
+        let size = keys.max(2) as f64;
+        let log2 = (size.ln() / 3.33_f64.ln() + 2.25).floor() as u32;
+        let segment_len_log2 = log2.min(SEGMENT_LEN_LOG2_MAX);
+        let factor = (0.875 + 0.25 * 1_000_000_f64.ln() / size.ln()).max(1.125);
+        let cells = (size * factor).round() as usize;
+        let segments = cells
+            .div_ceil(1 << segment_len_log2)
+            .saturating_sub(2)
+            .max(1);
+        Self {
+            segment_len_log2,
+            segments: segments as u32,
+        }
+    }
+
+    fn cells(self) -> usize {
+        (self.segments as usize + 2) << self.segment_len_log2
+    }
+
+    /// The three cells of a mixed hash.
+    #[inline]
+    fn places(self, mixed: u64) -> [usize; 3] {
+        let segment_len = 1_usize << self.segment_len_log2;
+        let mask = segment_len - 1;
+        let span = u64::from(self.segments) << self.segment_len_log2;
+        let first = ((u128::from(mixed) * u128::from(span)) >> 64) as usize;
+        let second = (first + segment_len) ^ ((mixed >> 18) as usize & mask);
+        let third = (first + 2 * segment_len) ^ (mixed as usize & mask);
+        [first, second, third]
+    }
+}
+
+/// Spreads a key's hash under a seed (the finaliser of MurmurHash3).
+#[inline]
+fn mix(hash: u64, seed: u64) -> u64 {
+    let mut h = hash.wrapping_add(seed);
+    h = (h ^ (h >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    h = (h ^ (h >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    h ^ (h >> 33)
+}
+
+#[inline]
+fn fingerprint(mixed: u64) -> u8 {
+    (mixed ^ (mixed >> 32)) as u8
+}
+
+impl Filter {
+    /// Builds the filter of these hashes; sorts them and removes duplicates. `None` if there are
+    /// no hashes, or no seed among those tried will do.
+    pub fn build(hashes: &mut Vec<u64>) -> Option<Self> {
+        hashes.sort_unstable();
+        hashes.dedup();
+        if hashes.is_empty() {
+            return None;
+        }
+        let shape = Shape::for_keys(hashes.len());
+        let mut peeling = Peeling::new(shape, hashes.len());
+        // Seeds need not be unpredictable, but should have nothing to do with one another.
+        (1..=TRIES_MAX).map(|seed| mix(seed, 0)).find_map(|seed| {
+            let cells = peeling.assign(shape, seed, hashes)?;
+            Some(Self { shape, seed, cells })
+        })
+    }
+
+    /// Whether a key with this hash may have been added. Never wrong about a key that was.
+    #[inline]
+    pub fn may_contain(&self, hash: u64) -> bool {
+        let mixed = mix(hash, self.seed);
+        let [first, second, third] = self.shape.places(mixed);
+        let cells = self.cells[first] ^ self.cells[second] ^ self.cells[third];
+        cells == fingerprint(mixed)
+    }
+
+    /// The bytes of memory that the filter takes.
+    pub fn memory_bytes(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The payload of a filter block.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(field::CELLS + self.cells.len());
+        out.extend_from_slice(&[KIND_BINARY_FUSE_8, self.shape.segment_len_log2 as u8, 0, 0]);
+        out.extend_from_slice(&self.shape.segments.to_le_bytes());
+        out.extend_from_slice(&self.seed.to_le_bytes());
+        out.extend_from_slice(&self.cells);
+        out
+    }
+
+    /// Reads the payload of a filter block.
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, &'static str> {
+        let (head, cells) = payload
+            .split_first_chunk::<{ field::CELLS }>()
+            .ok_or("filter is too short")?;
+        if head[field::KIND] != KIND_BINARY_FUSE_8 {
+            return Err("unknown kind of filter");
+        }
+        if head[field::RESERVED..field::SEGMENTS] != [0; 2] {
+            return Err("reserved bytes of a filter are not zero");
+        }
+        let segment_len_log2 = u32::from(head[field::SEGMENT_LEN_LOG2]);
+        let segments = &head[field::SEGMENTS..field::SEED];
+        let segments = u32::from_le_bytes(segments.try_into().expect("four bytes"));
+        let seed = &head[field::SEED..field::CELLS];
+        let seed = u64::from_le_bytes(seed.try_into().expect("eight bytes"));
+        if segment_len_log2 > SEGMENT_LEN_LOG2_MAX || segments == 0 {
+            return Err("filter has a wrong shape");
+        }
+        let shape = Shape {
+            segment_len_log2,
+            segments,
+        };
+        if shape.cells() != cells.len() {
+            return Err("filter has a wrong length");
+        }
+        Ok(Self {
+            shape,
+            seed,
+            cells: cells.into(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Filter({} cells)", self.cells.len())
+    }
+}
+
+/// The working memory of a construction.
+struct Peeling {
+    /// Per cell, how many keys use it.
+    counts: Vec<u32>,
+    /// Per cell, the exclusive or of the mixed hashes of those keys.
+    hashes: Vec<u64>,
+    /// Cells that one key uses.
+    alone: Vec<u32>,
+    /// The keys in the order they were taken away, each with the one of its cells it was alone in.
+    order: Vec<(u64, u32)>,
+}
+
+impl Peeling {
+    fn new(shape: Shape, keys: usize) -> Self {
+        Self {
+            counts: vec![0; shape.cells()],
+            hashes: vec![0; shape.cells()],
+            alone: Vec::new(),
+            order: Vec::with_capacity(keys),
+        }
+    }
+
+    /// The cells for distinct `keys` under `seed`, or `None` if the seed will not do.
+    fn assign(&mut self, shape: Shape, seed: u64, keys: &[u64]) -> Option<Box<[u8]>> {
+        self.counts.fill(0);
+        self.hashes.fill(0);
+        self.order.clear();
+        for key in keys {
+            let mixed = mix(*key, seed);
+            for place in shape.places(mixed) {
+                self.counts[place] += 1;
+                self.hashes[place] ^= mixed;
+            }
+        }
+        self.alone.clear();
+        let places = 0..self.counts.len() as u32;
+        self.alone
+            .extend(places.filter(|place| self.counts[*place as usize] == 1));
+        while let Some(place) = self.alone.pop() {
+            // Its only key may have been taken away in the meantime.
+            if self.counts[place as usize] != 1 {
+                continue;
+            }
+            let mixed = self.hashes[place as usize];
+            self.order.push((mixed, place));
+            for other in shape.places(mixed) {
+                self.counts[other] -= 1;
+                self.hashes[other] ^= mixed;
+                if self.counts[other] == 1 {
+                    self.alone.push(other as u32);
+                }
+            }
+        }
+        if self.order.len() < keys.len() {
+            return None;
+        }
+        let mut cells = vec![0_u8; shape.cells()].into_boxed_slice();
+        // The last key taken away is the first to be written: what it is alone in, no key that is
+        // written before it uses.
+        for (mixed, place) in self.order.iter().rev() {
+            let [first, second, third] = shape.places(*mixed);
+            cells[*place as usize] = 0;
+            let others = cells[first] ^ cells[second] ^ cells[third];
+            cells[*place as usize] = fingerprint(*mixed) ^ others;
+        }
+        Some(cells)
+    }
+}

@@ -1,0 +1,42 @@
+//! Sorted tables: immutable files of entries in key order.
+//!
+//! Reading this folder in order is reading a table file from the inside out:
+//!
+//! | module | what |
+//! |---|---|
+//! | [`format`] | every offset and number on disk |
+//! | [`block`], [`block_builder`] | one data block: searched in memory as it is on disk |
+//! | [`index`] | which block holds a key |
+//! | [`filter`] | which keys are surely absent |
+//! | [`properties`] | what is known without looking at entries |
+//! | [`builder`] | writes a file, front to back |
+//! | [`store`] | what open tables share: block cache, file handles |
+//! | [`reader`] | opens a file, answers point reads |
+//! | [`cursor`] | walks it both ways |
+//! | [`verify`] | reads all of it and checks that it agrees with itself |
+//!
+//! A table knows nothing of other tables, of levels or of what a snapshot sees: it gives out
+//! entries, deletions included, and its range tombstones, for others to interpret.
+
+mod block;
+mod block_builder;
+mod builder;
+mod cursor;
+mod filter;
+mod format;
+mod index;
+mod properties;
+mod reader;
+mod store;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use block::{Block, BlockRef};
+pub(crate) use block::{HEAT_MAX, SharedBlock};
+pub use builder::{TableBuilder, TableOptions};
+pub use cursor::{ReadMode, TableCursor};
+pub use filter::{Filter, key_hash};
+pub use reader::{FilterUse, Found, Table};
+pub use store::{TableStore, TableStoreOptions};
+pub use verify::TableReport;

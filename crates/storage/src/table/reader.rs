@@ -1,0 +1,535 @@
+//! An open table: its index and filter in memory, its blocks in the cache or on disk.
+//!
+//! A point read goes
+//!
+//! ```text
+//! filter (if asked to) -> index -> slot --filled--> search in the block -> value, pinned
+//!                                    '---empty----> read, check, decompress; fill the slot
+//! ```
+//!
+//! Nothing on the way takes a lock or counts in a place that all threads share, as long as the
+//! block is in memory. Whether the filter comes first is the caller's choice ([`FilterUse`]): it
+//! saves most searches of tables that do not have the key, and is in the way in the one that has.
+//!
+//! All bytes from disk are checked when they are read: seal, frame, then the structure of what is
+//! in them. What fails is reported as corruption of this file at this offset.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::block::Block;
+use super::cursor::{ReadMode, TableCursor};
+use super::filter::Filter;
+use super::format::{BlockKind, Footer, Handle, Input, frame};
+use super::index::Index;
+use super::properties::Properties;
+use super::store::{TableFile, TableStore};
+use crate::cache::{BlockSlots, Charge};
+use crate::codec::{Codec, CodecError};
+use crate::envelope::{Envelope, FileKind, HEADER_BYTES};
+use crate::error::{Error, Result};
+use crate::key::{EntryKind, KeyspaceId, MAX_SEQUENCE, SequenceNumber, split_storage_key};
+use crate::manifest::TableMeta;
+use crate::slice::{INLINE_BYTES_MAX, Slice};
+use crate::tombstone::{Fragments, RangeTombstone};
+
+/// When a point read asks the table's filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterUse {
+    /// First. For tables that probably do not have the key.
+    First,
+    /// Only to save reading a block from disk. For the last table that could have the key.
+    IfNotResident,
+}
+
+/// An entry found by a point read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its sequence number.
+    pub seq: SequenceNumber,
+    /// What it says about the key.
+    pub kind: EntryKind,
+    /// Its value, as the kind says.
+    pub value: Slice,
+}
+
+/// An open table. See the module's documentation.
+pub struct Table {
+    meta: Arc<TableMeta>,
+    index: Index,
+    slots: Arc<BlockSlots>,
+    filter: Option<Filter>,
+    unfiltered: Vec<KeyspaceId>,
+    tombstones: Vec<RangeTombstone>,
+    fragments: Arc<Fragments>,
+    file: Arc<TableFile>,
+    envelope: Envelope,
+    /// Whether to remove the file in the end.
+    unused: AtomicBool,
+    /// For index, filter and slots.
+    _charge: Charge,
+}
+
+/// The blocks of a file that are not data.
+struct Tail {
+    envelope: Envelope,
+    footer: Footer,
+    properties: Properties,
+    index: Index,
+    filter: Option<Filter>,
+    tombstones: Vec<RangeTombstone>,
+}
+
+impl Table {
+    /// Opens the table at `path`, which `meta` describes.
+    pub fn open(store: &Arc<TableStore>, path: &Path, meta: Arc<TableMeta>) -> Result<Arc<Self>> {
+        let file = TableFile::new(store, path);
+        let tail = Tail::read(&file, meta.file_bytes)?;
+        let stored = &tail.properties.meta;
+        let same = stored.entries == meta.entries
+            && stored.range_tombstones == meta.range_tombstones
+            && stored.raw_key_bytes == meta.raw_key_bytes
+            && stored.raw_value_bytes == meta.raw_value_bytes;
+        if !same {
+            let offset = tail.footer.properties.offset;
+            return Err(Error::corruption(
+                path,
+                offset,
+                "is not the table the manifest means",
+            ));
+        }
+        let blocks = tail.index.blocks();
+        let memory = tail.index.memory_bytes()
+            + tail.filter.as_ref().map_or(0, Filter::memory_bytes)
+            + BlockSlots::memory_bytes(blocks);
+        let tombstones = tail.tombstones_at(meta.sequence_override);
+        let cache = store.cache();
+        Ok(Arc::new(Self {
+            _charge: cache.charge(memory),
+            slots: BlockSlots::new(blocks, cache),
+            fragments: Arc::new(Fragments::from_tombstones(&tombstones)),
+            tombstones,
+            meta,
+            index: tail.index,
+            filter: tail.filter,
+            unfiltered: tail.properties.unfiltered,
+            file,
+            envelope: tail.envelope,
+            unused: AtomicBool::new(false),
+        }))
+    }
+
+    /// Reads the description of the table at `path` from the file itself, for repair. Number and
+    /// sequence override are not in the file; the checksum is that of the file as it is.
+    pub fn read_meta(store: &Arc<TableStore>, path: &Path) -> Result<TableMeta> {
+        let file = TableFile::new(store, path);
+        let file_bytes = file
+            .open()?
+            .len()
+            .map_err(|e| Error::io("read length of", path, e))?;
+        let tail = Tail::read(&file, file_bytes)?;
+        let checksum = super::verify::file_checksum(&file, file_bytes)?;
+        let data_key_id = tail.envelope.header().data_key_id;
+        Ok(TableMeta {
+            file_bytes,
+            checksum,
+            data_key_id,
+            ..tail.properties.meta
+        })
+    }
+
+    /// What was known about the table before it was opened.
+    pub fn meta(&self) -> &Arc<TableMeta> {
+        &self.meta
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The table's range tombstones, to ask what they cover.
+    #[inline]
+    pub fn range_tombstones(&self) -> &Arc<Fragments> {
+        &self.fragments
+    }
+
+    /// The table's range tombstones one by one, ordered by start, end and newest first.
+    pub fn raw_tombstones(&self) -> &[RangeTombstone] {
+        &self.tombstones
+    }
+
+    /// The memory of index, filter and slots.
+    pub fn metadata_bytes(&self) -> usize {
+        self.index.memory_bytes()
+            + self.filter.as_ref().map_or(0, Filter::memory_bytes)
+            + BlockSlots::memory_bytes(self.index.blocks())
+    }
+
+    /// Removes the file once nobody holds the table any more.
+    pub fn remove_when_unused(&self) {
+        self.unused.store(true, Relaxed);
+    }
+
+    /// A cursor, on no entry.
+    pub fn cursor(self: &Arc<Self>, mode: ReadMode) -> TableCursor {
+        TableCursor::new(Arc::clone(self), mode)
+    }
+
+    /// About how many bytes of the file hold keys from `lower` on and below `upper`.
+    pub fn approximate_bytes(&self, lower: &[u8], upper: &[u8]) -> u64 {
+        if self.index.blocks() == 0 || lower >= upper {
+            return 0;
+        }
+        let start = self.index.find(lower, MAX_SEQUENCE);
+        let end = self.index.find(upper, MAX_SEQUENCE);
+        // Half a block on average at either end.
+        let (start, end) = (self.index.location(start), self.index.location(end));
+        (end.start + end.end).saturating_sub(start.start + start.end) / 2
+    }
+
+    /// The newest entry of `key` that is not newer than `seq`. `hash` is the key's [`key_hash`].
+    ///
+    /// [`key_hash`]: super::key_hash
+    #[inline]
+    pub fn get(
+        &self,
+        key: &[u8],
+        hash: u64,
+        seq: SequenceNumber,
+        filter: FilterUse,
+    ) -> Result<Option<Found>> {
+        let Some(seq) = self.stored_seq(seq) else {
+            return Ok(None);
+        };
+        if filter == FilterUse::First && !self.may_contain(key, hash) {
+            return Ok(None);
+        }
+        if self.index.blocks() == 0 {
+            return Ok(None);
+        }
+        let at = self.index.find(key, seq);
+        let resident = self.slots.load(at);
+        let Some(block) = resident.block() else {
+            if filter == FilterUse::IfNotResident && !self.may_contain(key, hash) {
+                return Ok(None);
+            }
+            return self.get_from_disk(at, key, seq);
+        };
+        self.file.store().cache().note_hit();
+        block.warm();
+        let Some(entry) = block.find(key, seq) else {
+            return self.get_continued(at, key, seq);
+        };
+        let (seq, kind) = (self.reported_seq(block.seq(entry)), block.kind(entry));
+        let range = block.value_range(entry);
+        let value = if range.len() <= INLINE_BYTES_MAX {
+            Slice::copy_from(block.value(entry))
+        } else {
+            let block = resident.into_block().expect("the slot held a block");
+            Slice::of_block(block, range)
+        };
+        Ok(Some(Found { seq, kind, value }))
+    }
+
+    /// Whether the table may have an entry of `key`, going by the filter.
+    #[inline]
+    pub fn may_contain(&self, key: &[u8], hash: u64) -> bool {
+        match &self.filter {
+            Some(filter) if !filter.may_contain(hash) => self.is_unfiltered(key),
+            _ => true,
+        }
+    }
+
+    /// Whether the filter has nothing to say about `key`.
+    #[inline]
+    fn is_unfiltered(&self, key: &[u8]) -> bool {
+        !self.unfiltered.is_empty()
+            && split_storage_key(key)
+                .is_some_and(|(keyspace, _)| self.unfiltered.contains(&keyspace))
+    }
+
+    #[cold]
+    fn get_from_disk(&self, at: usize, key: &[u8], seq: SequenceNumber) -> Result<Option<Found>> {
+        let block = self.read_block(at, true)?;
+        match block.get().find(key, seq) {
+            Some(entry) => Ok(Some(self.found(block, entry))),
+            None => self.get_continued(at, key, seq),
+        }
+    }
+
+    /// Looks at the first entry of the block after `at`, if older versions of `key` may be there.
+    #[inline]
+    fn get_continued(&self, at: usize, key: &[u8], seq: SequenceNumber) -> Result<Option<Found>> {
+        if !self.index.continues(at + 1, key) {
+            return Ok(None);
+        }
+        let block = self.block(at + 1)?;
+        let entry = block.get().find(key, seq);
+        Ok(entry.map(|entry| self.found(block, entry)))
+    }
+
+    fn found(&self, block: Block, entry: usize) -> Found {
+        let view = block.get();
+        let (seq, kind) = (self.reported_seq(view.seq(entry)), view.kind(entry));
+        let range = view.value_range(entry);
+        Found {
+            seq,
+            kind,
+            value: Slice::of_block(block, range),
+        }
+    }
+
+    /// What to look for in the file to find what `seq` sees; `None` if it sees nothing.
+    #[inline]
+    pub(super) fn stored_seq(&self, seq: SequenceNumber) -> Option<SequenceNumber> {
+        match self.meta.sequence_override {
+            None => Some(seq),
+            Some(all) => (all <= seq).then_some(MAX_SEQUENCE),
+        }
+    }
+
+    #[inline]
+    pub(super) fn reported_seq(&self, stored: SequenceNumber) -> SequenceNumber {
+        self.meta.sequence_override.unwrap_or(stored)
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(super) fn filter(&self) -> Option<&Filter> {
+        self.filter.as_ref()
+    }
+
+    pub(super) fn file(&self) -> &Arc<TableFile> {
+        &self.file
+    }
+
+    /// A block, from memory or from disk.
+    pub(super) fn block(&self, at: usize) -> Result<Block> {
+        match self.resident(at) {
+            Some(block) => Ok(block),
+            None => self.read_block(at, true),
+        }
+    }
+
+    /// A block, if it is in memory. Counts as a hit, but does not warm the block.
+    #[inline]
+    pub(super) fn resident(&self, at: usize) -> Option<Block> {
+        let block = self.slots.load(at).into_block()?;
+        self.file.store().cache().note_hit();
+        Some(block)
+    }
+
+    /// Reads a block from disk, and puts it into the cache if asked to.
+    pub(super) fn read_block(&self, at: usize, fill_cache: bool) -> Result<Block> {
+        let mut sealed = Vec::new();
+        self.read_sealed(at..at + 1, &mut sealed)?;
+        self.admit(at, &mut sealed, fill_cache)
+    }
+
+    /// Reads the bytes of adjacent blocks as they are on disk.
+    pub(super) fn read_sealed(&self, blocks: Range<usize>, sealed: &mut Vec<u8>) -> Result<()> {
+        let start = self.index.location(blocks.start).start;
+        let end = self.index.location(blocks.end - 1).end;
+        sealed.clear();
+        sealed.resize((end - start) as usize, 0);
+        self.file.read(sealed, start)
+    }
+
+    /// Opens the seal of block `at`, and puts it into the cache if asked to.
+    pub(super) fn admit(&self, at: usize, sealed: &mut [u8], fill_cache: bool) -> Result<Block> {
+        self.file.store().cache().note_miss();
+        let block = self.decode_block(at, sealed)?;
+        Ok(if fill_cache {
+            self.slots.insert(at, block)
+        } else {
+            block
+        })
+    }
+
+    pub(super) fn decode_block(&self, at: usize, sealed: &mut [u8]) -> Result<Block> {
+        let offset = self.index.location(at).start;
+        let (path, envelope) = (self.path(), &self.envelope);
+        open_block(
+            path,
+            envelope,
+            BlockKind::Data,
+            offset,
+            sealed,
+            Block::parse,
+        )
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        if self.unused.load(Relaxed) {
+            // What is left over is removed at the next start, as an orphan.
+            let _ignored = self.file.store().vfs().remove_file(self.path());
+        }
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Table({:?}, {} entries)",
+            self.meta.number, self.meta.entries
+        )
+    }
+}
+
+/// Opens the seal of a stored block, decompresses it and hands the payload to `parse`.
+fn open_block<T>(
+    path: &Path,
+    envelope: &Envelope,
+    kind: BlockKind,
+    offset: u64,
+    sealed: &mut [u8],
+    parse: impl FnOnce(&[u8]) -> Result<T, &'static str>,
+) -> Result<T> {
+    let damaged = |reason: &str| Error::corruption(path, offset, reason);
+    let len = envelope
+        .unseal_slice(offset, kind as u8, &[], sealed)
+        .map_err(|bad| bad.at(path, offset))?;
+    let (codec, raw_len, stored) = frame::parse(&sealed[..len]).map_err(damaged)?;
+    if codec == Codec::None && stored.len() == raw_len {
+        return parse(stored).map_err(damaged);
+    }
+    let mut payload = Vec::new();
+    codec
+        .decompress(stored, raw_len, &mut payload)
+        .map_err(|e| match e {
+            CodecError::Damaged => damaged(&e.to_string()),
+            CodecError::NotBuiltIn(_) => Error::Unsupported(format!("`{}`: {e}", path.display())),
+        })?;
+    parse(&payload).map_err(damaged)
+}
+
+impl Tail {
+    /// Reads everything but the data blocks of a file of `file_bytes` bytes.
+    fn read(file: &Arc<TableFile>, file_bytes: u64) -> Result<Self> {
+        let path = file.path();
+        let len = file
+            .open()?
+            .len()
+            .map_err(|e| Error::io("read length of", path, e))?;
+        if len != file_bytes {
+            let reason = format!("the file has {len} bytes instead of {file_bytes}");
+            return Err(Error::corruption(path, len.min(file_bytes), reason));
+        }
+        let mut header = [0; HEADER_BYTES];
+        file.read(&mut header, 0)?;
+        let envelope = Envelope::open(file.store().security(), path, &header, FileKind::Table)?;
+        let footer_len = Footer::BYTES + envelope.overhead();
+        let footer_at = (file_bytes.checked_sub(footer_len as u64))
+            .filter(|at| *at >= HEADER_BYTES as u64)
+            .ok_or_else(|| Error::corruption(path, 0, "the file is too short for a table"))?;
+        let mut footer = vec![0; footer_len];
+        file.read(&mut footer, footer_at)?;
+        envelope
+            .unseal(footer_at, BlockKind::Footer as u8, &[], &mut footer)
+            .map_err(|bad| bad.at(path, footer_at))?;
+        let footer = Footer::parse(&footer, footer_at)
+            .map_err(|reason| Error::corruption(path, footer_at, reason))?;
+        Self::read_blocks(file, envelope, footer)
+    }
+
+    fn read_blocks(file: &Arc<TableFile>, envelope: Envelope, footer: Footer) -> Result<Self> {
+        let data_end = footer.data_end();
+        let index = read_tail_block(file, &envelope, BlockKind::Index, footer.index, |payload| {
+            Index::parse(payload, footer.blocks, data_end)
+        })?;
+        let (kind, at) = (BlockKind::Properties, footer.properties);
+        let properties = read_tail_block(file, &envelope, kind, at, Properties::parse)?;
+        let filter = match footer.filter {
+            Handle { len: 0, .. } => None,
+            at => Some(read_tail_block(
+                file,
+                &envelope,
+                BlockKind::Filter,
+                at,
+                Filter::parse,
+            )?),
+        };
+        let tombstones = match footer.tombstones {
+            Handle { len: 0, .. } => Vec::new(),
+            at => read_tail_block(file, &envelope, BlockKind::Tombstones, at, parse_tombstones)?,
+        };
+        Ok(Self {
+            envelope,
+            footer,
+            properties,
+            index,
+            filter,
+            tombstones,
+        })
+    }
+
+    /// The tombstones, all at one sequence number if one is given.
+    fn tombstones_at(&self, sequence_override: Option<SequenceNumber>) -> Vec<RangeTombstone> {
+        let mut tombstones = self.tombstones.clone();
+        for tombstone in &mut tombstones {
+            tombstone.seq = sequence_override.unwrap_or(tombstone.seq);
+        }
+        tombstones
+    }
+}
+
+fn read_tail_block<T>(
+    file: &Arc<TableFile>,
+    envelope: &Envelope,
+    kind: BlockKind,
+    handle: Handle,
+    parse: impl FnOnce(&[u8]) -> Result<T, &'static str>,
+) -> Result<T> {
+    // The footer was checked: its blocks are within the file.
+    let mut sealed = vec![0; handle.len as usize];
+    file.read(&mut sealed, handle.offset)?;
+    open_block(
+        file.path(),
+        envelope,
+        kind,
+        handle.offset,
+        &mut sealed,
+        parse,
+    )
+}
+
+/// The order of range tombstones in a table.
+pub(super) fn tombstone_order(left: &RangeTombstone, right: &RangeTombstone) -> Ordering {
+    let bounds = left
+        .start
+        .cmp(&right.start)
+        .then_with(|| left.end.cmp(&right.end));
+    bounds.then(right.seq.cmp(&left.seq))
+}
+
+fn parse_tombstones(payload: &[u8]) -> Result<Vec<RangeTombstone>, &'static str> {
+    let mut input = Input(payload);
+    let count = input.varint()?;
+    let mut tombstones: Vec<RangeTombstone> = Vec::new();
+    for _ in 0..count {
+        let (start, end) = (input.bytes()?, input.bytes()?);
+        let tombstone = RangeTombstone::new(start, end, input.varint()?);
+        if tombstone.start >= tombstone.end || tombstone.seq > MAX_SEQUENCE {
+            return Err("range tombstone is empty or has a bad sequence number");
+        }
+        if tombstones
+            .last()
+            .is_some_and(|last| tombstone_order(last, &tombstone).is_ge())
+        {
+            return Err("range tombstones are out of order");
+        }
+        tombstones.push(tombstone);
+    }
+    input.finish()?;
+    Ok(tombstones)
+}

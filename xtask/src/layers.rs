@@ -18,8 +18,19 @@ pub(crate) struct Row {
     pub(crate) imports: &'static [&'static str],
     /// What it must never know.
     pub(crate) never: &'static str,
-    /// Whether `unsafe` may be written in it. Elsewhere the compiler forbids it.
-    pub(crate) unsafe_code: bool,
+    /// Where `unsafe` may be written in it.
+    pub(crate) unsafe_code: Unsafe,
+}
+
+/// Where `unsafe` may be written in a crate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unsafe {
+    /// Nowhere: the compiler forbids it.
+    Never,
+    /// Only in modules that say why (`#[expect(unsafe_code, reason = ...)]`).
+    Expected,
+    /// Anywhere.
+    Anywhere,
 }
 
 /// How far from the disk a crate is. A crate imports only from lower layers.
@@ -39,7 +50,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "files, clock, randomness, threads; real, in memory, simulated",
         imports: &[],
         never: "what the bytes mean",
-        unsafe_code: true,
+        unsafe_code: Unsafe::Anywhere,
     },
     Row {
         layer: Layer::Floor(1),
@@ -47,7 +58,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "key ring, seal and open of blocks and log records",
         imports: &[],
         never: "tables, files",
-        unsafe_code: false,
+        unsafe_code: Unsafe::Never,
     },
     Row {
         layer: Layer::Floor(1),
@@ -55,7 +66,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "ordered map in an arena: one writer, readers without locks",
         imports: &[],
         never: "files, sequence numbers' meaning",
-        unsafe_code: true,
+        unsafe_code: Unsafe::Anywhere,
     },
     Row {
         layer: Layer::Floor(2),
@@ -63,7 +74,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "log, memtables, sorted tables, manifest, compaction, snapshots",
         imports: &["vfs", "crypto", "skiplist"],
         never: "isolation levels, SQL",
-        unsafe_code: false,
+        unsafe_code: Unsafe::Never,
     },
     Row {
         layer: Layer::Floor(3),
@@ -71,7 +82,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "transactions: isolation, conflicts, locks, savepoints",
         imports: &["vfs", "storage"],
         never: "tables, SQL",
-        unsafe_code: false,
+        unsafe_code: Unsafe::Never,
     },
     Row {
         layer: Layer::Floor(8),
@@ -79,7 +90,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "the facade: the embeddable API",
         imports: &["vfs", "crypto", "storage", "txn"],
         never: "HTTP; tokio outside its `aio` feature",
-        unsafe_code: false,
+        unsafe_code: Unsafe::Never,
     },
     Row {
         layer: Layer::Floor(10),
@@ -87,7 +98,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "the one binary, `rustdb`",
         imports: &["rustdb"],
         never: "internals",
-        unsafe_code: false,
+        unsafe_code: Unsafe::Never,
     },
     Row {
         layer: Layer::Development,
@@ -95,7 +106,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "benchmarks, rivals behind a feature",
         imports: &["rustdb", "vfs"],
         never: "internals",
-        unsafe_code: false,
+        unsafe_code: Unsafe::Expected,
     },
     Row {
         layer: Layer::Development,
@@ -103,7 +114,7 @@ pub(crate) const CRATES: &[Row] = &[
         what: "the project's own commands",
         imports: &[],
         never: "the database",
-        unsafe_code: false,
+        unsafe_code: Unsafe::Never,
     },
 ];
 

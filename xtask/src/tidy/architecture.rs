@@ -156,6 +156,7 @@ fn package_of(described: &Value, root: &str) -> Package {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::Unsafe;
 
     fn row(layer: u8, name: &'static str, imports: &'static [&'static str]) -> Row {
         let layer = Layer::Floor(layer);
@@ -165,7 +166,7 @@ mod tests {
             what: "a thing",
             imports,
             never: "another",
-            unsafe_code: false,
+            unsafe_code: Unsafe::Never,
         }
     }
 

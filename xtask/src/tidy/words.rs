@@ -1,7 +1,7 @@
 //! Words that must be in a file, and words that must not.
 
 use super::{Finding, Source};
-use crate::layers::CRATES;
+use crate::layers::{CRATES, Unsafe};
 use crate::workspace::TextFile;
 
 /// Folders of the machines that build this, which mean nothing on another one. They are written
@@ -53,26 +53,26 @@ fn module_documentation(source: &Source<'_>) -> Option<Finding> {
         .then(|| Finding::error(source.path, 1, "begin with `//!` and say what the file is"))
 }
 
-/// `unsafe` is written in the crates that the table of layers lists, and nowhere else.
+/// `unsafe` is written where the table of layers allows it, and the compiler enforces it.
 fn unsafe_code(source: &Source<'_>) -> Option<Finding> {
-    let crates = CRATES.iter().filter(|row| !row.unsafe_code);
-    let mut folders = crates.map(|row| match row.name {
-        "xtask" => "xtask/".to_owned(),
-        name => format!("crates/{name}/"),
-    });
-    let folder = folders.find(|folder| source.path.starts_with(folder.as_str()))?;
-    let name = &source.path[folder.len()..];
+    let (row, name) = CRATES.iter().find_map(|row| {
+        let folder = match row.name {
+            "xtask" => "xtask/".to_owned(),
+            name => format!("crates/{name}/"),
+        };
+        Some((row, source.path.strip_prefix(folder.as_str())?))
+    })?;
     let program = name
         .strip_prefix("src/bin/")
         .is_some_and(|rest| !rest.contains('/'));
     let root = name == "src/lib.rs" || name == "src/main.rs" || program;
-    (root && !source.code.contains("#![forbid(unsafe_code)]")).then(|| {
-        Finding::error(
-            source.path,
-            1,
-            "a crate root needs `#![forbid(unsafe_code)]`",
-        )
-    })
+    let attribute = match row.unsafe_code {
+        Unsafe::Never => "#![forbid(unsafe_code)]",
+        Unsafe::Expected => "#![deny(unsafe_code)]",
+        Unsafe::Anywhere => return None,
+    };
+    (root && !source.code.contains(attribute))
+        .then(|| Finding::error(source.path, 1, format!("a crate root needs `{attribute}`")))
 }
 
 /// A path of one machine is wrong on every other.

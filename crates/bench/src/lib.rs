@@ -1,3 +1,0 @@
-//! Benchmarks of RustDB beside its peers.
-
-#![forbid(unsafe_code)]

@@ -21,7 +21,8 @@ use rustdb_vfs::{FileExt, OpenMode, VfsRef};
 
 use crate::envelope::{self, FileHeader, HEADER_BYTES, Hex};
 use crate::error::{Error, Result};
-use crate::names::{self, FileName};
+use crate::manifest::Current;
+use crate::names;
 use crate::security::Security;
 
 /// How a database is encrypted.
@@ -191,14 +192,14 @@ fn read_file(vfs: &VfsRef, path: &Path) -> Result<Option<Vec<u8>>> {
 
 /// The header of the manifest in force, which tells what the database is.
 fn manifest_header(vfs: &VfsRef, directory: &Path) -> Result<FileHeader> {
-    let current = names::current(directory);
-    let bytes = read_file(vfs, &current)?
-        .ok_or_else(|| Error::io("open", &current, io::ErrorKind::NotFound.into()))?;
-    let name = std::str::from_utf8(&bytes).unwrap_or_default().trim_ascii();
-    let Some(FileName::Manifest(number)) = FileName::parse(name) else {
-        return Err(Error::corruption(&current, 0, "does not name a manifest"));
-    };
-    let path = names::manifest(directory, number);
+    let current = Current::read(&**vfs, directory)?.ok_or_else(|| {
+        Error::io(
+            "open",
+            &names::current(directory),
+            io::ErrorKind::NotFound.into(),
+        )
+    })?;
+    let path = names::manifest(directory, current.manifest);
     let file = vfs
         .open(&path, OpenMode::Read)
         .map_err(|e| Error::io("open", &path, e))?;

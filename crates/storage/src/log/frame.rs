@@ -20,8 +20,8 @@ use crate::envelope::Envelope;
 /// The length of a record's header.
 pub const RECORD_HEADER_BYTES: usize = field::PROMISE + 8;
 
-/// The longest payload.
-pub const PAYLOAD_BYTES_MAX: usize = u32::MAX as usize;
+/// The longest payload: what a cipher seals in one piece.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 31;
 
 /// The last record of a log that was closed in order. Callers' kinds are below.
 pub const END_KIND: u8 = 255;

@@ -67,14 +67,28 @@ impl LogWriter {
         path: &Path,
         kind: FileKind,
     ) -> Result<LogWriter> {
+        let log = Self::create_unsynced(vfs, security, path, kind)?;
+        log.file
+            .sync_data()
+            .map_err(|e| Error::io("sync", path, e))?;
+        sync_parent(&**vfs, path)?;
+        Ok(log)
+    }
+
+    /// As [`LogWriter::create`] for a file that nobody reads before its first records are durable:
+    /// the first sync makes the header durable, and the caller the name.
+    pub(crate) fn create_unsynced(
+        vfs: &VfsRef,
+        security: &Security,
+        path: &Path,
+        kind: FileKind,
+    ) -> Result<LogWriter> {
         let (envelope, header) = Envelope::create(security, kind)?;
         let file = vfs
             .open(path, OpenMode::CreateNew)
             .map_err(|e| Error::io("create", path, e))?;
         file.write_all_at(&header, 0)
             .map_err(|e| Error::io("write", path, e))?;
-        file.sync_data().map_err(|e| Error::io("sync", path, e))?;
-        sync_parent(&**vfs, path)?;
         let start = HEADER_BYTES as u64;
         Ok(LogWriter {
             path: path.to_path_buf(),
@@ -128,13 +142,13 @@ impl LogWriter {
         self.check_usable()?;
         assert!(!self.finished, "append to a finished log");
         let payload_bytes: usize = parts.iter().map(|part| part.len()).sum();
-        let Ok(payload_bytes) = u32::try_from(payload_bytes) else {
+        if payload_bytes > PAYLOAD_BYTES_MAX {
             return Err(Error::InvalidArgument(format!(
                 "log record of {payload_bytes} bytes is longer than {PAYLOAD_BYTES_MAX} bytes"
             )));
-        };
+        }
         let header = RecordHeader {
-            payload_bytes,
+            payload_bytes: u32::try_from(payload_bytes).expect("the limit fits in 32 bits"),
             kind,
             number: self.next_number,
             promise: self.synced,

@@ -9,6 +9,7 @@ use super::*;
 use crate::envelope::{BadBlock, Envelope, FileHeader, FileKind, HEADER_BYTES};
 use crate::key::FileNumber;
 use crate::keyring::{Encryption, create_security, open_security};
+use crate::manifest::Current;
 use crate::names;
 
 const DIRECTORY: &str = "db";
@@ -59,7 +60,15 @@ fn create(vfs: &VfsRef, encryption: Option<&Encryption>) -> Arc<Security> {
 fn put_manifest(vfs: &VfsRef, security: &Security) {
     let (_, header) = Envelope::create(security, FileKind::Manifest).unwrap();
     write_file(vfs, &names::manifest(directory(), FileNumber(1)), &header);
-    write_file(vfs, &names::current(directory()), b"MANIFEST-000001\n");
+    let current = Current {
+        manifest: FileNumber(1),
+        database_id: security.database_id(),
+    };
+    write_file(
+        vfs,
+        &names::current(directory()),
+        current.encode().as_bytes(),
+    );
 }
 
 fn open(vfs: &VfsRef, encryption: Option<&Encryption>) -> Result<Arc<Security>> {

@@ -16,6 +16,7 @@ pub mod envelope;
 pub mod error;
 #[cfg(test)]
 mod format_doc;
+pub mod iter;
 pub mod key;
 pub mod keyring;
 pub mod log;

@@ -29,6 +29,7 @@ use rustdb_skiplist as skiplist;
 use rustdb_vfs::sync::Mutex;
 
 use crate::key::{EntryKind, FileNumber, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
+use crate::slice::{INLINE_BYTES_MAX, Slice};
 use crate::tombstone::{History, RangeTombstone};
 
 /// The entries of some consecutive commits.
@@ -277,9 +278,12 @@ impl<'a> MemtableEntry<'a> {
         self.0.value()
     }
 
-    /// The value, keeping the memory of the memtable alive.
-    pub fn pin(&self) -> skiplist::Pinned {
-        self.0.pin()
+    /// The value as it was inserted, owned without being copied.
+    pub fn slice(&self) -> Slice {
+        if self.value().len() <= INLINE_BYTES_MAX {
+            return Slice::copy_from(self.value());
+        }
+        self.0.pin().into()
     }
 }
 

@@ -1,0 +1,241 @@
+//! What all sources have in common.
+
+use rustdb_skiplist as skiplist;
+
+use crate::error::Result;
+use crate::key::{EntryKind, SequenceNumber};
+use crate::memtable::known_kind;
+use crate::slice::{INLINE_BYTES_MAX, Slice};
+use crate::table::TableCursor;
+
+/// A position among entries in order: on one of them, or on none.
+///
+/// `next`, `prev` and everything that tells about the entry may be called only on an entry.
+pub trait EntryCursor {
+    /// Whether the cursor is on an entry.
+    fn valid(&self) -> bool;
+    /// Goes to the first entry at or after `(key, seq)`.
+    fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()>;
+    /// Goes to the last entry whose key is below `key`.
+    fn seek_before(&mut self, key: &[u8]) -> Result<()>;
+    /// Goes to the first entry.
+    fn seek_to_first(&mut self) -> Result<()>;
+    /// Goes to the last entry.
+    fn seek_to_last(&mut self) -> Result<()>;
+    /// Goes to the next entry.
+    fn next(&mut self) -> Result<()>;
+    /// Goes to the entry before.
+    fn prev(&mut self) -> Result<()>;
+    /// The storage key.
+    fn key(&self) -> &[u8];
+    /// The sequence number.
+    fn seq(&self) -> SequenceNumber;
+    /// The kind.
+    fn kind(&self) -> EntryKind;
+    /// What the entry holds, as it was written.
+    fn value(&self) -> &[u8];
+    /// The same, owned without being copied.
+    fn value_slice(&self) -> Slice;
+}
+
+/// A cursor over any of the sources of the tree.
+#[derive(Debug)]
+pub enum Cursor {
+    /// Over a memtable.
+    Memtable(skiplist::Cursor),
+    /// Over one table.
+    Table(TableCursor),
+}
+
+/// Calls a method of whichever cursor it is.
+macro_rules! each {
+    ($self:ident, $cursor:ident => $call:expr) => {
+        match $self {
+            Cursor::Memtable($cursor) => $call,
+            Cursor::Table($cursor) => $call,
+        }
+    };
+}
+
+impl EntryCursor for Cursor {
+    #[inline]
+    fn valid(&self) -> bool {
+        each!(self, cursor => cursor.valid())
+    }
+
+    fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
+        each!(self, cursor => EntryCursor::seek(cursor, key, seq))
+    }
+
+    fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        each!(self, cursor => EntryCursor::seek_before(cursor, key))
+    }
+
+    fn seek_to_first(&mut self) -> Result<()> {
+        each!(self, cursor => EntryCursor::seek_to_first(cursor))
+    }
+
+    fn seek_to_last(&mut self) -> Result<()> {
+        each!(self, cursor => EntryCursor::seek_to_last(cursor))
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<()> {
+        each!(self, cursor => EntryCursor::next(cursor))
+    }
+
+    #[inline]
+    fn prev(&mut self) -> Result<()> {
+        each!(self, cursor => EntryCursor::prev(cursor))
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        each!(self, cursor => cursor.key())
+    }
+
+    #[inline]
+    fn seq(&self) -> SequenceNumber {
+        each!(self, cursor => cursor.seq())
+    }
+
+    #[inline]
+    fn kind(&self) -> EntryKind {
+        each!(self, cursor => EntryCursor::kind(cursor))
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        each!(self, cursor => cursor.value())
+    }
+
+    #[inline]
+    fn value_slice(&self) -> Slice {
+        each!(self, cursor => EntryCursor::value_slice(cursor))
+    }
+}
+
+impl EntryCursor for skiplist::Cursor {
+    #[inline]
+    fn valid(&self) -> bool {
+        self.valid()
+    }
+
+    fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
+        self.seek(key, seq);
+        Ok(())
+    }
+
+    fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        self.seek_before(key);
+        Ok(())
+    }
+
+    fn seek_to_first(&mut self) -> Result<()> {
+        self.seek_to_first();
+        Ok(())
+    }
+
+    fn seek_to_last(&mut self) -> Result<()> {
+        self.seek_to_last();
+        Ok(())
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<()> {
+        self.next();
+        Ok(())
+    }
+
+    #[inline]
+    fn prev(&mut self) -> Result<()> {
+        self.prev();
+        Ok(())
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        self.key()
+    }
+
+    #[inline]
+    fn seq(&self) -> SequenceNumber {
+        self.seq()
+    }
+
+    #[inline]
+    fn kind(&self) -> EntryKind {
+        known_kind(self.kind())
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.value()
+    }
+
+    #[inline]
+    fn value_slice(&self) -> Slice {
+        if self.value().len() <= INLINE_BYTES_MAX {
+            return Slice::copy_from(self.value());
+        }
+        self.pin_value().into()
+    }
+}
+
+impl EntryCursor for TableCursor {
+    #[inline]
+    fn valid(&self) -> bool {
+        self.valid()
+    }
+
+    fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
+        self.seek(key, seq)
+    }
+
+    fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        self.seek_before(key)
+    }
+
+    fn seek_to_first(&mut self) -> Result<()> {
+        self.seek_to_first()
+    }
+
+    fn seek_to_last(&mut self) -> Result<()> {
+        self.seek_to_last()
+    }
+
+    #[inline]
+    fn next(&mut self) -> Result<()> {
+        self.next()
+    }
+
+    #[inline]
+    fn prev(&mut self) -> Result<()> {
+        self.prev()
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        self.key()
+    }
+
+    #[inline]
+    fn seq(&self) -> SequenceNumber {
+        self.seq()
+    }
+
+    #[inline]
+    fn kind(&self) -> EntryKind {
+        self.kind()
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.value()
+    }
+
+    #[inline]
+    fn value_slice(&self) -> Slice {
+        self.pin_value()
+    }
+}

@@ -1,0 +1,32 @@
+//! The tree's sources, made ready for an iterator.
+
+use std::sync::Arc;
+
+use super::cover::Cover;
+use super::cursor::Cursor;
+use super::visible::Source;
+use crate::key::SequenceNumber;
+use crate::memtable::Memtable;
+use crate::table::{ReadMode, Table};
+
+impl Source {
+    /// A memtable, for a reader at `at`.
+    ///
+    /// NB: `at` must have been loaded before, so that the memtable holds all up to it.
+    pub fn memtable(memtable: &Memtable, at: SequenceNumber) -> Self {
+        Self {
+            cursor: Cursor::Memtable(memtable.cursor()),
+            cover: Cover::of_view(memtable.tombstones().at(at)),
+            max_seq: memtable.max_seq(),
+        }
+    }
+
+    /// A table, for a reader at `at`.
+    pub fn table(table: &Arc<Table>, mode: ReadMode, at: SequenceNumber) -> Self {
+        Self {
+            cursor: Cursor::Table(table.cursor(mode)),
+            cover: Cover::of_fragments(Arc::clone(table.range_tombstones()), at),
+            max_seq: table.meta().max_seq,
+        }
+    }
+}

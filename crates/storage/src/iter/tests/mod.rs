@@ -1,0 +1,6 @@
+//! Iterators against a brute-force model, and how much they look at.
+
+mod cost;
+mod history;
+mod model;
+mod sources;

@@ -1,0 +1,237 @@
+//! Walks over random histories in random sources, step by step beside a sorted list.
+
+use proptest::prelude::*;
+
+use super::history::{Operation, Seen, history, key, visible};
+use super::sources::{TestCursor, Work, memtable, run};
+use crate::iter::{Bounds, EntryCursor, MergeCursor, Source, VisibleIter};
+use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
+
+/// How a history is divided among sources.
+#[derive(Clone, Debug)]
+struct Layout {
+    /// Where one source ends and the next begins, as fractions of the history.
+    splits: Vec<usize>,
+    /// Of each source whether it is a memtable, else where the run is cut.
+    kinds: Vec<Option<Vec<Vec<u8>>>>,
+}
+
+fn layout() -> impl Strategy<Value = Layout> {
+    let kind = prop::option::of(prop::collection::vec(key(), 0..4));
+    (
+        prop::collection::vec(0..100usize, 0..5),
+        prop::collection::vec(kind, 6),
+    )
+        .prop_map(|(splits, kinds)| Layout { splits, kinds })
+}
+
+impl Layout {
+    /// The sources, newest first.
+    fn sources(&self, history: &[Operation], at: SequenceNumber) -> Vec<Source<TestCursor>> {
+        let mut splits: Vec<usize> = self
+            .splits
+            .iter()
+            .map(|s| s * history.len() / 100)
+            .collect();
+        // A commit is in one source as a whole.
+        for split in &mut splits {
+            while *split > 0
+                && *split < history.len()
+                && history[*split - 1].seq() == history[*split].seq()
+            {
+                *split -= 1;
+            }
+        }
+        splits.extend([0, history.len()]);
+        splits.sort_unstable();
+        let parts = splits.windows(2).map(|w| &history[w[0]..w[1]]);
+        let mut sources: Vec<_> = parts
+            .zip(&self.kinds)
+            .map(|(part, kind)| match kind {
+                None => memtable(part, at),
+                Some(cuts) => run(part, cuts, at, &Work::default()),
+            })
+            .collect();
+        sources.reverse();
+        sources
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    First,
+    Last,
+    Seek(Vec<u8>),
+    SeekBefore(Vec<u8>),
+    Next(usize),
+    Prev(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => Just(Step::First),
+        1 => Just(Step::Last),
+        2 => key().prop_map(Step::Seek),
+        2 => key().prop_map(Step::SeekBefore),
+        3 => (1..30usize).prop_map(Step::Next),
+        3 => (1..30usize).prop_map(Step::Prev),
+    ]
+}
+
+fn bounds() -> impl Strategy<Value = Bounds> {
+    let lower = prop_oneof![Just(Vec::new()), key()];
+    (lower, prop::option::of(key())).prop_map(|(lower, upper)| Bounds { lower, upper })
+}
+
+/// A position in the sorted list of what is seen, which iterators have to agree with.
+struct Model {
+    list: Vec<(Vec<u8>, Seen)>,
+    at: Option<usize>,
+}
+
+impl Model {
+    fn new(history: &[Operation], bounds: &Bounds, at: SequenceNumber, now: u64) -> Self {
+        let list = visible(history, at, now).into_iter().filter(|(key, _)| {
+            bounds.lower <= *key && bounds.upper.as_ref().is_none_or(|upper| key < upper)
+        });
+        Self {
+            list: list.collect(),
+            at: None,
+        }
+    }
+
+    fn go(&mut self, to: Option<usize>) {
+        self.at = to.filter(|at| *at < self.list.len());
+    }
+
+    fn below(&self, key: &[u8]) -> usize {
+        self.list.partition_point(|(k, _)| **k < *key)
+    }
+}
+
+fn agree(iter: &VisibleIter<TestCursor>, model: &Model) -> Result<(), TestCaseError> {
+    prop_assert_eq!(iter.valid(), model.at.is_some());
+    let Some(at) = model.at else { return Ok(()) };
+    let (key, (seq, kind, stored)) = &model.list[at];
+    prop_assert_eq!(iter.key(), &key[..]);
+    prop_assert_eq!((iter.seq(), iter.kind()), (*seq, *kind));
+    prop_assert_eq!(iter.stored(), &stored[..]);
+    prop_assert_eq!(&*iter.stored_slice(), &stored[..]);
+    let value = if *kind == EntryKind::PutExpiring {
+        &stored[8..]
+    } else {
+        &stored[..]
+    };
+    prop_assert_eq!(iter.value(), value);
+    prop_assert_eq!(&*iter.value_slice(), value);
+    Ok(())
+}
+
+fn take(
+    step: &Step,
+    iter: &mut VisibleIter<TestCursor>,
+    model: &mut Model,
+) -> Result<(), TestCaseError> {
+    let works = "lists in memory do not fail";
+    match step {
+        Step::First => {
+            iter.seek_to_first().expect(works);
+            model.go(Some(0));
+        }
+        Step::Last => {
+            iter.seek_to_last().expect(works);
+            model.go(model.list.len().checked_sub(1));
+        }
+        Step::Seek(key) => {
+            iter.seek(key).expect(works);
+            model.go(Some(model.below(key)));
+        }
+        Step::SeekBefore(key) => {
+            iter.seek_before(key).expect(works);
+            model.go(model.below(key).checked_sub(1));
+        }
+        Step::Next(count) => {
+            for _ in 0..*count {
+                let Some(at) = model.at else { break };
+                iter.next().expect(works);
+                model.go(Some(at + 1));
+                agree(iter, model)?;
+            }
+        }
+        Step::Prev(count) => {
+            for _ in 0..*count {
+                let Some(at) = model.at else { break };
+                iter.prev().expect(works);
+                model.go(at.checked_sub(1));
+                agree(iter, model)?;
+            }
+        }
+    }
+    agree(iter, model)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn readers_see_what_the_definition_says(
+        history in history(160),
+        layout in layout(),
+        bounds in bounds(),
+        at in prop_oneof![1 => Just(MAX_SEQUENCE), 3 => 0..120u64],
+        now in 0..4u64,
+        steps in prop::collection::vec(step(), 1..20),
+    ) {
+        let mut model = Model::new(&history, &bounds, at, now);
+        let mut iter = VisibleIter::new(layout.sources(&history, at), bounds, at, now);
+        for step in &steps {
+            take(step, &mut iter, &mut model)?;
+        }
+    }
+
+    #[test]
+    fn every_snapshot_of_a_history_can_be_walked_both_ways(
+        history in history(60),
+        layout in layout(),
+    ) {
+        let newest = history.last().map_or(0, Operation::seq);
+        for at in 0..=newest {
+            let bounds = Bounds::default();
+            let mut model = Model::new(&history, &bounds, at, 2);
+            let mut iter = VisibleIter::new(layout.sources(&history, at), bounds, at, 2);
+            for step in [Step::First, Step::Next(99), Step::Last, Step::Prev(99)] {
+                take(&step, &mut iter, &mut model)?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_merge_gives_out_all_entries_in_order(history in history(120), layout in layout()) {
+        let cursors = layout.sources(&history, 0).into_iter().map(|source| source.cursor);
+        let mut merge = MergeCursor::new(cursors.collect());
+        let mut expected: Vec<_> = history
+            .iter()
+            .rev()
+            .filter_map(|operation| match operation {
+                Operation::Entry { key, seq, kind, stored } => Some((key, *seq, *kind, stored)),
+                Operation::DeleteRange(_) => None,
+            })
+            .collect();
+        expected.sort_by(|a, b| a.0.cmp(b.0).then(b.1.cmp(&a.1)));
+
+        merge.seek_to_first().expect("lists in memory do not fail");
+        for (key, seq, kind, stored) in &expected {
+            prop_assert_eq!((merge.key(), merge.seq()), (&key[..], *seq));
+            prop_assert_eq!((merge.kind(), merge.value()), (*kind, &stored[..]));
+            merge.next().expect("lists in memory do not fail");
+        }
+        prop_assert!(!merge.valid());
+        merge.seek_to_last().expect("lists in memory do not fail");
+        for (key, seq, kind, stored) in expected.iter().rev() {
+            prop_assert_eq!((merge.key(), merge.seq()), (&key[..], *seq));
+            prop_assert_eq!((merge.kind(), merge.value()), (*kind, &stored[..]));
+            merge.prev().expect("lists in memory do not fail");
+        }
+        prop_assert!(!merge.valid());
+    }
+}

@@ -12,6 +12,7 @@
 
 pub mod cache;
 pub mod codec;
+pub mod compaction;
 pub mod envelope;
 pub mod error;
 #[cfg(test)]

@@ -5,14 +5,15 @@
 //! a queue, which the engine empties by unlinking. So a reader never meets a missing file, and
 //! no reader ever waits for an unlink.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustdb_vfs::sync::Mutex;
 
 use super::bounds::KeyBounds;
 use crate::manifest::{TableMeta, ValueFileMeta};
 use crate::names::FileName;
+use crate::tombstone::Fragments;
 
 /// Makes the handles of a database's files, and queues the files to unlink. Clones share the
 /// queue.
@@ -25,6 +26,7 @@ pub struct TreeFiles {
 #[derive(Debug)]
 pub struct TableHandle {
     meta: Arc<TableMeta>,
+    tombstones: OnceLock<Arc<Fragments>>,
     life: Life,
 }
 
@@ -53,7 +55,11 @@ impl TreeFiles {
     /// A handle of a table, which need not exist yet.
     pub fn table(&self, meta: Arc<TableMeta>) -> Arc<TableHandle> {
         let life = self.life(FileName::Table(meta.number));
-        Arc::new(TableHandle { meta, life })
+        Arc::new(TableHandle {
+            meta,
+            tombstones: OnceLock::new(),
+            life,
+        })
     }
 
     /// A handle of a value file, which need not exist yet.
@@ -85,6 +91,11 @@ impl TableHandle {
     /// The keys it says something about.
     pub fn bounds(&self) -> KeyBounds<'_> {
         KeyBounds::of(&self.meta)
+    }
+
+    /// The range tombstones of the table, if somebody had it read them; else none.
+    pub fn loaded_tombstones(&self) -> Arc<Fragments> {
+        self.tombstones.get().cloned().unwrap_or_default()
     }
 
     /// Lets the file be unlinked once the handle is dropped everywhere.

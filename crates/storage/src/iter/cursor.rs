@@ -2,11 +2,13 @@
 
 use rustdb_skiplist as skiplist;
 
+use super::run::RunCursor;
 use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
 use crate::memtable::known_kind;
 use crate::slice::{INLINE_BYTES_MAX, Slice};
 use crate::table::TableCursor;
+use crate::version::RunTables;
 
 /// A position among entries in order: on one of them, or on none.
 ///
@@ -45,6 +47,8 @@ pub enum Cursor {
     Memtable(skiplist::Cursor),
     /// Over one table.
     Table(TableCursor),
+    /// Over the tables of a run.
+    Run(RunCursor<RunTables>),
 }
 
 /// Calls a method of whichever cursor it is.
@@ -53,6 +57,7 @@ macro_rules! each {
         match $self {
             Cursor::Memtable($cursor) => $call,
             Cursor::Table($cursor) => $call,
+            Cursor::Run($cursor) => $call,
         }
     };
 }

@@ -86,6 +86,8 @@ pub struct LogReader {
     window_start: u64,
     offset: u64,
     next_number: u64,
+    /// The highest promise of the records read.
+    promised: u64,
     end: Option<LogEnd>,
 }
 
@@ -115,6 +117,7 @@ impl LogReader {
             window_start: 0,
             offset: 0,
             next_number: 0,
+            promised: 0,
             end: None,
         };
         if expect == Expect::EndAt(0) {
@@ -174,6 +177,11 @@ impl LogReader {
         self.end
     }
 
+    /// How much of the log the records read so far promise to be durable.
+    pub fn promised(&self) -> u64 {
+        self.promised
+    }
+
     /// Where the next record begins, or would begin.
     pub fn offset(&self) -> u64 {
         self.offset
@@ -220,6 +228,7 @@ impl LogReader {
             return Err(self.damage(offset, reason));
         }
         self.next_number += 1;
+        self.promised = self.promised.max(found.header.promise);
         self.offset = found.end;
         Ok(Some(found))
     }

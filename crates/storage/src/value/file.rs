@@ -174,6 +174,39 @@ impl ValueFile {
         Ok(report)
     }
 
+    /// Reads and checks one value, keeping nothing.
+    pub(super) fn check(&self, pointer: &ValuePointer) -> Result<()> {
+        self.check_extent(pointer)?;
+        self.verify_frames(pointer)
+    }
+
+    /// Walks the heads from the start until one is not whole: what is in the file, and where that
+    /// ends. The values themselves are not read.
+    pub(super) fn survey(&self) -> Result<(ValueFileReport, u64)> {
+        let end = self
+            .file
+            .len()
+            .map_err(|e| Error::io("measure", &self.path, e))?;
+        let mut report = ValueFileReport::default();
+        let mut offset = HEADER_BYTES as u64;
+        while offset < end {
+            let pointer = match self.read_head(offset, end) {
+                Ok(pointer) => pointer,
+                Err(Error::Corruption(_)) => break,
+                Err(error) => return Err(error),
+            };
+            report.values += 1;
+            report.value_bytes += pointer.length;
+            offset += record_bytes(pointer.length, self.envelope.overhead());
+        }
+        Ok((report, offset))
+    }
+
+    /// What sealed the file.
+    pub(super) fn data_key_id(&self) -> u32 {
+        self.envelope.header().data_key_id
+    }
+
     /// Reads a value piece by piece and checks its checksum, keeping nothing.
     fn verify_frames(&self, pointer: &ValuePointer) -> Result<()> {
         let mut hasher = Xxh3::new();

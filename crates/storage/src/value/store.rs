@@ -83,6 +83,25 @@ impl ValueStore {
         self.file(meta.number)?.verify(meta.file_bytes)
     }
 
+    /// Reads and checks one value, keeping nothing.
+    pub fn check(&self, pointer: &ValuePointer) -> Result<()> {
+        self.file(pointer.file)?.check(pointer)
+    }
+
+    /// Finds out what is in a file of an earlier run that only the log refers to.
+    pub fn survey(&self, number: FileNumber) -> Result<ValueFileMeta> {
+        let file = self.file(number)?;
+        let (report, end) = file.survey()?;
+        Ok(ValueFileMeta {
+            number,
+            file_bytes: end,
+            values: report.values,
+            value_bytes: report.value_bytes,
+            created_micros: self.inner.vfs.wall_micros(),
+            data_key_id: file.data_key_id(),
+        })
+    }
+
     /// What is known about a file that this process has written: everything that was completely
     /// appended so far. `None` for files of earlier runs, whose metadata is in the manifest.
     pub fn written(&self, number: FileNumber) -> Option<ValueFileMeta> {

@@ -5,28 +5,41 @@
 //! a queue, which the engine empties by unlinking. So a reader never meets a missing file, and
 //! no reader ever waits for an unlink.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustdb_vfs::sync::Mutex;
 
 use super::bounds::KeyBounds;
+use crate::error::{Error, Result};
 use crate::manifest::{TableMeta, ValueFileMeta};
-use crate::names::FileName;
-use crate::tombstone::Fragments;
+use crate::names::{self, FileName};
+use crate::table::{Table, TableStore};
 
 /// Makes the handles of a database's files, and queues the files to unlink. Clones share the
 /// queue.
 #[derive(Clone, Debug, Default)]
 pub struct TreeFiles {
     obsolete: Arc<Mutex<Vec<FileName>>>,
+    /// Where tables are opened; `None` where nobody reads them.
+    place: Option<Arc<Place>>,
+}
+
+/// The directory of the tables and what open ones share.
+#[derive(Debug)]
+struct Place {
+    directory: PathBuf,
+    store: Arc<TableStore>,
 }
 
 /// A table of one or more versions.
 #[derive(Debug)]
 pub struct TableHandle {
     meta: Arc<TableMeta>,
-    tombstones: OnceLock<Arc<Fragments>>,
+    /// The open table, once somebody has needed it.
+    table: OnceLock<Arc<Table>>,
+    place: Option<Arc<Place>>,
     life: Life,
 }
 
@@ -52,12 +65,21 @@ impl TreeFiles {
         Self::default()
     }
 
+    /// Handles whose tables are in `directory` and are opened through `store`.
+    pub fn in_directory(directory: PathBuf, store: Arc<TableStore>) -> Self {
+        Self {
+            obsolete: Arc::default(),
+            place: Some(Arc::new(Place { directory, store })),
+        }
+    }
+
     /// A handle of a table, which need not exist yet.
     pub fn table(&self, meta: Arc<TableMeta>) -> Arc<TableHandle> {
         let life = self.life(FileName::Table(meta.number));
         Arc::new(TableHandle {
             meta,
-            tombstones: OnceLock::new(),
+            table: OnceLock::new(),
+            place: self.place.clone(),
             life,
         })
     }
@@ -88,14 +110,31 @@ impl TableHandle {
         &self.meta
     }
 
+    /// The open table; the first call opens it.
+    #[inline]
+    pub fn table(&self) -> Result<&Arc<Table>> {
+        match self.table.get() {
+            Some(table) => Ok(table),
+            None => self.open(),
+        }
+    }
+
+    #[cold]
+    fn open(&self) -> Result<&Arc<Table>> {
+        let Some(place) = &self.place else {
+            return Err(Error::InvalidArgument(
+                "the table has no place to be read from".into(),
+            ));
+        };
+        let path = names::table(&place.directory, self.meta.number);
+        let table = place.store.open(&path, self.meta.clone())?;
+        // Two threads may both open it; one of the two tables is dropped again.
+        Ok(self.table.get_or_init(|| table))
+    }
+
     /// The keys it says something about.
     pub fn bounds(&self) -> KeyBounds<'_> {
         KeyBounds::of(&self.meta)
-    }
-
-    /// The range tombstones of the table, if somebody had it read them; else none.
-    pub fn loaded_tombstones(&self) -> Arc<Fragments> {
-        self.tombstones.get().cloned().unwrap_or_default()
     }
 
     /// Lets the file be unlinked once the handle is dropped everywhere.

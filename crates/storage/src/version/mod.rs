@@ -22,6 +22,7 @@
 mod bounds;
 mod handle;
 mod run;
+mod run_tables;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use std::sync::Arc;
 pub use bounds::KeyBounds;
 pub use handle::{TableHandle, TreeFiles, ValueFileHandle};
 pub use run::Run;
+pub use run_tables::RunTables;
 
 use crate::error::{Error, Result};
 use crate::key::FileNumber;

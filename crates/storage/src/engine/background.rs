@@ -1,0 +1,210 @@
+//! Background threads: one that flushes, some that compact, on their own clock.
+//!
+//! Writers are not stopped dead when the background falls behind; they are paced. The pace
+//! follows from how much work is owed ([`crate::compaction::pace`]) and from how many memtables
+//! wait for their flush; only at the far end of it do writers wait, on a condition variable that
+//! progress, failure and shutdown all notify.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustdb_vfs::JoinHandle;
+use rustdb_vfs::sync::{Condvar, Mutex};
+
+use crate::engine::Inner;
+use crate::engine::versions::VersionSet;
+use crate::error::{Error, Result};
+
+/// How often idle threads look for work that time brings: expiry, age, free space.
+const IDLE_CHECK: Duration = Duration::from_secs(1);
+
+/// How long a failed background job waits before it is tried again.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// The pressure that means "wait".
+const STOP: u64 = u64::MAX;
+
+/// The meeting point of background threads and those who wait for them.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    /// Counts calls of `wake`.
+    generation: Mutex<u64>,
+    changed: Condvar,
+    shutdown: AtomicBool,
+    threads: Mutex<Vec<JoinHandle>>,
+    /// What a paced writer waits per mebibyte, in microseconds; [`STOP`] means until it changes.
+    pressure: AtomicU64,
+    /// Set while the disk has less free space than the reserve.
+    pub space_is_low: AtomicBool,
+}
+
+impl Background {
+    /// Tells all threads, and all who wait for them, to look again.
+    pub fn wake(&self) {
+        *self.generation.lock() += 1;
+        self.changed.notify_all();
+    }
+
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutdown.load(Ordering::Acquire)
+    }
+
+    #[expect(dead_code, reason = "for compactions, which come next")]
+    /// The flag itself, for jobs that can be cancelled.
+    pub fn shutdown_flag(&self) -> &AtomicBool {
+        &self.shutdown
+    }
+
+    /// Blocks until `done` returns something. It is asked after every change and now and then.
+    pub fn wait_until<R>(&self, mut done: impl FnMut() -> Option<R>) -> R {
+        loop {
+            let seen = *self.generation.lock();
+            if let Some(result) = done() {
+                return result;
+            }
+            let mut generation = self.generation.lock();
+            if *generation == seen {
+                self.changed.wait_for(&mut generation, IDLE_CHECK);
+            }
+        }
+    }
+
+    /// Blocks until something changes after `seen`, or for [`IDLE_CHECK`].
+    fn wait_for_change(&self, seen: u64) {
+        let mut generation = self.generation.lock();
+        if *generation == seen && !self.is_shutting_down() {
+            self.changed.wait_for(&mut generation, IDLE_CHECK);
+        }
+    }
+
+    /// Stops all threads and waits for them.
+    pub fn stop(&self) {
+        self.shutdown.store(true, Ordering::Release);
+        self.wake();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            if !thread.join() {
+                tracing::error!("a background thread panicked");
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Starts the flushing and compacting threads.
+    pub(crate) fn start_background(self: &Arc<Self>) -> Result<()> {
+        self.start_thread("rustdb-flush", Self::flush_loop)?;
+        for number in 0..self.options.compaction_threads {
+            self.start_thread(&format!("rustdb-compact-{number}"), Self::compact_loop)?;
+        }
+        Ok(())
+    }
+
+    fn start_thread(self: &Arc<Self>, name: &str, body: fn(&Self)) -> Result<()> {
+        let inner = self.clone();
+        let thread = self
+            .vfs
+            .spawn(name, Box::new(move || body(&inner)))
+            .map_err(|e| Error::io("start a thread for", &self.directory, e))?;
+        self.background.threads.lock().push(thread);
+        Ok(())
+    }
+
+    fn flush_loop(&self) {
+        self.work_loop(|| {
+            self.check_space(0);
+            self.flush_one()
+        });
+    }
+
+    fn compact_loop(&self) {
+        self.work_loop(|| self.compact_one());
+    }
+
+    /// Runs `job` as long as it finds something to do, and again when something has changed.
+    fn work_loop(&self, mut job: impl FnMut() -> Result<bool>) {
+        while !self.background.is_shutting_down() {
+            let seen = *self.background.generation.lock();
+            match job() {
+                Ok(true) => self.background.wake(),
+                Ok(false) => self.background.wait_for_change(seen),
+                Err(Error::Closed) => return,
+                Err(error) => {
+                    if !self.background.is_shutting_down() {
+                        tracing::warn!(%error, "background work failed and will be tried again");
+                        self.counters
+                            .background_errors
+                            .fetch_add(1, Ordering::Relaxed);
+                        self.vfs.sleep(RETRY_DELAY);
+                    }
+                }
+            }
+            if !self.fault.is_healthy() && !self.background.is_shutting_down() {
+                self.background.wait_for_change(seen);
+            }
+        }
+    }
+
+    /// Works out anew how much writers have to be slowed down.
+    pub(crate) fn update_pressure(&self, versions: &VersionSet) {
+        let waiting = versions.frozen.len();
+        let limit = self.options.frozen_memtables_max;
+        let pressure = if waiting >= limit { STOP } else { 0 };
+        let before = self.background.pressure.swap(pressure, Ordering::AcqRel);
+        if before == STOP && pressure != STOP {
+            self.background.wake();
+        }
+    }
+
+    /// Lets a write of `bytes` in, at the pace the background can keep.
+    pub(crate) fn admit(&self, bytes: usize) -> Result<()> {
+        let pressure = self.background.pressure.load(Ordering::Acquire);
+        if pressure == 0 {
+            return Ok(());
+        }
+        let start = self.vfs.monotonic();
+        if pressure == STOP {
+            self.background.wait_until(|| {
+                if let Err(error) = self.fault.check() {
+                    return Some(Err(error));
+                }
+                let pressure = self.background.pressure.load(Ordering::Acquire);
+                (pressure != STOP).then_some(Ok(()))
+            })?;
+        } else {
+            let micros = (bytes as u64).saturating_mul(pressure) >> 20;
+            let owed = self
+                .counters
+                .pace_debt_micros
+                .fetch_add(micros, Ordering::Relaxed)
+                + micros;
+            // Short sleeps are inexact; debts are paid once they are worth a sleep.
+            if owed >= 1_000 {
+                self.counters
+                    .pace_debt_micros
+                    .fetch_sub(owed, Ordering::Relaxed);
+                self.vfs
+                    .sleep(Duration::from_micros(owed).min(self.options.pace_delay_max));
+            }
+        }
+        self.counters
+            .record_stall(self.vfs.monotonic().saturating_sub(start));
+        Ok(())
+    }
+
+    /// Refuses writes while the disk is nearly full, and lets them in again when it is not.
+    pub(crate) fn check_space(&self, wanted: u64) {
+        let Ok(available) = self.vfs.available_bytes(&self.directory) else {
+            return;
+        };
+        let is_low = available < self.options.reserve_bytes.saturating_add(wanted);
+        if self.background.space_is_low.swap(is_low, Ordering::AcqRel) != is_low {
+            if is_low {
+                tracing::warn!(available, "the disk is nearly full; writes are refused");
+            } else {
+                tracing::info!(available, "the disk has space again");
+            }
+        }
+    }
+}

@@ -1,0 +1,596 @@
+//! A batch: the writes of one commit, kept from the start in the form the log stores.
+//!
+//! ```text
+//! commit   = length u32 | sequence u64 | micros u64 | operations u32 | operation*
+//!          | deltas varint | (keyspace u32, delta zigzag varint)* | annex length varint | annex
+//! operation = tag u8 | key length varint | storage key | [ value length varint | value ]
+//! ```
+//!
+//! Tags 1 to 5 are [`EntryKind`]s; 6 deletes a range (the "value" is the exclusive end) and 7
+//! publishes sorted files (no key; the value is a list of encoded table descriptions). `length`
+//! counts what follows it. Integers are little-endian; varints are LEB128.
+//!
+//! A value at or above the engine's threshold is kept aside and its operation holds an empty
+//! pointer of the final size, which the engine fills in after writing the value file and before
+//! the commit enters the pipeline.
+//!
+//! When a batch names a key twice, the later operation wins. Deleting a range drops the batch's
+//! own earlier writes inside it, because a range tombstone never covers its own commit.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::key::{
+    EntryKind, KEY_BYTES_MAX, KEYSPACE_BYTES, KeyspaceId, SequenceNumber, VALUE_BYTES_MAX,
+};
+use crate::value::POINTER_BYTES;
+
+pub(crate) const TAG_DELETE_RANGE: u8 = 6;
+pub(crate) const TAG_INGEST: u8 = 7;
+
+/// Bytes of a commit before its operations.
+pub(crate) const COMMIT_HEADER_BYTES: usize = 4 + 8 + 8 + 4;
+
+/// The most bytes of operations that go through the log in one commit; larger transactions are
+/// published as sorted files.
+pub const BATCH_BYTES_MAX: usize = 1 << 30;
+
+/// The writes of one commit, in order.
+#[derive(Debug)]
+pub struct Batch {
+    operations: Vec<u8>,
+    count: u32,
+    large: Vec<LargeValue>,
+    value_threshold: usize,
+    annex: Vec<u8>,
+}
+
+/// A value on its way to a value file.
+#[derive(Debug)]
+pub(crate) struct LargeValue {
+    /// Where the pointer goes in the operations.
+    pub pointer_at: usize,
+    /// The value itself.
+    pub bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// An empty batch that keeps values of `value_threshold` bytes and more aside.
+    pub(crate) fn new(value_threshold: usize) -> Self {
+        Self {
+            operations: Vec::new(),
+            count: 0,
+            large: Vec::new(),
+            value_threshold: value_threshold.max(1),
+            annex: Vec::new(),
+        }
+    }
+
+    /// Writes `value` under `key`.
+    pub fn put(&mut self, keyspace: KeyspaceId, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_maybe_expiring(keyspace, key, value, None)
+    }
+
+    /// Writes `value` under `key` until `expiry`, in microseconds since the Unix epoch.
+    pub fn put_expiring(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        value: &[u8],
+        expiry: u64,
+    ) -> Result<()> {
+        self.put_maybe_expiring(keyspace, key, value, Some(expiry))
+    }
+
+    fn put_maybe_expiring(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        value: &[u8],
+        expiry: Option<u64>,
+    ) -> Result<()> {
+        check_key(key)?;
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(Error::InvalidArgument(format!(
+                "a value of {} bytes is longer than the limit of {VALUE_BYTES_MAX}",
+                value.len()
+            )));
+        }
+        let is_large = value.len() >= self.value_threshold;
+        let kind = match (is_large, expiry.is_some()) {
+            (false, false) => EntryKind::Put,
+            (false, true) => EntryKind::PutExpiring,
+            (true, false) => EntryKind::ValueRef,
+            (true, true) => EntryKind::ValueRefExpiring,
+        };
+        let stored = if is_large { POINTER_BYTES } else { value.len() };
+        let prefix = expiry.map_or(0, |_| 8);
+        self.operations
+            .reserve(1 + 3 + KEYSPACE_BYTES + key.len() + 5 + prefix + stored);
+        self.begin(kind as u8, keyspace, key)?;
+        write_varint(&mut self.operations, (prefix + stored) as u64);
+        if let Some(expiry) = expiry {
+            self.operations.extend_from_slice(&expiry.to_le_bytes());
+        }
+        if is_large {
+            self.large.push(LargeValue {
+                pointer_at: self.operations.len(),
+                bytes: value.to_vec(),
+            });
+            self.operations.extend_from_slice(&[0; POINTER_BYTES]);
+        } else {
+            self.operations.extend_from_slice(value);
+        }
+        Ok(())
+    }
+
+    /// Deletes `key`, whether it exists or not.
+    pub fn delete(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Result<()> {
+        check_key(key)?;
+        self.begin(EntryKind::Delete as u8, keyspace, key)
+    }
+
+    /// Deletes every key from `start` on and below `end` (`None`: to the end of the keyspace),
+    /// including those written by this batch so far. An empty range does nothing.
+    pub fn delete_range(
+        &mut self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<()> {
+        check_key(start)?;
+        let mut upper = Vec::new();
+        match end {
+            Some(end) => {
+                check_key(end)?;
+                crate::key::storage_key(keyspace, end, &mut upper);
+            }
+            // The prefix of the next keyspace; ids stop short of the last one.
+            None => upper.extend_from_slice(&KeyspaceId(keyspace.0 + 1).prefix()),
+        }
+        let mut lower = Vec::new();
+        crate::key::storage_key(keyspace, start, &mut lower);
+        if lower >= upper {
+            return Ok(());
+        }
+        self.drop_own_writes(&lower, &upper);
+        self.begin(TAG_DELETE_RANGE, keyspace, start)?;
+        write_varint(&mut self.operations, upper.len() as u64);
+        self.operations.extend_from_slice(&upper);
+        Ok(())
+    }
+
+    /// Attaches bytes that storage keeps with the commit and does not read.
+    pub fn set_annex(&mut self, annex: Vec<u8>) {
+        self.annex = annex;
+    }
+
+    /// The number of operations.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether the batch does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The size of the operations as the log will hold them, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Forgets all operations and keeps the memory.
+    pub fn clear(&mut self) {
+        self.operations.clear();
+        self.large.clear();
+        self.annex.clear();
+        self.count = 0;
+    }
+
+    /// The operations, for a layer that checks them before they commit.
+    pub fn operations(&self) -> Operations<'_> {
+        Operations {
+            bytes: &self.operations,
+            remaining: self.count,
+        }
+    }
+
+    /// Publishes sorted files at this commit; `tables` is an encoded list.
+    pub(crate) fn ingest(&mut self, tables: &[u8]) -> Result<()> {
+        self.count_one()?;
+        self.operations.push(TAG_INGEST);
+        write_varint(&mut self.operations, 0);
+        write_varint(&mut self.operations, tables.len() as u64);
+        self.operations.extend_from_slice(tables);
+        Ok(())
+    }
+
+    pub(crate) fn take_large(&mut self) -> Vec<LargeValue> {
+        std::mem::take(&mut self.large)
+    }
+
+    pub(crate) fn set_pointer(&mut self, at: usize, pointer: &[u8; POINTER_BYTES]) {
+        self.operations[at..at + POINTER_BYTES].copy_from_slice(pointer);
+    }
+
+    /// Appends the whole commit to `out`.
+    pub(crate) fn encode(
+        &self,
+        sequence: SequenceNumber,
+        micros: u64,
+        deltas: &[(KeyspaceId, i64)],
+        out: &mut Vec<u8>,
+    ) {
+        let start = out.len();
+        out.reserve(COMMIT_HEADER_BYTES + self.operations.len() + 2 + self.annex.len());
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&sequence.to_le_bytes());
+        out.extend_from_slice(&micros.to_le_bytes());
+        out.extend_from_slice(&self.count.to_le_bytes());
+        out.extend_from_slice(&self.operations);
+        write_varint(out, deltas.len() as u64);
+        for (keyspace, delta) in deltas {
+            out.extend_from_slice(&keyspace.0.to_le_bytes());
+            write_varint(out, ((delta << 1) ^ (delta >> 63)) as u64);
+        }
+        write_varint(out, self.annex.len() as u64);
+        out.extend_from_slice(&self.annex);
+        let length = (out.len() - start - 4) as u32;
+        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    fn begin(&mut self, tag: u8, keyspace: KeyspaceId, key: &[u8]) -> Result<()> {
+        self.count_one()?;
+        self.operations.push(tag);
+        write_varint(&mut self.operations, (KEYSPACE_BYTES + key.len()) as u64);
+        self.operations.extend_from_slice(&keyspace.prefix());
+        self.operations.extend_from_slice(key);
+        Ok(())
+    }
+
+    fn count_one(&mut self) -> Result<()> {
+        if self.operations.len() > BATCH_BYTES_MAX || self.count == u32::MAX {
+            return Err(Error::InvalidArgument(
+                "a batch is limited to 1 GiB; use a transaction, which has no limit".into(),
+            ));
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    fn drop_own_writes(&mut self, lower: &[u8], upper: &[u8]) {
+        let mut dropped: Vec<Range<usize>> = Vec::new();
+        let mut operations = self.operations();
+        let mut at = 0;
+        while let Some(Ok(operation)) = operations.next() {
+            let end = self.operations.len() - operations.bytes.len();
+            let is_point = operation.tag < TAG_DELETE_RANGE;
+            if is_point && operation.key >= lower && operation.key < upper {
+                dropped.push(at..end);
+            }
+            at = end;
+        }
+        for range in dropped.into_iter().rev() {
+            let shift = range.len();
+            self.large.retain(|l| !range.contains(&l.pointer_at));
+            for large in &mut self.large {
+                if large.pointer_at >= range.end {
+                    large.pointer_at -= shift;
+                }
+            }
+            self.operations.drain(range);
+            self.count -= 1;
+        }
+    }
+}
+
+fn check_key(key: &[u8]) -> Result<()> {
+    if key.len() > KEY_BYTES_MAX {
+        return Err(Error::InvalidArgument(format!(
+            "a key of {} bytes is longer than the limit of {KEY_BYTES_MAX}",
+            key.len()
+        )));
+    }
+    Ok(())
+}
+
+/// One operation of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'a> {
+    /// An [`EntryKind`], 6 for a range deletion, or 7 for published files.
+    pub tag: u8,
+    /// The storage key (of a range: its inclusive start).
+    pub key: &'a [u8],
+    /// The value as stored (of a range: its exclusive end).
+    pub value: &'a [u8],
+}
+
+impl Operation<'_> {
+    /// The entry kind, unless the operation deletes a range or publishes files.
+    pub fn kind(&self) -> Option<EntryKind> {
+        EntryKind::from_u8(self.tag)
+    }
+
+    /// Whether this deletes the range from `key` up to `value`.
+    pub fn is_delete_range(&self) -> bool {
+        self.tag == TAG_DELETE_RANGE
+    }
+}
+
+/// Iterates over encoded operations, checking them on the way.
+#[derive(Clone, Debug)]
+pub struct Operations<'a> {
+    bytes: &'a [u8],
+    remaining: u32,
+}
+
+impl<'a> Iterator for Operations<'a> {
+    /// An error means the bytes are not what [`Batch`] writes.
+    type Item = Result<Operation<'a>, &'static str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.remaining == 0 {
+            return None;
+        }
+        self.remaining -= 1;
+        let operation = self.decode();
+        if operation.is_err() {
+            self.remaining = 0;
+        }
+        Some(operation)
+    }
+}
+
+impl<'a> Operations<'a> {
+    fn decode(&mut self) -> Result<Operation<'a>, &'static str> {
+        let (&tag, rest) = self
+            .bytes
+            .split_first()
+            .ok_or("a commit ends inside an operation")?;
+        self.bytes = rest;
+        if tag == 0 || tag > TAG_INGEST {
+            return Err("an operation has an unknown tag");
+        }
+        let key = take_prefixed(&mut self.bytes)?;
+        if tag != TAG_INGEST
+            && !(KEYSPACE_BYTES..=KEYSPACE_BYTES + KEY_BYTES_MAX).contains(&key.len())
+        {
+            return Err("a key has an impossible length");
+        }
+        let value = if tag == EntryKind::Delete as u8 {
+            &[]
+        } else {
+            take_prefixed(&mut self.bytes)?
+        };
+        check_value(tag, value)?;
+        Ok(Operation { tag, key, value })
+    }
+}
+
+fn check_value(tag: u8, value: &[u8]) -> Result<(), &'static str> {
+    let expected = match EntryKind::from_u8(tag) {
+        Some(EntryKind::PutExpiring) if value.len() < 8 => return Err("an expiry is cut short"),
+        Some(EntryKind::ValueRef) => POINTER_BYTES,
+        Some(EntryKind::ValueRefExpiring) => 8 + POINTER_BYTES,
+        _ => value.len(),
+    };
+    if value.len() != expected {
+        return Err("a value pointer has the wrong length");
+    }
+    Ok(())
+}
+
+/// One commit, as read from the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Commit<'a> {
+    pub sequence: SequenceNumber,
+    #[cfg_attr(not(test), expect(dead_code, reason = "kept on disk for time travel"))]
+    pub micros: u64,
+    pub operations: Operations<'a>,
+    pub deltas: Vec<(KeyspaceId, i64)>,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "read by the audit layer to come")
+    )]
+    pub annex: &'a [u8],
+}
+
+/// Splits the first commit off the payload of a log record. All of it is checked, so that
+/// applying it cannot fail half-way.
+pub(crate) fn decode_commit<'a>(payload: &mut &'a [u8]) -> Result<Commit<'a>, &'static str> {
+    let (length, rest) = payload
+        .split_first_chunk::<4>()
+        .ok_or("a commit header is cut short")?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let mut body = rest.get(..length).ok_or("a commit is cut short")?;
+    *payload = &rest[length..];
+    let sequence = take_u64(&mut body)?;
+    let micros = take_u64(&mut body)?;
+    let (count, operations) = body
+        .split_first_chunk::<4>()
+        .ok_or("a commit is cut short")?;
+    let operations = Operations {
+        bytes: operations,
+        remaining: u32::from_le_bytes(*count),
+    };
+    let mut walk = operations.clone();
+    for operation in walk.by_ref() {
+        operation?;
+    }
+    let mut body = walk.bytes;
+    let mut deltas = Vec::new();
+    for _ in 0..read_varint(&mut body)? {
+        let (keyspace, rest) = body
+            .split_first_chunk::<4>()
+            .ok_or("a delta is cut short")?;
+        body = rest;
+        let zigzag = read_varint(&mut body)?;
+        let delta = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+        deltas.push((KeyspaceId(u32::from_le_bytes(*keyspace)), delta));
+    }
+    let annex = take_prefixed(&mut body)?;
+    if !body.is_empty() {
+        return Err("a commit has bytes after its end");
+    }
+    Ok(Commit {
+        sequence,
+        micros,
+        operations,
+        deltas,
+        annex,
+    })
+}
+
+fn take_u64(bytes: &mut &[u8]) -> Result<u64, &'static str> {
+    let (head, rest) = bytes
+        .split_first_chunk::<8>()
+        .ok_or("a commit is cut short")?;
+    *bytes = rest;
+    Ok(u64::from_le_bytes(*head))
+}
+
+fn take_prefixed<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {
+    let length = read_varint(bytes)?;
+    let length = usize::try_from(length).map_err(|_| "a length is out of range")?;
+    if length > bytes.len() {
+        return Err("a length points past the end of the commit");
+    }
+    let (head, rest) = bytes.split_at(length);
+    *bytes = rest;
+    Ok(head)
+}
+
+#[inline]
+pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[inline]
+pub(crate) fn read_varint(bytes: &mut &[u8]) -> Result<u64, &'static str> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first().ok_or("a number is cut short")?;
+        *bytes = rest;
+        if shift == 63 && byte > 1 {
+            return Err("a number is too large");
+        }
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err("a number is too long")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KS: KeyspaceId = KeyspaceId(7);
+
+    fn commit_bytes(batch: &Batch) -> Vec<u8> {
+        let mut out = Vec::new();
+        batch.encode(42, 1_000, &[(KS, -3), (KeyspaceId(9), 5)], &mut out);
+        out
+    }
+
+    #[test]
+    fn commit_reads_back_as_written() {
+        let mut batch = Batch::new(100);
+        batch.put(KS, b"a", b"1").unwrap();
+        batch.put_expiring(KS, b"b", b"2", 77).unwrap();
+        batch.delete(KS, b"c").unwrap();
+        batch.delete_range(KS, b"d", None).unwrap();
+        batch.put(KS, b"e", &[9; 100]).unwrap();
+        batch.set_annex(b"annex".to_vec());
+        let bytes = commit_bytes(&batch);
+        let mut payload = bytes.as_slice();
+        let commit = decode_commit(&mut payload).unwrap();
+        assert!(payload.is_empty());
+        assert_eq!(
+            (commit.sequence, commit.micros, commit.annex),
+            (42, 1_000, &b"annex"[..])
+        );
+        assert_eq!(commit.deltas, [(KS, -3), (KeyspaceId(9), 5)]);
+        let tags: Vec<u8> = commit.operations.map(|o| o.unwrap().tag).collect();
+        assert_eq!(tags, [2, 3, 1, TAG_DELETE_RANGE, 4]);
+    }
+
+    /// The example of `docs/format/commit.md`.
+    #[test]
+    fn documented_example_is_what_is_written() {
+        let mut batch = Batch::new(100);
+        batch.put(KS, b"k", b"v").unwrap();
+        let mut out = Vec::new();
+        batch.encode(42, 1_000, &[], &mut out);
+        let text = include_str!("../../../../docs/format/commit.md");
+        let example = text
+            .split("```text")
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
+        let documented: Vec<u8> = example
+            .lines()
+            .flat_map(|line| line.split("   ").next().unwrap().split_whitespace())
+            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+            .collect();
+        assert_eq!(out, documented);
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let mut batch = Batch::new(100);
+        batch.put(KS, b"key", b"value").unwrap();
+        batch.delete_range(KS, b"x", Some(b"y")).unwrap();
+        let bytes = commit_bytes(&batch);
+        for length in 0..bytes.len() {
+            assert!(decode_commit(&mut &bytes[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn range_deletion_drops_own_earlier_writes_only_inside_the_range() {
+        let mut batch = Batch::new(4);
+        batch.put(KS, b"a", b"large value").unwrap();
+        batch.put(KS, b"b", b"another large value").unwrap();
+        batch.put(KS, b"c", b"third large value").unwrap();
+        batch.delete_range(KS, b"b", Some(b"c")).unwrap();
+        let keys: Vec<(u8, Vec<u8>)> = batch
+            .operations()
+            .map(|o| o.unwrap())
+            .map(|o| (o.tag, o.key[KEYSPACE_BYTES..].to_vec()))
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                (4, b"a".to_vec()),
+                (4, b"c".to_vec()),
+                (TAG_DELETE_RANGE, b"b".to_vec())
+            ]
+        );
+        let large = batch.take_large();
+        assert_eq!(large.len(), 2);
+        for value in &large {
+            batch.set_pointer(value.pointer_at, &[0xEE; POINTER_BYTES]);
+        }
+        for operation in batch.operations().filter(|o| o.unwrap().tag == 4) {
+            assert_eq!(operation.unwrap().value, [0xEE; POINTER_BYTES]);
+        }
+    }
+
+    #[test]
+    fn varints_reject_overlong_forms() {
+        let mut bytes = Vec::new();
+        write_varint(&mut bytes, u64::MAX);
+        assert_eq!(read_varint(&mut bytes.as_slice()), Ok(u64::MAX));
+        assert!(read_varint(&mut [0xff; 10].as_slice()).is_err());
+        assert!(read_varint(&mut [0x80; 11].as_slice()).is_err());
+    }
+}

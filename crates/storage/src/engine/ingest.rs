@@ -1,0 +1,381 @@
+//! Sorted files that enter the tree without passing through the log or a memtable.
+//!
+//! A large transaction spills what it has written as sorted runs ([`RunWriter`]); so does whoever
+//! loads sorted input. At commit the files, already synced, are published by one commit record
+//! that names them. All their entries get the commit's sequence number, which the files need not
+//! know: the table's metadata says it.
+//!
+//! The record in the log is the commit point. The manifest edit follows it, and recovery repeats
+//! the edit if a crash came between. Files no commit names are removed when the engine opens.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::batch::Batch;
+use crate::engine::pipeline::{Durability, Validate};
+use crate::engine::{Engine, Inner};
+use crate::error::{Error, Result};
+use crate::iter::RunCursor;
+use crate::key::{EntryKind, FileNumber, KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
+use crate::manifest::{AddedTable, LEVELS, TableMeta, VersionEdit};
+use crate::names;
+use crate::slice::Slice;
+use crate::table::{FilterUse, ReadMode, TableBuilder, TableOptions};
+use crate::value::ValuePin;
+use crate::version::{KeyBounds, Run, RunTables};
+
+/// A table of a run is closed when it reaches this size.
+const TABLE_BYTES: u64 = 64 << 20;
+
+/// Writes sorted entries to new table files, outside of any transaction so far.
+pub struct RunWriter {
+    inner: Arc<Inner>,
+    builder: Option<(FileNumber, TableBuilder)>,
+    run: SortedRun,
+    last_key: Vec<u8>,
+    /// The keyspace whose options are in force.
+    keyspace: Option<[u8; KEYSPACE_BYTES]>,
+}
+
+/// Sorted table files that nobody can see yet. Dropping them removes the files.
+pub struct SortedRun {
+    inner: Arc<Inner>,
+    tables: Vec<Arc<TableMeta>>,
+    /// Keeps the value files that the tables refer to.
+    pins: Vec<ValuePin>,
+    is_published: bool,
+}
+
+impl Engine {
+    /// Starts a sorted run.
+    pub fn run_writer(&self) -> RunWriter {
+        let inner = self.inner().clone();
+        RunWriter {
+            run: SortedRun {
+                inner: inner.clone(),
+                tables: Vec::new(),
+                pins: Vec::new(),
+                is_published: false,
+            },
+            inner,
+            builder: None,
+            last_key: Vec::new(),
+            keyspace: None,
+        }
+    }
+
+    /// Commits a sorted run together with the operations of `batch`, which must not touch keys
+    /// within the run. Always durable when it returns.
+    pub fn commit_run(
+        &self,
+        mut run: SortedRun,
+        batch: &mut Batch,
+        validate: &mut dyn Validate,
+    ) -> Result<SequenceNumber> {
+        if run.tables.is_empty() {
+            return self.commit(batch, Durability::Sync, validate);
+        }
+        let inner = self.inner();
+        inner.values.sync_all()?;
+        inner.sync_directory()?;
+        let added = run.tables.iter().map(|meta| AddedTable {
+            level: 0,
+            run: 0,
+            meta: meta.clone(),
+        });
+        let edit = VersionEdit {
+            added: added.collect(),
+            ..VersionEdit::default()
+        };
+        let encoded = edit.encode();
+        batch.ingest(&encoded)?;
+        let sequence = inner.commit(batch, Durability::Sync, validate);
+        match &sequence {
+            // After a failure behind the commit point nobody knows; recovery will decide.
+            Ok(_) | Err(Error::Poisoned(_) | Error::Io { .. } | Error::Corruption(_)) => {
+                run.is_published = true;
+            }
+            Err(_) => {}
+        }
+        sequence
+    }
+}
+
+impl RunWriter {
+    /// Adds an entry; storage keys must ascend strictly. `value` is the user's value, which goes
+    /// to a value file if it is large; an expiry is given apart.
+    pub fn put(&mut self, key: &[u8], value: &[u8], expiry: Option<u64>) -> Result<()> {
+        let mut stored = Vec::new();
+        if let Some(expiry) = expiry {
+            stored.extend_from_slice(&expiry.to_le_bytes());
+        }
+        if value.len() >= self.inner.options.value_threshold {
+            let appended = self.inner.value_writer.append(value)?;
+            stored.extend_from_slice(&appended.pointer.encode());
+            self.run.pins.push(appended.pin);
+            let kind = match expiry {
+                None => EntryKind::ValueRef,
+                Some(_) => EntryKind::ValueRefExpiring,
+            };
+            return self.add(key, kind, &stored);
+        }
+        match expiry {
+            None => self.add(key, EntryKind::Put, value),
+            Some(_) => {
+                stored.extend_from_slice(value);
+                self.add(key, EntryKind::PutExpiring, &stored)
+            }
+        }
+    }
+
+    /// Adds a deletion; storage keys must ascend strictly.
+    pub fn delete(&mut self, key: &[u8]) -> Result<()> {
+        self.add(key, EntryKind::Delete, &[])
+    }
+
+    /// Adds an entry as stored, for instance one read from another run.
+    pub fn add(&mut self, key: &[u8], kind: EntryKind, stored: &[u8]) -> Result<()> {
+        if !self.last_key.is_empty() && key <= self.last_key.as_slice() {
+            return Err(Error::InvalidArgument(
+                "the keys of a sorted run must ascend".into(),
+            ));
+        }
+        self.last_key.clear();
+        self.last_key.extend_from_slice(key);
+        if self
+            .builder
+            .as_ref()
+            .is_some_and(|(_, b)| b.estimated_bytes() >= TABLE_BYTES)
+        {
+            self.finish_table()?;
+        }
+        let builder = match &mut self.builder {
+            Some((_, builder)) => builder,
+            empty => {
+                let number = self.inner.new_file_number();
+                let builder = self.inner.table_builder(number, LEVELS - 1)?;
+                self.keyspace = None;
+                &mut empty.insert((number, builder)).1
+            }
+        };
+        if key.first_chunk() != self.keyspace.as_ref() {
+            self.keyspace = key.first_chunk().copied();
+            builder.set_options(self.inner.table_options(LEVELS - 1, self.keyspace))?;
+        }
+        builder.add(key, 0, kind, stored)
+    }
+
+    /// Bytes written so far, about.
+    pub fn bytes(&self) -> u64 {
+        let open = self
+            .builder
+            .as_ref()
+            .map_or(0, |(_, b)| b.estimated_bytes());
+        open + self.run.tables.iter().map(|t| t.file_bytes).sum::<u64>()
+    }
+
+    /// Finishes and syncs the files.
+    pub fn finish(mut self) -> Result<SortedRun> {
+        self.finish_table()?;
+        let empty = SortedRun {
+            inner: self.inner.clone(),
+            tables: Vec::new(),
+            pins: Vec::new(),
+            is_published: true,
+        };
+        Ok(std::mem::replace(&mut self.run, empty))
+    }
+
+    fn finish_table(&mut self) -> Result<()> {
+        if let Some((_, builder)) = self.builder.take() {
+            let meta = builder.finish()?;
+            self.run.tables.push(Arc::new(meta));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a sorted run that nobody else can see.
+#[derive(Clone)]
+pub struct RunReader {
+    inner: Arc<Inner>,
+    run: Option<Arc<Run>>,
+}
+
+impl RunReader {
+    /// The entry of a storage key, as stored.
+    pub fn get(&self, key: &[u8]) -> Result<Option<(EntryKind, Slice)>> {
+        let Some(handle) = self.run.as_ref().and_then(|run| run.find(key)) else {
+            return Ok(None);
+        };
+        let hash = crate::table::key_hash(key);
+        let found = handle
+            .table()?
+            .get(key, hash, MAX_SEQUENCE, FilterUse::First)?;
+        Ok(found.map(|found| (found.kind, found.value)))
+    }
+
+    /// A cursor over the entries, on none of them; `None` if there are none.
+    pub fn cursor(&self) -> Option<RunCursor<RunTables>> {
+        let run = self.run.clone()?;
+        Some(RunCursor::new(RunTables::new(run, ReadMode::default())))
+    }
+
+    /// The user's value of an entry, read from its value file if it is there.
+    pub fn resolve(&self, kind: EntryKind, stored: Slice) -> Result<Slice> {
+        self.inner.resolve(kind, stored)
+    }
+}
+
+impl Drop for RunWriter {
+    fn drop(&mut self) {
+        if let Some((number, builder)) = self.builder.take() {
+            drop(builder);
+            self.inner.remove_table_file(number);
+        }
+    }
+}
+
+impl SortedRun {
+    /// Access to what the run holds. The reader must not outlive the run.
+    pub fn reader(&self) -> Result<RunReader> {
+        let handles = self
+            .tables
+            .iter()
+            .map(|meta| self.inner.files.table(meta.clone()));
+        let run = match self.tables.is_empty() {
+            true => None,
+            false => Some(Arc::new(Run::new(0, handles.collect())?)),
+        };
+        Ok(RunReader {
+            inner: self.inner.clone(),
+            run,
+        })
+    }
+
+    /// How many entries it holds.
+    pub fn entries(&self) -> u64 {
+        self.tables.iter().map(|t| t.entries).sum()
+    }
+
+    /// The first and last storage key, unless it is empty.
+    pub fn bounds(&self) -> Option<(&[u8], &[u8])> {
+        Some((&self.tables.first()?.smallest, &self.tables.last()?.largest))
+    }
+}
+
+impl Drop for SortedRun {
+    fn drop(&mut self) {
+        if !self.is_published {
+            for table in &self.tables {
+                self.inner.remove_table_file(table.number);
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// A builder for a new table at `level`.
+    pub(crate) fn table_builder(&self, number: FileNumber, level: usize) -> Result<TableBuilder> {
+        let path = names::table(&self.directory, number);
+        let options = self.table_options(level, None);
+        TableBuilder::new(&self.vfs, &self.security, &path, number, options)
+    }
+
+    /// How the blocks of a keyspace, given by its prefix, are written at `level`.
+    pub(crate) fn table_options(
+        &self,
+        level: usize,
+        keyspace: Option<[u8; KEYSPACE_BYTES]>,
+    ) -> TableOptions {
+        let info = keyspace
+            .and_then(|prefix| self.keyspaces.by_id(KeyspaceId(u32::from_be_bytes(prefix))));
+        let own = info.as_ref().map(|info| &info.options);
+        TableOptions {
+            block_bytes: self.options.block_bytes,
+            codec: own
+                .and_then(|o| o.compression)
+                .unwrap_or(self.options.codec_at(level)),
+            filter: own.is_none_or(|o| o.filter),
+        }
+    }
+
+    pub(crate) fn remove_table_file(&self, number: FileNumber) {
+        let path = names::table(&self.directory, number);
+        if let Err(error) = self.vfs.remove_file(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, path = %path.display(), "cannot remove a table");
+        }
+    }
+
+    /// Makes the tables of an ingest, encoded as an edit, part of the tree.
+    pub(crate) fn install_ingested(&self, sequence: SequenceNumber, encoded: &[u8]) -> Result<()> {
+        let edit = VersionEdit::decode(encoded)
+            .map_err(|reason| Error::corruption(&self.directory, 0, reason.to_string()))?;
+        let mut versions = self.versions.lock();
+        let level = self.ingest_level(&versions, &edit);
+        let run = match versions.version.level(level).runs().first() {
+            Some(run) if level > 0 => run.id(),
+            _ => versions.new_run(),
+        };
+        let added = edit.added.into_iter().map(|table| {
+            let mut meta = TableMeta::clone(&table.meta);
+            meta.sequence_override = Some(sequence);
+            (meta.min_seq, meta.max_seq) = (sequence, sequence);
+            AddedTable {
+                level: level as u8,
+                run,
+                meta: Arc::new(meta),
+            }
+        });
+        let added: Vec<AddedTable> = added.collect();
+        let references = added
+            .iter()
+            .flat_map(|t| t.meta.value_refs.iter().map(|(file, _)| *file));
+        let edit = VersionEdit {
+            value_files_added: self.metas_of_values(references, &versions.version)?,
+            added,
+            next_file_number: Some(self.peek_file_number()),
+            next_run: Some(versions.next_run),
+            last_sequence: Some(sequence),
+            ..VersionEdit::default()
+        };
+        versions.install(self, edit, 0)
+    }
+
+    /// The deepest level if nothing in the tree or in frozen memtables overlaps, else level 0.
+    fn ingest_level(&self, versions: &super::versions::VersionSet, edit: &VersionEdit) -> usize {
+        let overlaps = edit.added.iter().any(|table| {
+            let (smallest, largest) = (&*table.meta.smallest, &*table.meta.largest);
+            versions.version.overlaps(KeyBounds::of(&table.meta))
+                || versions
+                    .frozen
+                    .iter()
+                    .any(|memtable| memtable.overlaps(smallest, largest))
+        });
+        if overlaps { 0 } else { LEVELS - 1 }
+    }
+}
+
+impl fmt::Debug for RunWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunWriter")
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SortedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SortedRun")
+            .field("entries", &self.entries())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RunReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RunReader")
+    }
+}

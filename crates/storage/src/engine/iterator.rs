@@ -1,0 +1,321 @@
+//! Iterators over a keyspace.
+
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::engine::super_version::{SuperVersion, Young};
+use crate::engine::{Engine, Inner, ReadAt, Snapshot};
+use crate::error::Result;
+use crate::iter::{self, Cover, Cursor, RunCursor, Source, VisibleIter};
+use crate::key::{KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
+use crate::memtable::Memtable;
+use crate::slice::Slice;
+use crate::table::ReadMode;
+use crate::version::{Run, RunTables};
+
+/// Which keys an iterator is confined to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The lower end.
+    pub lower: Bound<Vec<u8>>,
+    /// The upper end.
+    pub upper: Bound<Vec<u8>>,
+}
+
+impl Bounds {
+    /// Every key.
+    pub fn all() -> Self {
+        Self {
+            lower: Bound::Unbounded,
+            upper: Bound::Unbounded,
+        }
+    }
+
+    /// Every key that begins with `prefix`.
+    pub fn prefix(prefix: &[u8]) -> Self {
+        let mut next = prefix.to_vec();
+        // The first key after all with the prefix: the last byte that can grow, grown.
+        while next.last() == Some(&0xff) {
+            next.pop();
+        }
+        let upper = match next.last_mut() {
+            Some(last) => {
+                *last += 1;
+                Bound::Excluded(next)
+            }
+            None => Bound::Unbounded,
+        };
+        Self {
+            lower: Bound::Included(prefix.to_vec()),
+            upper,
+        }
+    }
+
+    /// Half-open storage-key bounds: an excluded lower end begins right after its key.
+    fn in_keyspace(&self, keyspace: KeyspaceId) -> iter::Bounds {
+        let full = |key: &[u8], tail: &[u8]| [&keyspace.prefix()[..], key, tail].concat();
+        iter::Bounds {
+            lower: match &self.lower {
+                Bound::Unbounded => keyspace.prefix().to_vec(),
+                Bound::Included(key) => full(key, &[]),
+                Bound::Excluded(key) => full(key, &[0]),
+            },
+            upper: Some(match &self.upper {
+                Bound::Unbounded => KeyspaceId(keyspace.0 + 1).prefix().to_vec(),
+                Bound::Included(key) => full(key, &[0]),
+                Bound::Excluded(key) => full(key, &[]),
+            }),
+        }
+    }
+}
+
+/// Walks the keys of a keyspace, both ways, as of one moment.
+///
+/// The iterator stands in a gap between keys: before the first at the start. [`EngineIter::advance`]
+/// crosses the next key and stands on it; [`EngineIter::retreat`] crosses the one before. Holding
+/// an iterator keeps files from being removed, not writers from writing.
+pub struct EngineIter {
+    inner: Arc<Inner>,
+    /// What the iterator reads, kept alive.
+    _super_version: Arc<SuperVersion>,
+    _snapshot: Option<Snapshot>,
+    visible: VisibleIter,
+    bounds: iter::Bounds,
+    gap: Gap,
+    scratch: Vec<u8>,
+}
+
+/// Where the iterator stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gap {
+    /// Before all keys going forward, after all keys going back.
+    Fresh,
+    /// Before the key of `scratch`, after a seek.
+    Before,
+    /// On a key that was just crossed going forward.
+    Crossed,
+    /// On a key that was just crossed going back.
+    CrossedBack,
+    /// After the last key.
+    AtEnd,
+    /// Before the first key.
+    AtStart,
+}
+
+impl Engine {
+    /// Iterates over a keyspace.
+    pub fn iter(&self, keyspace: KeyspaceId, bounds: Bounds, at: ReadAt<'_>) -> Result<EngineIter> {
+        self.inner().iter(bounds.in_keyspace(keyspace), at)
+    }
+}
+
+impl Inner {
+    pub(crate) fn iter(
+        self: &Arc<Self>,
+        bounds: iter::Bounds,
+        at: ReadAt<'_>,
+    ) -> Result<EngineIter> {
+        let super_version = self.super_version.load_full();
+        // NB: after the super version was loaded, never before.
+        let (sequence, snapshot) = match at {
+            ReadAt::Latest => (self.visible.load(Ordering::Acquire), None),
+            ReadAt::Snapshot(snapshot) => (snapshot.sequence(), Some(snapshot.clone())),
+        };
+        let sources = sources(&super_version, sequence, &bounds);
+        let now = self.vfs.wall_micros();
+        Ok(EngineIter {
+            inner: self.clone(),
+            _super_version: super_version,
+            _snapshot: snapshot,
+            visible: VisibleIter::new(sources, bounds.clone(), sequence, now),
+            bounds,
+            gap: Gap::Fresh,
+            scratch: Vec::new(),
+        })
+    }
+
+    /// The list of keyspaces, while there is no memtable yet.
+    pub(crate) fn iter_keyspace_catalogue(self: &Arc<Self>) -> Result<EngineIter> {
+        let bounds = Bounds::all().in_keyspace(KeyspaceId::SYSTEM);
+        let super_version = self.super_version.load_full();
+        let sources = sources(&super_version, MAX_SEQUENCE, &bounds);
+        Ok(EngineIter {
+            inner: self.clone(),
+            _super_version: super_version,
+            _snapshot: None,
+            visible: VisibleIter::new(sources, bounds.clone(), MAX_SEQUENCE, 0),
+            bounds,
+            gap: Gap::Fresh,
+            scratch: Vec::new(),
+        })
+    }
+}
+
+/// The sources that may hold keys within the bounds, newest first.
+fn sources(super_version: &SuperVersion, at: SequenceNumber, bounds: &iter::Bounds) -> Vec<Source> {
+    let mut sources = Vec::new();
+    add_memtable(&mut sources, &super_version.active, at);
+    for young in &super_version.young {
+        match young {
+            Young::Memtable(memtable) => add_memtable(&mut sources, memtable, at),
+            Young::Run(run) => add_run(&mut sources, run, at, bounds),
+        }
+    }
+    for run in super_version.version.deeper_runs() {
+        add_run(&mut sources, run, at, bounds);
+    }
+    sources
+}
+
+fn add_memtable(sources: &mut Vec<Source>, memtable: &Arc<Memtable>, at: SequenceNumber) {
+    if memtable.is_empty() {
+        return;
+    }
+    sources.push(Source {
+        cursor: Cursor::Memtable(memtable.cursor()),
+        cover: Cover::of_view(memtable.tombstones().at(at)),
+        max_seq: MAX_SEQUENCE,
+    });
+}
+
+fn add_run(sources: &mut Vec<Source>, run: &Arc<Run>, at: SequenceNumber, bounds: &iter::Bounds) {
+    let first = run.first_not_before(&bounds.lower);
+    let is_inside = run.tables().get(first).is_some_and(|table| {
+        bounds
+            .upper
+            .as_ref()
+            .is_none_or(|upper| *table.meta().smallest < **upper)
+    });
+    if !is_inside {
+        return;
+    }
+    let has_tombstones = run
+        .tables()
+        .iter()
+        .any(|table| table.meta().range_tombstones > 0);
+    sources.push(Source {
+        cursor: Cursor::Run(RunCursor::new(RunTables::new(
+            run.clone(),
+            ReadMode::default(),
+        ))),
+        cover: has_tombstones.then(|| {
+            Cover::of_run(
+                Box::new(RunTables::new(run.clone(), ReadMode::default())),
+                at,
+            )
+        }),
+        max_seq: run.max_seq(),
+    });
+}
+
+impl EngineIter {
+    /// Crosses the next key and stands on it; `false` at the end.
+    pub fn advance(&mut self) -> Result<bool> {
+        match self.gap {
+            Gap::Fresh | Gap::AtStart => self.visible.seek_to_first()?,
+            Gap::Before => self.visible.seek(&self.scratch)?,
+            Gap::Crossed => self.visible.next()?,
+            // The gap is before the key that was crossed going back: it is the next again.
+            Gap::CrossedBack => {}
+            Gap::AtEnd => return Ok(false),
+        }
+        self.gap = if self.visible.valid() {
+            Gap::Crossed
+        } else {
+            Gap::AtEnd
+        };
+        Ok(self.visible.valid())
+    }
+
+    /// Crosses the key before and stands on it; `false` at the start.
+    pub fn retreat(&mut self) -> Result<bool> {
+        match self.gap {
+            Gap::Fresh | Gap::AtEnd => self.visible.seek_to_last()?,
+            Gap::Before => self.visible.seek_before(&self.scratch)?,
+            Gap::CrossedBack => self.visible.prev()?,
+            Gap::Crossed => {}
+            Gap::AtStart => return Ok(false),
+        }
+        self.gap = if self.visible.valid() {
+            Gap::CrossedBack
+        } else {
+            Gap::AtStart
+        };
+        Ok(self.visible.valid())
+    }
+
+    /// Goes to the gap before `key`, whether the key exists or not. Keys outside the bounds lead
+    /// to the nearest end.
+    pub fn seek(&mut self, key: &[u8]) {
+        let prefix = self.bounds.lower[..KEYSPACE_BYTES].to_vec();
+        self.scratch = [&prefix, key].concat();
+        if self.scratch < self.bounds.lower {
+            self.scratch.clone_from(&self.bounds.lower);
+        }
+        if let Some(upper) = &self.bounds.upper
+            && self.scratch > *upper
+        {
+            self.scratch.clone_from(upper);
+        }
+        self.gap = Gap::Before;
+    }
+
+    /// The key stood on.
+    ///
+    /// # Panics
+    ///
+    /// If the last step returned `false`, or there was none.
+    pub fn key(&self) -> &[u8] {
+        &self.visible.key()[KEYSPACE_BYTES..]
+    }
+
+    /// The value of the key stood on; reads a large value from its file.
+    ///
+    /// # Panics
+    ///
+    /// As [`EngineIter::key`].
+    pub fn value(&self) -> Result<Slice> {
+        self.inner
+            .resolve(self.visible.kind(), self.visible.stored_slice())
+    }
+
+    /// The value stood on, without owning it, unless it is a large one.
+    pub fn inline_value(&self) -> Option<&[u8]> {
+        (!self.visible.kind().is_reference()).then(|| self.visible.value())
+    }
+
+    /// The length of the value, without reading a large one.
+    pub fn value_len(&self) -> u64 {
+        let kind = self.visible.kind();
+        match crate::value::Reference::decode(kind, self.visible.stored()) {
+            Some(reference) => reference.pointer.length,
+            None => self.visible.value().len() as u64,
+        }
+    }
+
+    /// The next key and its value.
+    pub fn next_entry(&mut self) -> Result<Option<(Slice, Slice)>> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        Ok(Some((Slice::copy_from(self.key()), self.value()?)))
+    }
+
+    /// The key before and its value.
+    pub fn previous_entry(&mut self) -> Result<Option<(Slice, Slice)>> {
+        if !self.retreat()? {
+            return Ok(None);
+        }
+        Ok(Some((Slice::copy_from(self.key()), self.value()?)))
+    }
+}
+
+impl fmt::Debug for EngineIter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineIter")
+            .field("gap", &self.gap)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,251 @@
+//! The commit pipeline: many committers, one order.
+//!
+//! ```text
+//!  committer: lock ─ validate ─ take a sequence number ─ append to the open group ─ unlock ┐
+//!  leader:    take the open group ─ log ─ sync once ─ apply ─ publish ─ wake the group ────┘
+//! ```
+//!
+//! The first committer to find no leader becomes one and works on the group it just joined. While
+//! it waits for the disk, others fill the next group; when it is done it hands leadership to one
+//! of them. There is no timer: the time a sync takes is the window in which a group fills.
+//!
+//! Invariants:
+//! - Sequence numbers are given out under the pipeline's lock, in the order of the log, and
+//!   `validate` runs in that order too. A commit that takes a number is logged or the engine is
+//!   poisoned.
+//! - A commit becomes visible only after all commits before it, and only when its group is as
+//!   durable as its most demanding member asked.
+//! - Only the leader touches the writer (log and active memtable), so those need no sharing.
+//!
+//! What it does not do: it knows no isolation. `Validate` is the layer above.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustdb_vfs::sync::{Condvar, Mutex, MutexGuard};
+
+use crate::engine::Inner;
+use crate::engine::batch::Batch;
+use crate::error::{Error, Rejection, Result};
+use crate::key::{KeyspaceId, SequenceNumber};
+
+/// How durable a commit is when it returns. Recovery always yields a prefix of the commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// In memory; a crash of the process may lose it.
+    None,
+    /// With the operating system; survives a crash of the process, not of the machine.
+    Buffered,
+    /// On disk.
+    #[default]
+    Sync,
+}
+
+/// Decides, in commit order, whether a commit may go ahead.
+pub trait Validate {
+    /// Runs under the pipeline's lock, so it must be short. Refusing leaves no trace.
+    fn validate(&mut self, context: &mut CommitContext) -> Result<(), Rejection>;
+}
+
+impl<F: FnMut(&mut CommitContext) -> Result<(), Rejection>> Validate for F {
+    fn validate(&mut self, context: &mut CommitContext) -> Result<(), Rejection> {
+        self(context)
+    }
+}
+
+/// What a [`Validate`] sees and may add.
+#[derive(Debug)]
+pub struct CommitContext {
+    /// The sequence number the commit will have.
+    pub sequence: SequenceNumber,
+    /// The newest commit that readers see; those between it and `sequence` are under way.
+    pub visible: SequenceNumber,
+    /// Changes to the exact counts of counted keyspaces.
+    pub count_deltas: Vec<(KeyspaceId, i64)>,
+}
+
+/// Where committers meet.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    state: Mutex<PipelineState>,
+}
+
+#[derive(Debug)]
+struct PipelineState {
+    /// What the next commit gets.
+    next_sequence: SequenceNumber,
+    /// Whether some thread works on a group, or has been asked to.
+    has_leader: bool,
+    /// The commits that the next leader will write.
+    open: Group,
+    /// A spent buffer, for the next group.
+    spare: Vec<u8>,
+}
+
+/// Commits that go to the log as one record.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    /// The encoded commits, one after the other.
+    pub payload: Vec<u8>,
+    /// How many there are.
+    pub commits: usize,
+    /// The sequence number of the first one.
+    pub first_sequence: SequenceNumber,
+    /// What the most demanding of them asked for.
+    pub durability: Option<Durability>,
+    outcome: Arc<Outcome>,
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    status: Mutex<Status>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+enum Status {
+    #[default]
+    Waiting,
+    /// One of the group's committers has to lead.
+    LeaderWanted,
+    Done(Result<()>),
+}
+
+impl Pipeline {
+    pub fn new(last_sequence: SequenceNumber) -> Self {
+        Self {
+            state: Mutex::new(PipelineState {
+                next_sequence: last_sequence + 1,
+                has_leader: false,
+                open: Group::default(),
+                spare: Vec::new(),
+            }),
+        }
+    }
+
+    /// Goes on from a recovered commit.
+    pub fn reset(&self, last_sequence: SequenceNumber) {
+        self.state.lock().next_sequence = last_sequence + 1;
+    }
+
+    /// Runs `body` while no commit can validate or take a sequence number. `body` gets the last
+    /// sequence number given out.
+    pub fn paused<R>(&self, body: impl FnOnce(SequenceNumber) -> R) -> R {
+        let state = self.state.lock();
+        body(state.next_sequence - 1)
+    }
+}
+
+impl Inner {
+    /// Takes a batch through the pipeline; returns when it is visible and as durable as asked.
+    pub(crate) fn commit_batch(
+        &self,
+        batch: &Batch,
+        durability: Durability,
+        validate: &mut dyn Validate,
+    ) -> Result<SequenceNumber> {
+        let micros = self.vfs.wall_micros();
+        let mut state = self.pipeline.state.lock();
+        self.fault.check()?;
+        let mut context = CommitContext {
+            sequence: state.next_sequence,
+            visible: self.visible.load(Ordering::Acquire),
+            count_deltas: Vec::new(),
+        };
+        validate.validate(&mut context).map_err(Error::Rejected)?;
+        let sequence = context.sequence;
+        state.join(batch, micros, &context, durability);
+        if state.has_leader {
+            let outcome = state.open.outcome.clone();
+            drop(state);
+            self.wait_for_group(&outcome)?;
+        } else {
+            state.has_leader = true;
+            self.lead(state)?;
+        }
+        Ok(sequence)
+    }
+
+    /// Writes the open group, then passes leadership on.
+    fn lead(&self, mut state: MutexGuard<'_, PipelineState>) -> Result<()> {
+        let buffer = std::mem::take(&mut state.spare);
+        let next = Group {
+            payload: buffer,
+            ..Group::default()
+        };
+        let mut group = std::mem::replace(&mut state.open, next);
+        drop(state);
+
+        let result = self.write_group(&group);
+        if let Err(error) = &result
+            && !matches!(error, Error::NoSpace { .. })
+        {
+            self.fault.poison(error);
+        }
+        group.outcome.finish(result.clone());
+
+        let mut state = self.pipeline.state.lock();
+        group.payload.clear();
+        // A buffer that one huge group grew is not kept for the small ones.
+        if group.payload.capacity() <= 4 << 20 {
+            state.spare = group.payload;
+        }
+        if state.open.commits > 0 {
+            state.open.outcome.want_leader();
+        } else {
+            state.has_leader = false;
+        }
+        result
+    }
+
+    fn wait_for_group(&self, outcome: &Outcome) -> Result<()> {
+        let mut status = outcome.status.lock();
+        loop {
+            match &*status {
+                Status::Waiting => outcome.changed.wait(&mut status),
+                Status::Done(result) => return result.clone(),
+                Status::LeaderWanted => {
+                    *status = Status::Waiting;
+                    drop(status);
+                    return self.lead(self.pipeline.state.lock());
+                }
+            }
+        }
+    }
+}
+
+impl PipelineState {
+    fn join(
+        &mut self,
+        batch: &Batch,
+        micros: u64,
+        context: &CommitContext,
+        durability: Durability,
+    ) {
+        let group = &mut self.open;
+        if group.commits == 0 {
+            group.first_sequence = context.sequence;
+        }
+        batch.encode(
+            context.sequence,
+            micros,
+            &context.count_deltas,
+            &mut group.payload,
+        );
+        group.commits += 1;
+        group.durability = group.durability.max(Some(durability));
+        self.next_sequence += 1;
+    }
+}
+
+impl Outcome {
+    fn finish(&self, result: Result<()>) {
+        *self.status.lock() = Status::Done(result);
+        self.changed.notify_all();
+    }
+
+    fn want_leader(&self) {
+        *self.status.lock() = Status::LeaderWanted;
+        self.changed.notify_one();
+    }
+}

@@ -1,0 +1,244 @@
+//! Point reads.
+//!
+//! A read walks the sources from the newest to the oldest and stops at the first that knows the
+//! key. Sources whose bounds or filter exclude the key cost next to nothing. On the way it
+//! remembers the newest range tombstone that covers the key, because that may hide what an older
+//! source says.
+
+use std::sync::atomic::Ordering;
+
+use crate::engine::super_version::{SuperVersion, Young};
+use crate::engine::{Engine, Inner, Snapshot};
+use crate::error::Result;
+use crate::key::{EntryKind, KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
+use crate::memtable::Memtable;
+use crate::slice::Slice;
+use crate::table::FilterUse;
+use crate::value::{Reference, expiry_of};
+use crate::version::Run;
+
+/// Keys up to this length are assembled on the stack.
+const STACK_KEY_BYTES: usize = 124;
+
+/// Where in history to read.
+#[derive(Clone, Copy, Debug)]
+pub enum ReadAt<'a> {
+    /// The newest visible commit.
+    Latest,
+    /// A snapshot.
+    Snapshot(&'a Snapshot),
+}
+
+/// The newest version of a key, as found in some source.
+#[derive(Debug)]
+pub(crate) struct FoundEntry {
+    pub sequence: SequenceNumber,
+    pub kind: EntryKind,
+    pub value: Slice,
+}
+
+impl Engine {
+    /// The value of `key`, or `None` if it has none (or had, until it expired).
+    pub fn get(&self, keyspace: KeyspaceId, key: &[u8], at: ReadAt<'_>) -> Result<Option<Slice>> {
+        let inner = self.inner();
+        with_storage_key(keyspace, key, |key| inner.get(key, at))
+    }
+
+    /// Whether `key` has a value. Does not read large values.
+    pub fn contains(&self, keyspace: KeyspaceId, key: &[u8], at: ReadAt<'_>) -> Result<bool> {
+        let inner = self.inner();
+        with_storage_key(keyspace, key, |key| {
+            let found = inner.find(key, at)?;
+            Ok(found.is_some_and(|entry| inner.is_live(&entry)))
+        })
+    }
+
+    /// The sequence number of the last commit that wrote or deleted `key`, as far as it is still
+    /// known. A deletion that nothing needs any more is forgotten.
+    pub fn newest_sequence(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+    ) -> Result<Option<SequenceNumber>> {
+        with_storage_key(keyspace, key, |key| self.newest_sequence_of(key))
+    }
+
+    /// As [`Engine::newest_sequence`], for a storage key.
+    pub fn newest_sequence_of(&self, key: &[u8]) -> Result<Option<SequenceNumber>> {
+        let super_version = self.inner().super_version.load();
+        let mut search = Search {
+            key,
+            at: MAX_SEQUENCE,
+            tombstone: 0,
+            hash: None,
+        };
+        let found = search.run(&super_version)?;
+        let newest = found
+            .map_or(0, |entry| entry.sequence)
+            .max(search.tombstone);
+        Ok((newest > 0).then_some(newest))
+    }
+}
+
+/// Calls `body` with the storage key of `key`.
+pub(crate) fn with_storage_key<R>(
+    keyspace: KeyspaceId,
+    key: &[u8],
+    body: impl FnOnce(&[u8]) -> R,
+) -> R {
+    if key.len() <= STACK_KEY_BYTES {
+        let mut buffer = [0; KEYSPACE_BYTES + STACK_KEY_BYTES];
+        buffer[..KEYSPACE_BYTES].copy_from_slice(&keyspace.prefix());
+        buffer[KEYSPACE_BYTES..KEYSPACE_BYTES + key.len()].copy_from_slice(key);
+        body(&buffer[..KEYSPACE_BYTES + key.len()])
+    } else {
+        let mut buffer = Vec::with_capacity(KEYSPACE_BYTES + key.len());
+        buffer.extend_from_slice(&keyspace.prefix());
+        buffer.extend_from_slice(key);
+        body(&buffer)
+    }
+}
+
+impl Inner {
+    /// The value of a storage key.
+    pub(crate) fn get(&self, key: &[u8], at: ReadAt<'_>) -> Result<Option<Slice>> {
+        // The guard keeps value files alive until the reference is resolved.
+        let super_version = self.super_version.load();
+        let found = self.find_in(&super_version, key, at)?;
+        match found {
+            Some(entry) if self.is_live(&entry) => self.resolve(entry.kind, entry.value).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn find(&self, key: &[u8], at: ReadAt<'_>) -> Result<Option<FoundEntry>> {
+        let super_version = self.super_version.load();
+        self.find_in(&super_version, key, at)
+    }
+
+    fn find_in(
+        &self,
+        super_version: &SuperVersion,
+        key: &[u8],
+        at: ReadAt<'_>,
+    ) -> Result<Option<FoundEntry>> {
+        // NB: after the super version was loaded, never before; see the module `engine`.
+        let at = match at {
+            ReadAt::Latest => self.visible.load(Ordering::Acquire),
+            ReadAt::Snapshot(snapshot) => snapshot.sequence(),
+        };
+        let mut search = Search {
+            key,
+            at,
+            tombstone: 0,
+            hash: None,
+        };
+        let found = search.run(super_version)?;
+        Ok(found.filter(|entry| entry.sequence >= search.tombstone))
+    }
+
+    /// Whether the entry is a value that has not expired.
+    pub(crate) fn is_live(&self, entry: &FoundEntry) -> bool {
+        match entry.kind {
+            EntryKind::Delete => false,
+            EntryKind::Put | EntryKind::ValueRef => true,
+            EntryKind::PutExpiring | EntryKind::ValueRefExpiring => {
+                expiry_of(entry.kind, &entry.value)
+                    .is_some_and(|expiry| expiry > self.vfs.wall_micros())
+            }
+        }
+    }
+
+    /// Turns what an entry holds into the user's value.
+    pub(crate) fn resolve(&self, kind: EntryKind, stored: Slice) -> Result<Slice> {
+        match kind {
+            EntryKind::PutExpiring => Ok(stored.skip(8)),
+            EntryKind::ValueRef | EntryKind::ValueRefExpiring => {
+                match Reference::decode(kind, &stored) {
+                    Some(reference) => Ok(Slice::from(self.values.read(&reference.pointer)?)),
+                    None => Err(crate::error::Error::corruption(
+                        &self.directory,
+                        0,
+                        "an entry holds a damaged pointer into a value file",
+                    )),
+                }
+            }
+            EntryKind::Put | EntryKind::Delete => Ok(stored),
+        }
+    }
+}
+
+/// One search for one key, from the newest source to the oldest.
+struct Search<'a> {
+    key: &'a [u8],
+    at: SequenceNumber,
+    /// The newest range tombstone seen so far that covers the key.
+    tombstone: SequenceNumber,
+    /// The key's hash for filters, once needed.
+    hash: Option<u64>,
+}
+
+impl Search<'_> {
+    fn run(&mut self, super_version: &SuperVersion) -> Result<Option<FoundEntry>> {
+        if let Some(found) = self.in_memtable(&super_version.active) {
+            return Ok(Some(found));
+        }
+        for source in &super_version.young {
+            let found = match source {
+                Young::Memtable(memtable) => self.in_memtable(memtable),
+                Young::Run(run) => self.in_run(run, false)?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+            if self.tombstone > 0 {
+                // Whatever is older than the source just searched is older than its tombstone.
+                return Ok(None);
+            }
+        }
+        let levels = super_version.version.deeper_runs();
+        for (index, run) in levels.iter().enumerate() {
+            let found = self.in_run(run, index + 1 == levels.len())?;
+            if found.is_some() || self.tombstone > 0 {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn in_memtable(&mut self, memtable: &Memtable) -> Option<FoundEntry> {
+        if let Some(covering) = memtable.covering(self.key, self.at) {
+            self.tombstone = self.tombstone.max(covering);
+        }
+        let entry = memtable.get(self.key, self.at)?;
+        Some(FoundEntry {
+            sequence: entry.seq(),
+            kind: entry.kind(),
+            value: entry.slice(),
+        })
+    }
+
+    fn in_run(&mut self, run: &Run, is_last: bool) -> Result<Option<FoundEntry>> {
+        let Some(handle) = run.find(self.key) else {
+            return Ok(None);
+        };
+        let table = handle.table()?;
+        if let Some(covering) = table.range_tombstones().covering(self.key, self.at) {
+            self.tombstone = self.tombstone.max(covering);
+        }
+        let hash = *self
+            .hash
+            .get_or_insert_with(|| crate::table::key_hash(self.key));
+        let lookup = if is_last {
+            FilterUse::IfNotResident
+        } else {
+            FilterUse::First
+        };
+        let found = table.get(self.key, hash, self.at, lookup)?;
+        Ok(found.map(|f| FoundEntry {
+            sequence: f.seq,
+            kind: f.kind,
+            value: f.value,
+        }))
+    }
+}

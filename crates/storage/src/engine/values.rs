@@ -1,0 +1,105 @@
+//! The engine's side of value files: when they are synced, and when they can go.
+//!
+//! A value file is in use while a table refers to it, while a memtable does, while a commit holds
+//! a pin on it, and while a reader holds a version from when one of these was true. It leaves the
+//! tree by an edit when the first three are over, and the disk when the last one is.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use crate::engine::Inner;
+use crate::error::{Error, Result};
+use crate::key::FileNumber;
+use crate::manifest::{ValueFileMeta, VersionEdit};
+use crate::names::{self, FileName};
+use crate::version::Version;
+
+impl Inner {
+    /// Makes the large values of all commits so far durable. A log record must not become durable
+    /// before the values it refers to.
+    pub(crate) fn sync_values(&self) -> Result<()> {
+        if self.has_unsynced_values.swap(false, Ordering::AcqRel) {
+            self.values.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// What an edit has to say about these value files: those that `version` does not know, or
+    /// not at their present length.
+    pub(crate) fn metas_of_values(
+        &self,
+        files: impl Iterator<Item = FileNumber>,
+        version: &Version,
+    ) -> Result<Vec<ValueFileMeta>> {
+        let mut metas = Vec::new();
+        for number in files.collect::<BTreeSet<_>>() {
+            let known = version
+                .value_files()
+                .get(&number)
+                .map(|entry| entry.handle.meta());
+            let meta = match (self.values.written(number), known) {
+                (Some(meta), _) => meta,
+                (None, Some(_)) => continue,
+                // Written before the last restart, and only the log has referred to it so far.
+                (None, None) => self.values.survey(number)?,
+            };
+            if known.is_none_or(|known| known.file_bytes < meta.file_bytes) {
+                metas.push(meta);
+            }
+        }
+        Ok(metas)
+    }
+
+    /// Takes value files that nothing refers to any more out of the tree.
+    pub(crate) fn collect_values(&self) -> Result<()> {
+        let mut versions = self.versions.lock();
+        let mut dead: Vec<FileNumber> = versions.version.unreferenced_value_files().collect();
+        // NB: pins first. A pin is let go only after its memtable knows of the reference.
+        dead.retain(|number| self.values.is_settled(*number));
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let in_memtables: BTreeSet<FileNumber> = versions
+            .frozen
+            .iter()
+            .chain([&versions.active])
+            .flat_map(|memtable| memtable.references())
+            .map(|(file, _)| file)
+            .collect();
+        dead.retain(|number| !in_memtables.contains(number));
+        if dead.is_empty() {
+            return Ok(());
+        }
+        tracing::debug!(files = dead.len(), "value files collected");
+        let edit = VersionEdit {
+            value_files_removed: dead,
+            ..VersionEdit::default()
+        };
+        versions.install(self, edit, 0)
+    }
+
+    /// Unlinks the files whose last reader has gone.
+    pub(crate) fn reap(&self) {
+        for name in self.files.take_obsolete() {
+            let path = match name {
+                FileName::Table(number) => names::table(&self.directory, number),
+                FileName::Value(number) => {
+                    self.values.forget(number);
+                    names::value(&self.directory, number)
+                }
+                _ => continue,
+            };
+            if let Err(error) = self.vfs.remove_file(&path)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, path = %path.display(), "cannot remove a dead file");
+            }
+        }
+    }
+
+    pub(crate) fn sync_directory(&self) -> Result<()> {
+        self.vfs
+            .sync_dir(&self.directory)
+            .map_err(|e| Error::io("sync", &self.directory, e))
+    }
+}

@@ -1,0 +1,272 @@
+//! What the leader of a commit group does: log, sync, apply, publish, and freeze.
+
+use std::sync::atomic::Ordering;
+
+use crate::engine::batch::{Batch, Commit, Operation, TAG_DELETE_RANGE, TAG_INGEST, decode_commit};
+use crate::engine::keyspace::{KeyspaceInfo, KeyspaceOptions};
+use crate::engine::pipeline::{Durability, Group, Validate};
+use crate::engine::{Engine, Inner};
+use crate::error::{Error, Result};
+use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber, split_storage_key};
+use crate::log::LogWriter;
+use crate::memtable::MemtableWriter;
+use crate::names;
+use crate::value::{Reference, ValuePin};
+
+/// A record of the log that holds commits.
+pub(crate) const RECORD_COMMITS: u8 = 1;
+
+/// How much is written before the free space is looked at again.
+const SPACE_CHECK_BYTES: u64 = 1 << 20;
+
+/// Unsynced, unflushed log bytes that a process may hold back.
+const LOG_BUFFER_BYTES: u64 = 256 << 10;
+
+/// The log and the active memtable. Only the leader of a commit group touches them.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub memtable: MemtableWriter,
+    pub log: LogWriter,
+}
+
+impl Inner {
+    /// See [`Engine::commit`].
+    pub(crate) fn commit(
+        &self,
+        batch: &mut Batch,
+        durability: Durability,
+        validate: &mut dyn Validate,
+    ) -> Result<SequenceNumber> {
+        self.fault.check()?;
+        self.admit(batch.bytes())?;
+        let pins = self.write_large_values(batch, durability)?;
+        let result = self.commit_batch(batch, durability, validate);
+        drop(pins);
+        result
+    }
+
+    /// Puts the batch's large values into value files and their pointers into the batch. What is
+    /// returned keeps those files from being collected until the commit is applied.
+    fn write_large_values(
+        &self,
+        batch: &mut Batch,
+        durability: Durability,
+    ) -> Result<Vec<ValuePin>> {
+        let large = batch.take_large();
+        let mut pins = Vec::with_capacity(large.len());
+        for value in large {
+            self.check_room(value.bytes.len() as u64)?;
+            let appended = self.value_writer.append(&value.bytes)?;
+            batch.set_pointer(value.pointer_at, &appended.pointer.encode());
+            pins.push(appended.pin);
+        }
+        if durability == Durability::Sync {
+            pins.iter().try_for_each(ValuePin::sync)?;
+        } else if !pins.is_empty() {
+            self.has_unsynced_values.store(true, Ordering::Release);
+        }
+        Ok(pins)
+    }
+
+    /// Logs and applies one group. Called by the leader, one group at a time.
+    pub(crate) fn write_group(&self, group: &Group) -> Result<()> {
+        self.fault.check()?;
+        let mut writer = self.writer.lock();
+        let writer = writer.as_mut().ok_or(Error::Closed)?;
+        self.check_room(group.payload.len() as u64)?;
+        self.log_group(writer, group)?;
+        let mut payload = group.payload.as_slice();
+        for _ in 0..group.commits {
+            let commit = decode_commit(&mut payload).map_err(|reason| {
+                Error::InvalidArgument(format!("a batch is damaged: {reason}"))
+            })?;
+            self.apply(writer, &commit)?;
+        }
+        if writer.memtable.memtable().used_bytes() >= self.options.memtable_bytes {
+            self.freeze(writer)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a write of `bytes` while the disk has no more free space than the reserve. Asks the
+    /// system once per mebibyte written.
+    fn check_room(&self, bytes: u64) -> Result<()> {
+        let since = self
+            .counters
+            .log_bytes_checked
+            .fetch_add(bytes, Ordering::Relaxed)
+            + bytes;
+        if since >= SPACE_CHECK_BYTES {
+            self.counters.log_bytes_checked.store(0, Ordering::Relaxed);
+            self.check_space(bytes);
+        }
+        if self.background.space_is_low.load(Ordering::Acquire) {
+            return Err(Error::NoSpace {
+                path: self.directory.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn log_group(&self, writer: &mut Writer, group: &Group) -> Result<()> {
+        let log = &mut writer.log;
+        log.append(RECORD_COMMITS, &group.payload)?;
+        self.counters
+            .log_bytes
+            .fetch_add(group.payload.len() as u64, Ordering::Relaxed);
+        match group.durability {
+            Some(Durability::Sync) => {
+                let start = self.vfs.monotonic();
+                self.sync_values()?;
+                log.sync()?;
+                self.counters
+                    .record_sync(self.vfs.monotonic().saturating_sub(start));
+            }
+            Some(Durability::Buffered) => log.flush()?,
+            Some(Durability::None) | None => {
+                if log.buffered_bytes() as u64 >= LOG_BUFFER_BYTES {
+                    log.flush()?;
+                }
+            }
+        }
+        self.counters.groups.fetch_add(1, Ordering::Relaxed);
+        self.counters
+            .commits
+            .fetch_add(group.commits as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Applies a commit to the memtable and makes it visible.
+    fn apply(&self, writer: &mut Writer, commit: &Commit<'_>) -> Result<()> {
+        for operation in commit.operations.clone().flatten() {
+            if operation.tag == TAG_INGEST {
+                self.apply_ingest(writer, commit.sequence, operation.value)?;
+            } else {
+                apply_operation(&mut writer.memtable, commit.sequence, &operation);
+                self.note_keyspace(&operation);
+            }
+        }
+        for &(keyspace, delta) in &commit.deltas {
+            if let Some(info) = self.keyspaces.by_id(keyspace) {
+                let live = || self.snapshots.list(&self.visible);
+                info.apply_delta(commit.sequence, delta, live);
+            }
+        }
+        self.visible.store(commit.sequence, Ordering::Release);
+        Ok(())
+    }
+
+    /// Publishes sorted files: everything before them is frozen, then they become a run.
+    fn apply_ingest(
+        &self,
+        writer: &mut Writer,
+        sequence: SequenceNumber,
+        tables: &[u8],
+    ) -> Result<()> {
+        if !writer.memtable.memtable().is_empty() {
+            self.freeze(writer)?;
+        }
+        self.install_ingested(sequence, tables)
+    }
+
+    /// Keeps the list of keyspaces in step with the system keyspace.
+    pub(crate) fn note_keyspace(&self, operation: &Operation<'_>) {
+        let Some((KeyspaceId::SYSTEM, name)) = split_storage_key(operation.key) else {
+            return;
+        };
+        let Ok(name) = std::str::from_utf8(name) else {
+            return;
+        };
+        match operation.kind() {
+            Some(EntryKind::Put) => {
+                if let Ok((id, options)) = KeyspaceOptions::decode(operation.value) {
+                    self.next_keyspace.fetch_max(id.0 + 1, Ordering::AcqRel);
+                    self.keyspaces
+                        .insert(KeyspaceInfo::new(id, name, options, 0));
+                }
+            }
+            Some(EntryKind::Delete) => self.keyspaces.remove(name),
+            _ => {}
+        }
+    }
+
+    /// Freezes the active memtable and starts a new one with a new log segment.
+    ///
+    /// The old segment is finished, that is synced and marked as complete, before anything is
+    /// written to the new one. So recovery knows that only the last segment may have a torn end.
+    pub(crate) fn freeze(&self, writer: &mut Writer) -> Result<()> {
+        let number = self.new_file_number();
+        let path = names::wal(&self.directory, number);
+        let log = LogWriter::create(
+            &self.vfs,
+            &self.security,
+            &path,
+            crate::envelope::FileKind::Wal,
+        )?;
+        self.sync_values()?;
+        let mut old = std::mem::replace(&mut writer.log, log);
+        old.finish()?;
+        let sequence = self.visible.load(Ordering::Acquire);
+        let frozen = writer.memtable.memtable().clone();
+        frozen.set_counts_at_freeze(self.keyspaces.counts_at(sequence));
+        writer.memtable = MemtableWriter::new(number);
+        self.versions
+            .lock()
+            .install_active(self, writer.memtable.memtable().clone());
+        self.background.wake();
+        Ok(())
+    }
+}
+
+/// Applies one operation, other than an ingest, to a memtable.
+pub(crate) fn apply_operation(
+    memtable: &mut MemtableWriter,
+    sequence: SequenceNumber,
+    operation: &Operation<'_>,
+) {
+    let Some(kind) = operation.kind() else {
+        debug_assert_eq!(
+            operation.tag, TAG_DELETE_RANGE,
+            "ingests are applied elsewhere"
+        );
+        memtable.delete_range(operation.key, operation.value, sequence);
+        return;
+    };
+    if kind.is_reference()
+        && let Some(reference) = Reference::decode(kind, operation.value)
+    {
+        memtable.reference(reference.pointer.file, reference.pointer.length);
+    }
+    memtable.insert(operation.key, sequence, kind, operation.value);
+}
+
+impl Engine {
+    /// Freezes the active memtable and waits until all frozen ones are in tables.
+    pub fn flush(&self) -> Result<()> {
+        self.inner().flush_all()
+    }
+}
+
+impl Inner {
+    /// See [`Engine::flush`].
+    pub(crate) fn flush_all(&self) -> Result<()> {
+        self.fault.check()?;
+        self.freeze_in_turn()?;
+        self.wait_for_flush()
+    }
+
+    fn freeze_in_turn(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        let writer = writer.as_mut().ok_or(Error::Closed)?;
+        if writer.memtable.memtable().is_empty() {
+            return Ok(());
+        }
+        self.freeze(writer)
+            .inspect_err(|error| self.fault.poison(error))
+    }
+
+    /// A file number nobody had before.
+    pub(crate) fn new_file_number(&self) -> FileNumber {
+        FileNumber(self.next_file.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -31,6 +31,7 @@ use rustdb_crypto::{DataKeyId, Opener, Sealer, TAG_BYTES};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::error::{Error, Result};
+use crate::names;
 pub use crate::security::Security;
 
 /// The length of a file header.
@@ -295,11 +296,19 @@ impl fmt::Display for BadBlock {
 impl std::error::Error for BadBlock {}
 
 impl Envelope {
-    /// Draws a file id for a new file of this kind. Returns the envelope and the header, which
-    /// the caller writes at offset zero before any block.
-    pub fn create(security: &Security, kind: FileKind) -> Result<(Self, [u8; HEADER_BYTES])> {
+    /// Draws a file id for the new file of this kind at `path`. Returns the envelope and the header,
+    /// which the caller writes at offset zero before any block.
+    ///
+    /// An encrypted file can be opened only under the name it was created with, in whatever
+    /// directory: two files that change names are noticed. [`names::TEMPORARY_SUFFIX`] does not
+    /// count.
+    pub fn create(
+        security: &Security,
+        path: &Path,
+        kind: FileKind,
+    ) -> Result<(Self, [u8; HEADER_BYTES])> {
         let mut random = |buffer: &mut [u8]| security.vfs().fill_random(buffer);
-        let no_id = |e| Error::io("draw a file id for", Path::new(&kind.to_string()), e);
+        let no_id = |e| Error::io("draw a file id for", path, e);
         let database_id = security.database_id();
         let mut header = FileHeader {
             kind,
@@ -315,7 +324,7 @@ impl Envelope {
             }
             Some(ring) => {
                 let key = ring.active();
-                let sealer = Sealer::create(key, kind as u8, &database_id, &mut random);
+                let sealer = Sealer::create(key, kind as u8, &context(&header, path), &mut random);
                 let sealer = sealer.map_err(no_id)?;
                 header.algorithm = Algorithm::Sealed(key.algorithm());
                 header.data_key_id = key.id().get();
@@ -338,7 +347,7 @@ impl Envelope {
 
     /// Checks the header of an existing file, given its first bytes, and prepares to read blocks.
     ///
-    /// `path` only serves error messages. A file of another kind or another database is
+    /// A file of another kind or another database is
     /// `Corruption`; see [`FileHeader::decode`] for the rest.
     pub fn open(security: &Security, path: &Path, header: &[u8], kind: FileKind) -> Result<Self> {
         let header = FileHeader::decode(path, header)?;
@@ -501,8 +510,23 @@ fn reading(security: &Security, path: &Path, header: &FileHeader) -> Result<Prot
         );
         return Err(damaged(field::ALGORITHM, reason));
     }
-    let opener = Opener::new(key, &header.file_id, header.kind as u8, &header.database_id);
+    let opener = Opener::new(
+        key,
+        &header.file_id,
+        header.kind as u8,
+        &context(header, path),
+    );
     Ok(Protection::Reading(opener))
+}
+
+/// What the file key of an encrypted file depends on besides the file's id and kind: the database
+/// and the file's name.
+fn context(header: &FileHeader, path: &Path) -> Vec<u8> {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let name = name
+        .strip_suffix(names::TEMPORARY_SUFFIX.as_bytes())
+        .unwrap_or(name);
+    [&header.database_id[..], name].concat()
 }
 
 /// An odd constant that spreads positions over 64 bits (the golden ratio).

@@ -55,10 +55,10 @@ fn headers_come_back() {
         FileHeader::decode(path(), &header().encode()).unwrap(),
         header()
     );
-    let (envelope, bytes) = Envelope::create(&security(7), FileKind::Table).unwrap();
+    let (envelope, bytes) = Envelope::create(&security(7), path(), FileKind::Table).unwrap();
     let opened = Envelope::open(&security(7), path(), &bytes, FileKind::Table).unwrap();
     assert_eq!(opened.header(), envelope.header());
-    let (other, _) = Envelope::create(&security(7), FileKind::Table).unwrap();
+    let (other, _) = Envelope::create(&security(7), path(), FileKind::Table).unwrap();
     assert_ne!(envelope.header().file_id, other.header().file_id);
 }
 

@@ -83,7 +83,7 @@ impl LogWriter {
         path: &Path,
         kind: FileKind,
     ) -> Result<LogWriter> {
-        let (envelope, header) = Envelope::create(security, kind)?;
+        let (envelope, header) = Envelope::create(security, path, kind)?;
         let file = vfs
             .open(path, OpenMode::CreateNew)
             .map_err(|e| Error::io("create", path, e))?;

@@ -387,7 +387,7 @@ impl std::fmt::Debug for Checksum {
 
 impl Output {
     fn create(vfs: &VfsRef, security: &Security, path: &Path) -> Result<Self> {
-        let (envelope, header) = Envelope::create(security, FileKind::Table)?;
+        let (envelope, header) = Envelope::create(security, path, FileKind::Table)?;
         let file = vfs
             .open(path, OpenMode::CreateNew)
             .map_err(|e| Error::io("create", path, e))?;

@@ -222,7 +222,7 @@ impl ActiveFile {
         let number = (inner.numbers)();
         let path = names::value(&inner.directory, number);
         let io = |operation, e| Error::io(operation, &path, e);
-        let (envelope, header) = Envelope::create(&inner.security, FileKind::Value)?;
+        let (envelope, header) = Envelope::create(&inner.security, &path, FileKind::Value)?;
         let file = inner
             .vfs
             .open(&path, OpenMode::CreateNew)

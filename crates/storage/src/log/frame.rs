@@ -102,7 +102,7 @@ impl RecordHeader {
             promise: u64::from_le_bytes(array_at(bytes, field::PROMISE)),
         };
         // Nothing can be durable before it is written.
-        if header.promise > offset {
+        if header.promise > offset || header.payload_bytes as usize > PAYLOAD_BYTES_MAX {
             return Err(NotAHeader::Bad);
         }
         Ok(header)

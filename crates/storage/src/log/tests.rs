@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use rustdb_crypto::{Algorithm, RawKey, Secret};
 use rustdb_vfs::{FileExt, MemVfs, OpenMode, VfsRef};
 
 use super::frame::RecordHeader;
@@ -11,6 +12,7 @@ use super::*;
 use crate::envelope::{Envelope, FileHeader, FileKind, HEADER_BYTES, Security};
 use crate::error::{Error, Result};
 use crate::format_doc;
+use crate::keyring::{Encryption, create_security};
 
 const DOCUMENT: &str = include_str!("../../../../docs/format/log.md");
 const PATH: &str = "000001.wal";
@@ -18,6 +20,16 @@ const PATH: &str = "000001.wal";
 fn setup() -> (VfsRef, Arc<Security>) {
     let vfs: VfsRef = Arc::new(MemVfs::deterministic(7));
     let security = Security::plain(Arc::clone(&vfs), [0xdb; 16]);
+    (vfs, security)
+}
+
+fn setup_encrypted() -> (VfsRef, Arc<Security>) {
+    let vfs: VfsRef = Arc::new(MemVfs::deterministic(8));
+    let encryption = Encryption {
+        provider: Arc::new(RawKey::new(Secret::new([3; 32]))),
+        algorithm: Algorithm::Aes256Gcm,
+    };
+    let security = create_security(&vfs, Path::new(""), Some(&encryption)).unwrap();
     (vfs, security)
 }
 
@@ -76,8 +88,7 @@ struct Sample {
     end: u64,
 }
 
-fn sample() -> Sample {
-    let (vfs, security) = setup();
+fn sample((vfs, security): (VfsRef, Arc<Security>)) -> Sample {
     let mut log = writer(&vfs, &security);
     let (mut records, mut starts, mut promises) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..9_u8 {
@@ -228,7 +239,11 @@ fn payloads_in_pieces_are_one_record() {
 
 #[test]
 fn truncation_anywhere_leaves_a_prefix() {
-    let sample = sample();
+    check_truncation(&sample(setup()));
+    check_truncation(&sample(setup_encrypted()));
+}
+
+fn check_truncation(sample: &Sample) {
     let whole = file_bytes(&sample.vfs);
     for len in 0..whole.len() {
         replace_file(&sample.vfs, &whole[..len]);
@@ -265,7 +280,11 @@ fn truncation_anywhere_leaves_a_prefix() {
 
 #[test]
 fn every_flipped_bit_is_damage_below_a_promise_and_a_tear_above() {
-    let sample = sample();
+    check_flips(&sample(setup()));
+    check_flips(&sample(setup_encrypted()));
+}
+
+fn check_flips(sample: &Sample) {
     let whole = file_bytes(&sample.vfs);
     for bit in 0..whole.len() * 8 {
         let mut bytes = whole.clone();
@@ -306,7 +325,7 @@ fn every_flipped_bit_is_damage_below_a_promise_and_a_tear_above() {
 
 #[test]
 fn zeroed_records_below_a_promise_are_damage() {
-    let sample = sample();
+    let sample = sample(setup());
     let mut bytes = file_bytes(&sample.vfs);
     bytes[sample.starts[1] as usize..sample.starts[3] as usize].fill(0);
     replace_file(&sample.vfs, &bytes);
@@ -376,7 +395,7 @@ fn a_promise_vouches_for_the_last_record() {
 
 #[test]
 fn an_expected_end_hides_what_follows() {
-    let sample = sample();
+    let sample = sample(setup());
     for (index, start) in sample.starts.iter().enumerate() {
         let (records, end) = read(&sample.vfs, &sample.security, Expect::EndAt(*start)).unwrap();
         assert_eq!(
@@ -439,7 +458,7 @@ fn lengths_beyond_the_file_allocate_nothing() {
     let envelope =
         Envelope::open(&security, log.path(), &bytes[..HEADER_BYTES], FileKind::Wal).unwrap();
     let header = RecordHeader {
-        payload_bytes: u32::MAX,
+        payload_bytes: PAYLOAD_BYTES_MAX as u32,
         kind: 1,
         number: 0,
         promise: 0,
@@ -511,8 +530,9 @@ proptest! {
     #[test]
     fn records_come_back_as_they_went_in(
         steps in prop::collection::vec((0..4_u8, 1..=253_u8, 0..70_000_usize), 0..40),
+        encrypted in any::<bool>(),
     ) {
-        let (vfs, security) = setup();
+        let (vfs, security) = if encrypted { setup_encrypted() } else { setup() };
         let mut log = writer(&vfs, &security);
         let mut written = Vec::new();
         for (step, kind, len) in steps {
@@ -538,7 +558,7 @@ proptest! {
         cut in 0..600_usize,
         noise in prop::collection::vec((0..600_usize, any::<u8>()), 0..8),
     ) {
-        let sample = sample();
+        let sample = sample(setup());
         let mut bytes = file_bytes(&sample.vfs);
         bytes.truncate(cut.max(HEADER_BYTES));
         for (at, byte) in noise {

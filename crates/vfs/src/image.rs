@@ -5,7 +5,7 @@
 //! zeros. Invariant: every byte at or after `len` is zero, so that growing a file shows zeros.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Bytes per page.
 pub(crate) const PAGE_BYTES: usize = 4096;
@@ -15,11 +15,20 @@ pub(crate) const LEN_MAX: u64 = 1 << 42;
 
 type Page = Arc<[u8; PAGE_BYTES]>;
 
+/// What a reserved page points to until it is written.
+static ZEROS: LazyLock<Page> = LazyLock::new(|| Arc::new([0; PAGE_BYTES]));
+
 /// A sparse byte array.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Image {
     len: u64,
     pages: Vec<Option<Page>>,
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Image({} bytes)", self.len)
+    }
 }
 
 impl Image {
@@ -41,6 +50,13 @@ impl Image {
             }
         }
         count
+    }
+
+    /// All bytes.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len as usize];
+        self.read_at(&mut bytes, 0);
+        bytes
     }
 
     /// Writes all of `buffer`, growing the image if need be.
@@ -74,6 +90,59 @@ impl Image {
         }
         self.len = len;
         Ok(())
+    }
+
+    /// Fills a range that may reach past the end with zeros; the length stays.
+    pub(crate) fn zero(&mut self, start: u64, end: u64) {
+        let end = end.min(self.len);
+        for (page, within, range) in pieces(start, end.saturating_sub(start) as usize) {
+            if let Some(Some(bytes)) = self.pages.get_mut(page) {
+                Arc::make_mut(bytes)[within..within + range.len()].fill(0);
+            }
+        }
+    }
+
+    /// Takes over the pages that overlap a range, shared. NB: if `source` is longer, the caller
+    /// must set the length next, for the sake of the invariant.
+    pub(crate) fn adopt(&mut self, source: &Self, offset: u64, len: u64) {
+        for (page, _, _) in pieces(offset, len as usize) {
+            let taken = source.pages.get(page).cloned().flatten();
+            if self.pages.len() <= page {
+                self.pages.resize(page + 1, None);
+            }
+            self.pages[page] = taken;
+        }
+    }
+
+    /// Gives memory to every page of a range, which may lie past the end.
+    pub(crate) fn reserve(&mut self, offset: u64, len: u64) -> io::Result<()> {
+        check_range(offset, len)?;
+        for (page, _, _) in pieces(offset, len as usize) {
+            if self.pages.len() <= page {
+                self.pages.resize(page + 1, None);
+            }
+            self.pages[page].get_or_insert_with(|| Arc::clone(&ZEROS));
+        }
+        Ok(())
+    }
+
+    /// Bytes of the pages that have memory.
+    pub(crate) fn allocated_bytes(&self) -> u64 {
+        (self.pages.iter().flatten().count() * PAGE_BYTES) as u64
+    }
+
+    /// How much of a range can be written if only `room` bytes of new pages can be had.
+    pub(crate) fn fitting(&self, offset: u64, len: usize, room: u64) -> usize {
+        let mut pages_left = room / PAGE_BYTES as u64;
+        for (page, _, range) in pieces(offset, len) {
+            if self.pages.get(page).is_none_or(Option::is_none) {
+                if pages_left == 0 {
+                    return range.start;
+                }
+                pages_left -= 1;
+            }
+        }
+        len
     }
 
     fn page_mut(&mut self, page: usize) -> &mut [u8; PAGE_BYTES] {
@@ -150,6 +219,19 @@ mod tests {
         image.write_at(&[2; 100], 50).unwrap();
         assert_eq!(read(&before, 0, 200), [1; 100]);
         assert_eq!(image.len(), 150);
+    }
+
+    #[test]
+    fn reserved_pages_take_room_and_read_as_nothing() {
+        let mut image = Image::default();
+        image.reserve(100, 2 * PAGE_BYTES as u64).unwrap();
+        assert_eq!(image.len(), 0);
+        assert_eq!(image.allocated_bytes(), 3 * PAGE_BYTES as u64);
+        assert_eq!(image.fitting(0, 20_000, 0), 3 * PAGE_BYTES);
+        assert_eq!(image.fitting(0, 20_000, PAGE_BYTES as u64), 4 * PAGE_BYTES);
+        image.write_at(b"x", 10).unwrap();
+        assert_eq!(read(&image, 0, 20), b"\0\0\0\0\0\0\0\0\0\0x");
+        assert_eq!(image.allocated_bytes(), 3 * PAGE_BYTES as u64);
     }
 
     #[test]

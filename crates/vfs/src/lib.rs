@@ -13,6 +13,8 @@ mod image;
 mod mem;
 mod os;
 mod rng;
+mod schedule;
+mod sim;
 pub mod sync;
 
 pub use file::{
@@ -21,3 +23,7 @@ pub use file::{
 pub use mem::MemVfs;
 pub use os::OsVfs;
 pub use rng::SimRng;
+pub use sim::{
+    AfterLoss, Durability, Effect, Failure, Fault, FaultId, OpCounts, OpKind, OpSet, Operation,
+    PowerLoss, SimVfs,
+};

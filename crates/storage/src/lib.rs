@@ -12,6 +12,7 @@
 
 pub mod cache;
 pub mod codec;
+pub mod compaction;
 pub mod engine;
 pub mod envelope;
 pub mod error;

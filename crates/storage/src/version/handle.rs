@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{TableMeta, ValueFileMeta};
 use crate::names::{self, FileName};
 use crate::table::{Table, TableStore};
+use crate::tombstone::Fragments;
 
 /// Makes the handles of a database's files, and queues the files to unlink. Clones share the
 /// queue.
@@ -130,6 +131,12 @@ impl TableHandle {
         let table = place.store.open(&path, self.meta.clone())?;
         // Two threads may both open it; one of the two tables is dropped again.
         Ok(self.table.get_or_init(|| table))
+    }
+
+    /// The range tombstones of the table, if it is open; else none.
+    pub fn loaded_tombstones(&self) -> Arc<Fragments> {
+        let table = self.table.get();
+        table.map_or_else(Arc::default, |table| table.range_tombstones().clone())
     }
 
     /// The keys it says something about.

@@ -1,0 +1,35 @@
+//! Compaction: merging sorted tables downwards, so that reads find few runs and what is dead
+//! leaves the disk.
+//!
+//! Deciding and doing are apart. Decisions are pure functions of the tree's [`Shape`]:
+//!
+//! | module | what |
+//! |---|---|
+//! | [`options`] | what can be chosen |
+//! | [`shape`] | sizes and bounds of the tree, and how large its levels should be |
+//! | [`reserve`] | what running compactions use |
+//! | [`pick`] | shape in, [`Choice`] out |
+//! | [`pace`] | how fast writers may go on |
+//!
+//! and [`run`] carries a choice out: it streams the inputs through a merge, drops what no
+//! snapshot sees ([`gc`]), and cuts the result into tables ([`output`]).
+//!
+//! When to ask, on which thread, and putting the resulting edit into the manifest is the engine's
+//! business. So is removing value files that nothing refers to.
+
+pub mod choice;
+pub mod options;
+pub mod pace;
+pub mod pick;
+pub mod reserve;
+pub mod shape;
+
+#[cfg(test)]
+mod sim;
+
+pub use choice::{Action, Choice, InputRun, OutputRun, Reason};
+pub use options::{CompactionOptions, CompactionStyle};
+pub use pace::{Pace, pace};
+pub use pick::{ManualRange, ManualStep, pick, pick_manual};
+pub use reserve::{Reservations, Ticket};
+pub use shape::{Moment, RunShape, Shape, TableShape, Targets, ValueShape, debt_bytes};

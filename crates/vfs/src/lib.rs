@@ -23,6 +23,7 @@ pub use file::{
 pub use mem::MemVfs;
 pub use os::OsVfs;
 pub use rng::SimRng;
+pub use schedule::{FailureKind, Outcome, Simulation, SimulationFailure};
 pub use sim::{
     AfterLoss, Durability, Effect, Failure, Fault, FaultId, OpCounts, OpKind, OpSet, Operation,
     PowerLoss, SimVfs,

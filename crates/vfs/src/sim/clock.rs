@@ -32,6 +32,12 @@ impl SimClock {
         self.nanos.fetch_add(nanos, Ordering::SeqCst);
     }
 
+    /// Moves the clock to a moment, unless it has passed.
+    pub(crate) fn advance_to(&self, moment: Duration) {
+        let nanos = u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
+        self.nanos.fetch_max(nanos, Ordering::SeqCst);
+    }
+
     pub(crate) fn wall_micros(&self) -> u64 {
         let elapsed = i64::try_from(self.now().as_micros()).unwrap_or(i64::MAX);
         let wall = START_MICROS

@@ -32,7 +32,8 @@
 //! [`SimVfs::inject`] makes calls fail, be short, lie, go astray or take long; see [`Fault`].
 //!
 //! Random bytes follow from the seed. The clock moves a little with every operation, and by the
-//! full time when somebody sleeps. Threads are real.
+//! full time when somebody sleeps; see
+//! [`Simulation`](crate::Simulation) for threads.
 //!
 //! What it does not model: permissions, symbolic links, stale bytes in blocks that a file gets
 //! anew, memory-mapped files, and file systems that are less careful than POSIX (a rename is
@@ -53,7 +54,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use clock::SimClock;
+pub(crate) use clock::SimClock;
 pub use fault::{AfterLoss, Effect, Failure, Fault, FaultId, OpCounts, OpKind, OpSet};
 pub use power::PowerLoss;
 
@@ -118,11 +119,15 @@ pub struct Durability {
 impl SimVfs {
     /// A machine with an empty disk.
     pub fn new(seed: u64) -> Self {
-        Self::from_parts(
-            Disk::new(),
-            SimRng::new(seed),
-            Arc::new(SimClock::default()),
-        )
+        Self::with_clock(seed, Arc::new(SimClock::default()))
+    }
+
+    pub(crate) fn with_clock(seed: u64, clock: Arc<SimClock>) -> Self {
+        Self::from_parts(Disk::new(), SimRng::new(seed), clock)
+    }
+
+    pub(crate) fn clock(&self) -> &SimClock {
+        &self.machine.clock
     }
 
     fn from_parts(disk: Disk, rng: SimRng, clock: Arc<SimClock>) -> Self {
@@ -155,7 +160,7 @@ impl SimVfs {
         self.fork_with_clock(Arc::new(self.machine.clock.fork()))
     }
 
-    fn fork_with_clock(&self, clock: Arc<SimClock>) -> Self {
+    pub(crate) fn fork_with_clock(&self, clock: Arc<SimClock>) -> Self {
         let state = self.machine.state.lock();
         Self::from_parts(
             state.disk.clone().without_handles(),
@@ -277,7 +282,8 @@ impl SimVfs {
 
 /// Time.
 impl SimVfs {
-    /// Moves both clocks forward. Nobody is woken by it.
+    /// Moves both clocks forward. Outside a [`Simulation`](crate::Simulation) nobody is woken by
+    /// it; within, those whose time has come are.
     pub fn advance(&self, duration: Duration) {
         self.machine.clock.advance(duration);
     }

@@ -7,6 +7,7 @@ mod faults;
 mod memory;
 mod os;
 mod power_loss;
+mod simulation;
 
 use std::path::Path;
 

@@ -262,9 +262,22 @@ impl fmt::Debug for Charge {
 
 type Slot = ArcSwapAny<Option<SharedBlock>>;
 
+/// How many slots are in a line.
+pub(crate) const LINE_SLOTS: usize = 8;
+
+/// Slots of adjacent blocks, and room for the part of the index that a search ends in: processors
+/// fetch aligned pairs of cache lines together, so the slots are there when the search is done.
+#[repr(align(128))]
+struct Line {
+    heads: [u64; LINE_SLOTS],
+    slots: [Slot; LINE_SLOTS],
+}
+
+const _: () = assert!(size_of::<Line>() == 128);
+
 /// One slot per block of a table.
 pub(crate) struct BlockSlots {
-    slots: Box<[Slot]>,
+    lines: Box<[Line]>,
     cache: Arc<BlockCache>,
 }
 
@@ -286,24 +299,45 @@ impl Resident {
 }
 
 impl BlockSlots {
-    /// Empty slots for so many blocks.
-    pub(crate) fn new(blocks: usize, cache: &Arc<BlockCache>) -> Arc<Self> {
-        let slots = (0..blocks).map(|_| Slot::new(None)).collect();
+    /// Empty slots, each line next to its part of the index.
+    pub(crate) fn new(heads: Vec<[u64; LINE_SLOTS]>, cache: &Arc<BlockCache>) -> Arc<Self> {
+        let line = |heads| Line {
+            heads,
+            slots: Default::default(),
+        };
+        let lines = heads.into_iter().map(line).collect();
         Arc::new(Self {
-            slots,
+            lines,
             cache: Arc::clone(cache),
         })
     }
 
-    /// The memory that so many slots take.
-    pub(crate) fn memory_bytes(blocks: usize) -> usize {
-        blocks * size_of::<Slot>()
+    /// The memory that the slots take, and what stands next to them.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of_val(&self.lines[..])
+    }
+
+    /// The number of lines.
+    #[inline]
+    pub(crate) fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// What stands next to the slots of a line.
+    #[inline]
+    pub(crate) fn heads(&self, line: usize) -> &[u64; LINE_SLOTS] {
+        &self.lines[line].heads
+    }
+
+    #[inline]
+    fn slot(&self, block: usize) -> &Slot {
+        &self.lines[block / LINE_SLOTS].slots[block % LINE_SLOTS]
     }
 
     /// What is in a slot.
     #[inline]
     pub(crate) fn load(&self, block: usize) -> Resident {
-        Resident(self.slots[block].load())
+        Resident(self.slot(block).load())
     }
 
     /// Puts a block that was read into its slot, if the budget allows. Returns the block to use,
@@ -321,7 +355,9 @@ impl BlockSlots {
         cache.used.fetch_add(bytes, Relaxed);
         cache.blocks.fetch_add(1, Relaxed);
         let shared = SharedBlock::from(block.clone());
-        let before = self.slots[index].compare_and_swap(&None::<SharedBlock>, Some(shared));
+        let before = self
+            .slot(index)
+            .compare_and_swap(&None::<SharedBlock>, Some(shared));
         if let Some(faster) = Guard::into_inner(before) {
             cache.subtract(&block);
             return Block::from(faster);
@@ -351,14 +387,14 @@ impl BlockSlots {
 
     /// Empties a slot; `false` if it was empty.
     fn clear(&self, block: u32) -> bool {
-        let block = self.slots[block as usize].swap(None).map(Block::from);
+        let block = self.slot(block as usize).swap(None).map(Block::from);
         block.inspect(|block| self.cache.subtract(block)).is_some()
     }
 }
 
 impl Drop for BlockSlots {
     fn drop(&mut self) {
-        for block in 0..self.slots.len() as u32 {
+        for block in 0..(self.lines.len() * LINE_SLOTS) as u32 {
             if self.load(block as usize).block().is_some() {
                 self.clear(block);
             }
@@ -368,7 +404,7 @@ impl Drop for BlockSlots {
 
 impl fmt::Debug for BlockSlots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BlockSlots({})", self.slots.len())
+        write!(f, "BlockSlots({} lines)", self.lines.len())
     }
 }
 

@@ -11,7 +11,7 @@
 //! ```text
 //! 1. the heads of the groups' first separators     a few KiB, stays in the inner caches
 //! 2. every eighth head of one group                one cache line
-//! 3. eight adjacent heads                          one cache line
+//! 3. eight adjacent heads                          one cache line, next to the blocks' slots
 //! ```
 //!
 //! and at whole separators only where a head equals that of the key. Inside a group the prefix
@@ -23,10 +23,12 @@
 //! Such blocks are *continuations*; hardly any table has one.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::block::head_of;
 use super::block_builder::common_prefix;
 use super::format::{Input, put_varint};
+use crate::cache::{BlockCache, BlockSlots, LINE_SLOTS};
 use crate::envelope::HEADER_BYTES;
 use crate::key::{MAX_SEQUENCE, SequenceNumber};
 
@@ -34,41 +36,31 @@ use crate::key::{MAX_SEQUENCE, SequenceNumber};
 const GROUP: usize = 64;
 
 /// One head in so many is a sample.
-const STRIDE: usize = 8;
+const STRIDE: usize = LINE_SLOTS;
 
 /// Adjacent heads, in one cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Line([u64; STRIDE]);
+struct Samples([u64; STRIDE]);
 
 /// The samples of a group fill a line.
 const _: () = assert!(GROUP == STRIDE * STRIDE);
 
-impl Line {
-    /// How many heads are not above `head`.
-    #[inline]
-    fn not_above(&self, head: u64) -> usize {
-        self.0.iter().filter(|h| **h <= head).count()
-    }
-}
-
 /// An index in memory.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// Per block, its separator's head, after the prefix of its group. Padded to whole groups
-    /// with the greatest head.
-    heads: Vec<Line>,
+    /// Per block, next to the slot for the block itself, its separator's head, after the prefix
+    /// of its group. Lines are padded with the greatest head.
+    slots: Arc<BlockSlots>,
     /// Per group, the first head of each of its lines.
-    samples: Vec<Line>,
+    samples: Vec<Samples>,
     /// Per group, how many bytes come before the heads.
     group_prefixes: Vec<u32>,
     /// Per group but the first, the head of its first separator, after `prefix_len` bytes.
     group_heads: Vec<u64>,
     /// How much all separators but the first have in common.
     prefix_len: usize,
-    /// All separators, one after the other, and where each ends.
-    separators: Vec<u8>,
-    separator_ends: Vec<u32>,
+    separators: Separators,
     /// Where each block begins, and where the last one ends.
     offsets: Vec<u64>,
     /// The continuations, with the sequence number each begins with.
@@ -77,7 +69,12 @@ pub(crate) struct Index {
 
 impl Index {
     /// Reads the payload of an index block; the blocks must end at `data_end`.
-    pub(crate) fn parse(payload: &[u8], blocks: u64, data_end: u64) -> Result<Self, &'static str> {
+    pub(crate) fn parse(
+        payload: &[u8],
+        blocks: u64,
+        data_end: u64,
+        cache: &Arc<BlockCache>,
+    ) -> Result<Self, &'static str> {
         let mut input = Input(payload);
         let count = input.varint()?;
         // An item takes at least three bytes, so this also bounds what is allocated.
@@ -112,84 +109,72 @@ impl Index {
         if first_continues || continuations.iter().any(|(_, seq)| *seq > MAX_SEQUENCE) {
             return Err("index has a wrong continuation");
         }
-        Ok(Self::new(separators, offsets, continuations))
+        Ok(Self::new(separators, offsets, continuations, cache))
     }
 
     fn new(
         separators: Separators,
         offsets: Vec<u64>,
         continuations: Vec<(u32, SequenceNumber)>,
+        cache: &Arc<BlockCache>,
     ) -> Self {
-        let Separators { bytes, ends } = separators;
-        let mut index = Self {
-            heads: Vec::with_capacity(ends.len().div_ceil(GROUP) * STRIDE),
-            samples: Vec::with_capacity(ends.len().div_ceil(GROUP)),
-            group_prefixes: Vec::with_capacity(ends.len().div_ceil(GROUP)),
-            group_heads: Vec::new(),
-            prefix_len: 0,
-            separators: bytes,
-            separator_ends: ends,
+        let blocks = separators.len();
+        let groups = blocks.div_ceil(GROUP);
+        let prefix_len = separators.common_prefix(1.min(blocks)..blocks);
+        let mut lines = Vec::with_capacity(blocks.div_ceil(STRIDE));
+        let mut samples = Vec::with_capacity(groups);
+        let mut group_prefixes = Vec::with_capacity(groups);
+        let mut group_heads = Vec::with_capacity(groups);
+        for start in (0..blocks).step_by(GROUP) {
+            let end = (start + GROUP).min(blocks);
+            // The first separator of the table is below every key, so it has no say in the
+            // prefix. The next group's first separator has: only then must all keys below it,
+            // for which this group is searched, begin with the prefix.
+            let first = start.max(1).min(end);
+            let group_prefix = separators.common_prefix(first..(end + 1).min(blocks));
+            if start > 0 {
+                group_heads.push(head_of(&separators.get(start)[prefix_len..]));
+            }
+            let mut group_samples = Samples([u64::MAX; STRIDE]);
+            let starts = (start..end).step_by(STRIDE);
+            for (sample, start) in group_samples.0.iter_mut().zip(starts) {
+                let line = separators.heads(start..(start + STRIDE).min(end), group_prefix);
+                *sample = line[0];
+                lines.push(line);
+            }
+            samples.push(group_samples);
+            group_prefixes.push(group_prefix as u32);
+        }
+        let slots = BlockSlots::new(lines, cache);
+        Self {
+            slots,
+            samples,
+            group_prefixes,
+            group_heads,
+            prefix_len,
+            separators,
             offsets,
             continuations,
-        };
-        let blocks = index.blocks();
-        index.prefix_len = index.common_prefix(1.min(blocks)..blocks);
-        for start in (0..blocks).step_by(GROUP) {
-            index.push_group(start..(start + GROUP).min(blocks));
         }
-        index
-    }
-
-    fn push_group(&mut self, blocks: Range<usize>) {
-        // The first separator of the table is below every key, so it has no say in the prefix.
-        let first = blocks.start.max(1);
-        // The next group's first separator has: only then must all keys below it, which this
-        // group is searched for, begin with the prefix.
-        let end = (blocks.end + 1).min(self.blocks());
-        let prefix_len = self.common_prefix(first.min(end)..end);
-        if blocks.start > 0 {
-            let leader = self.separator(blocks.start);
-            self.group_heads.push(head_of(&leader[self.prefix_len..]));
-        }
-        let mut samples = Line([u64::MAX; STRIDE]);
-        for (sample, start) in samples.0.iter_mut().zip(blocks.clone().step_by(STRIDE)) {
-            let mut line = Line([u64::MAX; STRIDE]);
-            for (head, block) in line.0.iter_mut().zip(start..blocks.end) {
-                *head = match block {
-                    0 => 0,
-                    _ => head_of(&self.separator(block)[prefix_len..]),
-                };
-            }
-            *sample = line.0[0];
-            self.heads.push(line);
-        }
-        self.samples.push(samples);
-        self.group_prefixes.push(prefix_len as u32);
-    }
-
-    fn common_prefix(&self, blocks: Range<usize>) -> usize {
-        if blocks.is_empty() {
-            return 0;
-        }
-        // They are sorted, so what the first and the last have in common, all have.
-        common_prefix(self.separator(blocks.start), self.separator(blocks.end - 1))
     }
 
     /// The number of blocks.
     #[inline]
     pub(crate) fn blocks(&self) -> usize {
-        self.separator_ends.len()
+        self.separators.len()
+    }
+
+    /// Where the blocks are that are in memory.
+    #[inline]
+    pub(crate) fn slots(&self) -> &Arc<BlockSlots> {
+        &self.slots
     }
 
     /// A string not above the first key of the block, and, but for continuations, above all keys
     /// of the block before it.
+    #[inline]
     pub(crate) fn separator(&self, block: usize) -> &[u8] {
-        let start = if block == 0 {
-            0
-        } else {
-            self.separator_ends[block - 1] as usize
-        };
-        &self.separators[start..self.separator_ends[block] as usize]
+        self.separators.get(block)
     }
 
     /// Where the block is in the file, with its seal.
@@ -199,12 +184,12 @@ impl Index {
 
     /// The bytes of memory that the index takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&self.heads[..])
+        self.slots.memory_bytes()
             + size_of_val(&self.samples[..])
             + size_of_val(&self.group_prefixes[..])
             + size_of_val(&self.group_heads[..])
-            + self.separators.len()
-            + size_of_val(&self.separator_ends[..])
+            + self.separators.bytes.len()
+            + size_of_val(&self.separators.ends[..])
             + size_of_val(&self.offsets[..])
             + size_of_val(&self.continuations[..])
     }
@@ -248,10 +233,10 @@ impl Index {
             }
         }
         let head = head_of(key.get(prefix_len..).unwrap_or_default());
-        let line = start / STRIDE + self.samples[group].not_above(head).saturating_sub(1);
+        let line = start / STRIDE + count_not_above(&self.samples[group].0, head).saturating_sub(1);
         // Padding is not above the greatest head.
-        let line = line.min(self.heads.len() - 1);
-        let after = (line * STRIDE + self.heads[line].not_above(head)).min(end);
+        let line = line.min(self.slots.lines() - 1);
+        let after = (line * STRIDE + count_not_above(self.slots.heads(line), head)).min(end);
         if after > start + 1 && self.head(after - 1) == head {
             return self.last_not_above_equal(key, head, start..after);
         }
@@ -260,7 +245,7 @@ impl Index {
 
     #[inline]
     fn head(&self, block: usize) -> u64 {
-        self.heads[block / STRIDE].0[block % STRIDE]
+        self.slots.heads(block / STRIDE)[block % STRIDE]
     }
 
     /// The last of `blocks` whose separator is not above `key`, given that the first one's is not,
@@ -351,13 +336,50 @@ fn partition_point(range: Range<usize>, is_before: impl Fn(usize) -> bool) -> us
 }
 
 /// Separators as they are read: each says how many bytes it shares with the one before.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Separators {
+    /// One after the other.
     bytes: Vec<u8>,
+    /// Where each ends.
     ends: Vec<u32>,
 }
 
 impl Separators {
+    #[inline]
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    #[inline]
+    fn get(&self, block: usize) -> &[u8] {
+        let start = match block {
+            0 => 0,
+            _ => self.ends[block - 1],
+        };
+        &self.bytes[start as usize..self.ends[block] as usize]
+    }
+
+    fn common_prefix(&self, blocks: Range<usize>) -> usize {
+        if blocks.is_empty() {
+            return 0;
+        }
+        // They are sorted, so what the first and the last have in common, all have.
+        common_prefix(self.get(blocks.start), self.get(blocks.end - 1))
+    }
+
+    /// The heads of a line of blocks.
+    fn heads(&self, blocks: Range<usize>, prefix_len: usize) -> [u64; STRIDE] {
+        let mut heads = [u64::MAX; STRIDE];
+        for (head, block) in heads.iter_mut().zip(blocks) {
+            *head = match block {
+                // Below every key, and perhaps without the prefix.
+                0 => 0,
+                _ => head_of(&self.get(block)[prefix_len..]),
+            };
+        }
+        heads
+    }
+
     /// Reads one; returns whether it says that its block is a continuation.
     fn read(&mut self, input: &mut Input<'_>) -> Result<bool, &'static str> {
         let shared = input.varint()?;

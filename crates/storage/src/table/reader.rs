@@ -19,7 +19,6 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::block::Block;
 use super::cursor::{ReadMode, TableCursor};
@@ -28,7 +27,7 @@ use super::format::{BlockKind, Footer, Handle, Input, frame};
 use super::index::Index;
 use super::properties::Properties;
 use super::store::{TableFile, TableStore};
-use crate::cache::{BlockSlots, Charge};
+use crate::cache::{BlockCache, Charge};
 use crate::codec::{Codec, CodecError};
 use crate::envelope::{Envelope, FileKind, HEADER_BYTES};
 use crate::error::{Error, Result};
@@ -61,16 +60,13 @@ pub struct Found {
 pub struct Table {
     meta: Arc<TableMeta>,
     index: Index,
-    slots: Arc<BlockSlots>,
     filter: Option<Filter>,
     unfiltered: Vec<KeyspaceId>,
     tombstones: Vec<RangeTombstone>,
     fragments: Arc<Fragments>,
     file: Arc<TableFile>,
     envelope: Envelope,
-    /// Whether to remove the file in the end.
-    unused: AtomicBool,
-    /// For index, filter and slots.
+    /// For index and filter.
     _charge: Charge,
 }
 
@@ -102,15 +98,12 @@ impl Table {
                 "is not the table the manifest means",
             ));
         }
-        let blocks = tail.index.blocks();
-        let memory = tail.index.memory_bytes()
-            + tail.filter.as_ref().map_or(0, Filter::memory_bytes)
-            + BlockSlots::memory_bytes(blocks);
+        let memory =
+            tail.index.memory_bytes() + tail.filter.as_ref().map_or(0, Filter::memory_bytes);
         let tombstones = tail.tombstones_at(meta.sequence_override);
         let cache = store.cache();
         Ok(Arc::new(Self {
             _charge: cache.charge(memory),
-            slots: BlockSlots::new(blocks, cache),
             fragments: Arc::new(Fragments::from_tombstones(&tombstones)),
             tombstones,
             meta,
@@ -119,7 +112,6 @@ impl Table {
             unfiltered: tail.properties.unfiltered,
             file,
             envelope: tail.envelope,
-            unused: AtomicBool::new(false),
         }))
     }
 
@@ -163,16 +155,9 @@ impl Table {
         &self.tombstones
     }
 
-    /// The memory of index, filter and slots.
+    /// The memory of index and filter.
     pub fn metadata_bytes(&self) -> usize {
-        self.index.memory_bytes()
-            + self.filter.as_ref().map_or(0, Filter::memory_bytes)
-            + BlockSlots::memory_bytes(self.index.blocks())
-    }
-
-    /// Removes the file once nobody holds the table any more.
-    pub fn remove_when_unused(&self) {
-        self.unused.store(true, Relaxed);
+        self.index.memory_bytes() + self.filter.as_ref().map_or(0, Filter::memory_bytes)
     }
 
     /// A cursor, on no entry.
@@ -213,7 +198,7 @@ impl Table {
             return Ok(None);
         }
         let at = self.index.find(key, seq);
-        let resident = self.slots.load(at);
+        let resident = self.index.slots().load(at);
         let Some(block) = resident.block() else {
             if filter == FilterUse::IfNotResident && !self.may_contain(key, hash) {
                 return Ok(None);
@@ -227,6 +212,7 @@ impl Table {
         };
         let (seq, kind) = (self.reported_seq(block.seq(entry)), block.kind(entry));
         let range = block.value_range(entry);
+        block.touch(range.clone());
         let value = if range.len() <= INLINE_BYTES_MAX {
             Slice::copy_from(block.value(entry))
         } else {
@@ -321,7 +307,7 @@ impl Table {
     /// A block, if it is in memory. Counts as a hit, but does not warm the block.
     #[inline]
     pub(super) fn resident(&self, at: usize) -> Option<Block> {
-        let block = self.slots.load(at).into_block()?;
+        let block = self.index.slots().load(at).into_block()?;
         self.file.store().cache().note_hit();
         Some(block)
     }
@@ -347,7 +333,7 @@ impl Table {
         self.file.store().cache().note_miss();
         let block = self.decode_block(at, sealed)?;
         Ok(if fill_cache {
-            self.slots.insert(at, block)
+            self.index.slots().insert(at, block)
         } else {
             block
         })
@@ -364,15 +350,6 @@ impl Table {
             sealed,
             Block::parse,
         )
-    }
-}
-
-impl Drop for Table {
-    fn drop(&mut self) {
-        if self.unused.load(Relaxed) {
-            // What is left over is removed at the next start, as an orphan.
-            let _ignored = self.file.store().vfs().remove_file(self.path());
-        }
     }
 }
 
@@ -443,9 +420,10 @@ impl Tail {
     }
 
     fn read_blocks(file: &Arc<TableFile>, envelope: Envelope, footer: Footer) -> Result<Self> {
+        let cache: &Arc<BlockCache> = file.store().cache();
         let data_end = footer.data_end();
         let index = read_tail_block(file, &envelope, BlockKind::Index, footer.index, |payload| {
-            Index::parse(payload, footer.blocks, data_end)
+            Index::parse(payload, footer.blocks, data_end, cache)
         })?;
         let (kind, at) = (BlockKind::Properties, footer.properties);
         let properties = read_tail_block(file, &envelope, kind, at, Properties::parse)?;

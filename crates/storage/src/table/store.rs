@@ -3,7 +3,7 @@
 //! A table keeps its index in memory but not necessarily its file open. Handles are opened when a
 //! block must be read, and when there are too many, one that was not used lately is closed. Its
 //! table does not notice, except that the next read opens it again; so a file must not be removed
-//! while its table lives. [`Table::remove_when_unused`] sees to that.
+//! while its table is in use.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -82,10 +82,6 @@ impl TableStore {
         let handles = self.handles.lock();
         let open = |file: &&Weak<TableFile>| file.upgrade().is_some_and(|file| file.is_open());
         handles.open.iter().filter(open).count()
-    }
-
-    pub(super) fn vfs(&self) -> &VfsRef {
-        &self.vfs
     }
 
     pub(super) fn security(&self) -> &Security {

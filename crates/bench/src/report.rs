@@ -133,7 +133,16 @@ fn cell(row: &Row, engine: &str) -> String {
     };
     match row.ratio(value, best) {
         ratio if engine != BARE && ratio >= 1.0 => format!("**{}**", short(value)),
-        ratio => format!("{} ({})", short(value), short(ratio)),
+        ratio => format!("{} ({})", short(value), share(ratio)),
+    }
+}
+
+/// A share in two digits behind the point, if there is anything to see there.
+fn share(ratio: f64) -> String {
+    if ratio < 0.005 {
+        "<0.01".to_owned()
+    } else {
+        format!("{ratio:.2}")
     }
 }
 

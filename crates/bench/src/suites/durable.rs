@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use super::{Parameters, Stage, Step, Suite, Who, joined, microseconds};
-use crate::data;
+use super::{Parameters, Stage, Step, Suite, Who, joined, microseconds, rate};
+use crate::data::{self, Key};
 use crate::engine::{BARE, Connection, Durability, Engine, Result, Settings, ensure, fail};
 use crate::histogram::Histogram;
 
@@ -55,7 +55,7 @@ impl Suite for Durable {
     }
 
     fn run(&mut self, step: &str, stage: &mut Stage) -> Result<()> {
-        let latencies = match step {
+        let (latencies, elapsed) = match step {
             _ if stage.engine_name() == BARE => self.write_bare(stage)?,
             "durable commits, 1 writer" => self.write(stage.engine()?, 1)?,
             "durable commits, 8 writers" => self.write(stage.engine()?, 8)?,
@@ -63,28 +63,22 @@ impl Suite for Durable {
             "durable commits, 128 writers" => self.write(stage.engine()?, 128)?,
             other => fail!("no step `{other}`"),
         };
-        stage.higher(
-            step,
-            latencies.count() as f64 / self.duration.as_secs_f64(),
-            "txn/s",
-        );
+        stage.higher(step, rate(latencies.count(), elapsed), "txn/s");
         for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-            stage.lower(
-                &format!("{step}, {name}"),
-                microseconds(latencies.quantile(quantile)),
-                "us",
-            );
+            let nanos = latencies.quantile(quantile);
+            stage.lower(&format!("{step}, {name}"), microseconds(nanos), "us");
         }
         Ok(())
     }
 }
 
 impl Durable {
-    fn write(&mut self, engine: &dyn Engine, writers: u64) -> Result<Histogram> {
+    fn write(&mut self, engine: &dyn Engine, writers: u64) -> Result<(Histogram, Duration)> {
         let barrier = Barrier::new(writers as usize);
         let (first_group, duration) = (self.next_group, self.duration);
         self.next_group += writers;
-        std::thread::scope(|scope| {
+        let start = Instant::now();
+        let written: Result<Vec<Histogram>> = std::thread::scope(|scope| {
             let writers: Vec<_> = (0..writers)
                 .map(|writer| {
                     let barrier = &barrier;
@@ -95,15 +89,20 @@ impl Durable {
                     })
                 })
                 .collect();
-            let mut latencies = Histogram::default();
-            for writer in writers {
-                latencies.merge(&joined(writer)?);
-            }
-            Ok(latencies)
-        })
+            writers.into_iter().map(joined).collect()
+        });
+        // The last commits end after the time is up.
+        let elapsed = start.elapsed();
+        let connection = engine.connect()?;
+        let mut latencies = Histogram::default();
+        for (group, written) in (first_group..).zip(written?) {
+            check_group(connection.as_ref(), group, written.count())?;
+            latencies.merge(&written);
+        }
+        Ok((latencies, elapsed))
     }
 
-    fn write_bare(&self, stage: &Stage) -> Result<Histogram> {
+    fn write_bare(&self, stage: &Stage) -> Result<(Histogram, Duration)> {
         std::fs::create_dir_all(stage.directory())?;
         let file = File::create(stage.directory().join("bare"))?;
         file.write_all_at(&vec![0; BARE_FILE_BYTES as usize], 0)?;
@@ -111,9 +110,9 @@ impl Durable {
         let record = [0xA5; BARE_RECORD_BYTES as usize];
         let mut latencies = Histogram::default();
         let mut offset = 0;
-        let mut start = Instant::now();
-        let end = start + self.duration;
-        while start < end {
+        let begin = Instant::now();
+        let mut start = begin;
+        while start < begin + self.duration {
             file.write_all_at(&record, offset)?;
             file.sync_data()?;
             offset = (offset + BARE_RECORD_BYTES) % (BARE_FILE_BYTES - BARE_RECORD_BYTES);
@@ -121,34 +120,40 @@ impl Durable {
             latencies.add(now - start);
             start = now;
         }
-        Ok(latencies)
+        Ok((latencies, start - begin))
     }
 }
 
-/// Commits pairs one by one for a while, then reads the last of them back.
+fn key(group: u64, index: u64) -> Key {
+    data::key((group << 40) | index)
+}
+
+/// Commits pairs one by one for a while.
 fn write_group(connection: &dyn Connection, group: u64, duration: Duration) -> Result<Histogram> {
-    let key = |index: u64| data::key(group << 40 | index);
     let mut latencies = Histogram::default();
     let mut value = [0; VALUE_BYTES];
-    let mut index = 0;
     let mut start = Instant::now();
     let end = start + duration;
     while start < end {
-        let key = key(index);
+        let key = key(group, latencies.count());
         data::fill_value(&key, 0, &mut value);
         connection.put(&key, &value, Durability::Sync)?;
-        index += 1;
         let now = Instant::now();
         latencies.add(now - start);
         start = now;
     }
-    for index in index.saturating_sub(100)..index {
-        let key = key(index);
+    Ok(latencies)
+}
+
+/// The last pairs of a group are there.
+fn check_group(connection: &dyn Connection, group: u64, written: u64) -> Result<()> {
+    for index in written.saturating_sub(100)..written {
+        let key = key(group, index);
         let mut intact = false;
         connection.get(&key, &mut |value| {
             intact = data::is_value(&key, 0, value, VALUE_BYTES)
         })?;
         ensure!(intact, "an acknowledged commit is missing");
     }
-    Ok(latencies)
+    Ok(())
 }

@@ -71,7 +71,7 @@ impl Load {
         let elapsed = start.elapsed();
         let (mut index, mut wrong) = (0, 0);
         let mut reader = connection.read()?;
-        let found = reader.scan(&[], pairs.len(), &mut |key, value| {
+        let found = reader.scan(&[0], pairs.len(), &mut |key, value| {
             wrong += u64::from(
                 pairs
                     .get(index)

@@ -21,6 +21,7 @@ mod program;
 mod redb;
 mod ycsb;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
@@ -295,11 +296,13 @@ pub(crate) fn suite(name: &str, parameters: &Parameters) -> Result<Box<dyn Suite
     }
 }
 
-/// The bytes of all files below a folder, or of one file.
+/// The bytes that a file or a folder takes of the disk: holes are free, whatever the length says.
 fn disk_bytes(path: &Path) -> Result<u64> {
+    /// What `stat` counts in.
+    const BLOCK_BYTES: u64 = 512;
     let metadata = std::fs::symlink_metadata(path)?;
     if !metadata.is_dir() {
-        return Ok(metadata.len());
+        return Ok(metadata.blocks() * BLOCK_BYTES);
     }
     let mut total = 0;
     for entry in std::fs::read_dir(path)? {

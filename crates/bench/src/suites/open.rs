@@ -82,7 +82,15 @@ impl Open {
         let connection = stage.engine()?.connect()?;
         for index in self.keys..self.keys + self.unflushed {
             let (key, value) = pair(index);
-            connection.put(&key, &value, Durability::Buffered)?;
+            // What comes before a synced commit survives with it, in engines too whose commits
+            // without sync would not outlive the process.
+            let last = index + 1 == self.keys + self.unflushed;
+            let durability = if last {
+                Durability::Sync
+            } else {
+                Durability::Buffered
+            };
+            connection.put(&key, &value, durability)?;
         }
         Ok(())
     }

@@ -107,13 +107,9 @@ impl Suite for Ycsb {
         let Some(mix) = Mix::named(step) else {
             fail!("no step `{step}`")
         };
-        let latencies = self.run_mix(stage.engine()?, mix)?;
+        let (latencies, elapsed) = self.run_mix(stage.engine()?, mix)?;
         let workload = self.workload(step);
-        stage.higher(
-            &workload,
-            latencies.count() as f64 / self.duration.as_secs_f64(),
-            "op/s",
-        );
+        stage.higher(&workload, rate(latencies.count(), elapsed), "op/s");
         for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
             let nanos = latencies.quantile(quantile);
             stage.lower(&format!("{workload}, {name}"), microseconds(nanos), "us");
@@ -123,10 +119,11 @@ impl Suite for Ycsb {
 }
 
 impl Ycsb {
-    fn run_mix(&self, engine: &dyn Engine, mix: Mix) -> Result<Histogram> {
+    fn run_mix(&self, engine: &dyn Engine, mix: Mix) -> Result<(Histogram, Duration)> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let zipfian = Zipfian::new(self.records);
-        let end = Instant::now() + self.duration;
+        let start = Instant::now();
+        let end = start + self.duration;
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..threads)
                 .map(|thread| {
@@ -150,7 +147,7 @@ impl Ycsb {
             for client in clients {
                 latencies.merge(&joined(client)?);
             }
-            Ok(latencies)
+            Ok((latencies, start.elapsed()))
         })
     }
 }

@@ -9,20 +9,22 @@
 //! own words. In particular a database is created encrypted or plain as its creator asked, and stays
 //! that way: a forgotten key option cannot put plain files beside sealed ones.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustdb_crypto::{
-    Algorithm, Kek, KeyError, KeyProvider, KeyRing, RING_BYTES_MAX, RingError, RingHeader,
+    Algorithm, DataKeyId, Kek, KeyError, KeyProvider, KeyRing, RING_BYTES_MAX, RingError,
+    RingHeader,
 };
 use rustdb_vfs::{FileExt, OpenMode, VfsRef};
 
 use crate::envelope::{self, FileHeader, HEADER_BYTES, Hex};
 use crate::error::{Error, Result};
 use crate::manifest::Current;
-use crate::names;
+use crate::names::{self, FileName};
 use crate::security::Security;
 
 /// How a database is encrypted.
@@ -199,15 +201,44 @@ fn manifest_header(vfs: &VfsRef, directory: &Path) -> Result<FileHeader> {
             io::ErrorKind::NotFound.into(),
         )
     })?;
-    let path = names::manifest(directory, current.manifest);
+    file_header(vfs, &names::manifest(directory, current.manifest))
+}
+
+/// The data keys under which the files of a directory are sealed; `None` if that cannot be told of
+/// some file.
+pub(crate) fn data_keys_in_use(
+    vfs: &VfsRef,
+    directory: &Path,
+) -> Result<Option<BTreeSet<DataKeyId>>> {
+    let entries = vfs
+        .read_dir(directory)
+        .map_err(|e| Error::io("read", directory, e))?;
+    let mut in_use = BTreeSet::new();
+    for entry in entries {
+        match FileName::parse(&entry.name) {
+            Some(
+                FileName::Wal(_) | FileName::Table(_) | FileName::Value(_) | FileName::Manifest(_),
+            ) => {}
+            Some(FileName::Current | FileName::Lock | FileName::Keyring | FileName::Temporary)
+            | None => continue,
+        }
+        match file_header(vfs, &entry.path) {
+            Ok(header) => in_use.extend(DataKeyId::new(header.data_key_id)),
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(Some(in_use))
+}
+
+fn file_header(vfs: &VfsRef, path: &Path) -> Result<FileHeader> {
     let file = vfs
-        .open(&path, OpenMode::Read)
-        .map_err(|e| Error::io("open", &path, e))?;
-    let length = file.len().map_err(|e| Error::io("measure", &path, e))?;
+        .open(path, OpenMode::Read)
+        .map_err(|e| Error::io("open", path, e))?;
+    let length = file.len().map_err(|e| Error::io("measure", path, e))?;
     let mut header = vec![0; length.min(HEADER_BYTES as u64) as usize];
     file.read_exact_at(&mut header, 0)
-        .map_err(|e| Error::io("read", &path, e))?;
-    FileHeader::decode(&path, &header)
+        .map_err(|e| Error::io("read", path, e))?;
+    FileHeader::decode(path, &header)
 }
 
 /// What a ring's error means to whoever opens the database in `directory`.

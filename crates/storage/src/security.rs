@@ -5,9 +5,8 @@
 //! Changing keys goes through the same object: the changed ring is made durable first and taken into
 //! use after, so no file is ever sealed under a key that a crash could lose.
 //!
-//! Data keys leave the ring only in [`Security::remove_unused_keys`], which is meant for the moment
-//! of opening: then no file is under construction, and the manifest and the directory name every
-//! file that a key may still be needed for.
+//! Data keys leave the ring only in [`Security::remove_unused_keys`], at the moment of opening: then no
+//! file is under construction, and the directory shows every file that a key may be needed for.
 
 use std::fmt;
 use std::io;
@@ -106,17 +105,20 @@ impl Security {
         })
     }
 
-    /// Removes the retired data keys that are not in `in_use`, and returns their ids. Writes nothing
-    /// if there are none.
+    /// Removes the retired data keys under which no file in the directory is sealed, and returns
+    /// their ids. Writes nothing if there are none.
     ///
-    /// What was sealed under a removed key can never be read again. `in_use` must hold the key of
-    /// every file in the directory that may still be read, so call this before anything writes files.
-    pub fn remove_unused_keys(
-        &self,
-        in_use: impl IntoIterator<Item = u32>,
-    ) -> Result<Vec<DataKeyId>> {
+    /// What was sealed under a removed key can never be read again, so nothing may be writing files
+    /// meanwhile: call it while opening. A file whose header cannot be read keeps all keys.
+    pub fn remove_unused_keys(&self) -> Result<Vec<DataKeyId>> {
         let keys = self.keys()?;
-        let in_use = in_use.into_iter().filter_map(DataKeyId::new).collect();
+        let retired = |ring: &KeyRing| ring.data_keys().len() > 1;
+        if !retired(&keys.ring.lock()) {
+            return Ok(Vec::new());
+        }
+        let Some(in_use) = keyring::data_keys_in_use(&self.vfs, &keys.directory)? else {
+            return Ok(Vec::new());
+        };
         if KeyRing::clone(&keys.ring.lock())
             .remove_unused(&in_use)
             .is_empty()

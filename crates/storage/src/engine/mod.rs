@@ -26,6 +26,7 @@ mod fault;
 mod flush;
 mod ingest;
 mod iterator;
+mod keys;
 mod keyspace;
 mod open;
 mod options;

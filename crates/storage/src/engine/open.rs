@@ -293,7 +293,9 @@ impl Inner {
         }
         self.skip_used_numbers(&found);
         self.begin_writing(replayed, state, FileNumber(manifest.0 + 1))?;
-        self.remove_orphans(&found)
+        self.remove_orphans(&found)?;
+        self.forget_unused_keys();
+        Ok(())
     }
 
     /// Starts a new manifest and a new log segment.

@@ -1,3 +1,6 @@
 //! The engine as its users see it.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets an error should fail")]
+
 mod basic;
+mod encryption;

@@ -78,18 +78,25 @@ fn a_new_data_key_is_for_new_files_only() {
 }
 
 #[test]
-fn a_removed_key_is_gone_and_named_when_missed() {
+fn a_retired_key_stays_while_a_file_needs_it() {
     let vfs = vfs();
     let security = create(&vfs, Some(&encryption(1)));
     let (header, block) = seal(&security, FileKind::Table, b"old");
+    let table = names::table(directory(), FileNumber(7));
+    write_file(&vfs, &table, &header);
     security.rotate_data_key(Algorithm::Aes256Gcm).unwrap();
+    put_manifest(&vfs, &security);
     let before = everything(&vfs);
-    assert!(security.remove_unused_keys([1, 2]).unwrap().is_empty());
+    assert!(security.remove_unused_keys().unwrap().is_empty());
     assert!(
         everything(&vfs) == before,
         "nothing to remove, nothing written"
     );
-    let removed = security.remove_unused_keys([2]).unwrap();
+    // Whose key it needs cannot be told of this file.
+    write_file(&vfs, &table, &header[..40]);
+    assert!(security.remove_unused_keys().unwrap().is_empty());
+    vfs.remove_file(&table).unwrap();
+    let removed = security.remove_unused_keys().unwrap();
     assert_eq!(removed.iter().map(|id| id.get()).collect::<Vec<_>>(), [1]);
     for security in [&security, &open(&vfs, Some(&encryption(1))).unwrap()] {
         let error = unseal(security, FileKind::Table, &header, &block).unwrap_err();
@@ -129,7 +136,7 @@ fn a_plain_database_has_no_keys_to_change() {
     for outcome in [
         security.change_key(&key(1)),
         security.rotate_data_key(Algorithm::Aes256Gcm).map(drop),
-        security.remove_unused_keys([]).map(drop),
+        security.remove_unused_keys().map(drop),
     ] {
         assert!(matches!(outcome, Err(Error::InvalidArgument(_))));
     }

@@ -17,19 +17,26 @@
 //! When to ask, on which thread, and putting the resulting edit into the manifest is the engine's
 //! business. So is removing value files that nothing refers to.
 
-pub mod choice;
-pub mod options;
-pub mod pace;
-pub mod pick;
-pub mod reserve;
-pub mod shape;
+mod choice;
+mod gc;
+mod options;
+mod output;
+mod pace;
+mod pick;
+mod rate;
+mod reserve;
+mod run;
+mod shape;
 
 #[cfg(test)]
 mod sim;
 
 pub use choice::{Action, Choice, InputRun, OutputRun, Reason};
 pub use options::{CompactionOptions, CompactionStyle};
+pub use output::{TableProfiles, TableSpace};
 pub use pace::{Pace, pace};
 pub use pick::{ManualRange, ManualStep, pick, pick_manual};
+pub use rate::RateLimiter;
 pub use reserve::{Reservations, Ticket};
+pub use run::{JobContext, JobStats, Outcome, Progress, run};
 pub use shape::{Moment, RunShape, Shape, TableShape, Targets, ValueShape, debt_bytes};

@@ -3,7 +3,7 @@
 //! Folding checks what no correct run of edits can violate, so that an edit written by a bug, or
 //! a manifest pieced together by hand, is noticed before files are deleted because of it:
 //!
-//! - a table has one place in the tree, and so has a value file;
+//! - a table has one place in the tree, and a number stands for one value file, which only grows;
 //! - what is removed was there;
 //! - the tables of a run do not overlap;
 //! - a closed log segment has one end.
@@ -55,7 +55,7 @@ pub enum FoldError {
     NoSuchLevel(FileNumber, u8),
     /// A table is added to a run in which this other table overlaps it.
     Overlap(FileNumber, FileNumber),
-    /// A value file is added that is there already.
+    /// A value file is added that is there already, sealed by another key.
     ValueFileTwice(FileNumber),
     /// A value file is removed that is not there.
     NoSuchValueFile(FileNumber),
@@ -122,10 +122,7 @@ impl ManifestState {
                 .ok_or(FoldError::NoSuchValueFile(*number))?;
         }
         for file in &edit.value_files_added {
-            if self.value_files.insert(file.number, file.clone()).is_some() {
-                return Err(FoldError::ValueFileTwice(file.number));
-            }
-            self.file_exists(file.number);
+            self.add_value_file(file)?;
         }
         raise(&mut self.next_file_number, edit.next_file_number);
         raise(&mut self.last_sequence, edit.last_sequence);
@@ -240,6 +237,24 @@ impl ManifestState {
         run.insert(position, Arc::clone(&table.meta));
         self.file_exists(number);
         raise(&mut self.next_run, Some(table.run.saturating_add(1)));
+        Ok(())
+    }
+
+    /// Adds a value file, or takes note that it has grown: a file that is still written to is
+    /// added again by every edit that brings references to it. These edits may come in another
+    /// order than they were drawn up in.
+    fn add_value_file(&mut self, file: &ValueFileMeta) -> Result<(), FoldError> {
+        let known = self
+            .value_files
+            .entry(file.number)
+            .or_insert_with(|| file.clone());
+        if known.data_key_id != file.data_key_id {
+            return Err(FoldError::ValueFileTwice(file.number));
+        }
+        if known.file_bytes < file.file_bytes {
+            known.clone_from(file);
+        }
+        self.file_exists(file.number);
         Ok(())
     }
 

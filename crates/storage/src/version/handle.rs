@@ -1,9 +1,9 @@
 //! Handles of the files of a version, which know when the last reader has gone.
 //!
 //! Versions share handles. An edit that removes a file marks its handle; when the last version
-//! that has the handle is dropped (with the last iterator that uses it), the file's name goes to
-//! a queue, which the engine empties by unlinking. So a reader never meets a missing file, and
-//! no reader ever waits for an unlink.
+//! that has the handle is dropped, the file's name goes to a queue, which the engine empties by
+//! unlinking. A table that a cursor still holds is not given out before the cursor is gone. So a
+//! reader never meets a missing file, and no reader ever waits for an unlink.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +22,20 @@ use crate::tombstone::Fragments;
 /// queue.
 #[derive(Clone, Debug, Default)]
 pub struct TreeFiles {
-    obsolete: Arc<Mutex<Vec<FileName>>>,
+    obsolete: Queue,
     /// Where tables are opened; `None` where nobody reads them.
     place: Option<Arc<Place>>,
+}
+
+/// The files nobody needs.
+type Queue = Arc<Mutex<Vec<Obsolete>>>;
+
+/// A file that no version has any more.
+#[derive(Debug)]
+struct Obsolete {
+    name: FileName,
+    /// The table, if it was open: cursors may still read it.
+    table: Option<Arc<Table>>,
 }
 
 /// The directory of the tables and what open ones share.
@@ -38,8 +49,6 @@ struct Place {
 #[derive(Debug)]
 pub struct TableHandle {
     meta: Arc<TableMeta>,
-    /// The open table, once somebody has needed it.
-    table: OnceLock<Arc<Table>>,
     place: Option<Arc<Place>>,
     life: Life,
 }
@@ -57,7 +66,9 @@ pub struct ValueFileHandle {
 struct Life {
     name: FileName,
     is_obsolete: AtomicBool,
-    queue: Arc<Mutex<Vec<FileName>>>,
+    /// The open table, once somebody has needed it.
+    table: OnceLock<Arc<Table>>,
+    queue: Queue,
 }
 
 impl TreeFiles {
@@ -79,7 +90,6 @@ impl TreeFiles {
         let life = self.life(FileName::Table(meta.number));
         Arc::new(TableHandle {
             meta,
-            table: OnceLock::new(),
             place: self.place.clone(),
             life,
         })
@@ -93,13 +103,24 @@ impl TreeFiles {
 
     /// The files that nobody uses any more, each given out once. The caller unlinks them.
     pub fn take_obsolete(&self) -> Vec<FileName> {
-        std::mem::take(&mut *self.obsolete.lock())
+        let is_read = |file: &mut Obsolete| {
+            let table = file.table.as_ref();
+            table.is_some_and(|table| Arc::strong_count(table) > 1)
+        };
+        // Nobody can get at a table that is only here, so its count does not grow again.
+        let free: Vec<Obsolete> = self
+            .obsolete
+            .lock()
+            .extract_if(.., |file| !is_read(file))
+            .collect();
+        free.into_iter().map(|file| file.name).collect()
     }
 
     fn life(&self, name: FileName) -> Life {
         Life {
             name,
             is_obsolete: AtomicBool::new(false),
+            table: OnceLock::new(),
             queue: self.obsolete.clone(),
         }
     }
@@ -114,7 +135,7 @@ impl TableHandle {
     /// The open table; the first call opens it.
     #[inline]
     pub fn table(&self) -> Result<&Arc<Table>> {
-        match self.table.get() {
+        match self.life.table.get() {
             Some(table) => Ok(table),
             None => self.open(),
         }
@@ -130,12 +151,12 @@ impl TableHandle {
         let path = names::table(&place.directory, self.meta.number);
         let table = place.store.open(&path, self.meta.clone())?;
         // Two threads may both open it; one of the two tables is dropped again.
-        Ok(self.table.get_or_init(|| table))
+        Ok(self.life.table.get_or_init(|| table))
     }
 
     /// The range tombstones of the table, if it is open; else none.
     pub fn loaded_tombstones(&self) -> Arc<Fragments> {
-        let table = self.table.get();
+        let table = self.life.table.get();
         table.map_or_else(Arc::default, |table| table.range_tombstones().clone())
     }
 
@@ -171,7 +192,10 @@ impl ValueFileHandle {
 impl Drop for Life {
     fn drop(&mut self) {
         if *self.is_obsolete.get_mut() {
-            self.queue.lock().push(self.name);
+            self.queue.lock().push(Obsolete {
+                name: self.name,
+                table: self.table.take(),
+            });
         }
     }
 }

@@ -164,8 +164,10 @@ impl Version {
     ) -> Result<BTreeMap<FileNumber, ValueEntry>> {
         let mut values = self.values.clone();
         for meta in &edit.value_files_added {
-            // A file may be added again, with the length it has grown to.
+            // A file may be added again, with the length it has grown to. Edits may come in
+            // another order than they were drawn up in.
             let (handle, live_bytes) = match values.get(&meta.number) {
+                Some(entry) if entry.handle.meta().file_bytes >= meta.file_bytes => continue,
                 Some(entry) => (entry.handle.grown(meta.clone()), entry.live_bytes),
                 None => (files.value_file(meta.clone()), 0),
             };

@@ -54,13 +54,7 @@ fn folds_that_cannot_be_are_refused() {
         ),
         (
             VersionEdit {
-                value_files_added: vec![
-                    ValueFileMeta {
-                        number: FileNumber(9),
-                        ..ValueFileMeta::default()
-                    };
-                    2
-                ],
+                value_files_added: vec![value_file(9, 100, 1), value_file(9, 200, 2)],
                 ..VersionEdit::default()
             },
             FoldError::ValueFileTwice(FileNumber(9)),
@@ -76,6 +70,26 @@ fn folds_that_cannot_be_are_refused() {
     for (edit, error) in cases {
         assert_eq!(fold(&[one.clone(), edit]), Err(error));
     }
+}
+
+fn value_file(number: u64, file_bytes: u64, data_key_id: u32) -> ValueFileMeta {
+    ValueFileMeta {
+        number: FileNumber(number),
+        file_bytes,
+        data_key_id,
+        ..ValueFileMeta::default()
+    }
+}
+
+#[test]
+fn a_value_file_that_is_added_again_has_grown() {
+    let adding = |file_bytes| VersionEdit {
+        value_files_added: vec![value_file(9, file_bytes, 1)],
+        ..VersionEdit::default()
+    };
+    let state = fold(&[adding(100), adding(300), adding(200)]).unwrap();
+    let lengths: Vec<_> = state.value_files().values().map(|f| f.file_bytes).collect();
+    assert_eq!(lengths, [300]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Tests of writer and reader together.
 
+mod faults;
+
 use std::path::Path;
 use std::sync::Arc;
 

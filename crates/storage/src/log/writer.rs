@@ -131,6 +131,7 @@ impl LogWriter {
     /// Without it the newest records are vouched for only by those that come after them. It pays
     /// before a pause: one small write, and no sync is needed.
     pub fn append_promise(&mut self) -> Result<bool> {
+        self.check_usable()?;
         if self.synced <= self.promised || self.synced == HEADER_BYTES as u64 {
             return Ok(false);
         }

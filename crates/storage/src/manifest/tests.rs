@@ -1,6 +1,7 @@
 //! Tests of the manifest: bytes, fold, file.
 
 mod bytes;
+mod faults;
 mod fold;
 mod store;
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustdb_vfs::JoinHandle;
 use rustdb_vfs::sync::{Condvar, Mutex};
 
+use crate::compaction::{self, Pace};
 use crate::engine::Inner;
 use crate::engine::versions::VersionSet;
 use crate::error::{Error, Result};
@@ -50,7 +51,6 @@ impl Background {
         self.shutdown.load(Ordering::Acquire)
     }
 
-    #[expect(dead_code, reason = "for compactions, which come next")]
     /// The flag itself, for jobs that can be cancelled.
     pub fn shutdown_flag(&self) -> &AtomicBool {
         &self.shutdown
@@ -76,6 +76,13 @@ impl Background {
         if *generation == seen && !self.is_shutting_down() {
             self.changed.wait_for(&mut generation, IDLE_CHECK);
         }
+    }
+
+    /// Blocks until something changes, for a short while at most.
+    pub fn wait_a_little(&self) {
+        let mut generation = self.generation.lock();
+        self.changed
+            .wait_for(&mut generation, Duration::from_millis(50));
     }
 
     /// Stops all threads and waits for them.
@@ -150,7 +157,18 @@ impl Inner {
     pub(crate) fn update_pressure(&self, versions: &VersionSet) {
         let waiting = versions.frozen.len();
         let limit = self.options.frozen_memtables_max;
-        let pressure = if waiting >= limit { STOP } else { 0 };
+        let pressure = if waiting >= limit {
+            STOP
+        } else {
+            let shape = compaction::Shape::of(&versions.version);
+            match compaction::pace(&shape, &self.options.compaction) {
+                Pace::Free => 0,
+                Pace::Slow { bytes_per_second } => {
+                    (1u64 << 20) * 1_000_000 / bytes_per_second.max(1)
+                }
+                Pace::Stop => STOP,
+            }
+        };
         let before = self.background.pressure.swap(pressure, Ordering::AcqRel);
         if before == STOP && pressure != STOP {
             self.background.wake();

@@ -1,10 +1,281 @@
-//! Compaction, driven by the background threads.
+//! Compaction, driven: what the decisions and the executor of [`crate::compaction`] need from an
+//! open engine, and what becomes of their results.
 
-use crate::engine::Inner;
-use crate::error::Result;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rustdb_vfs::sync::Mutex;
+
+use crate::compaction::{
+    self, Choice, JobContext, ManualRange, ManualStep, Moment, Progress, RateLimiter, Reservations,
+    Shape, TableProfiles, TableSpace, Ticket,
+};
+use crate::engine::super_version::SuperVersion;
+use crate::engine::{Engine, Inner};
+use crate::error::{Error, Result};
+use crate::key::{FileNumber, KeyspaceId, SequenceNumber, storage_key};
+use crate::table::TableOptions;
+use crate::value::{FileNumbers, ValueWriter};
+
+/// What running compactions share.
+pub(crate) struct Compactions {
+    /// What they read and write. Taken before the version is loaded, so that what has been
+    /// released is no longer in the version.
+    pub busy: Mutex<Reservations>,
+    pub limiter: RateLimiter,
+    /// Takes values that are moved out of files that are mostly dead.
+    pub moved_values: ValueWriter,
+    pub numbers: FileNumbers,
+}
+
+/// A choice, what it was made from, and the reservation for it.
+struct Job {
+    choice: Choice,
+    ticket: Ticket,
+    super_version: Arc<SuperVersion>,
+}
+
+/// What decisions depend on besides the shape, owned.
+struct Circumstances {
+    snapshots: Vec<SequenceNumber>,
+    visible: SequenceNumber,
+    flushed: SequenceNumber,
+    unsettled: BTreeSet<FileNumber>,
+    retired_keys: Vec<u32>,
+    now_micros: u64,
+}
+
+impl Engine {
+    /// Compacts a range of a keyspace: everything in it goes to the last level, and what nobody
+    /// needs any more leaves the disk. `end` is exclusive; `None` is the end of the keyspace.
+    pub fn compact_range(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<()> {
+        let (mut lower, mut upper) = (Vec::new(), Vec::new());
+        storage_key(keyspace, start, &mut lower);
+        match end {
+            Some(end) => storage_key(keyspace, end, &mut upper),
+            None => upper.extend_from_slice(&KeyspaceId(keyspace.0 + 1).prefix()),
+        }
+        self.inner()
+            .compact_manually(Some(lower.into()), Some(upper.into()))
+    }
+
+    /// Compacts everything.
+    pub fn compact(&self) -> Result<()> {
+        self.inner().compact_manually(None, None)
+    }
+}
 
 impl Inner {
+    /// Carries out the most urgent compaction; `false` if nothing is due.
     pub(crate) fn compact_one(&self) -> Result<bool> {
-        Ok(false)
+        self.fault.check_internal()?;
+        let job = self.choose(|shape, moment, busy| {
+            compaction::pick(shape, &self.options.compaction, moment, busy)
+        });
+        match job {
+            Some(job) => self.carry_out(job).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn compact_manually(&self, start: Option<Box<[u8]>>, end: Option<Box<[u8]>>) -> Result<()> {
+        self.flush_all()?;
+        let range = ManualRange {
+            start,
+            end,
+            before: self.peek_file_number(),
+        };
+        loop {
+            self.fault.check()?;
+            let mut is_done = false;
+            let job = self.choose(|shape, moment, busy| {
+                let options = &self.options.compaction;
+                match compaction::pick_manual(shape, options, moment, busy, &range) {
+                    ManualStep::Do(choice) => Some(choice),
+                    ManualStep::Wait => None,
+                    ManualStep::Done => {
+                        is_done = true;
+                        None
+                    }
+                }
+            });
+            match job {
+                Some(job) => self.carry_out(job)?,
+                None if is_done => break,
+                None => self.background.wait_a_little(),
+            }
+        }
+        self.collect_values()?;
+        self.reap();
+        Ok(())
+    }
+
+    /// Makes a choice and reserves it, as one step.
+    fn choose(
+        &self,
+        pick: impl FnOnce(&Shape, &Moment<'_>, &Reservations) -> Option<Choice>,
+    ) -> Option<Job> {
+        let mut busy = self.compactions.busy.lock();
+        let super_version = self.super_version.load_full();
+        let circumstances = self.circumstances(&super_version);
+        let shape = Shape::of(&super_version.version);
+        let choice = pick(&shape, &circumstances.moment(), &busy)?;
+        let ticket = busy.reserve(&choice);
+        Some(Job {
+            choice,
+            ticket,
+            super_version,
+        })
+    }
+
+    fn circumstances(&self, super_version: &SuperVersion) -> Circumstances {
+        let memtables = || super_version.frozen().chain([&super_version.active]);
+        let in_memtables = memtables().flat_map(|memtable| memtable.references());
+        let mut unsettled: BTreeSet<FileNumber> = in_memtables.map(|(file, _)| file).collect();
+        let files = super_version.version.value_files().keys();
+        unsettled.extend(files.filter(|number| !self.values.is_settled(**number)));
+        let (snapshots, visible) = self.snapshots.list(&self.visible);
+        Circumstances {
+            snapshots,
+            visible,
+            flushed: memtables()
+                .map(|m| m.min_seq())
+                .min()
+                .unwrap_or(0)
+                .saturating_sub(1),
+            unsettled,
+            retired_keys: self.retired_keys(),
+            now_micros: self.vfs.wall_micros(),
+        }
+    }
+
+    /// Data keys under which nothing new is sealed; tables under them are rewritten.
+    fn retired_keys(&self) -> Vec<u32> {
+        let Some(ring) = self.security.key_ring() else {
+            return Vec::new();
+        };
+        let active = ring.active().id();
+        let retired = ring
+            .data_keys()
+            .iter()
+            .map(|key| key.id())
+            .filter(|id| *id != active);
+        retired.map(|id| id.get()).collect()
+    }
+
+    fn carry_out(&self, job: Job) -> Result<()> {
+        let result = self.run_choice(&job);
+        self.compactions.busy.lock().release(job.ticket);
+        drop(job.super_version);
+        self.background.wake();
+        result?;
+        self.collect_values()?;
+        self.reap();
+        Ok(())
+    }
+
+    fn run_choice(&self, job: &Job) -> Result<()> {
+        let start = self.vfs.monotonic();
+        self.check_room_for_output(&job.choice)?;
+        let new_run = self.versions.lock().new_run();
+        // NB: after the version was loaded.
+        let (snapshots, visible) = self.snapshots.list(&self.visible);
+        let context = JobContext {
+            space: TableSpace {
+                vfs: &self.vfs,
+                security: &self.security,
+                directory: &self.directory,
+                numbers: &self.compactions.numbers,
+                profiles: self,
+            },
+            version: &job.super_version.version,
+            options: &self.options.compaction,
+            snapshots: &snapshots,
+            visible,
+            new_run,
+            values: &self.values,
+            moved_values: &self.compactions.moved_values,
+            limiter: &self.compactions.limiter,
+            cancel: self.background.shutdown_flag(),
+            progress: &Progress::default(),
+        };
+        let mut outcome = compaction::run(&job.choice, &context)?;
+        let stats = outcome.stats;
+        self.sync_directory()?;
+        let mut versions = self.versions.lock();
+        outcome.edit.next_file_number = Some(self.peek_file_number());
+        outcome.edit.next_run = Some(versions.next_run);
+        versions.install(self, outcome.edit, 0)?;
+        drop((versions, outcome.pins));
+        let elapsed = self.vfs.monotonic().saturating_sub(start);
+        self.counters
+            .record_compaction(stats.read_bytes, stats.written_bytes, elapsed);
+        tracing::debug!(
+            reason = ?job.choice.reason,
+            read = stats.read_bytes,
+            written = stats.written_bytes,
+            ?elapsed,
+            "compacted"
+        );
+        Ok(())
+    }
+
+    /// Refuses a merge whose output may not fit the disk.
+    fn check_room_for_output(&self, choice: &Choice) -> Result<()> {
+        let is_merge = matches!(choice.action, compaction::Action::Merge { .. });
+        let available = self
+            .vfs
+            .available_bytes(&self.directory)
+            .unwrap_or(u64::MAX);
+        if is_merge && available < choice.input_bytes() {
+            return Err(Error::NoSpace {
+                path: self.directory.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Circumstances {
+    fn moment(&self) -> Moment<'_> {
+        Moment {
+            now_micros: self.now_micros,
+            snapshots: &self.snapshots,
+            visible: self.visible,
+            flushed: self.flushed,
+            unsettled_values: &self.unsettled,
+            retired_keys: &self.retired_keys,
+        }
+    }
+}
+
+impl TableProfiles for Inner {
+    fn table_options(&self, level: usize, keyspace: KeyspaceId) -> TableOptions {
+        self.table_options_of(level, Some(keyspace.prefix()))
+    }
+}
+
+impl Compactions {
+    pub(super) fn new(
+        limiter: RateLimiter,
+        moved_values: ValueWriter,
+        numbers: FileNumbers,
+    ) -> Self {
+        Self {
+            busy: Mutex::new(Reservations::new()),
+            limiter,
+            moved_values,
+            numbers,
+        }
+    }
+
+    /// Whether a running compaction may write tables into this range of the last level.
+    pub(super) fn is_writing(&self, level: usize, bounds: crate::version::KeyBounds<'_>) -> bool {
+        self.busy.lock().has_range(level, bounds)
     }
 }

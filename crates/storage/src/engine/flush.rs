@@ -62,7 +62,7 @@ impl Inner {
             if (cursor.key(), cursor.seq()) != (last.0.as_slice(), last.1) {
                 if cursor.key().first_chunk() != keyspace.as_ref() {
                     keyspace = cursor.key().first_chunk().copied();
-                    builder.set_options(self.table_options(0, keyspace))?;
+                    builder.set_options(self.table_options_of(0, keyspace))?;
                 }
                 let kind = crate::memtable::known_kind(cursor.kind());
                 builder.add(cursor.key(), cursor.seq(), kind, cursor.value())?;

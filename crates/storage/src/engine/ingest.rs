@@ -160,7 +160,7 @@ impl RunWriter {
         };
         if key.first_chunk() != self.keyspace.as_ref() {
             self.keyspace = key.first_chunk().copied();
-            builder.set_options(self.inner.table_options(LEVELS - 1, self.keyspace))?;
+            builder.set_options(self.inner.table_options_of(LEVELS - 1, self.keyspace))?;
         }
         builder.add(key, 0, kind, stored)
     }
@@ -278,12 +278,12 @@ impl Inner {
     /// A builder for a new table at `level`.
     pub(crate) fn table_builder(&self, number: FileNumber, level: usize) -> Result<TableBuilder> {
         let path = names::table(&self.directory, number);
-        let options = self.table_options(level, None);
+        let options = self.table_options_of(level, None);
         TableBuilder::new(&self.vfs, &self.security, &path, number, options)
     }
 
     /// How the blocks of a keyspace, given by its prefix, are written at `level`.
-    pub(crate) fn table_options(
+    pub(crate) fn table_options_of(
         &self,
         level: usize,
         keyspace: Option<[u8; KEYSPACE_BYTES]>,
@@ -349,6 +349,9 @@ impl Inner {
         let overlaps = edit.added.iter().any(|table| {
             let (smallest, largest) = (&*table.meta.smallest, &*table.meta.largest);
             versions.version.overlaps(KeyBounds::of(&table.meta))
+                || self
+                    .compactions
+                    .is_writing(LEVELS - 1, KeyBounds::of(&table.meta))
                 || versions
                     .frozen
                     .iter()

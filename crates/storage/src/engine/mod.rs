@@ -66,6 +66,7 @@ use crate::table::TableStore;
 use crate::value::{ValueStore, ValueWriter};
 use crate::version::TreeFiles;
 use background::Background;
+use compact::Compactions;
 use fault::Fault;
 use keyspace::Keyspaces;
 use pipeline::Pipeline;
@@ -116,6 +117,7 @@ pub(crate) struct Inner {
     pub catalogue: Mutex<()>,
     /// The id of the next new keyspace.
     pub next_keyspace: AtomicU32,
+    pub compactions: Compactions,
     pub background: Background,
     pub fault: Fault,
     pub counters: Counters,

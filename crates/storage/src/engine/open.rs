@@ -23,7 +23,9 @@ use arc_swap::ArcSwap;
 use rustdb_vfs::sync::Mutex;
 use rustdb_vfs::{FileExt, FileRef, LockMode, OpenMode, Vfs, VfsRef};
 
+use crate::compaction::RateLimiter;
 use crate::engine::background::Background;
+use crate::engine::compact::Compactions;
 use crate::engine::fault::Fault;
 use crate::engine::keyspace::{KeyspaceInfo, KeyspaceOptions, Keyspaces};
 use crate::engine::options::EngineOptions;
@@ -42,6 +44,7 @@ use crate::manifest::{Manifest, ManifestState, Recovered, VersionEdit};
 use crate::memtable::MemtableWriter;
 use crate::names::{self, FileName};
 use crate::table::{TableStore, TableStoreOptions};
+use crate::value::{FileNumbers, ValueWriter};
 use crate::version::{TreeFiles, Version};
 
 /// Opens the database in `directory`. See the module.
@@ -218,18 +221,23 @@ fn assemble(
     };
     let tables = TableStore::new(vfs.clone(), security.clone(), table_options);
     let files = TreeFiles::in_directory(directory.clone(), tables.clone());
-    let numbers = next_file.clone();
+    let counter = next_file.clone();
+    let numbers: FileNumbers =
+        Arc::new(move || FileNumber(counter.fetch_add(1, Ordering::Relaxed)));
     let values = crate::value::ValueStore::new(
         vfs.clone(),
         security.clone(),
         directory.clone(),
-        Arc::new(move || FileNumber(numbers.fetch_add(1, Ordering::Relaxed))),
+        numbers.clone(),
     );
     let value_options = crate::value::ValueOptions {
         file_bytes_max: options.value_file_bytes,
         ..crate::value::ValueOptions::default()
     };
-    let value_writer = crate::value::ValueWriter::new(values.clone(), value_options);
+    let moved_values = ValueWriter::new(values.clone(), value_options.clone());
+    let limiter = RateLimiter::new(vfs.clone(), options.compaction_bytes_per_second);
+    let compactions = Compactions::new(limiter, moved_values, numbers);
+    let value_writer = ValueWriter::new(values.clone(), value_options);
     let version = Arc::new(Version::empty().apply(&state.to_snapshot(), &files)?);
     let writer = MemtableWriter::new(FileNumber(0));
     let active = writer.memtable().clone();
@@ -255,6 +263,7 @@ fn assemble(
         keyspaces: Keyspaces::default(),
         catalogue: Mutex::new(()),
         next_keyspace: AtomicU32::new(state.next_keyspace.0.max(KeyspaceId::DEFAULT.0 + 1)),
+        compactions,
         background: Background::default(),
         counters: Counters::default(),
         fault,

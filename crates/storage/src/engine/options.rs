@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::codec::Codec;
+use crate::compaction::CompactionOptions;
 use crate::error::{Error, Result};
 use crate::keyring::Encryption;
 
@@ -29,6 +30,10 @@ pub struct EngineOptions {
     pub block_bytes: usize,
     /// Codec per level; deeper levels use the last one.
     pub compression: Vec<Codec>,
+    /// Shape of the tree.
+    pub compaction: CompactionOptions,
+    /// The most bytes per second that compactions write; zero for no limit.
+    pub compaction_bytes_per_second: u64,
     /// Threads that compact, besides the one that flushes. Zero leaves compaction to
     /// `compact_range`.
     pub compaction_threads: usize,
@@ -55,6 +60,11 @@ impl Default for EngineOptions {
             value_file_bytes: 256 << 20,
             block_bytes: 4 << 10,
             compression: vec![Codec::None, Codec::None, Codec::Lz4],
+            compaction: CompactionOptions {
+                compressed_from: 2,
+                ..CompactionOptions::default()
+            },
+            compaction_bytes_per_second: 0,
             compaction_threads: 2,
             open_files_max: 512,
             reserve_bytes: 16 << 20,

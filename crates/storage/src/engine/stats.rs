@@ -41,7 +41,6 @@ impl Counters {
             .fetch_add(elapsed.as_micros() as u64, Ordering::Relaxed);
     }
 
-    #[expect(dead_code, reason = "for compactions, which come next")]
     pub fn record_compaction(&self, read: u64, written: u64, elapsed: Duration) {
         self.compactions.fetch_add(1, Ordering::Relaxed);
         self.compaction_bytes_read

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error should fail")]
 
 mod basic;
+mod compaction;
 mod encryption;

@@ -162,7 +162,8 @@ pub(crate) fn write(vfs: &VfsRef, directory: &Path, ring: &mut KeyRing, kek: &Ke
         .map_err(|e| Error::io("replace", &path, e))?;
     vfs.sync_dir(directory).map_err(|e| {
         let reason = format!("{e}; the next open may find the new key ring or the old one");
-        Error::io("sync", directory, io::Error::new(e.kind(), reason))
+        // Of no kind, so that a full disk is not taken for a refusal that changed nothing.
+        Error::io("sync", directory, io::Error::other(reason))
     })
 }
 

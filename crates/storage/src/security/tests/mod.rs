@@ -1,6 +1,7 @@
 //! Tests of encrypted databases below the engine: opening, sealing, changing keys.
 
 mod changing_keys;
+mod crash;
 mod files;
 mod opening;
 mod sealing;

@@ -1,10 +1,43 @@
 //! Transactions over RustDB's storage engine: isolation, conflicts, locks, savepoints.
+//!
+//! ```text
+//! manager ──▶ transaction ──▶ write_set   what it wrote, in layers
+//!    │             │ ───────▶ reads       what it read, if that matters
+//!    │             │ ───────▶ scan        both merged with the snapshot
+//!    │             ▼
+//!    │          commit ─────▶ conflict    may it go ahead?
+//!    ├──▶ autocommit ───────▶    "
+//!    └──▶ lock                who holds which row
+//! ```
+//!
+//! The crate knows keys and bytes. It does not know tables, SQL or files: those who do sit above
+//! it, and the engine below it decides how bytes reach the disk.
 
 #![forbid(unsafe_code)]
 
+mod autocommit;
+mod commit;
+mod conflict;
+mod error;
 mod lock;
+mod manager;
+mod ranges;
+mod reads;
+mod removal;
+mod retry;
+mod scan;
+mod transaction;
+mod write_set;
 
+pub use autocommit::{Swap, Update, WriteBatch};
+pub use error::{Conflict, Error, Result};
 pub use lock::{
     LockError, LockInfo, LockMark, LockOwner, LockStats, LockTable, LockTarget, ObjectMode,
     OwnerId, RowMode, Wait,
 };
+pub use manager::{KeyspaceRef, TransactionManager, TransactionOptions};
+pub use removal::Extract;
+pub use retry::Retryable;
+pub use scan::{Entry, KeyRange, Scan};
+pub use transaction::{Access, IsolationLevel, RowState, Transaction};
+pub use write_set::SavepointId;

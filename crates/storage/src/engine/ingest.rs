@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::batch::Batch;
 use crate::engine::pipeline::{Durability, Validate};
@@ -43,7 +44,8 @@ pub struct SortedRun {
     tables: Vec<Arc<TableMeta>>,
     /// Keeps the value files that the tables refer to.
     pins: Vec<ValuePin>,
-    is_published: bool,
+    /// Whether the files belong to the database now.
+    is_published: AtomicBool,
 }
 
 impl Engine {
@@ -55,7 +57,7 @@ impl Engine {
                 inner: inner.clone(),
                 tables: Vec::new(),
                 pins: Vec::new(),
-                is_published: false,
+                is_published: AtomicBool::new(false),
             },
             inner,
             builder: None,
@@ -64,21 +66,39 @@ impl Engine {
         }
     }
 
-    /// Commits a sorted run together with the operations of `batch`, which must not touch keys
-    /// within the run. Always durable when it returns.
-    pub fn commit_run(
+    /// Commits sorted runs together with the operations of `batch`, which must not touch keys
+    /// within the runs, other than by deleting ranges. Each run begins after the one before it has
+    /// ended. Always durable when it returns; after a refusal the runs can be committed again.
+    pub fn commit_runs(
         &self,
-        mut run: SortedRun,
+        runs: &[&SortedRun],
         batch: &mut Batch,
         validate: &mut dyn Validate,
     ) -> Result<SequenceNumber> {
-        if run.tables.is_empty() {
+        let tables = || runs.iter().flat_map(|run| &run.tables);
+        if tables().next().is_none() {
             return self.commit(batch, Durability::Sync, validate);
         }
+        if tables().is_sorted_by(|a, b| a.largest < b.smallest) {
+            self.publish_runs(runs, batch, validate)
+        } else {
+            Err(Error::InvalidArgument(
+                "the runs of a commit must ascend".into(),
+            ))
+        }
+    }
+
+    fn publish_runs(
+        &self,
+        runs: &[&SortedRun],
+        batch: &mut Batch,
+        validate: &mut dyn Validate,
+    ) -> Result<SequenceNumber> {
         let inner = self.inner();
         inner.values.sync_all()?;
         inner.sync_directory()?;
-        let added = run.tables.iter().map(|meta| AddedTable {
+        let tables = runs.iter().flat_map(|run| &run.tables);
+        let added = tables.map(|meta| AddedTable {
             level: 0,
             run: 0,
             meta: meta.clone(),
@@ -93,7 +113,8 @@ impl Engine {
         match &sequence {
             // After a failure behind the commit point nobody knows; recovery will decide.
             Ok(_) | Err(Error::Poisoned(_) | Error::Io { .. } | Error::Corruption(_)) => {
-                run.is_published = true;
+                runs.iter()
+                    .for_each(|run| run.is_published.store(true, Ordering::Release));
             }
             Err(_) => {}
         }
@@ -181,7 +202,7 @@ impl RunWriter {
             inner: self.inner.clone(),
             tables: Vec::new(),
             pins: Vec::new(),
-            is_published: true,
+            is_published: AtomicBool::new(true),
         };
         Ok(std::mem::replace(&mut self.run, empty))
     }
@@ -266,7 +287,7 @@ impl SortedRun {
 
 impl Drop for SortedRun {
     fn drop(&mut self) {
-        if !self.is_published {
+        if !*self.is_published.get_mut() {
             for table in &self.tables {
                 self.inner.remove_table_file(table.number);
             }

@@ -295,7 +295,7 @@ fn sorted_run_is_published_whole() {
     }
     let run = writer.finish().unwrap();
     engine
-        .commit_run(run, &mut engine.batch(), &mut accept)
+        .commit_runs(&[&run], &mut engine.batch(), &mut accept)
         .unwrap();
     put(&engine, &60u32.to_be_bytes(), b"after", Durability::Sync);
     let check = |engine: &Engine| {
@@ -305,7 +305,7 @@ fn sorted_run_is_published_whole() {
     };
     check(&engine);
     assert_eq!(all(&engine, ReadAt::Snapshot(&snapshot)).len(), 1);
-    drop((engine, snapshot));
+    drop((engine, snapshot, run));
     check(&open(&vfs, small()));
 }
 

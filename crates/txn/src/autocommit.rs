@@ -1,0 +1,491 @@
+//! Single writes and batches that are transactions of their own.
+//!
+//! They have no snapshot, so there is nothing they could conflict with; what they owe the others
+//! is a trace in the conflict table, which costs a store, and respect for locks, which costs a
+//! load. A write to a locked key waits for the lock, as a statement of a locking transaction would.
+//!
+//! Writes that depend on what the key was (compare and swap, keys of counted keyspaces) read
+//! first, and start over if the key's slot moved before they were let through.
+
+use rustdb_storage::SequenceNumber;
+use rustdb_storage::error::Error as StorageError;
+
+use crate::conflict::{Footprint, Refusal, Single, Validator, key_hash};
+use crate::error::{Conflict, Error, Result};
+use crate::lock::{LockOwner, RowMode};
+use crate::manager::{KeyspaceRef, TransactionManager};
+use crate::transaction::{IsolationLevel, Transaction, check_expiry};
+use crate::write_set::NEVER;
+use rustdb_storage::engine::{Batch, Durability, ReadAt};
+use rustdb_storage::slice::Slice;
+
+/// The result of [`TransactionManager::compare_and_swap`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// The value was as expected and is now the new one.
+    Done(SequenceNumber),
+    /// The value was not as expected; this is what it is.
+    Differs(Option<Slice>),
+}
+
+/// Writes to be committed together. Later writes of a key win.
+#[derive(Clone, Debug, Default)]
+pub struct WriteBatch {
+    writes: Vec<BatchWrite>,
+    bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+enum BatchWrite {
+    Put {
+        keyspace: KeyspaceRef,
+        key: Slice,
+        value: Slice,
+        expiry: u64,
+    },
+    Delete {
+        keyspace: KeyspaceRef,
+        key: Slice,
+    },
+    DeleteRange {
+        keyspace: KeyspaceRef,
+        start: Slice,
+        end: Option<Slice>,
+    },
+}
+
+impl WriteBatch {
+    /// A batch without writes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes a value.
+    pub fn put(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8]) {
+        self.put_expiring(keyspace, key, value, NEVER);
+    }
+
+    /// Writes a value that is gone from `expiry` on, in microseconds since the Unix epoch.
+    pub fn put_expiring(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8], expiry: u64) {
+        self.bytes += key.len() + value.len();
+        let (key, value) = (Slice::copy_from(key), Slice::copy_from(value));
+        self.writes.push(BatchWrite::Put {
+            keyspace,
+            key,
+            value,
+            expiry,
+        });
+    }
+
+    /// Deletes a key, or does nothing if it does not exist.
+    pub fn delete(&mut self, keyspace: KeyspaceRef, key: &[u8]) {
+        self.bytes += key.len();
+        self.writes.push(BatchWrite::Delete {
+            keyspace,
+            key: Slice::copy_from(key),
+        });
+    }
+
+    /// Deletes every key from `start` on and, if there is an `end`, below it.
+    pub fn delete_range(&mut self, keyspace: KeyspaceRef, start: &[u8], end: Option<&[u8]>) {
+        let (start, end) = (Slice::copy_from(start), end.map(Slice::copy_from));
+        self.writes.push(BatchWrite::DeleteRange {
+            keyspace,
+            start,
+            end,
+        });
+    }
+
+    /// The number of writes.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether there are no writes.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// The bytes of all keys and values.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets all writes.
+    pub fn clear(&mut self) {
+        self.writes.clear();
+        self.bytes = 0;
+    }
+
+    /// Whether the writes can be committed without reading anything.
+    fn is_blind(&self) -> bool {
+        !self.writes.iter().any(|write| match write {
+            BatchWrite::Put { keyspace, .. }
+            | BatchWrite::Delete { keyspace, .. }
+            | BatchWrite::DeleteRange { keyspace, .. } => keyspace.is_counted,
+        })
+    }
+}
+
+impl TransactionManager {
+    /// Writes a value.
+    pub fn put(
+        &self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        value: &[u8],
+        durability: Durability,
+    ) -> Result<SequenceNumber> {
+        self.commit_single(keyspace, key, Effect::Put(value, NEVER), durability)
+    }
+
+    /// Writes a value that is gone from `expiry` on, in microseconds since the Unix epoch.
+    pub fn put_expiring(
+        &self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        value: &[u8],
+        expiry: u64,
+        durability: Durability,
+    ) -> Result<SequenceNumber> {
+        check_expiry(keyspace)?;
+        self.commit_single(keyspace, key, Effect::Put(value, expiry), durability)
+    }
+
+    /// Deletes a key, or does nothing if it does not exist.
+    pub fn delete(
+        &self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        durability: Durability,
+    ) -> Result<SequenceNumber> {
+        self.commit_single(keyspace, key, Effect::Delete, durability)
+    }
+
+    /// Writes `new` (`None`: deletes) if the key's value is `expected` (`None`: absent).
+    pub fn compare_and_swap(
+        &self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        new: Option<&[u8]>,
+        durability: Durability,
+    ) -> Result<Swap> {
+        let mut found = None;
+        let done = self.update(keyspace, key, durability, |value| {
+            found = None;
+            if value.map(|value| &**value) != expected {
+                found = Some(value.cloned());
+                return Update::Keep;
+            }
+            match new {
+                Some(new) => Update::Put(new.to_vec()),
+                None => Update::Delete,
+            }
+        })?;
+        Ok(match (done, found) {
+            (Some(sequence), _) => Swap::Done(sequence),
+            (None, found) => Swap::Differs(found.flatten()),
+        })
+    }
+
+    /// Reads a key, lets `change` decide, and writes what it says, as one step. `change` runs
+    /// again if the key was written meanwhile. Returns the commit, if something was written.
+    pub fn update(
+        &self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        durability: Durability,
+        mut change: impl FnMut(Option<&Slice>) -> Update,
+    ) -> Result<Option<SequenceNumber>> {
+        let engine = self.engine();
+        let mut batch = engine.batch();
+        let mut owner = None;
+        loop {
+            // NB: before the read, so that a write in between counts as newer.
+            let visible = engine.visible_sequence();
+            let value = engine.get(keyspace.id, key, ReadAt::Latest)?;
+            let new = change(value.as_ref());
+            let effect = match &new {
+                Update::Keep => return Ok(None),
+                Update::Put(new) => Effect::Put(new, NEVER),
+                Update::Delete => Effect::Delete,
+            };
+            let target = Target {
+                keyspace,
+                key,
+                owner: owner.as_ref(),
+            };
+            let read = Read {
+                at: visible,
+                existed: value.is_some(),
+            };
+            match self.try_single(&target, effect, &mut batch, Some(read), durability)? {
+                Attempt::Done(sequence) => return Ok(Some(sequence)),
+                Attempt::Stale(newest) => engine.wait_visible(newest)?,
+                Attempt::Locked => owner = Some(self.lock_key(keyspace, key)?),
+            }
+        }
+    }
+
+    /// Commits a batch.
+    pub fn write(&self, batch: &WriteBatch, durability: Durability) -> Result<SequenceNumber> {
+        if batch.is_empty() {
+            return Ok(self.engine().visible_sequence());
+        }
+        if batch.is_blind() {
+            return self.write_blind(batch, durability);
+        }
+        self.run_retrying(IsolationLevel::Snapshot, durability, |transaction| {
+            for write in &batch.writes {
+                write.apply(transaction)?;
+            }
+            Ok::<_, Error>(())
+        })
+        .map(|(sequence, ())| sequence)
+    }
+
+    fn write_blind(&self, batch: &WriteBatch, durability: Durability) -> Result<SequenceNumber> {
+        let mut footprint = Footprint::default();
+        let mut engine_batch = self.engine().batch();
+        for write in &batch.writes {
+            write.stage(&mut engine_batch, &mut footprint)?;
+        }
+        let mut validator = Validator {
+            checks: &self.shared().checks,
+            owner: 0,
+            footprint: &footprint,
+            checked: SequenceNumber::MAX,
+            quiet: (&[], 0),
+            reads: None,
+            large: None,
+            deltas: &[],
+            refusal: None,
+        };
+        match self
+            .engine()
+            .commit(&mut engine_batch, durability, &mut validator)
+        {
+            Ok(sequence) => Ok(sequence),
+            Err(StorageError::Rejected(_)) => self.write_locking(batch, durability),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Commits a batch some of whose keys are locked: waits for the locks of all of them.
+    fn write_locking(&self, batch: &WriteBatch, durability: Durability) -> Result<SequenceNumber> {
+        let committed =
+            self.run_retrying(IsolationLevel::ReadCommitted, durability, |transaction| {
+                for write in &batch.writes {
+                    write.apply(transaction)?;
+                }
+                Ok::<_, Error>(())
+            });
+        committed.map(|(sequence, ())| sequence)
+    }
+
+    /// Commits one blind write.
+    fn commit_single(
+        &self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        effect: Effect<'_>,
+        durability: Durability,
+    ) -> Result<SequenceNumber> {
+        let mut batch = self.engine().batch();
+        let mut owner = None;
+        loop {
+            let read = match keyspace.is_counted {
+                true => Some(self.read_existence(keyspace, key)?),
+                false => None,
+            };
+            let target = Target {
+                keyspace,
+                key,
+                owner: owner.as_ref(),
+            };
+            match self.try_single(&target, effect, &mut batch, read, durability)? {
+                Attempt::Done(sequence) => return Ok(sequence),
+                Attempt::Stale(newest) => self.engine().wait_visible(newest)?,
+                Attempt::Locked => owner = Some(self.lock_key(keyspace, key)?),
+            }
+        }
+    }
+
+    fn read_existence(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Read> {
+        let at = self.engine().visible_sequence();
+        let existed = self.engine().contains(keyspace.id, key, ReadAt::Latest)?;
+        Ok(Read { at, existed })
+    }
+
+    fn try_single(
+        &self,
+        target: &Target<'_>,
+        effect: Effect<'_>,
+        batch: &mut Batch,
+        read: Option<Read>,
+        durability: Durability,
+    ) -> Result<Attempt> {
+        let Target {
+            keyspace,
+            key,
+            owner,
+        } = *target;
+        // Anew for every attempt: a batch that was refused has lost its large values.
+        batch.clear();
+        effect.stage(batch, keyspace, key)?;
+        let mut single = Single {
+            checks: &self.shared().checks,
+            owner: owner.map_or(0, LockOwner::id),
+            keyspace: keyspace.id,
+            key,
+            hash: key_hash(keyspace.id, key),
+            checked: read.map(|read| read.at),
+            delta: read.map_or(0, |read| effect.delta(keyspace, read.existed)),
+            refusal: None,
+        };
+        match self.engine().commit(batch, durability, &mut single) {
+            Ok(sequence) => return Ok(Attempt::Done(sequence)),
+            Err(StorageError::Rejected(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match single.refusal {
+            Some(Refusal::Stale(newest)) => Ok(Attempt::Stale(newest)),
+            Some(Refusal::Conflict(Conflict::Locked)) => Ok(Attempt::Locked),
+            Some(refusal) => Err(refusal.into_error()),
+            None => unreachable!("a commit is only rejected by its validator"),
+        }
+    }
+
+    fn lock_key(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<LockOwner> {
+        let mut owner = self.shared().new_owner();
+        owner.lock_row(
+            keyspace.id,
+            key,
+            RowMode::Update,
+            self.shared().options.lock_wait,
+        )?;
+        Ok(owner)
+    }
+}
+
+/// What [`TransactionManager::update`] is to do with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// Leave it as it is.
+    Keep,
+    /// Write this value.
+    Put(Vec<u8>),
+    /// Delete it.
+    Delete,
+}
+
+/// What is known of a key, and up to which commit.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    at: SequenceNumber,
+    existed: bool,
+}
+
+/// The key of a single write, and who has locked it for the write.
+struct Target<'a> {
+    keyspace: KeyspaceRef,
+    key: &'a [u8],
+    owner: Option<&'a LockOwner>,
+}
+
+/// What a single write does.
+#[derive(Clone, Copy, Debug)]
+enum Effect<'a> {
+    /// Writes a value with an expiry.
+    Put(&'a [u8], u64),
+    Delete,
+}
+
+impl Effect<'_> {
+    fn stage(self, batch: &mut Batch, keyspace: KeyspaceRef, key: &[u8]) -> Result<()> {
+        match self {
+            Effect::Put(value, NEVER) => batch.put(keyspace.id, key, value)?,
+            Effect::Put(value, expiry) => batch.put_expiring(keyspace.id, key, value, expiry)?,
+            Effect::Delete => batch.delete(keyspace.id, key)?,
+        }
+        Ok(())
+    }
+
+    /// The change of the keyspace's count.
+    fn delta(self, keyspace: KeyspaceRef, existed: bool) -> i64 {
+        match (keyspace.is_counted, self) {
+            (false, _) => 0,
+            (true, Effect::Put(..)) => i64::from(!existed),
+            (true, Effect::Delete) => -i64::from(existed),
+        }
+    }
+}
+
+/// How one try to commit went.
+#[derive(Debug)]
+enum Attempt {
+    Done(SequenceNumber),
+    /// The key may have been written meanwhile.
+    Stale(SequenceNumber),
+    /// The key is locked.
+    Locked,
+}
+
+impl BatchWrite {
+    fn stage(&self, batch: &mut Batch, footprint: &mut Footprint) -> Result<()> {
+        match self {
+            BatchWrite::Put {
+                keyspace,
+                key,
+                value,
+                expiry,
+            } => {
+                footprint.add_key(keyspace.id, key, true);
+                match *expiry {
+                    NEVER => batch.put(keyspace.id, key, value)?,
+                    expiry => batch.put_expiring(keyspace.id, key, value, expiry)?,
+                }
+            }
+            BatchWrite::Delete { keyspace, key } => {
+                footprint.add_key(keyspace.id, key, true);
+                batch.delete(keyspace.id, key)?;
+            }
+            BatchWrite::DeleteRange {
+                keyspace,
+                start,
+                end,
+            } => {
+                footprint.add_range(keyspace.id, start, end.as_deref());
+                batch.delete_range(keyspace.id, start, end.as_deref())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, transaction: &mut Transaction) -> Result<()> {
+        match self {
+            BatchWrite::Put {
+                keyspace,
+                key,
+                value,
+                expiry,
+            } => match *expiry {
+                NEVER => transaction.put(*keyspace, key, value),
+                expiry => transaction.put_expiring(*keyspace, key, value, expiry),
+            },
+            BatchWrite::Delete { keyspace, key } => transaction.delete(*keyspace, key),
+            BatchWrite::DeleteRange {
+                keyspace,
+                start,
+                end,
+            } => {
+                let range = crate::KeyRange {
+                    start: start.to_vec(),
+                    end: end.as_ref().map(|end| end.to_vec()),
+                };
+                transaction.delete_range(*keyspace, range)
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! How a commit changes the counts of counted keyspaces.
+//!
+//! A count changes by *keys that exist afterwards* less *keys that existed before*, over what the
+//! transaction wrote. Before means: in the snapshot, since a checked key cannot have changed after
+//! it, or now, for a key under a lock. Deleted ranges are counted first; a key written inside one
+//! then counts as new.
+
+use std::ops::Bound;
+
+use rustdb_storage::KeyspaceId;
+use rustdb_storage::engine::{Bounds, ReadAt};
+
+use super::Commit;
+use crate::error::Result;
+use crate::ranges::RangeSet;
+use crate::transaction::{IsolationLevel, Transaction};
+use crate::write_set::Space;
+
+impl Commit<'_> {
+    /// Computes the changes for writes in memory.
+    pub(super) fn count(&mut self) -> Result<()> {
+        for (keyspace, space) in self.writes.flat() {
+            if self.transaction.is_counted(keyspace) {
+                let delta = self.transaction.count_space(keyspace, space)?;
+                if delta != 0 {
+                    self.deltas.push((keyspace, delta));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Transaction {
+    fn count_space(&self, keyspace: KeyspaceId, space: &Space) -> Result<i64> {
+        let was_empty = self.was_empty(keyspace)?;
+        let mut delta = 0;
+        if !was_empty {
+            delta -= self.count_ranges(keyspace, space.deleted())?;
+        }
+        for (key, write) in space.writes() {
+            let existed = match write.existed {
+                _ if was_empty || space.deleted().contains(key) => false,
+                Some(existed) => existed,
+                None => self.existed(keyspace, key, write.is_checked)?,
+            };
+            delta += i64::from(write.value.is_some()) - i64::from(existed);
+        }
+        Ok(delta)
+    }
+
+    /// Whether a keyspace is known to have been empty before the transaction.
+    pub(super) fn was_empty(&self, keyspace: KeyspaceId) -> Result<bool> {
+        Ok(self.isolation != IsolationLevel::ReadCommitted
+            && self
+                .engine()
+                .len(keyspace, ReadAt::Snapshot(&self.snapshot))?
+                == 0)
+    }
+
+    /// Whether a key existed before the transaction.
+    pub(super) fn existed(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        is_checked: bool,
+    ) -> Result<bool> {
+        let at = match is_checked {
+            true => ReadAt::Snapshot(&self.snapshot),
+            false => ReadAt::Latest,
+        };
+        Ok(self.engine().contains(keyspace, key, at)?)
+    }
+
+    /// How many keys of the ranges existed before the transaction.
+    pub(super) fn count_ranges(&self, keyspace: KeyspaceId, ranges: &RangeSet) -> Result<i64> {
+        let at = match self.isolation {
+            IsolationLevel::ReadCommitted => ReadAt::Latest,
+            IsolationLevel::Snapshot | IsolationLevel::Serializable => {
+                ReadAt::Snapshot(&self.snapshot)
+            }
+        };
+        let mut count = 0;
+        for (start, end) in ranges.iter() {
+            let bounds = Bounds {
+                lower: Bound::Included(start.to_vec()),
+                upper: end.map_or(Bound::Unbounded, |end| Bound::Excluded(end.to_vec())),
+            };
+            let mut iterator = self.engine().iter(keyspace, bounds, at)?;
+            while iterator.advance()? {
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,272 @@
+//! Removing many entries: ranges, the ends of a range, whatever a predicate says.
+//!
+//! What these have in common is that they leave stretches behind in which the transaction sees
+//! nothing. They remember them as holes, so that the next search does not walk over them, and a
+//! hole may reach the log as one record instead of thousands.
+
+use rustdb_storage::KeyspaceId;
+
+use crate::conflict::Watch;
+use crate::error::{Conflict, Error, Result};
+use crate::manager::KeyspaceRef;
+use crate::ranges::successor;
+use crate::scan::{Entry, HOLE_SKIPS, KeyRange, Scan, check_range};
+use crate::transaction::{IsolationLevel, Transaction};
+use crate::write_set::NEVER;
+
+/// Ranges with at most this many keys are deleted key by key.
+const POINT_DELETES_MAX: usize = 256;
+
+/// The walk of a pop, from which the next one goes on.
+#[derive(Debug)]
+pub(crate) struct Popping {
+    keyspace: KeyspaceId,
+    range: KeyRange,
+    end: PopEnd,
+    scan: Scan,
+}
+
+/// The end that is popped from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PopEnd {
+    First,
+    Last,
+}
+
+impl Popping {
+    /// Whether a write of `key` would be missed by going on.
+    pub(crate) fn has_passed(&self, keyspace: KeyspaceId, key: &[u8]) -> bool {
+        self.keyspace == keyspace && self.scan.has_passed(key)
+    }
+}
+
+impl Transaction {
+    /// Deletes all keys of a range that the transaction sees.
+    ///
+    /// A large range becomes one record, however many keys it has. That is possible only if
+    /// nobody else has written into it since the transaction began; the check is exact from this
+    /// call on, and before it only as exact as "nobody wrote in this keyspace". If it fails, the
+    /// error is a [`Conflict::Range`], and [`run`](crate::TransactionManager::run) tries again
+    /// with an exact check from the beginning.
+    pub fn delete_range(&mut self, keyspace: KeyspaceRef, range: KeyRange) -> Result<()> {
+        check_range(&range)?;
+        self.check_writable(&[])?;
+        if self.delete_few(keyspace, &range)? {
+            return Ok(());
+        }
+        self.watch_range(keyspace, &range)?;
+        self.end_popping();
+        self.writes
+            .get_mut()
+            .delete_range(keyspace.id, &range.start, range.end.as_deref());
+        Ok(())
+    }
+
+    /// Deletes the range key by key if it has few keys; returns whether it had.
+    fn delete_few(&mut self, keyspace: KeyspaceRef, range: &KeyRange) -> Result<bool> {
+        let mut scan = self.scan(keyspace, range.clone())?;
+        let mut keys = Vec::new();
+        while let Some(((key, _), existed)) = scan.next_with_origin(self)? {
+            if keys.len() == POINT_DELETES_MAX {
+                return Ok(false);
+            }
+            keys.push((key, existed));
+        }
+        for (key, existed) in keys {
+            self.write(keyspace, &key, None, NEVER, existed)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes a range something that must be unchanged when the transaction commits.
+    fn watch_range(&mut self, keyspace: KeyspaceRef, range: &KeyRange) -> Result<()> {
+        if self.watch.is_none() {
+            self.watch = Some(self.shared.checks.recent.watch(&self.shared.engine)?);
+        }
+        let recorded_after = self.watch.as_ref().map_or(0, Watch::after);
+        let seen = match self.isolation {
+            // What was committed before now is meant to be deleted.
+            IsolationLevel::ReadCommitted => self.engine().visible_sequence(),
+            IsolationLevel::Snapshot | IsolationLevel::Serializable => self.snapshot.sequence(),
+        };
+        let newest = self.shared.checks.slots.newest_in(keyspace.id);
+        if recorded_after > seen && newest > seen {
+            return Err(Error::Conflict(Conflict::Range));
+        }
+        self.reads
+            .get_mut()
+            .add_range(keyspace.id, &range.start, range.end.as_deref());
+        Ok(())
+    }
+
+    /// Removes the first entry of a range and returns it.
+    pub fn pop_first(&mut self, keyspace: KeyspaceRef, range: &KeyRange) -> Result<Option<Entry>> {
+        self.pop(keyspace, range, PopEnd::First)
+    }
+
+    /// Removes the last entry of a range and returns it.
+    pub fn pop_last(&mut self, keyspace: KeyspaceRef, range: &KeyRange) -> Result<Option<Entry>> {
+        self.pop(keyspace, range, PopEnd::Last)
+    }
+
+    fn pop(
+        &mut self,
+        keyspace: KeyspaceRef,
+        range: &KeyRange,
+        end: PopEnd,
+    ) -> Result<Option<Entry>> {
+        self.check_writable(&[])?;
+        let mut popping = match self.popping.take() {
+            Some(p) if p.keyspace == keyspace.id && p.end == end && p.range == *range => p,
+            other => {
+                self.popping = other;
+                self.end_popping();
+                let scan = self.scan(keyspace, range.clone())?;
+                Popping {
+                    keyspace: keyspace.id,
+                    range: range.clone(),
+                    end,
+                    scan,
+                }
+            }
+        };
+        let found = match end {
+            PopEnd::First => popping.scan.next_with_origin(self)?,
+            PopEnd::Last => popping.scan.next_back_with_origin(self)?,
+        };
+        let Some((entry, existed)) = found else {
+            self.popping = Some(popping);
+            return Ok(None);
+        };
+        self.remove_passed(keyspace, &entry.0, existed, &mut popping.scan)?;
+        self.popping = Some(popping);
+        Ok(Some(entry))
+    }
+
+    /// Deletes a key that a scan has just passed.
+    fn remove_passed(
+        &mut self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        existed: Option<bool>,
+        scan: &mut Scan,
+    ) -> Result<()> {
+        let before = self.writes().version();
+        self.write(keyspace, key, None, NEVER, existed)?;
+        scan.acknowledge(before, self.writes().version());
+        Ok(())
+    }
+
+    /// Forgets the walk of the last pop, but not that everything behind it is gone.
+    pub(crate) fn end_popping(&mut self) {
+        let Some(popping) = self.popping.take() else {
+            return;
+        };
+        let (from, to) = popping.scan.rest();
+        let (start, end) = match popping.end {
+            PopEnd::First => (popping.range.start.as_slice(), Some(from)),
+            PopEnd::Last => (to.unwrap_or_default(), popping.range.end.as_deref()),
+        };
+        if popping.end == PopEnd::First || to.is_some() {
+            self.writes.get_mut().add_hole(popping.keyspace, start, end);
+        }
+    }
+
+    /// Removes the entries of a range for which `wanted` says yes, as [`Extract`] walks over them.
+    pub fn extract<F>(
+        &self,
+        keyspace: KeyspaceRef,
+        range: KeyRange,
+        wanted: F,
+    ) -> Result<Extract<F>>
+    where
+        F: FnMut(&[u8], &[u8]) -> bool,
+    {
+        let gap = Gap {
+            from: range.start.clone(),
+            removed: 0,
+            version: self.writes().version(),
+        };
+        let end = range.end.clone();
+        Ok(Extract {
+            scan: self.scan(keyspace, range)?,
+            keyspace,
+            wanted,
+            end,
+            gap,
+        })
+    }
+
+    /// Removes the entries of a range for which `keep` says no; returns how many.
+    pub fn retain(
+        &mut self,
+        keyspace: KeyspaceRef,
+        range: KeyRange,
+        mut keep: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<u64> {
+        let mut extract = self.extract(keyspace, range, |key, value| !keep(key, value))?;
+        let mut removed = 0;
+        while extract.next(self)?.is_some() {
+            removed += 1;
+        }
+        Ok(removed)
+    }
+}
+
+/// A walk that removes what it returns. Made by [`Transaction::extract`].
+#[derive(Debug)]
+pub struct Extract<F> {
+    scan: Scan,
+    keyspace: KeyspaceRef,
+    wanted: F,
+    end: Option<Vec<u8>>,
+    gap: Gap,
+}
+
+/// The stretch without a kept key that an [`Extract`] is in.
+#[derive(Debug)]
+struct Gap {
+    from: Vec<u8>,
+    removed: usize,
+    /// The write set's version after the last removal. If it is another one by the next step, the
+    /// transaction wrote in between, perhaps into the gap.
+    version: u64,
+}
+
+impl<F: FnMut(&[u8], &[u8]) -> bool> Extract<F> {
+    /// Removes the next wanted entry and returns it.
+    pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Entry>> {
+        if transaction.writes().version() != self.gap.version {
+            self.begin_gap(self.scan.rest().0.to_vec(), transaction);
+        }
+        while let Some((entry, existed)) = self.scan.next_with_origin(transaction)? {
+            if (self.wanted)(&entry.0, &entry.1) {
+                let (keyspace, scan) = (self.keyspace, &mut self.scan);
+                transaction.remove_passed(keyspace, &entry.0, existed, scan)?;
+                self.gap.removed += 1;
+                self.gap.version = transaction.writes().version();
+                return Ok(Some(entry));
+            }
+            self.end_gap(Some(&entry.0), transaction);
+            self.begin_gap(successor(&entry.0).into(), transaction);
+        }
+        let end = self.end.take();
+        self.end_gap(end.as_deref(), transaction);
+        self.gap.removed = 0;
+        Ok(None)
+    }
+
+    fn begin_gap(&mut self, from: Vec<u8>, transaction: &Transaction) {
+        self.gap = Gap {
+            from,
+            removed: 0,
+            version: transaction.writes().version(),
+        };
+    }
+
+    fn end_gap(&self, end: Option<&[u8]>, transaction: &Transaction) {
+        if self.gap.removed >= HOLE_SKIPS {
+            transaction.add_hole(self.keyspace.id, &self.gap.from, end);
+        }
+    }
+}

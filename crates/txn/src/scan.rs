@@ -1,0 +1,424 @@
+//! Iteration over what a transaction sees: its own writes over its snapshot, from either end.
+//!
+//! A [`Scan`] is a cursor, not a borrow: each step is given the transaction, so the transaction
+//! may write between steps. A scan sees writes made ahead of it, and is not confused by writes
+//! behind it.
+//!
+//! What is left of the range is `[from, to)`; a step from the front raises `from`, a step from
+//! the back lowers `to`. Each end has its own iterator over the snapshot, one element ahead. The
+//! transaction's own next key is looked up when the write set has changed since the last look.
+//!
+//! A step that passes over many deletions of the transaction remembers the stretch as a hole, so
+//! that no later step walks over them again.
+
+use std::ops::Bound;
+
+use crate::manager::KeyspaceRef;
+use crate::ranges::{is_before, successor};
+use crate::reads::Span;
+use crate::transaction::Transaction;
+use crate::write_set::{Write, owned_end};
+use crate::{Error, Result};
+use rustdb_storage::engine::{Bounds, EngineIter, ReadAt};
+use rustdb_storage::slice::Slice;
+
+/// Own deletions that a step passes before it remembers a hole.
+pub(crate) const HOLE_SKIPS: usize = 8;
+
+/// A key and its value.
+pub type Entry = (Slice, Slice);
+
+/// A range of keys: from `start` on and, if there is an `end`, below it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The first key that is inside.
+    pub start: Vec<u8>,
+    /// The first key that is not inside any more.
+    pub end: Option<Vec<u8>>,
+}
+
+/// A walk through a range of a transaction's view. See the module's documentation.
+#[derive(Debug)]
+pub struct Scan {
+    keyspace: KeyspaceRef,
+    from: Vec<u8>,
+    to: Option<Vec<u8>>,
+    front: Option<Side>,
+    back: Option<Side>,
+    /// Tells a serializable transaction how far the scan has read.
+    span: Option<Span>,
+    is_done: bool,
+}
+
+/// One end of a scan.
+#[derive(Debug)]
+struct Side {
+    iterator: EngineIter,
+    /// Whether the iterator stands on an entry that was not yet used.
+    is_pending: bool,
+    /// Whether the snapshot has no more entries.
+    is_exhausted: bool,
+    /// The transaction's own next key, and the version of the write set it was found in.
+    own: Option<(u64, Option<Box<[u8]>>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+impl KeyRange {
+    /// Every key.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Every key that begins with `prefix`.
+    pub fn prefix(prefix: &[u8]) -> Self {
+        let mut end = prefix.to_vec();
+        while end.last() == Some(&u8::MAX) {
+            end.pop();
+        }
+        let end = end
+            .split_last()
+            .map(|(last, rest)| [rest, &[last + 1]].concat());
+        Self {
+            start: prefix.to_vec(),
+            end,
+        }
+    }
+
+    /// The keys within bounds.
+    pub fn bounds(lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Self {
+        let start = match lower {
+            Bound::Unbounded => Vec::new(),
+            Bound::Included(key) => key.to_vec(),
+            Bound::Excluded(key) => successor(key).into(),
+        };
+        let end = match upper {
+            Bound::Unbounded => None,
+            Bound::Included(key) => Some(successor(key).into()),
+            Bound::Excluded(key) => Some(key.to_vec()),
+        };
+        Self { start, end }
+    }
+}
+
+impl Scan {
+    pub(crate) fn new(keyspace: KeyspaceRef, range: KeyRange, span: Option<Span>) -> Self {
+        let is_done = !is_before(&range.start, range.end.as_deref());
+        Self {
+            keyspace,
+            from: range.start,
+            to: range.end,
+            front: None,
+            back: None,
+            span,
+            is_done,
+        }
+    }
+
+    /// The first entry not yet seen, in ascending order.
+    pub fn next(&mut self, transaction: &Transaction) -> Result<Option<Entry>> {
+        Ok(self
+            .step(transaction, Direction::Forward)?
+            .map(|(entry, _)| entry))
+    }
+
+    /// The last entry not yet seen.
+    pub fn next_back(&mut self, transaction: &Transaction) -> Result<Option<Entry>> {
+        Ok(self
+            .step(transaction, Direction::Backward)?
+            .map(|(entry, _)| entry))
+    }
+
+    /// As `next` or `next_back`, and whether the snapshot has the key.
+    pub(crate) fn next_with_origin(
+        &mut self,
+        transaction: &Transaction,
+    ) -> Result<Option<(Entry, Option<bool>)>> {
+        self.step(transaction, Direction::Forward)
+    }
+
+    /// See [`Scan::next_with_origin`].
+    pub(crate) fn next_back_with_origin(
+        &mut self,
+        transaction: &Transaction,
+    ) -> Result<Option<(Entry, Option<bool>)>> {
+        self.step(transaction, Direction::Backward)
+    }
+
+    /// Tells that the last write was of a key that was passed, so that it changes nothing ahead.
+    pub(crate) fn acknowledge(&mut self, before: u64, now: u64) {
+        for side in [&mut self.front, &mut self.back].into_iter().flatten() {
+            if let Some((version, _)) = &mut side.own
+                && *version == before
+            {
+                *version = now;
+            }
+        }
+    }
+
+    /// What is left of the range.
+    pub(crate) fn rest(&self) -> (&[u8], Option<&[u8]>) {
+        (&self.from, self.to.as_deref())
+    }
+
+    /// Whether `key` is in the part of the range that was passed already.
+    pub(crate) fn has_passed(&self, key: &[u8]) -> bool {
+        self.is_done || key < self.from.as_slice() || !is_before(key, self.to.as_deref())
+    }
+
+    fn step(
+        &mut self,
+        transaction: &Transaction,
+        direction: Direction,
+    ) -> Result<Option<(Entry, Option<bool>)>> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let mut gap = None;
+        let mut side = self.take_side(transaction, direction)?;
+        let mut skipped = 0;
+        let found = loop {
+            self.fill(&mut side, transaction, direction)?;
+            match self.choose(&mut side, transaction, direction)? {
+                Choice::End => break None,
+                Choice::Emit(entry, existed) => break Some((entry, existed)),
+                Choice::Skip(key) => {
+                    if skipped == 0 {
+                        gap = self.edge(direction);
+                    }
+                    skipped += 1;
+                    self.pass(&key, direction);
+                }
+            }
+        };
+        if skipped >= HOLE_SKIPS {
+            self.remember_hole(transaction, direction, gap, found.as_ref().map(|f| &*f.0.0));
+        }
+        match &found {
+            Some(((key, _), _)) => self.pass(key, direction),
+            None => self.is_done = true,
+        }
+        self.note_progress(direction);
+        match direction {
+            Direction::Forward => self.front = Some(side),
+            Direction::Backward => self.back = Some(side),
+        }
+        Ok(found)
+    }
+
+    /// The iterator of one end, made at the first step from there.
+    fn take_side(&mut self, transaction: &Transaction, direction: Direction) -> Result<Side> {
+        let side = match direction {
+            Direction::Forward => self.front.take(),
+            Direction::Backward => self.back.take(),
+        };
+        if let Some(side) = side {
+            return Ok(side);
+        }
+        let bounds = Bounds {
+            lower: Bound::Included(self.from.clone()),
+            upper: self.to.clone().map_or(Bound::Unbounded, Bound::Excluded),
+        };
+        let at = ReadAt::Snapshot(transaction.snapshot());
+        let iterator = transaction.engine().iter(self.keyspace.id, bounds, at)?;
+        Ok(Side {
+            iterator,
+            is_pending: false,
+            is_exhausted: false,
+            own: None,
+        })
+    }
+
+    /// Steps to the snapshot's next entry that the transaction has not hidden as part of a range,
+    /// and finds the transaction's own next key.
+    fn fill(&self, side: &mut Side, transaction: &Transaction, direction: Direction) -> Result<()> {
+        let writes = transaction.writes();
+        let keyspace = self.keyspace.id;
+        let is_touched = writes.touches(keyspace);
+        while !side.is_exhausted {
+            if !side.is_pending {
+                side.is_pending = match direction {
+                    Direction::Forward => side.iterator.advance()?,
+                    Direction::Backward => side.iterator.retreat()?,
+                };
+                // The other end may have come this far.
+                if !side.is_pending || self.has_passed(side.iterator.key()) {
+                    side.is_exhausted = true;
+                    break;
+                }
+            }
+            let hidden = match is_touched {
+                true => writes.hidden_range(keyspace, side.iterator.key()),
+                false => None,
+            };
+            let Some((start, end)) = hidden else {
+                break;
+            };
+            match (direction, end) {
+                (Direction::Forward, Some(end)) => side.iterator.seek(end),
+                (Direction::Forward, None) => side.is_exhausted = true,
+                (Direction::Backward, _) => side.iterator.seek(start),
+            }
+            side.is_pending = false;
+        }
+        if side
+            .own
+            .as_ref()
+            .is_none_or(|(version, _)| *version != writes.version())
+        {
+            let (from, to) = (self.from.as_slice(), self.to.as_deref());
+            let own = match direction {
+                Direction::Forward => writes.next_key(keyspace, from, to)?,
+                Direction::Backward => writes.previous_key(keyspace, from, to)?,
+            };
+            side.own = Some((writes.version(), own));
+        }
+        Ok(())
+    }
+
+    /// Decides between the two candidates.
+    fn choose(
+        &self,
+        side: &mut Side,
+        transaction: &Transaction,
+        direction: Direction,
+    ) -> Result<Choice> {
+        let has_entry = side.is_pending && !side.is_exhausted;
+        let own = side.own.as_ref().and_then(|(_, key)| key.as_deref());
+        // The other end may have come this far.
+        let Some(own) = own.filter(|key| !self.has_passed(key)) else {
+            return if has_entry {
+                side.take_entry()
+            } else {
+                Ok(Choice::End)
+            };
+        };
+        if has_entry {
+            let key = side.iterator.key();
+            let is_first = match direction {
+                Direction::Forward => key < own,
+                Direction::Backward => key > own,
+            };
+            if is_first {
+                return side.take_entry();
+            }
+            // The transaction's own write replaces what the snapshot has.
+            side.is_pending = key != own;
+        }
+        let own = Box::<[u8]>::from(own);
+        side.own = None;
+        let write = transaction.writes().find(self.keyspace.id, &own)?;
+        let value = write
+            .as_ref()
+            .and_then(|write| write.visible(|| transaction.now()))
+            .cloned();
+        Ok(match value {
+            Some(value) => {
+                let existed = write.and_then(|write: Write| write.existed);
+                Choice::Emit((Slice::copy_from(&own), value), existed)
+            }
+            None => Choice::Skip(own),
+        })
+    }
+
+    /// Where the next step in this direction begins.
+    fn edge(&self, direction: Direction) -> Option<Vec<u8>> {
+        match direction {
+            Direction::Forward => Some(self.from.clone()),
+            Direction::Backward => self.to.clone(),
+        }
+    }
+
+    /// Takes `key`, and what is before it in this direction, out of what is left.
+    fn pass(&mut self, key: &[u8], direction: Direction) {
+        match direction {
+            Direction::Forward => {
+                self.from.clear();
+                self.from.extend_from_slice(key);
+                self.from.push(0);
+            }
+            Direction::Backward => {
+                let to = self.to.get_or_insert_default();
+                to.clear();
+                to.extend_from_slice(key);
+            }
+        }
+    }
+
+    /// Notes that there is nothing between where the step began and what it found.
+    fn remember_hole(
+        &self,
+        transaction: &Transaction,
+        direction: Direction,
+        gap: Option<Vec<u8>>,
+        found: Option<&[u8]>,
+    ) {
+        match direction {
+            Direction::Forward => {
+                let end = found.or(self.to.as_deref());
+                transaction.add_hole(self.keyspace.id, &gap.unwrap_or_default(), end);
+            }
+            Direction::Backward => {
+                let start = found.map_or_else(|| self.from.as_slice().into(), successor);
+                transaction.add_hole(
+                    self.keyspace.id,
+                    &start,
+                    owned_end(gap.as_deref()).as_deref(),
+                );
+            }
+        }
+    }
+
+    fn note_progress(&self, direction: Direction) {
+        let Some(span) = &self.span else {
+            return;
+        };
+        match (self.is_done, direction, &self.to) {
+            (true, _, _) => span.cover_all(),
+            (false, Direction::Forward, _) => span.cover_front(&self.from),
+            (false, Direction::Backward, Some(to)) => span.cover_back(to),
+            (false, Direction::Backward, None) => {}
+        }
+    }
+}
+
+impl Side {
+    /// The snapshot's entry.
+    fn take_entry(&mut self) -> Result<Choice> {
+        self.is_pending = false;
+        let entry = (
+            Slice::copy_from(self.iterator.key()),
+            self.iterator.value()?,
+        );
+        Ok(Choice::Emit(entry, Some(true)))
+    }
+}
+
+/// What a look at both candidates leads to.
+enum Choice {
+    End,
+    /// The entry, and whether the snapshot has its key, if that is known.
+    Emit(Entry, Option<bool>),
+    /// The transaction has deleted this key.
+    Skip(Box<[u8]>),
+}
+
+/// Refuses what no range may be.
+pub(crate) fn check_range(range: &KeyRange) -> Result<()> {
+    let longest = rustdb_storage::key::KEY_BYTES_MAX;
+    let is_long = range.start.len() > longest + 1
+        || range
+            .end
+            .as_ref()
+            .is_some_and(|end| end.len() > longest + 1);
+    if is_long {
+        return Err(Error::InvalidArgument(
+            "an end of the range is longer than a key can be".into(),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,507 @@
+//! A transaction: a snapshot to read, writes of its own, and locks.
+//!
+//! # Levels
+//!
+//! | level | reads | a concurrent writer of the same key | a concurrent change of what it read |
+//! |---|---|---|---|
+//! | `ReadCommitted` | newest snapshot asked for | waits for the lock, then overwrites | not noticed |
+//! | `Snapshot` | one snapshot | first to commit wins, the other conflicts | not noticed |
+//! | `Serializable` | one snapshot | as `Snapshot` | conflicts |
+//!
+//! `ReadCommitted` is for layers that lock what they write and re-read what they waited for, as
+//! SQL does; a write takes the key's `UPDATE` lock, and the commit never fails on a conflict.
+//!
+//! A transaction that only reads never conflicts: its snapshot is a moment in the order of
+//! commits, which is the order the serializable transactions are equivalent to.
+//!
+//! # Reading
+//!
+//! A read looks into the write set first, then at the snapshot. Dropping a transaction rolls it
+//! back.
+
+use std::cell::{Ref, RefCell};
+use std::sync::Arc;
+
+use rustdb_storage::KeyspaceId;
+use rustdb_storage::key::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+
+use crate::conflict::Watch;
+use crate::error::{Conflict, Error, Result};
+use crate::lock::{LockMark, LockOwner, ObjectMode, OwnerId, RowMode, Wait};
+use crate::manager::{KeyspaceRef, Shared};
+use crate::reads::ReadSet;
+use crate::removal::Popping;
+use crate::scan::{Entry, KeyRange, Scan, check_range};
+use crate::write_set::{NEVER, SavepointId, Write, WriteSet};
+use rustdb_storage::engine::{Engine, ReadAt, Snapshot};
+use rustdb_storage::slice::Slice;
+
+/// What a transaction is shielded from. See the module's documentation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IsolationLevel {
+    /// Every statement sees what is committed when it starts; writes lock.
+    ReadCommitted,
+    /// The transaction sees one moment; of two writers of a key the first to commit wins.
+    #[default]
+    Snapshot,
+    /// As if transactions ran one after the other.
+    Serializable,
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Read and write.
+    #[default]
+    ReadWrite,
+    /// Read only. Costs nothing to commit and never conflicts.
+    ReadOnly,
+}
+
+/// Whether a locked row is still what the snapshot says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowState {
+    /// As in the snapshot.
+    Unchanged,
+    /// A transaction that committed after the snapshot was taken wrote or deleted it.
+    Changed,
+}
+
+/// A transaction in progress. Owned, and free to move between threads.
+#[derive(Debug)]
+pub struct Transaction {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) isolation: IsolationLevel,
+    access: Access,
+    pub(crate) locks: LockOwner,
+    pub(crate) writes: RefCell<WriteSet>,
+    /// What has to be unchanged at commit: what a serializable transaction read, and the ranges
+    /// that any transaction deleted.
+    pub(crate) reads: RefCell<ReadSet>,
+    /// Keeps what was committed since then on record.
+    pub(crate) watch: Option<Watch>,
+    savepoints: Vec<(SavepointId, LockMark)>,
+    /// The counted keyspaces written to.
+    counted: Vec<KeyspaceId>,
+    /// The walk of the last `pop_first` or `pop_last`, to go on from.
+    pub(crate) popping: Option<Popping>,
+}
+
+impl Transaction {
+    pub(crate) fn begin(
+        shared: Arc<Shared>,
+        isolation: IsolationLevel,
+        access: Access,
+    ) -> Result<Self> {
+        let watches = isolation == IsolationLevel::Serializable && access == Access::ReadWrite;
+        let mut transaction = Self::begin_unwatched(shared, isolation, access);
+        if watches {
+            transaction.watch_all()?;
+        }
+        Ok(transaction)
+    }
+
+    /// Begins a transaction that can delete any range whatever else goes on.
+    pub(crate) fn begin_watching(shared: Arc<Shared>, isolation: IsolationLevel) -> Result<Self> {
+        let mut transaction = Self::begin_unwatched(shared, isolation, Access::ReadWrite);
+        transaction.watch_all()?;
+        Ok(transaction)
+    }
+
+    fn begin_unwatched(shared: Arc<Shared>, isolation: IsolationLevel, access: Access) -> Self {
+        let reads = ReadSet::new(shared.options.read_ranges_max);
+        Self {
+            snapshot: shared.engine.snapshot(),
+            isolation,
+            access,
+            locks: shared.new_owner(),
+            writes: RefCell::new(WriteSet::new()),
+            reads: RefCell::new(reads),
+            watch: None,
+            savepoints: Vec::new(),
+            counted: Vec::new(),
+            popping: None,
+            shared,
+        }
+    }
+
+    /// Sees to it that everything committed after the snapshot is on record.
+    fn watch_all(&mut self) -> Result<()> {
+        let mut watch = self.shared.checks.recent.watch(&self.shared.engine)?;
+        self.snapshot = self.shared.engine.snapshot();
+        watch.advance(self.snapshot.sequence());
+        self.watch = Some(watch);
+        Ok(())
+    }
+
+    // --------------------------------------------------------------------------------- about
+
+    /// The moment the transaction reads at.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The isolation level.
+    pub fn isolation(&self) -> IsolationLevel {
+        self.isolation
+    }
+
+    /// The number by which the lock table knows this transaction.
+    pub fn id(&self) -> OwnerId {
+        self.locks.id()
+    }
+
+    /// Whether nothing was written so far.
+    pub fn is_clean(&self) -> bool {
+        self.writes.borrow().is_empty()
+    }
+
+    /// About what the writes take in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.writes.borrow().memory_bytes()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn writes(&self) -> Ref<'_, WriteSet> {
+        self.writes.borrow()
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.shared.engine.vfs().wall_micros()
+    }
+
+    pub(crate) fn add_hole(&self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) {
+        self.writes.borrow_mut().add_hole(keyspace, start, end);
+    }
+
+    // ------------------------------------------------------------------------------- reading
+
+    /// The value of a key.
+    pub fn get(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
+        if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
+            return Ok(write.visible(|| self.now()).cloned());
+        }
+        if self.remembers_reads() {
+            self.reads.borrow_mut().add_key(keyspace.id, key);
+        }
+        Ok(self
+            .engine()
+            .get(keyspace.id, key, ReadAt::Snapshot(&self.snapshot))?)
+    }
+
+    /// Whether a key has a value.
+    pub fn contains(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<bool> {
+        if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
+            return Ok(write.visible(|| self.now()).is_some());
+        }
+        if self.remembers_reads() {
+            self.reads.borrow_mut().add_key(keyspace.id, key);
+        }
+        Ok(self
+            .engine()
+            .contains(keyspace.id, key, ReadAt::Snapshot(&self.snapshot))?)
+    }
+
+    /// The values of several keys, in their order.
+    pub fn multi_get<K: AsRef<[u8]>>(
+        &self,
+        keyspace: KeyspaceRef,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Option<Slice>>> {
+        keys.into_iter()
+            .map(|key| self.get(keyspace, key.as_ref()))
+            .collect()
+    }
+
+    /// A walk through a range, from either end.
+    pub fn scan(&self, keyspace: KeyspaceRef, range: KeyRange) -> Result<Scan> {
+        check_range(&range)?;
+        let span = self.remembers_reads().then(|| {
+            self.reads
+                .borrow_mut()
+                .add_span(keyspace.id, &range.start, range.end.as_deref())
+        });
+        Ok(Scan::new(keyspace, range, span))
+    }
+
+    /// The first entry of a range.
+    pub fn first(&self, keyspace: KeyspaceRef, range: KeyRange) -> Result<Option<Entry>> {
+        self.scan(keyspace, range)?.next(self)
+    }
+
+    /// The last entry of a range.
+    pub fn last(&self, keyspace: KeyspaceRef, range: KeyRange) -> Result<Option<Entry>> {
+        self.scan(keyspace, range)?.next_back(self)
+    }
+
+    fn remembers_reads(&self) -> bool {
+        self.isolation == IsolationLevel::Serializable && self.access == Access::ReadWrite
+    }
+
+    /// Sees everything committed so far, in a `ReadCommitted` transaction.
+    pub fn refresh(&mut self) -> Result<()> {
+        if self.isolation != IsolationLevel::ReadCommitted {
+            return Err(Error::InvalidArgument(
+                "only a read committed transaction can change its snapshot".into(),
+            ));
+        }
+        self.snapshot = self.engine().snapshot();
+        self.popping = None;
+        self.writes.borrow_mut().clear_holes();
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------- writing
+
+    /// Writes a value.
+    pub fn put(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8]) -> Result<()> {
+        check_value(value)?;
+        self.write(keyspace, key, Some(Slice::copy_from(value)), NEVER, None)
+    }
+
+    /// Writes a value that is gone from `expiry` on, in microseconds since the Unix epoch.
+    pub fn put_expiring(
+        &mut self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        value: &[u8],
+        expiry: u64,
+    ) -> Result<()> {
+        check_value(value)?;
+        check_expiry(keyspace)?;
+        self.write(keyspace, key, Some(Slice::copy_from(value)), expiry, None)
+    }
+
+    /// Deletes a key, or does nothing if it does not exist.
+    pub fn delete(&mut self, keyspace: KeyspaceRef, key: &[u8]) -> Result<()> {
+        self.write(keyspace, key, None, NEVER, None)
+    }
+
+    /// As [`Transaction::put`], for a key that a lock of the caller covers: it is not compared
+    /// with the snapshot, and no lock is taken.
+    pub fn put_locked(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8]) -> Result<()> {
+        check_value(value)?;
+        self.write_unchecked(keyspace, key, Some(Slice::copy_from(value)))
+    }
+
+    /// As [`Transaction::delete`], for a key that a lock of the caller covers.
+    pub fn delete_locked(&mut self, keyspace: KeyspaceRef, key: &[u8]) -> Result<()> {
+        self.write_unchecked(keyspace, key, None)
+    }
+
+    fn write_unchecked(
+        &mut self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        value: Option<Slice>,
+    ) -> Result<()> {
+        self.check_writable(key)?;
+        let write = Write {
+            value,
+            expiry: NEVER,
+            is_checked: false,
+            existed: None,
+        };
+        self.write_raw(keyspace, key, write)
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        value: Option<Slice>,
+        expiry: u64,
+        existed: Option<bool>,
+    ) -> Result<()> {
+        self.check_writable(key)?;
+        let is_checked = self.isolation != IsolationLevel::ReadCommitted;
+        let mut existed = existed;
+        if !is_checked {
+            self.lock_row(
+                keyspace,
+                key,
+                RowMode::Update,
+                self.shared.options.lock_wait,
+            )?;
+            // It may have come or gone while we waited.
+            existed = None;
+        }
+        self.write_raw(
+            keyspace,
+            key,
+            Write {
+                value,
+                expiry,
+                is_checked,
+                existed,
+            },
+        )
+    }
+
+    fn write_raw(&mut self, keyspace: KeyspaceRef, key: &[u8], write: Write) -> Result<()> {
+        // A walk that is past this key would not see it.
+        if write.value.is_some()
+            && self
+                .popping
+                .as_ref()
+                .is_some_and(|p| p.has_passed(keyspace.id, key))
+        {
+            self.end_popping();
+        }
+        self.note_counted(keyspace);
+        let writes = self.writes.get_mut();
+        writes.write(keyspace.id, key, write);
+        if writes.memory_bytes() > self.shared.options.write_set_bytes_max {
+            writes.spill(&self.shared.engine)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn note_counted(&mut self, keyspace: KeyspaceRef) {
+        if keyspace.is_counted && !self.counted.contains(&keyspace.id) {
+            self.counted.push(keyspace.id);
+        }
+    }
+
+    /// Whether a keyspace that was written to is counted.
+    pub(crate) fn is_counted(&self, keyspace: KeyspaceId) -> bool {
+        self.counted.contains(&keyspace)
+    }
+
+    pub(crate) fn check_writable(&self, key: &[u8]) -> Result<()> {
+        if self.access == Access::ReadOnly {
+            return Err(Error::ReadOnly);
+        }
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Error::InvalidArgument(format!(
+                "a key of `{}` bytes is longer than the limit of `{KEY_BYTES_MAX}`",
+                key.len()
+            )));
+        }
+        Ok(())
+    }
+
+    // --------------------------------------------------------------------------------- locks
+
+    /// Locks a row until the end of the transaction, and tells whether it is still what the
+    /// snapshot says.
+    pub fn lock_row(
+        &mut self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        mode: RowMode,
+        wait: Wait,
+    ) -> Result<RowState> {
+        self.locks.lock_row(keyspace.id, key, mode, wait)?;
+        match self
+            .shared
+            .changed_since(keyspace.id, key, self.snapshot.sequence())?
+        {
+            false => Ok(RowState::Unchanged),
+            true => Ok(RowState::Changed),
+        }
+    }
+
+    /// Locks a named object until the end of the transaction.
+    pub fn lock_object(&mut self, object: u64, mode: ObjectMode, wait: Wait) -> Result<()> {
+        Ok(self.locks.lock_object(object, mode, wait)?)
+    }
+
+    /// Locks a key for writing, waiting if need be, and returns its value.
+    ///
+    /// If the key was changed since the snapshot, a `ReadCommitted` transaction gets the new
+    /// value, and the others conflict.
+    pub fn get_for_update(&mut self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
+        self.check_writable(key)?;
+        let wait = self.shared.options.lock_wait;
+        match (
+            self.lock_row(keyspace, key, RowMode::Update, wait)?,
+            self.isolation,
+        ) {
+            (RowState::Unchanged, _) => self.get(keyspace, key),
+            (RowState::Changed, IsolationLevel::ReadCommitted) => self.get_newest(keyspace, key),
+            (RowState::Changed, IsolationLevel::Snapshot | IsolationLevel::Serializable) => {
+                Err(Error::Conflict(Conflict::Write))
+            }
+        }
+    }
+
+    /// The newest committed value of a key, or the transaction's own; what to read after waiting
+    /// for a lock.
+    pub fn get_newest(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
+        if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
+            return Ok(write.visible(|| self.now()).cloned());
+        }
+        Ok(self.engine().get(keyspace.id, key, ReadAt::Latest)?)
+    }
+
+    // ---------------------------------------------------------------------------- savepoints
+
+    /// Marks a moment that can be returned to.
+    pub fn savepoint(&mut self) -> SavepointId {
+        let id = self.writes.get_mut().savepoint();
+        self.savepoints.push((id, self.locks.mark()));
+        id
+    }
+
+    /// Undoes all writes since the savepoint and releases the locks taken since. The savepoint
+    /// stays; later ones are gone.
+    pub fn rollback_to(&mut self, savepoint: SavepointId) -> Result<()> {
+        if !self.writes.get_mut().rollback_to(savepoint) {
+            return Err(Error::NoSuchSavepoint);
+        }
+        let at = self.savepoint_index(savepoint)?;
+        self.savepoints.truncate(at + 1);
+        self.locks.release_since(self.savepoints[at].1);
+        self.popping = None;
+        Ok(())
+    }
+
+    /// Forgets a savepoint and later ones, and keeps what was done since.
+    pub fn release(&mut self, savepoint: SavepointId) -> Result<()> {
+        if !self
+            .writes
+            .get_mut()
+            .release(&self.shared.engine, savepoint)?
+        {
+            return Err(Error::NoSuchSavepoint);
+        }
+        let at = self.savepoint_index(savepoint)?;
+        self.savepoints.truncate(at);
+        Ok(())
+    }
+
+    fn savepoint_index(&self, savepoint: SavepointId) -> Result<usize> {
+        let mut marks = self.savepoints.iter();
+        marks
+            .rposition(|(id, _)| *id == savepoint)
+            .ok_or(Error::NoSuchSavepoint)
+    }
+
+    /// Forgets all writes and releases all locks, as dropping the transaction does.
+    pub fn rollback(self) {}
+}
+
+pub(crate) fn check_value(value: &[u8]) -> Result<()> {
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(Error::InvalidArgument(format!(
+            "a value of `{}` bytes is longer than the limit of `{VALUE_BYTES_MAX}`",
+            value.len()
+        )));
+    }
+    Ok(())
+}
+
+/// An exact count and values that vanish by themselves exclude each other.
+pub(crate) fn check_expiry(keyspace: KeyspaceRef) -> Result<()> {
+    if keyspace.is_counted {
+        return Err(Error::InvalidArgument(
+            "a counted keyspace takes no values that expire\nhint: use a keyspace that is not counted".into(),
+        ));
+    }
+    Ok(())
+}

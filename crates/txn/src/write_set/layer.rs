@@ -1,0 +1,367 @@
+//! One layer of a write set: per keyspace, an ordered map of writes above a set of deleted ranges;
+//! below both, what was spilled.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Bound;
+
+use rustdb_storage::engine::Engine;
+use rustdb_storage::key::storage_key;
+use rustdb_storage::{KeyspaceId, Result};
+
+use super::key::{AsKey, Key, KeyRef};
+use super::{NEVER, Piece, SavepointId, Write};
+use crate::ranges::{RangeSet, is_before};
+
+/// What an entry takes in memory besides its bytes: map slot, allocation headers.
+const ENTRY_BYTES: usize = 112;
+
+/// The writes since a savepoint.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    savepoint: SavepointId,
+    spaces: BTreeMap<KeyspaceId, Space>,
+    /// Below the maps, the oldest first.
+    pieces: Vec<Piece>,
+}
+
+/// A layer's part of one keyspace.
+#[derive(Debug, Default)]
+pub(crate) struct Space {
+    writes: BTreeMap<Key, Write>,
+    deleted: RangeSet,
+    /// About what `writes` takes in memory.
+    bytes: usize,
+}
+
+impl Layer {
+    pub(super) fn new(savepoint: SavepointId) -> Self {
+        Self {
+            savepoint,
+            spaces: BTreeMap::new(),
+            pieces: Vec::new(),
+        }
+    }
+
+    pub(super) fn savepoint(&self) -> SavepointId {
+        self.savepoint
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.spaces.is_empty() && self.pieces.is_empty()
+    }
+
+    pub(super) fn touches(&self, keyspace: KeyspaceId) -> bool {
+        self.spaces.contains_key(&keyspace)
+            || self
+                .pieces
+                .iter()
+                .any(|piece| piece.contents().contains_key(&keyspace))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.spaces
+            .values()
+            .map(|space| space.bytes + space.deleted.memory_bytes())
+            .sum()
+    }
+
+    pub(super) fn keys(&self) -> usize {
+        self.spaces.values().map(|space| space.writes.len()).sum()
+    }
+
+    pub(super) fn spaces(&self) -> impl Iterator<Item = (KeyspaceId, &Space)> {
+        self.spaces
+            .iter()
+            .map(|(keyspace, space)| (*keyspace, space))
+    }
+
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Writes a key; returns the memory taken and given back.
+    pub(super) fn write(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        write: Write,
+    ) -> (usize, usize) {
+        self.spaces
+            .entry(keyspace)
+            .or_default()
+            .write(Key::new(key), write)
+    }
+
+    pub(super) fn delete_range(&mut self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) {
+        self.spaces
+            .entry(keyspace)
+            .or_default()
+            .delete_range(start, end);
+    }
+
+    /// Moves the maps to a sorted run.
+    pub(super) fn spill(&mut self, engine: &Engine) -> Result<()> {
+        if !self.spaces.is_empty() {
+            self.pieces
+                .push(Piece::write(engine, std::mem::take(&mut self.spaces))?);
+        }
+        Ok(())
+    }
+
+    /// Puts the layer above this one into this one.
+    pub(super) fn absorb(&mut self, engine: &Engine, upper: Layer) -> Result<()> {
+        if !upper.pieces.is_empty() {
+            // The maps must not end up above newer files.
+            self.spill(engine)?;
+            self.pieces.extend(upper.pieces);
+        }
+        for (keyspace, space) in upper.spaces {
+            match self.spaces.entry(keyspace) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(space);
+                }
+                Entry::Occupied(mut occupied) => occupied.get_mut().absorb(space),
+            }
+        }
+        Ok(())
+    }
+
+    /// What this layer says about a key.
+    pub(super) fn find(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Write>> {
+        if let Some(space) = self.spaces.get(&keyspace) {
+            if let Some(write) = space.get(key) {
+                return Ok(Some(write.clone()));
+            }
+            if space.deleted.contains(key) {
+                return Ok(Some(DELETED_BY_RANGE));
+            }
+        }
+        if self.pieces.is_empty() {
+            return Ok(None);
+        }
+        let mut full_key = Vec::with_capacity(4 + key.len());
+        storage_key(keyspace, key, &mut full_key);
+        for piece in self.pieces.iter().rev() {
+            if let Some(write) = piece.get(&full_key)? {
+                return Ok(Some(write));
+            }
+            if piece
+                .deleted(keyspace)
+                .is_some_and(|deleted| deleted.contains(key))
+            {
+                return Ok(Some(DELETED_BY_RANGE));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn next_key(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Option<Box<[u8]>>> {
+        let space = self.spaces.get(&keyspace);
+        let mut first = space
+            .and_then(|space| space.next_key(start, end))
+            .map(Box::from);
+        for piece in &self.pieces {
+            let found = piece.next_key(keyspace, start, first.as_deref().or(end))?;
+            first = found.or(first);
+        }
+        Ok(first)
+    }
+
+    pub(super) fn previous_key(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Option<Box<[u8]>>> {
+        let space = self.spaces.get(&keyspace);
+        let mut last = space
+            .and_then(|space| space.previous_key(start, end))
+            .map(Box::from);
+        for piece in &self.pieces {
+            let found = piece.previous_key(keyspace, last.as_deref().unwrap_or(start), end)?;
+            last = found.max(last);
+        }
+        Ok(last)
+    }
+
+    /// A range deleted in this layer that holds the key.
+    pub(super) fn deleted_range(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+    ) -> Option<(&[u8], Option<&[u8]>)> {
+        let in_memory = self.spaces.get(&keyspace).map(|space| &space.deleted);
+        let spilled = self
+            .pieces
+            .iter()
+            .filter_map(|piece| piece.deleted(keyspace));
+        in_memory
+            .into_iter()
+            .chain(spilled)
+            .find_map(|deleted| deleted.containing(key))
+    }
+
+    pub(super) fn checks_any(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<bool> {
+        if let Some(space) = self.spaces.get(&keyspace)
+            && (space.deleted.overlaps(start, end) || space.checks_any(start, end))
+        {
+            return Ok(true);
+        }
+        for piece in &self.pieces {
+            let is_deleted = piece
+                .deleted(keyspace)
+                .is_some_and(|d| d.overlaps(start, end));
+            let is_checked = piece.is_checked();
+            if is_deleted || is_checked && piece.next_key(keyspace, start, end)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What a deleted range says about the keys in it.
+const DELETED_BY_RANGE: Write = Write {
+    value: None,
+    expiry: NEVER,
+    is_checked: true,
+    existed: None,
+};
+
+impl Space {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Write> {
+        self.writes.get(&KeyRef::new(key) as &dyn AsKey)
+    }
+
+    /// The deleted ranges, below the writes.
+    pub(crate) fn deleted(&self) -> &RangeSet {
+        &self.deleted
+    }
+
+    /// The writes, in the order of their keys.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (&[u8], &Write)> {
+        self.writes.iter().map(|(key, write)| (key.bytes(), write))
+    }
+
+    /// The first and the last written key.
+    pub(crate) fn bounds(&self) -> Option<(&[u8], &[u8])> {
+        Some((
+            self.writes.first_key_value()?.0.bytes(),
+            self.writes.last_key_value()?.0.bytes(),
+        ))
+    }
+
+    /// The writes in `[start, end)`.
+    pub(crate) fn range(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> impl DoubleEndedIterator<Item = (&[u8], &Write)> {
+        // An empty range must not reach the map, which panics on it.
+        let end = if is_before(start, end) {
+            end
+        } else {
+            Some(start)
+        };
+        let (start, end) = (KeyRef::new(start), end.map(KeyRef::new));
+        let lower = Bound::Included(&start as &dyn AsKey);
+        let upper = match &end {
+            Some(end) => Bound::Excluded(end as &dyn AsKey),
+            None => Bound::Unbounded,
+        };
+        self.writes
+            .range::<dyn AsKey, _>((lower, upper))
+            .map(|(key, write)| (key.bytes(), write))
+    }
+
+    pub(crate) fn next_key(&self, start: &[u8], end: Option<&[u8]>) -> Option<&[u8]> {
+        self.range(start, end).next().map(|(key, _)| key)
+    }
+
+    pub(crate) fn previous_key(&self, start: &[u8], end: Option<&[u8]>) -> Option<&[u8]> {
+        self.range(start, end).next_back().map(|(key, _)| key)
+    }
+
+    pub(crate) fn checks_any(&self, start: &[u8], end: Option<&[u8]>) -> bool {
+        self.range(start, end).any(|(_, write)| write.is_checked)
+    }
+
+    /// Takes the deleted ranges out.
+    pub(super) fn take_deleted(&mut self) -> RangeSet {
+        std::mem::take(&mut self.deleted)
+    }
+
+    /// Writes a key; returns the memory taken and given back.
+    fn write(&mut self, key: Key, mut write: Write) -> (usize, usize) {
+        let added = weight(&key, &write);
+        let mut removed = 0;
+        match self.writes.entry(key) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(write);
+            }
+            Entry::Occupied(mut occupied) => {
+                // What was known about the snapshot stays known.
+                write.existed = write.existed.or(occupied.get().existed);
+                removed = weight(occupied.key(), occupied.get());
+                occupied.insert(write);
+            }
+        }
+        self.bytes = self.bytes + added - removed;
+        (added, removed)
+    }
+
+    fn delete_range(&mut self, start: &[u8], end: Option<&[u8]>) {
+        if !is_before(start, end) {
+            return;
+        }
+        self.drop_writes(start, end);
+        self.deleted.insert(start, end);
+    }
+
+    fn drop_writes(&mut self, start: &[u8], end: Option<&[u8]>) {
+        let bytes = &mut self.bytes;
+        let (lower, upper) = (Key::new(start), end.map(Key::new));
+        let upper = upper.map_or(Bound::Unbounded, Bound::Excluded);
+        self.writes
+            .extract_if((Bound::Included(lower), upper), |_, _| true)
+            .for_each(|(key, write)| *bytes -= weight(&key, &write));
+    }
+
+    fn absorb(&mut self, mut upper: Space) {
+        for (start, end) in upper.deleted.iter() {
+            self.drop_writes(start, end);
+        }
+        self.deleted.insert_all(&upper.deleted);
+        if self.writes.len() >= upper.writes.len() {
+            for (key, write) in upper.writes {
+                self.write(key, write);
+            }
+        } else {
+            std::mem::swap(&mut self.writes, &mut upper.writes);
+            std::mem::swap(&mut self.bytes, &mut upper.bytes);
+            for (key, write) in upper.writes {
+                let added = weight(&key, &write);
+                if let Entry::Vacant(vacant) = self.writes.entry(key) {
+                    vacant.insert(write);
+                    self.bytes += added;
+                }
+            }
+        }
+    }
+}
+
+fn weight(key: &Key, write: &Write) -> usize {
+    let value = write.value.as_ref().map_or(0, |value| value.len());
+    key.bytes().len() + value + ENTRY_BYTES
+}

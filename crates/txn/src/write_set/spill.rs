@@ -1,0 +1,186 @@
+//! Writes that were too many for memory: sorted files that nobody else can see.
+//!
+//! A spill turns a layer's maps into a *piece*: a sorted run, and the ranges that were deleted
+//! before its writes. Pieces of a layer are in the order in which they were made; a newer one
+//! hides an older one, and the layer's maps hide them all.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rustdb_storage::engine::{Engine, RunReader, SortedRun};
+use rustdb_storage::iter::{EntryCursor, RunCursor};
+use rustdb_storage::key::{split_storage_key, storage_key};
+use rustdb_storage::version::RunTables;
+use rustdb_storage::{EntryKind, KeyspaceId, MAX_SEQUENCE, Result};
+
+use super::layer::Space;
+use super::{NEVER, Write};
+use crate::conflict::storage_range;
+use crate::ranges::RangeSet;
+
+/// Spilled writes.
+pub(crate) struct Piece {
+    // NB: in this order, so that readers go before the files.
+    cursor: RefCell<Option<RunCursor<RunTables>>>,
+    reader: RunReader,
+    run: SortedRun,
+    deleted: BTreeMap<KeyspaceId, RangeSet>,
+    contents: BTreeMap<KeyspaceId, Contents>,
+    /// Whether any of the writes has to be unchanged since the snapshot.
+    is_checked: bool,
+}
+
+/// What a piece has of one keyspace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub(crate) puts: u64,
+    pub(crate) deletes: u64,
+}
+
+impl Piece {
+    /// Writes the maps to a sorted run; their deleted ranges go along.
+    pub(super) fn write(engine: &Engine, spaces: BTreeMap<KeyspaceId, Space>) -> Result<Self> {
+        let mut writer = engine.run_writer();
+        let mut key_buffer = Vec::new();
+        let mut contents = BTreeMap::new();
+        let mut deleted = BTreeMap::new();
+        let mut is_checked = false;
+        for (keyspace, mut space) in spaces {
+            let counts: &mut Contents = contents.entry(keyspace).or_default();
+            for (key, write) in space.writes() {
+                storage_key(keyspace, key, &mut key_buffer);
+                is_checked |= write.is_checked;
+                match &write.value {
+                    None => {
+                        counts.deletes += 1;
+                        writer.delete(&key_buffer)?;
+                    }
+                    Some(value) => {
+                        counts.puts += 1;
+                        let expiry = (write.expiry != NEVER).then_some(write.expiry);
+                        writer.put(&key_buffer, value, expiry)?;
+                    }
+                }
+            }
+            deleted.insert(keyspace, space.take_deleted());
+        }
+        let run = writer.finish()?;
+        let reader = run.reader()?;
+        let cursor = RefCell::new(None);
+        Ok(Self {
+            cursor,
+            reader,
+            run,
+            deleted,
+            contents,
+            is_checked,
+        })
+    }
+
+    pub(crate) fn is_checked(&self) -> bool {
+        self.is_checked
+    }
+
+    /// The keyspaces that it has something of.
+    pub(crate) fn contents(&self) -> &BTreeMap<KeyspaceId, Contents> {
+        &self.contents
+    }
+
+    /// The deleted ranges below its writes.
+    pub(crate) fn deleted(&self, keyspace: KeyspaceId) -> Option<&RangeSet> {
+        self.deleted.get(&keyspace)
+    }
+
+    /// The first and last storage key.
+    pub(crate) fn bounds(&self) -> Option<(&[u8], &[u8])> {
+        self.run.bounds()
+    }
+
+    /// The files.
+    pub(crate) fn run(&self) -> &SortedRun {
+        &self.run
+    }
+
+    /// A cursor over the writes, on none of them.
+    pub(crate) fn new_cursor(&self) -> Option<RunCursor<RunTables>> {
+        self.reader.cursor()
+    }
+
+    /// The write of a storage key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Write>> {
+        let Some((kind, stored)) = self.reader.get(key)? else {
+            return Ok(None);
+        };
+        let expiry = match (kind.expires(), stored.first_chunk::<8>()) {
+            (true, Some(expiry)) => u64::from_le_bytes(*expiry),
+            _ => NEVER,
+        };
+        let value = match kind {
+            EntryKind::Delete => None,
+            _ => Some(self.reader.resolve(kind, stored)?),
+        };
+        Ok(Some(Write {
+            value,
+            expiry,
+            is_checked: self.is_checked,
+            existed: None,
+        }))
+    }
+
+    /// The first written key of a keyspace in `[start, end)`.
+    pub(super) fn next_key(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Option<Box<[u8]>>> {
+        let (start, end) = storage_range(keyspace, start, end);
+        self.at(|cursor| {
+            cursor.seek(&start, MAX_SEQUENCE)?;
+            let found = cursor.valid() && *cursor.key() < *end;
+            Ok(found.then(|| user_key(cursor.key())))
+        })
+    }
+
+    /// The last written key of a keyspace in `[start, end)`.
+    pub(super) fn previous_key(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Option<Box<[u8]>>> {
+        let (start, end) = storage_range(keyspace, start, end);
+        self.at(|cursor| {
+            cursor.seek_before(&end)?;
+            let found = cursor.valid() && *cursor.key() >= *start;
+            Ok(found.then(|| user_key(cursor.key())))
+        })
+    }
+
+    /// Uses the cursor that is kept between look-ups, because they tend to be neighbours.
+    fn at<R>(
+        &self,
+        look: impl FnOnce(&mut RunCursor<RunTables>) -> Result<Option<R>>,
+    ) -> Result<Option<R>> {
+        let mut slot = self.cursor.borrow_mut();
+        if slot.is_none() {
+            *slot = self.reader.cursor();
+        }
+        slot.as_mut().map_or(Ok(None), look)
+    }
+}
+
+fn user_key(key: &[u8]) -> Box<[u8]> {
+    split_storage_key(key)
+        .map_or(&[][..], |(_, key)| key)
+        .into()
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Piece")
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! Counted keyspaces: the count is exact after whatever was committed.
+
+use rustdb_storage::engine::{Durability, ReadAt};
+use rustdb_txn::{Access, IsolationLevel, KeyRange, WriteBatch};
+
+use crate::database::Database;
+
+impl Database {
+    /// The count kept by commits, after comparing it with a scan.
+    fn count(&self) -> u64 {
+        let transaction = self
+            .manager
+            .begin(IsolationLevel::Snapshot, Access::ReadOnly)
+            .unwrap();
+        let mut scan = transaction.scan(self.counted, KeyRange::all()).unwrap();
+        let mut scanned = 0;
+        while scan.next(&transaction).unwrap().is_some() {
+            scanned += 1;
+        }
+        let at = ReadAt::Snapshot(transaction.snapshot());
+        let count = self.manager.engine().len(self.counted.id, at).unwrap();
+        assert_eq!(count, scanned, "the count differs from what a scan finds");
+        count
+    }
+}
+
+#[test]
+fn single_writes_count_new_and_lost_keys_only() {
+    let db = Database::new();
+    let none = Durability::None;
+    for key in [b"a", b"b", b"a"] {
+        db.manager.put(db.counted, key, b"1", none).unwrap();
+    }
+    assert_eq!(db.count(), 2);
+    db.manager.delete(db.counted, b"a", none).unwrap();
+    db.manager.delete(db.counted, b"z", none).unwrap();
+    assert_eq!(db.count(), 1);
+    db.manager
+        .compare_and_swap(db.counted, b"c", None, Some(b"1"), none)
+        .unwrap();
+    db.manager
+        .compare_and_swap(db.counted, b"b", Some(b"1"), None, none)
+        .unwrap();
+    db.manager
+        .compare_and_swap(db.counted, b"b", Some(b"1"), None, none)
+        .unwrap();
+    assert_eq!(db.count(), 1);
+}
+
+#[test]
+fn transaction_counts_the_difference_it_makes() {
+    let db = Database::new();
+    for key in [b"a", b"b", b"c", b"d"] {
+        db.manager
+            .put(db.counted, key, b"1", Durability::None)
+            .unwrap();
+    }
+    let mut tx = db
+        .manager
+        .begin(IsolationLevel::Snapshot, Access::ReadWrite)
+        .unwrap();
+    tx.put(db.counted, b"a", b"2").unwrap();
+    tx.put(db.counted, b"e", b"1").unwrap();
+    tx.put(db.counted, b"f", b"1").unwrap();
+    tx.delete(db.counted, b"f").unwrap();
+    tx.delete(db.counted, b"b").unwrap();
+    tx.delete(db.counted, b"x").unwrap();
+    tx.pop_first(db.counted, &KeyRange::all()).unwrap();
+    tx.commit(Durability::None).unwrap();
+    // c, d, e
+    assert_eq!(db.count(), 3);
+}
+
+#[test]
+fn range_deletions_are_counted_with_what_is_written_over_them() {
+    let db = Database::new();
+    let mut batch = WriteBatch::new();
+    for n in 0..1000u16 {
+        batch.put(db.counted, &n.to_be_bytes(), b"1");
+    }
+    db.manager.write(&batch, Durability::None).unwrap();
+    assert_eq!(db.count(), 1000);
+    let mut tx = db
+        .manager
+        .begin(IsolationLevel::Snapshot, Access::ReadWrite)
+        .unwrap();
+    tx.put(db.counted, &100u16.to_be_bytes(), b"2").unwrap();
+    let (from, to) = (100u16.to_be_bytes(), 900u16.to_be_bytes());
+    let range = KeyRange {
+        start: from.to_vec(),
+        end: Some(to.to_vec()),
+    };
+    tx.delete_range(db.counted, range).unwrap();
+    tx.put(db.counted, &200u16.to_be_bytes(), b"2").unwrap();
+    tx.put(db.counted, &2000u16.to_be_bytes(), b"2").unwrap();
+    tx.commit(Durability::None).unwrap();
+    assert_eq!(db.count(), 202);
+}
+
+#[test]
+fn concurrent_writers_of_the_same_keys_keep_the_count_exact() {
+    let db = Database::new();
+    std::thread::scope(|scope| {
+        for thread in 0..4u32 {
+            let db = &db;
+            scope.spawn(move || {
+                for step in 0..500u32 {
+                    let key = [(step.wrapping_mul(31).wrapping_add(thread * 7) % 10) as u8];
+                    match (step + thread) % 4 {
+                        0 | 1 => drop(db.manager.put(db.counted, &key, b"1", Durability::None)),
+                        2 => drop(db.manager.delete(db.counted, &key, Durability::None)),
+                        _ => {
+                            let swap =
+                                db.manager
+                                    .run(IsolationLevel::Snapshot, Durability::None, |tx| {
+                                        tx.put(db.counted, &key, b"2")?;
+                                        tx.delete(db.counted, &[key[0] ^ 1])
+                                    });
+                            swap.unwrap();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert!(db.count() <= 10);
+}
+
+#[test]
+fn counted_keyspaces_take_no_values_that_expire() {
+    let db = Database::new();
+    let refused = db
+        .manager
+        .put_expiring(db.counted, b"a", b"1", 5, Durability::None);
+    assert!(refused.unwrap_err().to_string().contains("counted"));
+}

@@ -1,0 +1,7 @@
+//! Tests of transactions from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod count;
+mod database;
+mod script;

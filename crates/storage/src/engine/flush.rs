@@ -36,10 +36,13 @@ impl Inner {
         Ok(true)
     }
 
-    /// Writes a memtable to a new table, which nothing names yet.
+    /// Writes a memtable to a new table, which nothing names yet, and makes it durable.
     fn write_memtable(&self, memtable: &Memtable) -> Result<Vec<AddedTable>> {
         let number = self.new_file_number();
-        let written = self.write_table(number, memtable);
+        let written = self.write_table(number, memtable).and_then(|meta| {
+            self.sync_directory()?;
+            Ok(meta)
+        });
         if written.is_err() {
             self.remove_table_file(number);
         }

@@ -218,6 +218,17 @@ fn syncs_fill_ahead_and_flushes_do_not() {
 }
 
 #[test]
+fn syncs_that_carry_much_do_not_fill_ahead() {
+    let (vfs, security) = setup();
+    let mut log = writer(&vfs, &security);
+    for _ in 0..20 {
+        log.append(1, &[1; 100_000]).unwrap();
+        log.sync().unwrap();
+        assert_eq!(file_bytes(&vfs).len() as u64, log.end());
+    }
+}
+
+#[test]
 fn prefilled_logs_do_not_grow() {
     let (vfs, security) = setup();
     let mut log = writer(&vfs, &security);

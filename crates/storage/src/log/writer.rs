@@ -27,6 +27,10 @@ use crate::error::{Error, Result};
 const FILL_BYTES_MIN: u64 = 64 << 10;
 const FILL_BYTES_MAX: u64 = 1 << 20;
 
+/// Filling ahead pays if this many syncs like the one at hand fit into it. Zeros cost as much to
+/// write as records, so a sync that carries much does better to let the file grow.
+const FILL_SYNCS_MIN: u64 = 16;
+
 /// A buffer that grew beyond this is given back after use.
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
@@ -222,14 +226,19 @@ impl LogWriter {
         if self.synced == self.end() {
             return Ok(None);
         }
+        Ok(Some(self.begin(Goal::Sync {
+            fill: self.fill_bytes(),
+        })))
+    }
+
+    /// How many zeros the sync of what is appended should write behind it.
+    fn fill_bytes(&self) -> u64 {
         let end = self.end();
-        let fill = if end >= self.filled {
-            end.next_power_of_two()
-                .clamp(FILL_BYTES_MIN, FILL_BYTES_MAX)
-        } else {
-            0
-        };
-        Ok(Some(self.begin(Goal::Sync { fill })))
+        let fill = end
+            .next_power_of_two()
+            .clamp(FILL_BYTES_MIN, FILL_BYTES_MAX);
+        let pays = (end - self.synced) * FILL_SYNCS_MIN <= fill;
+        if end >= self.filled && pays { fill } else { 0 }
     }
 
     fn begin(&mut self, goal: Goal) -> Transfer {

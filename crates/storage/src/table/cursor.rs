@@ -85,6 +85,10 @@ struct Window {
     misses: u32,
     /// How much to read at once the next time.
     bytes: u64,
+    #[cfg(test)]
+    filled: usize,
+    #[cfg(test)]
+    fills: usize,
 }
 
 /// Where a cursor comes from when it enters a block.
@@ -242,6 +246,12 @@ impl TableCursor {
         Slice::of_block_ref(block, block.get().value_range(self.entry))
     }
 
+    /// How many blocks the last read-ahead read, and how many there were so far.
+    #[cfg(test)]
+    pub(super) fn window_fill(&self) -> (usize, usize) {
+        (self.window.filled, self.window.fills)
+    }
+
     fn blocks(&self) -> usize {
         self.table.index().blocks()
     }
@@ -365,6 +375,11 @@ impl TableCursor {
         self.table
             .read_sealed(blocks.clone(), &mut self.window.sealed)?;
         self.window.offset = index.location(blocks.start).start;
+        #[cfg(test)]
+        {
+            self.window.filled = blocks.len();
+            self.window.fills += 1;
+        }
         self.window.blocks = blocks;
         self.window.bytes = (bytes * 2).min(bytes_max);
         Ok(())

@@ -490,7 +490,7 @@ pub(super) fn tombstone_order(left: &RangeTombstone, right: &RangeTombstone) -> 
     bounds.then(right.seq.cmp(&left.seq))
 }
 
-fn parse_tombstones(payload: &[u8]) -> Result<Vec<RangeTombstone>, &'static str> {
+pub(super) fn parse_tombstones(payload: &[u8]) -> Result<Vec<RangeTombstone>, &'static str> {
     let mut input = Input(payload);
     let count = input.varint()?;
     let mut tombstones: Vec<RangeTombstone> = Vec::new();

@@ -133,6 +133,24 @@ impl Bump {
         self.used_bytes
     }
 
+    /// As [`Bump::take`], aligned to a cache line.
+    pub(crate) fn take_lines(&mut self, arena: &Arena, bytes: usize) -> NonNull<u8> {
+        let bytes = bytes.next_multiple_of(CHUNK_ALIGN);
+        let padding = self.next.addr().next_multiple_of(CHUNK_ALIGN) - self.next.addr();
+        if padding + bytes <= self.left {
+            self.take(arena, padding);
+        } else {
+            self.abandon();
+        }
+        self.take(arena, bytes)
+    }
+
+    /// Leaves the rest of the chunk unused.
+    fn abandon(&mut self) {
+        self.used_bytes += self.left;
+        self.left = 0;
+    }
+
     /// Uninitialised memory of `bytes` bytes, aligned to [`ALIGN`], valid as long as `arena`. All
     /// calls on one bump must pass the same arena, else a rest may outlive its arena.
     pub(crate) fn take(&mut self, arena: &Arena, bytes: usize) -> NonNull<u8> {
@@ -142,7 +160,7 @@ impl Bump {
             if bytes > self.chunk_bytes / 4 {
                 return arena.chunk(bytes);
             }
-            self.used_bytes += self.left;
+            self.abandon();
             self.left = self.chunk_bytes - HEADER_BYTES;
             self.next = arena.chunk(self.left).as_ptr();
             self.chunk_bytes = (self.chunk_bytes * 2).min(CHUNK_BYTES_MAX);

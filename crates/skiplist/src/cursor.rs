@@ -1,58 +1,80 @@
-//! Walking the list.
+//! Walking the tree.
 
 use std::fmt;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::list::{List, Pinned, SEQ_MAX};
-use crate::node::{NodePtr, Target};
+use crate::entry::{EntryPtr, SEQ_MAX, Target};
+use crate::node::{Goal, LEAF_SLOTS, Leaf, Sorted};
+use crate::reader::Pinned;
+use crate::tree::{FIRST, Tree};
 
-/// A position in the list: on an entry, or on none. Owned, so it can outlive the reader it came
+/// How many entries ahead of a walk are loaded.
+const AHEAD: usize = 4;
+
+/// A position in the tree: on an entry, or on none. Owned, so it can outlive the reader it came
 /// from.
+///
+/// A cursor looks at a leaf once, when it enters it. What is inserted after that into the keys of
+/// the leaf, it does not see before it seeks again.
 #[derive(Clone)]
 pub struct Cursor {
-    list: Arc<List>,
-    /// Null when on no entry.
-    node: NodePtr,
+    tree: Arc<Tree>,
+    /// The current entry, if there is one.
+    entry: Option<EntryPtr>,
+    /// Its place in `order`.
+    place: usize,
+    /// The slots of the leaf when it was entered.
+    order: Sorted<LEAF_SLOTS>,
+    /// A leaf of the tree; `None` before the first seek.
+    leaf: Option<NonNull<Leaf>>,
 }
 
-// SAFETY: the node belongs to the list, which can be shared among threads.
+// SAFETY: leaf and entry belong to the tree, which can be shared among threads.
 unsafe impl Send for Cursor {}
 // SAFETY: as above; shared access to a cursor only reads.
 unsafe impl Sync for Cursor {}
 
 impl Cursor {
-    pub(crate) fn new(list: Arc<List>) -> Self {
+    pub(crate) fn new(tree: Arc<Tree>) -> Self {
         Self {
-            list,
-            node: NodePtr::NULL,
+            tree,
+            entry: None,
+            place: 0,
+            order: Sorted::EMPTY,
+            leaf: None,
         }
     }
 
     /// Whether the cursor is on an entry.
     #[inline]
     pub fn valid(&self) -> bool {
-        !self.node.is_null()
+        self.entry.is_some()
     }
 
     /// Goes to the first entry at or after `(key, seq)`.
     pub fn seek(&mut self, key: &[u8], seq: u64) {
-        self.node = self.list.seek(&Target::new(key, seq));
+        let target = Target { key, seq };
+        let place = self.enter(Goal::At(target), Some(&target));
+        self.go_forward(place);
     }
 
     /// Goes to the last entry whose key is below `key`.
     pub fn seek_before(&mut self, key: &[u8]) {
-        let before = self.list.seek_before(&Target::new(key, SEQ_MAX));
-        self.node = before.unwrap_or(NodePtr::NULL);
+        let target = Target { key, seq: SEQ_MAX };
+        let place = self.enter(Goal::Before(target), Some(&target));
+        self.go_backward(place);
     }
 
     /// Goes to the first entry.
     pub fn seek_to_first(&mut self) {
-        self.node = self.list.first();
+        self.seek(FIRST.key, FIRST.seq);
     }
 
     /// Goes to the last entry.
     pub fn seek_to_last(&mut self) {
-        self.node = self.list.last().unwrap_or(NodePtr::NULL);
+        let place = self.enter(Goal::Last, None);
+        self.go_backward(place);
     }
 
     /// Goes to the next entry.
@@ -62,58 +84,141 @@ impl Cursor {
     /// If the cursor is on no entry. That holds for all functions below.
     #[inline]
     pub fn next(&mut self) {
-        let node = self.on_entry();
-        // SAFETY: the cursor is on a node of its list; every node has a link at level 0.
-        self.node = unsafe { node.next(0) };
+        self.on_entry();
+        self.go_forward(self.place + 1);
     }
 
     /// Goes to the entry before this one.
-    ///
-    /// Entries that were inserted before this call began are not missed: the hint in the node may
-    /// lead too far back, and then the way forward is walked.
     #[inline]
     pub fn prev(&mut self) {
-        let node = self.on_entry();
-        self.node = self.list.before(node).unwrap_or(NodePtr::NULL);
+        self.on_entry();
+        self.go_backward(self.place);
     }
 
     /// The key.
     #[inline]
     pub fn key(&self) -> &[u8] {
-        // SAFETY: the cursor is on a node of its list.
+        // SAFETY: the entry is one of the tree that is held.
         unsafe { self.on_entry().key() }
     }
 
     /// The sequence number.
     #[inline]
     pub fn seq(&self) -> u64 {
-        // SAFETY: the cursor is on a node of its list.
+        // SAFETY: the entry is one of the tree that is held.
         unsafe { self.on_entry().seq() }
     }
 
     /// The kind, as given to [`crate::Writer::insert`].
     #[inline]
     pub fn kind(&self) -> u8 {
-        // SAFETY: the cursor is on a node of its list.
+        // SAFETY: the entry is one of the tree that is held.
         unsafe { self.on_entry().kind() }
     }
 
     /// The value.
     #[inline]
     pub fn value(&self) -> &[u8] {
-        // SAFETY: the cursor is on a node of its list.
+        // SAFETY: the entry is one of the tree that is held.
         unsafe { self.on_entry().value() }
     }
 
     /// The value, independent of the cursor.
     pub fn pin_value(&self) -> Pinned {
-        Pinned::new(Arc::clone(&self.list), self.on_entry())
+        Pinned::new(Arc::clone(&self.tree), self.on_entry())
     }
 
     #[inline]
-    fn on_entry(&self) -> NodePtr {
-        assert!(self.valid(), "the cursor is on no entry");
-        self.node
+    fn on_entry(&self) -> EntryPtr {
+        self.entry.expect("the cursor is on no entry")
+    }
+
+    /// Enters a leaf. Returns the place of the first entry at or after the target; behind the last
+    /// one if there is no target.
+    fn enter(&mut self, goal: Goal<'_>, target: Option<&Target<'_>>) -> usize {
+        let leaf = self.tree.leaf(goal);
+        self.order = leaf.sorted(leaf.state());
+        self.leaf = Some(NonNull::from(leaf));
+        let end = self.order.len();
+        let place = target.map_or(end, |target| leaf.lower_bound(&self.order, target));
+        (0..AHEAD).for_each(|step| self.prefetch(place + step));
+        place
+    }
+
+    /// Goes to the entry at `place`, or to the first behind the leaf if there is none.
+    #[inline]
+    fn go_forward(&mut self, place: usize) {
+        match self.order.get(place) {
+            Some(slot) => self.stand(place, slot),
+            None => self.leave_forward(),
+        }
+        self.prefetch(self.place + AHEAD);
+    }
+
+    /// Goes to the entry before `place`, or to the last before the leaf if there is none.
+    #[inline]
+    fn go_backward(&mut self, place: usize) {
+        let before = place.wrapping_sub(1);
+        match self.order.get(before) {
+            Some(slot) => self.stand(before, slot),
+            None => self.leave_backward(),
+        }
+        self.prefetch(self.place.wrapping_sub(AHEAD));
+    }
+
+    #[inline]
+    fn stand(&mut self, place: usize, slot: usize) {
+        self.place = place;
+        self.entry = self.leaf().map(|leaf| leaf.entry(slot));
+    }
+
+    /// Goes to the first entry from the leaf's upper bound on.
+    ///
+    /// Leaves may be empty, but not many in a row: only one that was just made can be.
+    #[inline(never)]
+    fn leave_forward(&mut self) {
+        self.entry = None;
+        while let Some(high) = self.leaf().and_then(|leaf| leaf.bounds.high) {
+            // SAFETY: bounds belong to the tree that is held.
+            let high = unsafe { high.target() };
+            let place = self.enter(Goal::At(high), Some(&high));
+            if let Some(slot) = self.order.get(place) {
+                return self.stand(place, slot);
+            }
+        }
+    }
+
+    /// Goes to the last entry before the leaf's lower bound.
+    ///
+    /// NB: while its writer splits a leaf the lower half may not have a leaf of its own yet. What
+    /// is before the upper half is then still in the full leaf, with the upper half behind it.
+    #[inline(never)]
+    fn leave_backward(&mut self) {
+        self.entry = None;
+        while let Some(low) = self.leaf().and_then(|leaf| leaf.bounds.low) {
+            // SAFETY: bounds belong to the tree that is held.
+            let low = unsafe { low.target() };
+            let before = self.enter(Goal::Before(low), Some(&low)).wrapping_sub(1);
+            if let Some(slot) = self.order.get(before) {
+                return self.stand(before, slot);
+            }
+        }
+    }
+
+    #[inline]
+    fn leaf(&self) -> Option<&Leaf> {
+        // SAFETY: the leaf is one of the tree that is held.
+        self.leaf.map(|leaf| unsafe { leaf.as_ref() })
+    }
+
+    /// Loads an entry that a walk will get to soon.
+    #[inline]
+    fn prefetch(&self, place: usize) {
+        if let Some(slot) = self.order.get(place)
+            && let Some(leaf) = self.leaf()
+        {
+            leaf.entry(slot).prefetch();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   leader of a commit group                    any thread
-//!   MemtableWriter ---- insert -----> skip list <---- get, cursor ---- Memtable
+//!   MemtableWriter ---- insert ------> entries <----- get, cursor ---- Memtable
 //!                  -- delete_range -> History   <---- covering -------
 //! ```
 //!

@@ -38,8 +38,8 @@ fn spawn(body: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     thread::spawn(body)
 }
 
-fn run(check: fn(&Reader, &Shared, &mut u64)) {
-    let (writer, reader) = rustdb_skiplist::new();
+fn run(insert: fn(&mut Writer, u64), check: fn(&Reader, &Shared, &mut u64)) {
+    let (mut writer, reader) = rustdb_skiplist::new();
     let shared = Arc::new(Shared {
         published: AtomicU64::new(0),
         done: AtomicBool::new(false),
@@ -56,18 +56,18 @@ fn run(check: fn(&Reader, &Shared, &mut u64)) {
             })
         })
         .collect();
-    write_all(writer, &shared);
+    for n in 1..=ENTRIES {
+        insert(&mut writer, n);
+        shared.published.store(n, Ordering::Release);
+    }
+    shared.done.store(true, Ordering::Release);
     for reader in readers {
         reader.join().expect("a reader found nothing wrong");
     }
 }
 
-fn write_all(mut writer: Writer, shared: &Shared) {
-    for n in 1..=ENTRIES {
-        writer.insert(&key(n), n, (n % 5) as u8, &value(n));
-        shared.published.store(n, Ordering::Release);
-    }
-    shared.done.store(true, Ordering::Release);
+fn insert_shuffled(writer: &mut Writer, n: u64) {
+    writer.insert(&key(n), n, (n % 5) as u8, &value(n));
 }
 
 fn draw(random: &mut u64, below: u64) -> u64 {
@@ -79,7 +79,7 @@ fn draw(random: &mut u64, below: u64) -> u64 {
 
 #[test]
 fn published_entries_are_found() {
-    run(|reader, shared, random| {
+    run(insert_shuffled, |reader, shared, random| {
         let published = shared.published.load(Ordering::Acquire);
         for _ in 0..100 {
             let n = 1 + draw(random, published);
@@ -137,8 +137,38 @@ fn walks_see_all_published_entries_in_order() {
         assert_eq!(seen.len(), expected);
     }
 
-    run(|reader, shared, random| {
+    run(insert_shuffled, |reader, shared, random| {
         walk(reader, shared, random, true);
         walk(reader, shared, random, false);
+    });
+}
+
+/// Few keys, so that nodes fill with versions and split between them.
+const HOT_KEYS: u64 = 7;
+
+fn hot_key(n: u64) -> [u8; 2] {
+    [b'h', (n % HOT_KEYS) as u8]
+}
+
+#[test]
+fn readers_find_the_newest_published_version() {
+    let insert = |writer: &mut Writer, n| writer.insert(&hot_key(n), n, 2, &n.to_be_bytes());
+    run(insert, |reader, shared, random| {
+        let published = shared.published.load(Ordering::Acquire);
+        for _ in 0..20 {
+            let at = 1 + draw(random, published);
+            if at > published {
+                continue;
+            }
+            for n in at.saturating_sub(HOT_KEYS - 1).max(1)..=at {
+                let found = reader.get(&hot_key(n), at).expect("published");
+                assert_eq!((found.seq(), found.value()), (n, &n.to_be_bytes()[..]));
+                let mut cursor = reader.cursor();
+                cursor.seek(&hot_key(n), at);
+                assert_eq!((cursor.key(), cursor.seq()), (&hot_key(n)[..], n));
+                cursor.seek_before(&[b'h', (n % HOT_KEYS) as u8 + 1]);
+                assert!(!cursor.valid() || cursor.key() <= &hot_key(n)[..]);
+            }
+        }
     });
 }

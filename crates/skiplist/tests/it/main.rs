@@ -1,4 +1,4 @@
-//! The list against a model, and with readers on other threads.
+//! The tree against a model, and with readers on other threads.
 
 mod concurrent;
 mod model;

@@ -1,4 +1,7 @@
-//! Everything a list answers, compared with a sorted vector.
+//! Everything the tree answers, compared with a sorted vector.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use rustdb_skiplist::{Cursor, Reader, SEQ_MAX, Writer};
@@ -43,11 +46,11 @@ fn entry() -> impl Strategy<Value = Entry> {
     })
 }
 
-/// Sorts as the list promises: key ascending, sequence descending, later inserts first.
+/// What the tree holds: key ascending, sequence descending, of equal ones the last inserted.
 fn sorted(entries: &[Entry]) -> Vec<Entry> {
-    let mut sorted: Vec<Entry> = entries.iter().rev().cloned().collect();
-    sorted.sort_by(|a, b| a.key.cmp(&b.key).then(b.seq.cmp(&a.seq)));
-    sorted
+    let order = |e: &Entry| (e.key.clone(), Reverse(e.seq));
+    let map: BTreeMap<_, _> = entries.iter().map(|e| (order(e), e.clone())).collect();
+    map.into_values().collect()
 }
 
 fn fill(entries: &[Entry]) -> (Writer, Reader) {
@@ -74,7 +77,7 @@ proptest! {
     fn walks_visit_all_entries_in_order(entries in prop::collection::vec(entry(), 0..ENTRIES)) {
         let expected = sorted(&entries);
         let (_writer, reader) = fill(&entries);
-        prop_assert_eq!(reader.len(), entries.len());
+        prop_assert_eq!(reader.len(), expected.len());
 
         let mut cursor = reader.cursor();
         prop_assert!(!cursor.valid());
@@ -104,7 +107,7 @@ proptest! {
         for (key, seq) in &probes {
             let at = expected
                 .iter()
-                .position(|e| (&e.key, std::cmp::Reverse(e.seq)) >= (key, std::cmp::Reverse(*seq)));
+                .position(|e| (&e.key, Reverse(e.seq)) >= (key, Reverse(*seq)));
             cursor.seek(key, *seq);
             prop_assert_eq!(current(&cursor), at.map(|i| expected[i].clone()));
 
@@ -121,12 +124,101 @@ proptest! {
     }
 }
 
+/// Compares a walk in either direction, and a point read of each entry.
+fn check_all(entries: &[Entry]) {
+    let expected = sorted(entries);
+    let (_writer, reader) = fill(entries);
+    let mut cursor = reader.cursor();
+    cursor.seek_to_first();
+    for e in &expected {
+        assert_eq!(current(&cursor).as_ref(), Some(e));
+        assert_eq!(
+            reader.get(&e.key, e.seq).expect("inserted").value(),
+            e.value
+        );
+        cursor.next();
+    }
+    assert!(!cursor.valid());
+    cursor.seek_to_last();
+    for e in expected.iter().rev() {
+        assert_eq!(current(&cursor).as_ref(), Some(e));
+        cursor.prev();
+    }
+    assert!(!cursor.valid());
+    assert_eq!(reader.len(), expected.len());
+}
+
+/// Enough for three levels of nodes.
+const MANY: u64 = if cfg!(miri) { 150 } else { 40_000 };
+
+fn numbered(key: u64, seq: u64) -> Entry {
+    let (key, value) = (
+        key.to_be_bytes().to_vec(),
+        format!("{key}@{seq}").into_bytes(),
+    );
+    Entry {
+        key,
+        seq,
+        kind: 2,
+        value,
+    }
+}
+
+#[test]
+fn keys_may_come_in_any_order() {
+    let shuffled = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    let entries: Vec<_> = (0..MANY).map(|n| numbered(shuffled(n), n % 3)).collect();
+    check_all(&entries);
+    let entries: Vec<_> = (0..MANY).map(|n| numbered(n, 1)).collect();
+    check_all(&entries);
+    let entries: Vec<_> = (0..MANY).rev().map(|n| numbered(n, 1)).collect();
+    check_all(&entries);
+}
+
+#[test]
+fn versions_of_a_key_may_fill_many_nodes() {
+    let versions = (1..MANY).map(|seq| numbered(5, seq));
+    let others = (0..20).map(|key| numbered(key, 7));
+    let entries: Vec<_> = versions.chain(others).collect();
+    check_all(&entries);
+    let (_writer, reader) = fill(&entries);
+    let key = 5u64.to_be_bytes();
+    assert_eq!(reader.get(&key, SEQ_MAX).expect("inserted").seq(), MANY - 1);
+    assert!(reader.get(&key, 0).is_none());
+    // The same, older versions last.
+    let entries: Vec<_> = entries.into_iter().rev().collect();
+    check_all(&entries);
+}
+
+#[test]
+fn versions_that_are_missing_give_the_next_older_one() {
+    let entries: Vec<_> = (1..MANY).map(|n| numbered(5, 10 * n)).collect();
+    let (_writer, reader) = fill(&entries);
+    for n in 1..MANY {
+        let found = reader
+            .get(&5u64.to_be_bytes(), 10 * n + 9)
+            .expect("an older version");
+        assert_eq!(found.seq(), 10 * n);
+    }
+}
+
+#[test]
+fn an_entry_takes_the_place_of_an_equal_one() {
+    let entries: Vec<_> = (0..MANY)
+        .map(|n| Entry {
+            value: n.to_be_bytes().to_vec(),
+            ..numbered(n * 7 % 100, n * 3 % 7)
+        })
+        .collect();
+    check_all(&entries);
+}
+
 #[test]
 fn runs_of_neighbours_go_in_either_order() {
     let count: u32 = if cfg!(miri) { 60 } else { 5_000 };
     let (mut writer, reader) = rustdb_skiplist::new();
     let key = |run: u32, n: u32| [run.to_be_bytes(), n.to_be_bytes()].concat();
-    // Two ascending runs in turn, then a descending one: the splice helps or is of no use.
+    // Two ascending runs in turn, then a descending one.
     for n in 0..count {
         writer.insert(&key(n % 2, n), 1, 2, b"");
     }

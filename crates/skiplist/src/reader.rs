@@ -1,0 +1,167 @@
+//! Handles for reading.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::cursor::Cursor;
+use crate::entry::{EntryPtr, SEQ_MAX, Target};
+use crate::tree::Tree;
+
+/// A handle for reading; clones share the tree.
+#[derive(Clone)]
+pub struct Reader {
+    tree: Arc<Tree>,
+}
+
+impl Reader {
+    pub(crate) fn new(tree: Arc<Tree>) -> Self {
+        Self { tree }
+    }
+
+    /// The newest entry of `key` that is not newer than `seq`.
+    #[inline]
+    pub fn get(&self, key: &[u8], seq: u64) -> Option<EntryRef<'_>> {
+        let entry = self.tree.get(Target { key, seq })?;
+        Some(EntryRef {
+            tree: &self.tree,
+            entry,
+        })
+    }
+
+    /// A cursor on no entry.
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(Arc::clone(&self.tree))
+    }
+
+    /// Roughly how many entries have keys in `[lower, upper)`. Exact if there are few.
+    pub fn approximate_count(&self, lower: &[u8], upper: &[u8]) -> usize {
+        const FEW: usize = 128;
+        let mut cursor = self.cursor();
+        cursor.seek(lower, SEQ_MAX);
+        for count in 0..FEW {
+            if !cursor.valid() || cursor.key() >= upper {
+                return count;
+            }
+            cursor.next();
+        }
+        let [lower, upper] = [lower, upper].map(|key| Target { key, seq: SEQ_MAX });
+        let part = self.tree.part_before(upper) - self.tree.part_before(lower);
+        FEW.max((part * self.len() as f64) as usize)
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.tree.entries()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that entries take, with their overhead.
+    pub fn used_bytes(&self) -> usize {
+        self.tree.used_bytes()
+    }
+
+    /// Bytes taken from the system; above [`Reader::used_bytes`] by the free rest of a chunk.
+    pub fn memory_bytes(&self) -> usize {
+        self.tree.arena().reserved_bytes()
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("len", &self.len())
+            .field("memory_bytes", &self.memory_bytes())
+            .finish()
+    }
+}
+
+/// An entry that was found, borrowed from a [`Reader`].
+#[derive(Clone, Copy)]
+pub struct EntryRef<'a> {
+    tree: &'a Arc<Tree>,
+    entry: EntryPtr,
+}
+
+// SAFETY: the entry is immutable memory of the tree, which can be shared among threads.
+unsafe impl Send for EntryRef<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for EntryRef<'_> {}
+
+impl<'a> EntryRef<'a> {
+    /// The sequence number.
+    #[inline]
+    pub fn seq(&self) -> u64 {
+        // SAFETY: the entry is one of the tree that is borrowed.
+        unsafe { self.entry.seq() }
+    }
+
+    /// The kind, as given to [`crate::Writer::insert`].
+    #[inline]
+    pub fn kind(&self) -> u8 {
+        // SAFETY: the entry is one of the tree that is borrowed.
+        unsafe { self.entry.kind() }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> &'a [u8] {
+        // SAFETY: the entry is one of the tree that is borrowed for `'a`.
+        unsafe { self.entry.value() }
+    }
+
+    /// The value, independent of the reader.
+    pub fn pin(&self) -> Pinned {
+        Pinned::new(Arc::clone(self.tree), self.entry)
+    }
+}
+
+impl fmt::Debug for EntryRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntryRef")
+            .field("seq", &self.seq())
+            .field("kind", &self.kind())
+            .field("value", &self.value())
+            .finish()
+    }
+}
+
+/// A value that keeps the memory of its tree alive. Two words, so that it fits a small enum.
+#[derive(Clone)]
+pub struct Pinned {
+    /// Held for the entry.
+    _tree: Arc<Tree>,
+    entry: EntryPtr,
+}
+
+// SAFETY: the entry is immutable memory of the tree, which can be shared among threads.
+unsafe impl Send for Pinned {}
+// SAFETY: as above.
+unsafe impl Sync for Pinned {}
+
+impl Pinned {
+    /// `entry` must be one of `tree`.
+    pub(crate) fn new(tree: Arc<Tree>, entry: EntryPtr) -> Self {
+        Self { _tree: tree, entry }
+    }
+}
+
+impl Deref for Pinned {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the entry is one of the tree that is held.
+        unsafe { self.entry.value() }
+    }
+}
+
+impl fmt::Debug for Pinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

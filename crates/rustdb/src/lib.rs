@@ -1,1 +1,60 @@
-//! An embeddable, transactional database in one directory.
+//! RustDB: an embeddable, transactional database in one directory.
+//!
+//! ```
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("db");
+//! use rustdb::Database;
+//!
+//! let db = Database::open(&path)?;
+//! db.put("planet:3", "Earth")?;
+//! assert_eq!(db.get("planet:3")?.as_deref(), Some(&b"Earth"[..]));
+//!
+//! // All or nothing, run again if another transaction was first.
+//! let moons = db.keyspace("moons")?;
+//! db.transaction(|tx| {
+//!     tx.put("planet:4", "Mars")?;
+//!     tx.keyspace(&moons).put("Phobos", "planet:4")?;
+//!     Ok(())
+//! })?;
+//!
+//! for entry in db.prefix("planet:") {
+//!     let (key, value) = entry?;
+//!     println!("{} = {}", String::from_utf8_lossy(&key), String::from_utf8_lossy(&value));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A [`Database`] is a handle: clone it and use it from any thread. What is acknowledged is on
+//! disk ([`Durability::Sync`] is the default), transactions see a snapshot, readers and writers
+//! do not wait for each other.
+//!
+//! Start at [`Database`]; [`Keyspace`] has everything that can be done with keys;
+//! [`Transaction`] and [`Snapshot`] are the two ways to see several keys at one moment;
+//! [`Options`] says what can be chosen.
+
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "tokio")]
+pub mod aio;
+mod batch;
+pub mod compat;
+mod database;
+mod error;
+mod iter;
+mod keyspace;
+mod options;
+mod snapshot;
+mod transaction;
+
+pub use batch::WriteBatch;
+pub use database::Database;
+pub use error::{Error, ErrorKind, Result};
+pub use iter::{Entry, Iter};
+pub use keyspace::{Keyspace, Swapped};
+pub use options::{Compression, Encryption, KeyspaceOptions, Options};
+pub use rustdb_crypto as crypto;
+pub use rustdb_storage::engine::{Durability, EngineStats as Stats, Latencies, LevelStats};
+pub use rustdb_storage::slice::Slice;
+pub use rustdb_txn::IsolationLevel;
+pub use snapshot::Snapshot;
+pub use transaction::{Savepoint, Transaction, TransactionIter, TransactionKeyspace};

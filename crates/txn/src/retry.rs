@@ -50,15 +50,30 @@ impl TransactionManager {
         durability: Durability,
         mut body: impl FnMut(&mut Transaction) -> Result<T, E>,
     ) -> Result<(SequenceNumber, T), E> {
+        self.run_owned(isolation, durability, |mut transaction| {
+            let result = body(&mut transaction);
+            (transaction, result)
+        })
+    }
+
+    /// As [`TransactionManager::run`], for a body that wraps the transaction: it gets it and gives
+    /// it back. Returns the commit as well.
+    pub fn run_owned<T, E: Retryable>(
+        &self,
+        isolation: IsolationLevel,
+        durability: Durability,
+        mut body: impl FnMut(Transaction) -> (Transaction, Result<T, E>),
+    ) -> Result<(SequenceNumber, T), E> {
         let mut attempt = 0;
         let mut needs_watch = false;
         loop {
             attempt += 1;
-            let mut transaction = match needs_watch {
+            let transaction = match needs_watch {
                 true => Transaction::begin_watching(self.shared_arc().clone(), isolation)?,
                 false => self.begin(isolation, Access::ReadWrite)?,
             };
-            let outcome = body(&mut transaction).and_then(|result| {
+            let (transaction, result) = body(transaction);
+            let outcome = result.and_then(|result| {
                 let sequence = transaction.commit(durability)?;
                 Ok((sequence, result))
             });

@@ -1,0 +1,178 @@
+//! Errors as a caller sees them: what can be done about it, in words, and why.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustdb_storage::error::Error as StorageError;
+use rustdb_txn::{Error as TransactionError, LockError, Retryable};
+
+/// The result of an operation on a database.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Another transaction got there first. Run the transaction again;
+    /// [`Database::transaction`](crate::Database::transaction) does.
+    Conflict,
+    /// Two transactions waited for each other; this one was chosen to give way. Run it again.
+    Deadlock,
+    /// A lock or a free place was not to be had in the time allowed. Try again later.
+    Busy,
+    /// The call breaks a documented rule. Fix the call.
+    InvalidArgument,
+    /// There is no keyspace, savepoint or database of that name.
+    NotFound,
+    /// There is a keyspace or database of that name already.
+    AlreadyExists,
+    /// Another process has the database open. Close it there, or open it read-only.
+    Locked,
+    /// The directory is not a database that this build can open with these options.
+    Unsupported,
+    /// The database was opened read-only.
+    ReadOnly,
+    /// The disk is full. Deletes still work; writes resume when there is space.
+    NoSpace,
+    /// The handle was closed, or the transaction has ended.
+    Closed,
+    /// Writing stopped after a failure of the disk. Reopen the database.
+    Poisoned,
+    /// A file is damaged. Restore a backup, or use `repair`.
+    Corruption,
+    /// The operating system refused an operation.
+    Io,
+}
+
+/// An error: its kind, a message for people, often a hint, and the cause.
+#[derive(Clone)]
+pub struct Error(Box<Parts>);
+
+#[derive(Clone)]
+struct Parts {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<&'static str>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with a message.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            kind,
+            message: message.into(),
+            hint: hint_of(kind),
+            source: None,
+        }))
+    }
+
+    fn with_source(
+        kind: ErrorKind,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        let mut error = Self::new(kind, source.to_string());
+        error.0.source = Some(Arc::new(source));
+        error
+    }
+
+    /// What can be done about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What happened, in one line.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to try, if there is something to try.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint
+    }
+
+    /// Whether running the same transaction again may succeed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::Conflict | ErrorKind::Deadlock | ErrorKind::Busy
+        )
+    }
+}
+
+fn hint_of(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Conflict | ErrorKind::Deadlock => Some("run the transaction again"),
+        ErrorKind::Locked => Some("close it there, or open it read-only"),
+        ErrorKind::Poisoned => Some("reopen the database; no acknowledged commit is lost"),
+        ErrorKind::Corruption => Some("restore a backup, or try `repair`"),
+        ErrorKind::NoSpace => Some("free some space; deletes still work"),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.0.kind, self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<TransactionError> for Error {
+    fn from(error: TransactionError) -> Self {
+        let kind = match &error {
+            TransactionError::Storage(error) => return error.clone().into(),
+            TransactionError::Conflict(_) => ErrorKind::Conflict,
+            TransactionError::Lock(LockError::Deadlock) => ErrorKind::Deadlock,
+            TransactionError::Lock(
+                LockError::Timeout
+                | LockError::NotAvailable
+                | LockError::Cancelled
+                | LockError::TooMany(_),
+            ) => ErrorKind::Busy,
+            TransactionError::NoSuchSavepoint => ErrorKind::NotFound,
+            TransactionError::ReadOnly => ErrorKind::ReadOnly,
+            TransactionError::InvalidArgument(_) => ErrorKind::InvalidArgument,
+        };
+        Self::with_source(kind, error)
+    }
+}
+
+impl Retryable for Error {
+    fn transaction_error(&self) -> Option<&TransactionError> {
+        let source: &(dyn std::error::Error + 'static) = self.0.source.as_deref()?;
+        source.downcast_ref()
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        let kind = match &error {
+            StorageError::Io { .. } => ErrorKind::Io,
+            StorageError::Corruption(_) => ErrorKind::Corruption,
+            StorageError::Locked { .. } => ErrorKind::Locked,
+            StorageError::Unsupported(_) => ErrorKind::Unsupported,
+            StorageError::InvalidArgument(_) => ErrorKind::InvalidArgument,
+            StorageError::NoSuchKeyspace(_) => ErrorKind::NotFound,
+            StorageError::KeyspaceExists(_) => ErrorKind::AlreadyExists,
+            StorageError::Rejected(_) => ErrorKind::Conflict,
+            StorageError::NoSpace { .. } => ErrorKind::NoSpace,
+            StorageError::ReadOnly => ErrorKind::ReadOnly,
+            StorageError::Poisoned(_) => ErrorKind::Poisoned,
+            StorageError::Busy => ErrorKind::Busy,
+            StorageError::Closed => ErrorKind::Closed,
+        };
+        Self::with_source(kind, error)
+    }
+}

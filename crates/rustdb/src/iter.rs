@@ -1,0 +1,154 @@
+//! Iteration outside of transactions.
+
+use std::fmt;
+use std::ops::Bound;
+
+use rustdb_storage::engine::{Bounds, Engine, EngineIter, ReadAt, Snapshot as EngineSnapshot};
+use rustdb_storage::key::KeyspaceId;
+use rustdb_storage::slice::Slice;
+
+use crate::error::Result;
+
+/// A key and its value.
+pub type Entry = (Slice, Slice);
+
+/// Walks over entries in key order, from either end, as of one moment.
+///
+/// An error ends the walk after it has been returned.
+pub struct Iter {
+    source: Source,
+    front: Option<EngineIter>,
+    back: Option<EngineIter>,
+    /// The last keys given out at either end; past each other, the walk is over.
+    front_key: Option<Slice>,
+    back_key: Option<Slice>,
+    is_over: bool,
+}
+
+struct Source {
+    engine: Engine,
+    keyspace: KeyspaceId,
+    bounds: Bounds,
+    snapshot: EngineSnapshot,
+}
+
+impl Source {
+    fn open(&self) -> Result<EngineIter> {
+        let at = ReadAt::Snapshot(&self.snapshot);
+        Ok(self.engine.iter(self.keyspace, self.bounds.clone(), at)?)
+    }
+}
+
+impl Iter {
+    pub(crate) fn new(
+        engine: &Engine,
+        keyspace: KeyspaceId,
+        bounds: Bounds,
+        snapshot: EngineSnapshot,
+    ) -> Self {
+        let source = Source {
+            engine: engine.clone(),
+            keyspace,
+            bounds,
+            snapshot,
+        };
+        Self {
+            source,
+            front: None,
+            back: None,
+            front_key: None,
+            back_key: None,
+            is_over: false,
+        }
+    }
+
+    fn step_front(&mut self) -> Result<Option<Entry>> {
+        let front = match &mut self.front {
+            Some(front) => front,
+            none => none.insert(self.source.open()?),
+        };
+        if !front.advance()? {
+            return Ok(None);
+        }
+        if self
+            .back_key
+            .as_ref()
+            .is_some_and(|back| front.key() >= &**back)
+        {
+            return Ok(None);
+        }
+        let key = Slice::copy_from(front.key());
+        self.front_key = Some(key.clone());
+        Ok(Some((key, front.value()?)))
+    }
+
+    fn step_back(&mut self) -> Result<Option<Entry>> {
+        let back = match &mut self.back {
+            Some(back) => back,
+            none => none.insert(self.source.open()?),
+        };
+        if !back.retreat()? {
+            return Ok(None);
+        }
+        if self
+            .front_key
+            .as_ref()
+            .is_some_and(|front| back.key() <= &**front)
+        {
+            return Ok(None);
+        }
+        let key = Slice::copy_from(back.key());
+        self.back_key = Some(key.clone());
+        Ok(Some((key, back.value()?)))
+    }
+
+    fn end(&mut self, step: Result<Option<Entry>>) -> Option<Result<Entry>> {
+        let item = step.transpose();
+        if !matches!(item, Some(Ok(_))) {
+            self.is_over = true;
+            (self.front, self.back) = (None, None);
+        }
+        item
+    }
+}
+
+impl Iterator for Iter {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let step = self.step_front();
+        self.end(step)
+    }
+}
+
+impl DoubleEndedIterator for Iter {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let step = self.step_back();
+        self.end(step)
+    }
+}
+
+impl std::iter::FusedIterator for Iter {}
+
+impl fmt::Debug for Iter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter")
+            .field("bounds", &self.source.bounds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Owned bounds of a range of keys.
+pub(crate) fn bounds_of<K: AsRef<[u8]>>(range: &impl std::ops::RangeBounds<K>) -> Bounds {
+    let owned = |bound: Bound<&K>| bound.map(|key| key.as_ref().to_vec());
+    Bounds {
+        lower: owned(range.start_bound()),
+        upper: owned(range.end_bound()),
+    }
+}

@@ -1,0 +1,158 @@
+//! What can be chosen when a database or a keyspace is created or opened.
+
+use std::time::Duration;
+
+use rustdb_storage::codec::Codec;
+use rustdb_storage::engine::{Durability, EngineOptions};
+use rustdb_vfs::VfsRef;
+
+pub use rustdb_storage::keyring::Encryption;
+
+/// How blocks are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// LZ4: fast both ways.
+    #[default]
+    Lz4,
+    /// Snappy: about as LZ4; for those who are used to it.
+    Snappy,
+    /// Zstandard: smaller and slower; for cold data.
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+impl Compression {
+    pub(crate) fn codec(self) -> Codec {
+        match self {
+            Compression::None => Codec::None,
+            Compression::Lz4 => Codec::Lz4,
+            Compression::Snappy => Codec::Snappy,
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => Codec::Zstd,
+        }
+    }
+}
+
+/// Options of [`Database::open_with`](crate::Database::open_with).
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// use rustdb::{Database, Durability, Options};
+///
+/// let options = Options { cache_bytes: 64 << 20, durability: Durability::Buffered, ..Options::default() };
+/// let db = Database::open_with(directory.path().join("db"), options)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Create the database if the directory is missing or empty. On by default.
+    pub create: bool,
+    /// Refuse a database that exists.
+    pub create_new: bool,
+    /// Open for reading only: nothing in the directory changes, and other readers may have it
+    /// open too.
+    pub read_only: bool,
+    /// How durable a write is when it returns, where the call does not say.
+    pub durability: Durability,
+    /// Memory for blocks, indexes and filters.
+    pub cache_bytes: usize,
+    /// Memory that takes writes before they are flushed to a table. Up to four times as much is
+    /// in use while flushes lag behind.
+    pub write_buffer_bytes: usize,
+    /// Memory for the writes of one transaction; a larger transaction goes to sorted files.
+    pub transaction_bytes: usize,
+    /// Values of this size and more are kept apart from the keys, in value files.
+    pub large_value_bytes: usize,
+    /// Compression of all but the youngest levels.
+    pub compression: Compression,
+    /// Threads that compact. Zero leaves it to [`Database::compact`](crate::Database::compact).
+    pub compaction_threads: usize,
+    /// Table files held open.
+    pub open_files_max: usize,
+    /// Free disk space that writes leave alone.
+    pub reserve_bytes: u64,
+    /// How long a write waits for a key that a transaction has locked.
+    pub lock_timeout: Duration,
+    /// Encryption at rest: the key, and the cipher of a new database. Off by default.
+    pub encryption: Option<Encryption>,
+    /// The file system, clock and threads to use instead of the system's.
+    #[doc(hidden)]
+    pub vfs: Option<VfsRef>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let engine = EngineOptions::default();
+        Self {
+            create: true,
+            create_new: false,
+            read_only: false,
+            durability: Durability::Sync,
+            cache_bytes: engine.cache_bytes,
+            write_buffer_bytes: engine.memtable_bytes,
+            transaction_bytes: 32 << 20,
+            large_value_bytes: engine.value_threshold,
+            compression: Compression::Lz4,
+            compaction_threads: engine.compaction_threads,
+            open_files_max: engine.open_files_max,
+            reserve_bytes: engine.reserve_bytes,
+            lock_timeout: Duration::from_secs(10),
+            encryption: None,
+            vfs: None,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn engine(&self) -> EngineOptions {
+        EngineOptions {
+            create: self.create,
+            create_new: self.create_new,
+            read_only: self.read_only,
+            cache_bytes: self.cache_bytes,
+            memtable_bytes: self.write_buffer_bytes,
+            value_threshold: self.large_value_bytes,
+            compression: vec![Codec::None, Codec::None, self.compression.codec()],
+            compaction_threads: self.compaction_threads,
+            open_files_max: self.open_files_max,
+            reserve_bytes: self.reserve_bytes,
+            encryption: self.encryption.clone(),
+            ..EngineOptions::default()
+        }
+    }
+}
+
+/// Options of a new keyspace; see [`Database::create_keyspace`](crate::Database::create_keyspace).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyspaceOptions {
+    /// Keep an exact count, so that [`Keyspace::len`](crate::Keyspace::len) takes no time. Writes
+    /// then look whether their key exists, and keys cannot expire.
+    pub counted: bool,
+    /// Compression at all levels, instead of the database's.
+    pub compression: Option<Compression>,
+    /// Keep filters, so that looking for a missing key rarely reads from disk. On by default.
+    pub filter: bool,
+}
+
+impl Default for KeyspaceOptions {
+    fn default() -> Self {
+        Self {
+            counted: false,
+            compression: None,
+            filter: true,
+        }
+    }
+}
+
+impl KeyspaceOptions {
+    pub(crate) fn engine(&self) -> rustdb_storage::engine::KeyspaceOptions {
+        rustdb_storage::engine::KeyspaceOptions {
+            counted: self.counted,
+            compression: self.compression.map(Compression::codec),
+            filter: self.filter,
+        }
+    }
+}

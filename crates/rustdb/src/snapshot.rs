@@ -1,0 +1,85 @@
+//! Snapshots.
+
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use rustdb_storage::engine::{Bounds, ReadAt, Snapshot as EngineSnapshot};
+use rustdb_storage::slice::Slice;
+
+use crate::database::Inner;
+use crate::error::Result;
+use crate::iter::{Iter, bounds_of};
+use crate::keyspace::Keyspace;
+
+/// The database as it was at one moment, for as long as the snapshot or a clone of it lives.
+///
+/// Costs next to nothing to take. While it lives, versions it sees are not collected.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// db.put("k", "old")?;
+/// let snapshot = db.snapshot();
+/// db.put("k", "new")?;
+/// assert_eq!(snapshot.get(&db.default_keyspace(), "k")?.as_deref(), Some(&b"old"[..]));
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    inner: Arc<Inner>,
+    snapshot: EngineSnapshot,
+}
+
+impl Snapshot {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        let snapshot = inner.engine().snapshot();
+        Self { inner, snapshot }
+    }
+
+    /// The number of the newest commit it sees.
+    pub fn sequence(&self) -> u64 {
+        self.snapshot.sequence()
+    }
+
+    /// The value of a key.
+    pub fn get(&self, keyspace: &Keyspace, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
+        let at = ReadAt::Snapshot(&self.snapshot);
+        Ok(self.inner.engine().get(keyspace.id(), key.as_ref(), at)?)
+    }
+
+    /// All entries of a keyspace.
+    pub fn iter(&self, keyspace: &Keyspace) -> Iter {
+        self.scan(keyspace, Bounds::all())
+    }
+
+    /// The entries of a range of keys.
+    pub fn range<K: AsRef<[u8]>>(&self, keyspace: &Keyspace, range: impl RangeBounds<K>) -> Iter {
+        self.scan(keyspace, bounds_of(&range))
+    }
+
+    /// The entries whose keys begin with `prefix`.
+    pub fn prefix(&self, keyspace: &Keyspace, prefix: impl AsRef<[u8]>) -> Iter {
+        self.scan(keyspace, Bounds::prefix(prefix.as_ref()))
+    }
+
+    /// The number of keys: at once for a counted keyspace, by a scan for others.
+    pub fn len(&self, keyspace: &Keyspace) -> Result<u64> {
+        Ok(self
+            .inner
+            .engine()
+            .len(keyspace.id(), ReadAt::Snapshot(&self.snapshot))?)
+    }
+
+    /// Whether the keyspace had no keys.
+    pub fn is_empty(&self, keyspace: &Keyspace) -> Result<bool> {
+        Ok(self.iter(keyspace).next().transpose()?.is_none())
+    }
+
+    fn scan(&self, keyspace: &Keyspace, bounds: Bounds) -> Iter {
+        Iter::new(
+            self.inner.engine(),
+            keyspace.id(),
+            bounds,
+            self.snapshot.clone(),
+        )
+    }
+}

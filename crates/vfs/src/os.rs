@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use crate::file::{DirEntry, File, FileRef, JoinHandle, LockMode, Metadata, OpenMode, Vfs, VfsRef};
@@ -242,13 +242,21 @@ impl File for OsFile {
         self.file.set_len(len)
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         if len == 0 {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, offset, len) {
+        let flags = rustix::fs::FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.file, flags, offset, len) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// Elsewhere there is no way to reserve space that keeps the length.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn allocate(&self, _offset: u64, _len: u64) -> io::Result<()> {
+        Ok(())
     }
 }

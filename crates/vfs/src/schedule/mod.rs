@@ -30,10 +30,12 @@ mod report;
 mod scheduler;
 mod simulation;
 mod strategy;
+mod threads;
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::Location;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +45,9 @@ pub use simulation::{Outcome, Simulation};
 use crate::file::JoinHandle;
 use crate::os;
 use crate::sim::OpKind;
-use report::Event;
-use scheduler::{Scheduler, ThreadId, Wait, Wake};
+use report::{Event, Place};
+use scheduler::Scheduler;
+use threads::{ThreadId, Wait, Wake};
 
 /// How long a thread that is unwinding pretends to wait for a notification that will not come.
 const ABANDONED_WAIT: Duration = Duration::from_millis(1);
@@ -97,17 +100,17 @@ pub(crate) fn yield_point() {
     if let Some(current) = current() {
         current
             .scheduler
-            .yield_now(current.id, Event::Yield, Location::caller());
+            .yield_now(current.id, Event::Yield, Place::Code(Location::caller()));
     }
 }
 
 /// An operation on a simulated machine is about to happen.
-pub(crate) fn operation(kind: OpKind) {
-    if is_simulated() {
-        let current = expect_current();
+pub(crate) fn operation(kind: OpKind, path: &Path) {
+    if let Some(current) = current() {
+        let place = Place::Path(path.to_string_lossy().into());
         current
             .scheduler
-            .yield_now(current.id, Event::Operation(kind), Location::caller());
+            .yield_now(current.id, Event::Operation(kind), place);
     }
 }
 
@@ -120,13 +123,13 @@ pub(crate) fn lock<G>(
 ) -> G {
     let Current { scheduler, id } = expect_current();
     let location = Location::caller();
-    let mut wake = scheduler.yield_now(id, Event::Lock, location);
+    let mut wake = scheduler.yield_now(id, Event::Lock, Place::Code(location));
     while wake != Wake::Abandoned {
         if let Some(guard) = try_take() {
             scheduler.acquired(id, address, location);
             return guard;
         }
-        wake = scheduler.block(id, Wait::Lock(address), None, location);
+        wake = scheduler.block(id, Wait::Lock(address), None, Place::Code(location));
     }
     take()
 }
@@ -136,7 +139,7 @@ pub(crate) fn lock<G>(
 pub(crate) fn try_lock<G>(address: usize, try_take: impl FnOnce() -> Option<G>) -> Option<G> {
     let Current { scheduler, id } = expect_current();
     let location = Location::caller();
-    scheduler.yield_now(id, Event::Lock, location);
+    scheduler.yield_now(id, Event::Lock, Place::Code(location));
     let guard = try_take()?;
     scheduler.acquired(id, address, location);
     Some(guard)
@@ -162,10 +165,10 @@ pub(crate) fn wait(
     let Current { scheduler, id } = expect_current();
     scheduler.released(mutex);
     let deadline = timeout.and_then(|timeout| scheduler.now().checked_add(timeout));
-    let mut wake = scheduler.wait_for_notification(id, condvar, deadline, location);
+    let mut wake = scheduler.wait_for_notification(id, condvar, deadline, Place::Code(location));
     let timed_out = wake == Wake::TimedOut;
     while wake != Wake::Abandoned && is_locked() {
-        wake = scheduler.block(id, Wait::Lock(mutex), None, location);
+        wake = scheduler.block(id, Wait::Lock(mutex), None, Place::Code(location));
     }
     if wake == Wake::Abandoned {
         os::sleep(ABANDONED_WAIT);
@@ -184,44 +187,35 @@ pub(crate) fn notify(condvar: usize, all: bool) {
 }
 
 /// Sleeps in simulated time, or returns `false` if the thread is not simulated.
-#[track_caller]
 pub(crate) fn sleep(duration: Duration) -> bool {
     let Some(Current { scheduler, id }) = current() else {
         return false;
     };
     let deadline = scheduler.now().checked_add(duration);
-    scheduler.block(id, Wait::Sleep, deadline, Location::caller());
+    scheduler.block(id, Wait::Sleep, deadline, Place::Unknown);
     true
 }
 
 /// Starts a thread, which is simulated if the calling one is.
-#[track_caller]
 pub(crate) fn spawn(name: &str, body: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle> {
     let Some(Current { scheduler, id }) = current() else {
         return os::spawn(name, body);
     };
-    let location = Location::caller();
     let child = scheduler.spawn(name, body)?;
-    scheduler.yield_now(id, Event::Spawn, location);
-    Ok(JoinHandle::new(Box::new(move || {
-        join(&scheduler, child, location)
-    })))
+    scheduler.yield_now(id, Event::Spawn, Place::Unknown);
+    Ok(JoinHandle::new(Box::new(move || join(&scheduler, child))))
 }
 
 /// Waits for the end of a thread; whether it ended without a panic.
-fn join(
-    scheduler: &Arc<Scheduler>,
-    target: ThreadId,
-    location: &'static Location<'static>,
-) -> bool {
+fn join(scheduler: &Arc<Scheduler>, target: ThreadId) -> bool {
     let waiter = current().filter(|current| Arc::ptr_eq(&current.scheduler, scheduler));
     if let Some(Current { id, .. }) = waiter {
-        let mut wake = scheduler.yield_now(id, Event::Join, location);
+        let mut wake = scheduler.yield_now(id, Event::Join, Place::Unknown);
         while wake != Wake::Abandoned {
             if let Some(success) = scheduler.ended(target) {
                 return success;
             }
-            wake = scheduler.block(id, Wait::Join(target), None, location);
+            wake = scheduler.block(id, Wait::Join(target), None, Place::Unknown);
         }
     }
     scheduler.wait_really(target)

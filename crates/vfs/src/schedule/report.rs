@@ -95,18 +95,30 @@ impl fmt::Display for SimulationFailure {
 impl std::error::Error for SimulationFailure {}
 
 /// One step of a run, kept to be told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) thread: usize,
     pub(super) event: Event,
-    pub(super) location: Option<&'static Location<'static>>,
+    pub(super) place: Place,
 }
 
-impl Step {
-    pub(super) fn describe(self, thread_name: &str) -> String {
-        match self.location {
-            Some(location) => format!("`{thread_name}`: {} at {location}", self.event),
-            None => format!("`{thread_name}`: {}", self.event),
+/// Where a thread is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nowhere that is worth telling.
+    Unknown,
+    /// At a call of a function of this crate.
+    Code(&'static Location<'static>),
+    /// In an operation on this path.
+    Path(Box<str>),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => Ok(()),
+            Self::Code(location) => write!(f, " at {location}"),
+            Self::Path(path) => write!(f, " of {path}"),
         }
     }
 }

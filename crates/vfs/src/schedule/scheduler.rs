@@ -9,7 +9,6 @@
 //! tries again, as with `parking_lot`.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -17,8 +16,8 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::report::{Event, FailureKind, SimulationFailure, Step};
-use super::strategy::Chooser;
+use super::report::{Event, FailureKind, Place, SimulationFailure};
+use super::threads::{Core, Thread, ThreadId, ThreadState, Wait, Wake};
 use super::{Current, enter};
 use crate::os;
 use crate::sim::SimClock;
@@ -29,39 +28,14 @@ const STEP: Duration = Duration::from_micros(1);
 /// A deadline further away than this does not pass while somebody can run.
 const SLOWNESS_MAX: Duration = Duration::from_secs(1);
 
-/// Steps told of a failed run.
-const STEPS_TOLD: usize = 24;
-
 /// Steps that threads may do after the body of the simulation ended.
 const STEPS_AFTER_END: u64 = 50_000;
 
 /// How long destructors may take, really, when a simulation ends before its threads.
 const END_MAX: Duration = Duration::from_secs(10);
 
-pub(super) type ThreadId = usize;
-
 /// The thread that runs the body of the simulation.
 const ROOT: ThreadId = 0;
-
-/// What a thread waits for. Locks and condition variables are known by their addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    Lock(usize),
-    Notification(usize),
-    Sleep,
-    Join(ThreadId),
-}
-
-/// Why a thread goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wake {
-    /// It is its turn.
-    Turn,
-    /// It is its turn, because the time ran out.
-    TimedOut,
-    /// The simulation is ending: the thread is unwinding and must do without.
-    Abandoned,
-}
 
 /// Unwinds a thread of a simulation that is ending.
 struct Abandon;
@@ -74,46 +48,6 @@ pub(super) struct Scheduler {
     core: Mutex<Core>,
     /// Told when a thread ends, and when the simulation does.
     ended: Condvar,
-}
-
-struct Core {
-    /// In the order in which they were spawned.
-    threads: Vec<Thread>,
-    running: ThreadId,
-    chooser: Chooser,
-    steps: u64,
-    /// A hash of all choices.
-    trace: u64,
-    recent: VecDeque<Step>,
-    /// Who holds which lock, and where it was taken.
-    holders: HashMap<usize, (ThreadId, &'static Location<'static>)>,
-    /// The number of steps at which the body ended.
-    body_ended_at: Option<u64>,
-    ending: bool,
-    failure: Option<SimulationFailure>,
-    /// Names of threads that had to be unwound after the body ended.
-    left_behind: Vec<String>,
-}
-
-struct Thread {
-    name: String,
-    state: ThreadState,
-    wake: Wake,
-    /// Where it waits or gave way last.
-    location: Option<&'static Location<'static>>,
-    turn: Arc<Condvar>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ThreadState {
-    Runnable,
-    Blocked {
-        wait: Wait,
-        deadline: Option<Duration>,
-    },
-    Ended {
-        success: bool,
-    },
 }
 
 /// What is known at the end of a run.
@@ -131,20 +65,7 @@ impl Scheduler {
         tolerate_panics: bool,
         clock: Arc<SimClock>,
     ) -> Self {
-        let core = Core {
-            threads: Vec::new(),
-            running: ROOT,
-            chooser: Chooser::new(seed),
-            steps: 0,
-            trace: seed,
-            recent: VecDeque::with_capacity(STEPS_TOLD),
-            holders: HashMap::new(),
-            body_ended_at: None,
-            ending: false,
-            failure: None,
-            left_behind: Vec::new(),
-        };
-        let core = Mutex::new(core);
+        let core = Mutex::new(Core::new(seed));
         Self {
             seed,
             steps_max,
@@ -160,14 +81,9 @@ impl Scheduler {
     }
 
     /// Lets the chooser decide who goes on.
-    pub(super) fn yield_now(
-        &self,
-        id: ThreadId,
-        event: Event,
-        location: &'static Location<'static>,
-    ) -> Wake {
+    pub(super) fn yield_now(&self, id: ThreadId, event: Event, place: Place) -> Wake {
         let mut core = self.core.lock();
-        core.threads[id].location = Some(location);
+        core.threads[id].place = place;
         let wake = self.give_way(&mut core, id, event);
         drop(core);
         unwind_if_abandoned(wake)
@@ -175,7 +91,9 @@ impl Scheduler {
 
     /// As [`Scheduler::yield_now`], for destructors: never unwinds.
     pub(super) fn yield_gently(&self, id: ThreadId, event: Event) {
-        self.give_way(&mut self.core.lock(), id, event);
+        let mut core = self.core.lock();
+        core.threads[id].place = Place::Unknown;
+        self.give_way(&mut core, id, event);
     }
 
     /// Blocks until somebody ends the wait, or until the deadline.
@@ -184,10 +102,10 @@ impl Scheduler {
         id: ThreadId,
         wait: Wait,
         deadline: Option<Duration>,
-        location: &'static Location<'static>,
+        place: Place,
     ) -> Wake {
         let mut core = self.core.lock();
-        core.threads[id].location = Some(location);
+        core.threads[id].place = place;
         core.threads[id].state = ThreadState::Blocked { wait, deadline };
         let event = match wait {
             Wait::Lock(_) => Event::Lock,
@@ -206,13 +124,13 @@ impl Scheduler {
         id: ThreadId,
         condvar: usize,
         deadline: Option<Duration>,
-        location: &'static Location<'static>,
+        place: Place,
     ) -> Wake {
         let spurious = self.core.lock().chooser.wakes_for_no_reason();
         if spurious {
-            self.yield_now(id, Event::Wait, location)
+            self.yield_now(id, Event::Wait, place)
         } else {
-            self.block(id, Wait::Notification(condvar), deadline, location)
+            self.block(id, Wait::Notification(condvar), deadline, place)
         }
     }
 
@@ -267,18 +185,7 @@ impl Scheduler {
         name: &str,
         body: Box<dyn FnOnce() + Send>,
     ) -> io::Result<ThreadId> {
-        let id = {
-            let mut core = self.core.lock();
-            core.chooser.add_thread();
-            core.threads.push(Thread {
-                name: name.to_owned(),
-                state: ThreadState::Runnable,
-                wake: Wake::Turn,
-                location: None,
-                turn: Arc::default(),
-            });
-            core.threads.len() - 1
-        };
+        let id = self.core.lock().add_thread(name);
         let scheduler = Arc::clone(self);
         let main = move || {
             let current = Current {
@@ -449,111 +356,6 @@ impl Scheduler {
             trace: core.trace,
             left_behind: core.left_behind.clone(),
             failure: core.failure.clone(),
-        }
-    }
-}
-
-impl Core {
-    fn waiters(&self, wait: Wait) -> Vec<ThreadId> {
-        let waits = |thread: &Thread| matches!(thread.state, ThreadState::Blocked { wait: w, .. } if w == wait);
-        (0..self.threads.len())
-            .filter(|&id| waits(&self.threads[id]))
-            .collect()
-    }
-
-    fn resume_expired(&mut self, now: Duration) {
-        for thread in &mut self.threads {
-            if thread.deadline().is_some_and(|deadline| deadline <= now) {
-                thread.resume(Wake::TimedOut);
-            }
-        }
-    }
-
-    fn record(&mut self, thread: ThreadId, event: Event) {
-        if self.recent.len() == STEPS_TOLD {
-            self.recent.pop_front();
-        }
-        let location = self.threads[thread].location;
-        self.recent.push_back(Step {
-            thread,
-            event,
-            location,
-        });
-        self.mix(event.code());
-    }
-
-    fn mix(&mut self, value: u64) {
-        self.trace = (self.trace ^ value)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29);
-    }
-
-    fn living(&self) -> Vec<String> {
-        self.threads
-            .iter()
-            .filter(|t| t.is_alive())
-            .map(|t| t.name.clone())
-            .collect()
-    }
-
-    fn describe_threads(&self) -> String {
-        let lines = self.threads.iter().filter_map(|thread| {
-            let what = match thread.state {
-                ThreadState::Ended { .. } => return None,
-                ThreadState::Runnable => "can run".to_owned(),
-                ThreadState::Blocked { wait, .. } => self.describe_wait(wait),
-            };
-            let place = thread
-                .location
-                .map(|l| format!(" (at {l})"))
-                .unwrap_or_default();
-            Some(format!("  `{}` {what}{place}", thread.name))
-        });
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    fn describe_wait(&self, wait: Wait) -> String {
-        match wait {
-            Wait::Lock(lock) => match self.holders.get(&lock) {
-                Some((holder, location)) => {
-                    let name = &self.threads[*holder].name;
-                    format!("waits for the lock that `{name}` took at {location}")
-                }
-                None => "waits for a lock that is held outside the simulation".to_owned(),
-            },
-            Wait::Notification(_) => "waits for a notification".to_owned(),
-            Wait::Sleep => "sleeps".to_owned(),
-            Wait::Join(id) => format!("waits for the end of `{}`", self.threads[id].name),
-        }
-    }
-
-    fn describe_steps(&self) -> String {
-        let describe =
-            |step: &Step| format!("  {}", step.describe(&self.threads[step.thread].name));
-        self.recent
-            .iter()
-            .map(describe)
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-}
-
-impl Thread {
-    fn resume(&mut self, wake: Wake) {
-        if self.is_alive() {
-            self.state = ThreadState::Runnable;
-            self.wake = wake;
-        }
-    }
-
-    fn is_alive(&self) -> bool {
-        !matches!(self.state, ThreadState::Ended { .. })
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        match self.state {
-            ThreadState::Blocked { deadline, .. } => deadline,
-            ThreadState::Runnable | ThreadState::Ended { .. } => None,
         }
     }
 }

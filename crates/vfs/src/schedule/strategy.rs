@@ -28,6 +28,8 @@ pub(super) struct Chooser {
     bottom: i64,
     /// Waits that end for no reason: one in this many, if any.
     spurious_one_in: Option<u64>,
+    /// Deadlines that pass although somebody could run: one step in this many, if any.
+    slow_one_in: Option<u64>,
 }
 
 impl Chooser {
@@ -41,12 +43,14 @@ impl Chooser {
             _ => Strategy::Priorities { change_one_in: 200 },
         };
         let spurious_one_in = rng.one_in(2).then_some(16);
+        let slow_one_in = rng.one_in(4).then_some(500);
         Self {
             rng,
             strategy,
             priorities: Vec::new(),
             bottom: -1,
             spurious_one_in,
+            slow_one_in,
         }
     }
 
@@ -106,6 +110,6 @@ impl Chooser {
 
     /// Whether the machine is so slow that a deadline passes although somebody could run.
     pub(super) fn lets_deadline_pass(&mut self) -> bool {
-        self.rng.one_in(256)
+        self.slow_one_in.is_some_and(|n| self.rng.one_in(n))
     }
 }

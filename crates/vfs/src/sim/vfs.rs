@@ -44,7 +44,7 @@ impl SimVfs {
         mut op: Operation<'_>,
         body: impl FnOnce(&mut State, Effect) -> io::Result<T>,
     ) -> io::Result<T> {
-        schedule::operation(op.kind);
+        schedule::operation(op.kind, op.path);
         self.machine.clock.advance(duration_of(op.kind));
         let result = self.operate_now(&op, body);
         op.succeeded = result.is_ok();

@@ -11,7 +11,7 @@ use super::scheduler::Scheduler;
 use crate::sim::{SimClock, SimVfs};
 
 /// Steps of a run, unless [`Simulation::steps_max`] says otherwise.
-const STEPS_MAX: u64 = 20_000_000;
+const STEPS_MAX: u64 = 5_000_000;
 
 /// How long a thread may really take from one yield point to the next.
 const STUCK_AFTER: Duration = Duration::from_secs(60);

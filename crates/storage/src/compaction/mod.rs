@@ -30,6 +30,8 @@ mod shape;
 
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod tests;
 
 pub use choice::{Action, Choice, InputRun, OutputRun, Reason};
 pub use options::{CompactionOptions, CompactionStyle};

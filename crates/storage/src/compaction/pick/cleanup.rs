@@ -65,6 +65,10 @@ impl<'a> Picker<'a> {
         if dead == 0 && meta.range_tombstones == 0 {
             return 0.0;
         }
+        // How much a range tombstone covers is not known without looking; often it is all.
+        if meta.range_tombstones > 0 {
+            return 2.0;
+        }
         let part = dead as f64 / meta.entries.max(1) as f64;
         due_from(part, self.options.garbage_ratio).max(age)
     }

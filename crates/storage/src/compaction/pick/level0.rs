@@ -40,16 +40,15 @@ impl<'a> Picker<'a> {
         let deepest = (1..=BOTTOM)
             .take_while(|level| self.may_move(&tables, 0, *level))
             .last()?;
-        // Above the base there is nothing to gain.
-        if deepest < self.targets.next(self.shape, 0) {
+        // Above the base there is nothing to gain, and a tier should be made of large runs.
+        let shallowest = match self.options.style {
+            CompactionStyle::Leveled => self.targets.next(self.shape, 0),
+            CompactionStyle::Tiered { .. } => BOTTOM,
+        };
+        if deepest < shallowest {
             return None;
         }
-        let output = match self.options.style {
-            CompactionStyle::Tiered { .. } if deepest < BOTTOM => OutputRun::New,
-            CompactionStyle::Leveled | CompactionStyle::Tiered { .. } => {
-                self.run_to_join(deepest)?
-            }
-        };
+        let output = self.run_to_join(deepest)?;
         Some(Choice {
             reason,
             action: Action::Move {

@@ -1,0 +1,5 @@
+//! Compactions of real tables on a simulated machine, against a model that remembers everything.
+
+mod jobs;
+mod random;
+mod tree;

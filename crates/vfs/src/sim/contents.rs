@@ -109,15 +109,7 @@ impl Contents {
 
     /// Makes everything durable, except pages that an earlier sync lost and nobody wrote since.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let mut shortest = self.current.len();
-        for change in &self.pending {
-            if let Change::Length { after, .. } = change {
-                shortest = shortest.min(*after);
-            }
-        }
-        if shortest < self.durable.len() {
-            self.durable.set_len(shortest)?;
-        }
+        self.durable.set_len(self.shortest())?;
         for (offset, len) in self.written() {
             self.durable.adopt(&self.current, offset, len);
             let pages = pages_of(offset, len);
@@ -133,20 +125,21 @@ impl Contents {
     /// What a failed sync leaves: the pages are clean, and not on disk. The length is kept in
     /// memory, and the next sync writes it.
     pub(super) fn lose_pages(&mut self, after_loss: AfterLoss) -> io::Result<()> {
+        let len = self.current.len();
+        let shortest = self.shortest();
+        let mut old = self.durable.clone();
+        old.set_len(shortest)?;
         for (offset, len) in self.written() {
             match after_loss {
                 AfterLoss::New => self.lost_pages.extend(pages_of(offset, len)),
-                AfterLoss::Old => self.current.adopt(&self.durable, offset, len),
+                AfterLoss::Old => self.current.adopt(&old, offset, len),
             }
         }
-        // Pages of the durable image may hold bytes past a length that was cut since.
-        let len = self.current.len();
-        self.current.set_len(self.durable.len().max(len))?;
-        self.current.set_len(len)?;
-        let before = self.durable.len();
         self.pending.clear();
-        if before != len {
-            self.pending.push(Change::Length { before, after: len });
+        for (before, after) in [(self.durable.len(), shortest), (shortest, len)] {
+            if before != after {
+                self.pending.push(Change::Length { before, after });
+            }
         }
         Ok(())
     }
@@ -206,6 +199,15 @@ impl Contents {
                 Change::Write { offset, data } => len.max(offset + data.len() as u64),
                 Change::Length { after, .. } => *after,
             })
+    }
+
+    /// The least length that the file had since it was synced.
+    fn shortest(&self) -> u64 {
+        let len = self.durable.len().min(self.current.len());
+        self.pending.iter().fold(len, |len, change| match change {
+            Change::Write { .. } => len,
+            Change::Length { after, .. } => len.min(*after),
+        })
     }
 
     /// The ranges that pending changes wrote.

@@ -282,6 +282,55 @@ fn a_notification_in_time_is_not_a_timeout() {
 }
 
 #[test]
+fn try_lock_fails_while_another_holds_the_lock() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..100 {
+        let outcome = Simulation::new(seed).run(|machine| {
+            let lock = Arc::new(Mutex::new(()));
+            let other = Arc::clone(&lock);
+            let vfs = machine.clone();
+            let holder = spawn(&machine, "holder", move || {
+                let _guard = other.lock();
+                vfs.sleep(Duration::from_millis(1));
+            });
+            let free = lock.try_lock().is_some();
+            assert!(holder.join());
+            assert!(lock.try_lock().is_some());
+            free
+        });
+        seen.insert(outcome.value);
+    }
+    assert_eq!(seen, BTreeSet::from([false, true]));
+}
+
+#[test]
+fn threads_see_the_clock_being_moved() {
+    Simulation::new(1).run(|machine| {
+        let vfs = machine.clone();
+        let sleeper = spawn(&machine, "sleeper", move || {
+            vfs.sleep(Duration::from_secs(3600))
+        });
+        machine.sleep(Duration::from_secs(1));
+        machine.advance(Duration::from_secs(3600));
+        assert!(sleeper.join());
+        assert!(machine.monotonic() < Duration::from_secs(3602));
+    });
+}
+
+#[test]
+fn a_failure_tells_the_last_operations() {
+    let failure = Simulation::new(1).try_run(|machine| {
+        create(&machine, "/telling", b"x").sync_data().unwrap();
+        panic!("planted");
+    });
+    let failure: SimulationFailure = failure.map(|o: Outcome<()>| o.value).unwrap_err();
+    assert!(
+        failure.message.contains("`main`: Sync of /telling"),
+        "{failure}"
+    );
+}
+
+#[test]
 fn spinning_with_yield_points_ends() {
     for seed in 0..50 {
         Simulation::new(seed).steps_max(10_000).run(|machine| {

@@ -4,14 +4,18 @@
 //! ([`BlockSlots`]), next to its index, and a reader that has found the place in the index finds
 //! the block, or nothing, in the slot: one atomic load, no lock, no hash.
 //!
-//! The cache itself decides about eviction. Rings list the filled slots; a clock hand goes round
-//! and empties the slots of blocks that were not used since it last passed. Uses are noted in the
-//! block (`warm`), up to three, and the hand takes one away at each visit. A block enters cold, so
-//! a scan through more data than fits pushes out itself, not what point reads use.
+//! The cache itself decides about eviction. Uses are noted in the block (`warm`), up to three. A new
+//! block is on *probation*: it waits in a queue, and if it was not used when it comes to the front,
+//! it goes. If it was, it enters the *ring*, where a clock hand goes round, takes away one use at
+//! each visit, and evicts what has none left. The queue gives way as long as it is longer than a
+//! quarter of all. So a scan through more data than fits pushes out itself, not what point reads
+//! use; and what they no longer use gives way to what they use now.
 //!
 //! ```text
-//! ring   [ #7:0 ][ #7:1 ][ free ][ #9:5 ] ...       entry: which slots, which block
-//!                            ^ hand                 new blocks take the place of evicted ones
+//!            +--- probation ---+  used   +---------- ring ----------+
+//! new block  | #7:2  #9:1  ... | ------> | #7:0  free  #9:5  #7:4 . |
+//!            +-----------------+         +----^ hand ---------------+
+//!                     '-- not used: evicted        '-- no use left: evicted
 //! ```
 //!
 //! Invariants: the bytes of a block are counted from when it enters a slot to when it leaves it.
@@ -19,10 +23,11 @@
 //! Memory that is not evicted, indexes and filters, is counted by a [`Charge`] and takes room from
 //! blocks. A block that a reader holds lives on after eviction, uncounted.
 //!
-//! What is absent: admission by frequency, and eviction of indexes and filters. The former needs a
-//! sketch on each miss; the latter are about one per cent of the data.
+//! What is absent: memory of blocks that were evicted, and eviction of indexes and filters, which
+//! are about one per cent of the data.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -30,10 +35,13 @@ use std::sync::{Arc, Weak};
 use arc_swap::{ArcSwapAny, Guard};
 use rustdb_vfs::sync::Mutex;
 
-use crate::table::{Block, BlockRef, SharedBlock};
+use crate::table::{Block, BlockRef, HEAT_MAX, SharedBlock};
 
-/// How many rings there are, each with a lock of its own; misses that fill the cache take one.
-const RINGS: usize = 16;
+/// How many parts there are, each with a lock of its own; misses that fill the cache take one.
+const SHARDS: usize = 16;
+
+/// The queue gives way while it is longer than one part in so many.
+const PROBATION_PART: usize = 4;
 
 /// A block larger than this part of the budget is not cached: it would push out too many others.
 const BLOCK_PART_MAX: usize = 8;
@@ -51,7 +59,7 @@ pub struct BlockCache {
     /// Blocks in slots.
     blocks: AtomicUsize,
     evictions: AtomicU64,
-    rings: [Mutex<Ring>; RINGS],
+    shards: [Mutex<Shard>; SHARDS],
     stripes: Box<[Stripe; STRIPES]>,
 }
 
@@ -91,9 +99,11 @@ struct Stripe {
 
 /// The slots of a part of the blocks.
 #[derive(Default)]
-struct Ring {
-    entries: Vec<Option<Entry>>,
-    /// Places in `entries` that are `None`.
+struct Shard {
+    /// Blocks that were not used yet when they were last looked at, oldest first.
+    probation: VecDeque<Entry>,
+    ring: Vec<Option<Entry>>,
+    /// Places in the ring that are `None`.
     free: Vec<u32>,
     /// Where the clock hand goes on.
     hand: usize,
@@ -114,7 +124,7 @@ impl BlockCache {
             charged: AtomicUsize::new(0),
             blocks: AtomicUsize::new(0),
             evictions: AtomicU64::new(0),
-            rings: Default::default(),
+            shards: Default::default(),
             stripes: Default::default(),
         })
     }
@@ -166,58 +176,31 @@ impl BlockCache {
         self.stripes[stripe()].misses.fetch_add(1, Relaxed);
     }
 
-    /// Evicts until `bytes` more fit the budget, beginning with one ring. Returns whether they do:
+    /// Evicts until `bytes` more fit the budget, beginning with one shard. Returns whether they do:
     /// charges alone may leave no room.
-    fn make_room(&self, bytes: usize, first_ring: usize) -> bool {
+    fn make_room(&self, bytes: usize, first_shard: usize) -> bool {
         let fits = || self.used.load(Relaxed).saturating_add(bytes) <= self.budget.load(Relaxed);
-        for ring in (0..RINGS).map(|step| (first_ring + step) % RINGS) {
+        for shard in (0..SHARDS).map(|step| (first_shard + step) % SHARDS) {
             if fits() {
                 return true;
             }
-            let mut ring = self.rings[ring].lock();
-            while !fits() && self.evict_one(&mut ring) {}
+            let mut shard = self.shards[shard].lock();
+            while !fits() && shard.evict_one() {
+                self.evictions.fetch_add(1, Relaxed);
+            }
         }
         fits()
     }
 
-    /// Moves the hand of a ring until it has emptied a slot; `false` if there is none to empty.
-    fn evict_one(&self, ring: &mut Ring) -> bool {
-        // After so many steps all blocks that nobody uses meanwhile are cold.
-        let steps_max = ring.entries.len() * (usize::from(crate::table::HEAT_MAX) + 1);
-        for _ in 0..steps_max {
-            let place = ring.hand;
-            ring.hand = (place + 1) % ring.entries.len();
-            let Some(entry) = &ring.entries[place] else {
-                continue;
-            };
-            let slots = entry.slots.upgrade();
-            let evicted = match &slots {
-                Some(slots) if slots.cool(entry.block) => continue,
-                Some(slots) => slots.clear(entry.block),
-                None => false,
-            };
-            ring.entries[place] = None;
-            ring.free.push(place as u32);
-            if evicted {
-                self.evictions.fetch_add(1, Relaxed);
-                return true;
-            }
-        }
-        false
-    }
-
     /// Lists a slot that was just filled.
-    fn list(&self, ring: usize, entry: Entry) {
-        let mut ring = self.rings[ring].lock();
+    fn list(&self, shard: usize, entry: Entry) {
+        let mut shard = self.shards[shard].lock();
         // Tables that are gone leave their entries behind.
-        let live = self.blocks.load(Relaxed) / RINGS;
-        if ring.entries.len() - ring.free.len() > 2 * live + 64 {
-            ring.sweep();
+        let live = self.blocks.load(Relaxed) / SHARDS;
+        if shard.len() > 2 * live + 64 {
+            shard.sweep();
         }
-        match ring.free.pop() {
-            Some(place) => ring.entries[place as usize] = Some(entry),
-            None => ring.entries.push(Some(entry)),
-        }
+        shard.probation.push_back(entry);
     }
 
     fn subtract(&self, block: &Block) {
@@ -226,10 +209,97 @@ impl BlockCache {
     }
 }
 
-impl Ring {
+/// What became of an entry that was looked at.
+enum Look {
+    /// Its block was used since the last look.
+    Used,
+    /// Its block was not used, and is no longer in its slot.
+    Evicted,
+    /// There was no block: the table is gone.
+    Gone,
+}
+
+impl Entry {
+    fn look(&self) -> Look {
+        let Some(slots) = self.slots.upgrade() else {
+            return Look::Gone;
+        };
+        if slots.cool(self.block) {
+            Look::Used
+        } else if slots.clear(self.block) {
+            Look::Evicted
+        } else {
+            Look::Gone
+        }
+    }
+}
+
+impl Shard {
+    /// The number of slots listed.
+    fn len(&self) -> usize {
+        self.probation.len() + self.ring.len() - self.free.len()
+    }
+
+    /// Evicts a block; `false` if there is none.
+    fn evict_one(&mut self) -> bool {
+        // After so many steps all blocks that nobody uses meanwhile have no use left.
+        for _ in 0..self.len() * (usize::from(HEAT_MAX) + 2) + self.free.len() {
+            let in_ring = self.ring.len() - self.free.len();
+            let queue_gives_way =
+                in_ring == 0 || self.probation.len() * PROBATION_PART > self.len();
+            let evicted = match self.probation.pop_front() {
+                Some(entry) if queue_gives_way => self.end_probation(entry),
+                entry => {
+                    // It was not its turn.
+                    entry
+                        .into_iter()
+                        .for_each(|entry| self.probation.push_front(entry));
+                    self.move_hand()
+                }
+            };
+            if evicted {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Evicts the block or moves it to the ring; returns whether it was evicted.
+    fn end_probation(&mut self, entry: Entry) -> bool {
+        match entry.look() {
+            Look::Evicted => return true,
+            Look::Gone => {}
+            Look::Used => match self.free.pop() {
+                Some(place) => self.ring[place as usize] = Some(entry),
+                None => self.ring.push(Some(entry)),
+            },
+        }
+        false
+    }
+
+    /// Looks at the next block of the ring; returns whether it was evicted.
+    fn move_hand(&mut self) -> bool {
+        let Some(place) = self.hand.checked_rem(self.ring.len()) else {
+            return false;
+        };
+        self.hand = place + 1;
+        let Some(entry) = &self.ring[place] else {
+            return false;
+        };
+        let look = entry.look();
+        if matches!(look, Look::Evicted | Look::Gone) {
+            self.ring[place] = None;
+            self.free.push(place as u32);
+        }
+        matches!(look, Look::Evicted)
+    }
+
+    /// Drops the entries of tables that are gone.
     fn sweep(&mut self) {
-        self.entries
-            .retain(|e| e.as_ref().is_some_and(|e| e.slots.strong_count() > 0));
+        let is_live = |entry: &Entry| entry.slots.strong_count() > 0;
+        self.probation.retain(is_live);
+        self.ring
+            .retain(|entry| entry.as_ref().is_some_and(is_live));
         self.free.clear();
         self.hand = 0;
     }
@@ -347,8 +417,8 @@ impl BlockSlots {
         if bytes > cache.budget.load(Relaxed) / BLOCK_PART_MAX {
             return block;
         }
-        let ring = self.ring(index);
-        if !cache.make_room(bytes, ring) {
+        let shard = self.shard(index);
+        if !cache.make_room(bytes, shard) {
             return block;
         }
         // Counted before it can be seen, so that the hand cannot subtract it first.
@@ -363,7 +433,7 @@ impl BlockSlots {
             return Block::from(faster);
         }
         cache.list(
-            ring,
+            shard,
             Entry {
                 slots: Arc::downgrade(self),
                 block: index as u32,
@@ -372,10 +442,10 @@ impl BlockSlots {
         block
     }
 
-    /// Spreads blocks over the rings: neighbours, and the first blocks of all tables.
-    fn ring(&self, index: usize) -> usize {
+    /// Spreads blocks over the shards: neighbours, and the first blocks of all tables.
+    fn shard(&self, index: usize) -> usize {
         let table = std::ptr::from_ref(self).addr() >> 6;
-        (table ^ (table >> 8)).wrapping_add(index) % RINGS
+        (table ^ (table >> 8)).wrapping_add(index) % SHARDS
     }
 
     /// Takes a use back; `false` if the block was not used, or there is none.
@@ -421,4 +491,165 @@ fn stripe() -> usize {
         }
         stripe.get()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::EntryKind;
+    use crate::table::block_of;
+
+    /// The slots of a table with so many blocks.
+    fn slots(cache: &Arc<BlockCache>, blocks: usize) -> Arc<BlockSlots> {
+        BlockSlots::new(vec![[0; LINE_SLOTS]; blocks.div_ceil(LINE_SLOTS)], cache)
+    }
+
+    fn block() -> Block {
+        block_of(&[(b"key", 1, EntryKind::Put, &[7; 1000])])
+    }
+
+    /// Looks a block up as a reader does; returns whether it was there.
+    fn read(slots: &Arc<BlockSlots>, index: usize, warm: bool) -> bool {
+        if let Some(block) = slots.load(index).block() {
+            slots.cache.note_hit();
+            if warm {
+                block.warm();
+            }
+            return true;
+        }
+        slots.cache.note_miss();
+        slots.insert(index, block());
+        false
+    }
+
+    #[test]
+    fn the_budget_is_kept() {
+        let bytes = block().memory_bytes();
+        let cache = BlockCache::new(100 * bytes);
+        let slots = slots(&cache, 1000);
+        for index in 0..1000 {
+            read(&slots, index, false);
+            assert!(cache.stats().used_bytes <= 100 * bytes);
+        }
+        let stats = cache.stats();
+        assert_eq!((stats.blocks, stats.evictions), (100, 900));
+        cache.set_budget(50 * bytes);
+        assert_eq!(cache.stats().blocks, 50);
+        drop(slots);
+        assert_eq!((cache.stats().used_bytes, cache.stats().blocks), (0, 0));
+    }
+
+    #[test]
+    fn what_is_used_survives_a_scan() {
+        let cache = BlockCache::new(100 * block().memory_bytes());
+        let slots = slots(&cache, 20_000);
+        for _ in 0..4 {
+            (0..50).for_each(|index| _ = read(&slots, index, true));
+        }
+        // A scan of a hundred times the cache, with a hot read now and then.
+        for index in 1000..11_000 {
+            read(&slots, index, false);
+            if index % 2 == 0 {
+                assert!(read(&slots, index / 2 % 50, true), "after {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_longer_used_gives_way_to_what_is() {
+        let cache = BlockCache::new(100 * block().memory_bytes());
+        let slots = slots(&cache, 20_000);
+        let use_often = |blocks: std::ops::Range<usize>| {
+            for start in blocks.step_by(10) {
+                for _ in 0..4 {
+                    (start..start + 10).for_each(|index| _ = read(&slots, index, true));
+                }
+            }
+        };
+        use_often(0..100);
+        use_often(1000..1400);
+        let left = (0..100).filter(|index| slots.load(*index).block().is_some());
+        assert_eq!(left.count(), 0);
+    }
+
+    #[test]
+    fn hits_and_misses_are_counted() {
+        let cache = BlockCache::new(1 << 20);
+        let slots = slots(&cache, 10);
+        for _ in 0..4 {
+            (0..10).for_each(|index| _ = read(&slots, index, true));
+        }
+        let stats = cache.stats();
+        assert_eq!((stats.hits, stats.misses), (30, 10));
+        assert!((stats.hit_ratio() - 0.75).abs() < 1e-9);
+        assert_eq!(CacheStats::default().hit_ratio(), 0.0);
+    }
+
+    #[test]
+    fn metadata_takes_room_from_blocks() {
+        let bytes = block().memory_bytes();
+        let cache = BlockCache::new(100 * bytes);
+        let slots = slots(&cache, 1000);
+        (0..100).for_each(|index| _ = read(&slots, index, false));
+        let charge = cache.charge(60 * bytes);
+        assert_eq!(
+            (cache.stats().blocks, cache.stats().metadata_bytes),
+            (40, 60 * bytes)
+        );
+        // More than there is: blocks are then not kept, but reads go on.
+        let more = cache.charge(60 * bytes);
+        assert!(!read(&slots, 500, false) && !read(&slots, 500, false));
+        assert_eq!(cache.stats().blocks, 0);
+        drop((charge, more));
+        read(&slots, 500, false);
+        assert_eq!((cache.stats().blocks, cache.stats().used_bytes), (1, bytes));
+    }
+
+    #[test]
+    fn a_block_as_large_as_the_cache_is_not_kept() {
+        let cache = BlockCache::new(4 * block().memory_bytes());
+        let slots = slots(&cache, 8);
+        assert!(!read(&slots, 0, false) && !read(&slots, 0, false));
+    }
+
+    #[test]
+    fn the_faster_of_two_readers_wins() {
+        let cache = BlockCache::new(1 << 20);
+        let slots = slots(&cache, 8);
+        let first = slots.insert(3, block());
+        let second = slots.insert(3, block());
+        assert_eq!(first.bytes().as_ptr(), second.bytes().as_ptr());
+        assert_eq!(
+            (cache.stats().blocks, cache.stats().used_bytes),
+            (1, first.memory_bytes())
+        );
+    }
+
+    #[test]
+    fn a_block_in_use_outlives_its_place() {
+        let cache = BlockCache::new(1 << 20);
+        let slots = slots(&cache, 8);
+        let kept = slots.insert(3, block());
+        cache.set_budget(0);
+        assert!(slots.load(3).block().is_none());
+        assert_eq!(kept.get().value(0), [7; 1000]);
+        assert_eq!(cache.stats().used_bytes, 0);
+    }
+
+    #[test]
+    fn tables_that_are_gone_leave_nothing_behind() {
+        let cache = BlockCache::new(1 << 30);
+        for _ in 0..1000 {
+            let slots = slots(&cache, 64);
+            (0..64).for_each(|index| _ = read(&slots, index, false));
+        }
+        assert_eq!(cache.stats().used_bytes, 0);
+        let listed: usize = cache.shards.iter().map(|shard| shard.lock().len()).sum();
+        assert!(listed < 10_000, "{listed} entries of tables that are gone");
+        // And the hand gets over those that are left.
+        let slots = slots(&cache, 1000);
+        cache.set_budget(100 * block().memory_bytes());
+        (0..1000).for_each(|index| _ = read(&slots, index, false));
+        assert_eq!(cache.stats().blocks, 100);
+    }
 }

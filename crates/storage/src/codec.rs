@@ -183,3 +183,115 @@ fn compress_zstd(_raw: &[u8], _out: &mut Vec<u8>) -> bool {
 fn decompress_zstd(_stored: &[u8], _out: &mut [u8]) -> Option<usize> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALL: [Codec; 4] = [Codec::None, Codec::Lz4, Codec::Snappy, Codec::Zstd];
+
+    fn decompress(codec: Codec, stored: &[u8], raw_len: usize) -> Result<Vec<u8>, CodecError> {
+        let mut raw = Vec::new();
+        codec.decompress(stored, raw_len, &mut raw).map(|()| raw)
+    }
+
+    #[test]
+    fn lz4_is_the_block_format_of_its_specification() {
+        let hello = [0x50, b'h', b'e', b'l', b'l', b'o'];
+        assert_eq!(decompress(Codec::Lz4, &hello, 5).unwrap(), b"hello");
+        // One literal, fourteen bytes from one back, five literals.
+        let run = [0x1a, b'a', 1, 0, 0x50, b'a', b'a', b'a', b'a', b'a'];
+        assert_eq!(decompress(Codec::Lz4, &run, 20).unwrap(), [b'a'; 20]);
+        // Lengths of fifteen and more go on in further bytes: 15 + 5 and 15 + 255 + 0 + 4.
+        let mut long = vec![0xff, 5];
+        long.extend(1..=20);
+        long.extend([20, 0, 255, 0, 0x50, 1, 2, 3, 4, 5]);
+        let raw = decompress(Codec::Lz4, &long, 20 + 274 + 5).unwrap();
+        assert!(
+            raw[..294]
+                .iter()
+                .enumerate()
+                .all(|(i, b)| usize::from(*b) == i % 20 + 1)
+        );
+    }
+
+    #[test]
+    fn snappy_is_the_raw_format_of_its_specification() {
+        let hello = [5, 4 << 2, b'h', b'e', b'l', b'l', b'o'];
+        assert_eq!(decompress(Codec::Snappy, &hello, 5).unwrap(), b"hello");
+        // A literal; a copy with a two-byte offset; a copy with a one-byte offset.
+        let run = [20, 0, b'a', (14 << 2) | 2, 1, 0, 1, 1];
+        assert_eq!(decompress(Codec::Snappy, &run, 20).unwrap(), [b'a'; 20]);
+    }
+
+    #[test]
+    fn what_does_not_get_shorter_is_stored_as_it_is() {
+        let noise: Vec<u8> = (0..1000_u32)
+            .map(|n| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8)
+            .collect();
+        for codec in ALL {
+            let mut out = b"before".to_vec();
+            assert_eq!(codec.compress(&noise, &mut out), Codec::None);
+            assert_eq!(out[6..], noise);
+            out.clear();
+            assert_eq!(codec.compress(b"", &mut out), Codec::None);
+            assert_eq!(out, b"");
+        }
+    }
+
+    #[test]
+    fn what_gets_shorter_by_an_eighth_is_compressed() {
+        for codec in ALL.into_iter().filter(|codec| codec.is_built_in()) {
+            let mut out = Vec::new();
+            assert_eq!(codec.compress(&[7; 1000], &mut out), codec);
+            assert_eq!(decompress(codec, &out, 1000).unwrap(), [7; 1000]);
+            assert!(codec == Codec::None || out.len() < 100);
+        }
+    }
+
+    #[test]
+    fn a_wrong_length_is_damage() {
+        for codec in ALL.into_iter().filter(|codec| codec.is_built_in()) {
+            let mut out = Vec::new();
+            codec.compress(&[7; 1000], &mut out);
+            for len in [0, 1, 999, 1001, 100_000, usize::MAX / 2] {
+                assert_eq!(
+                    decompress(codec, &out, len),
+                    Err(CodecError::Damaged),
+                    "{codec:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_absent_codec_says_so() {
+        if !Codec::Zstd.is_built_in() {
+            let expected = Err(CodecError::NotBuiltIn(Codec::Zstd));
+            assert_eq!(decompress(Codec::Zstd, b"anything", 8), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_on_disk_stay() {
+        for (number, codec) in (1..).zip(ALL) {
+            assert_eq!(codec as u8, number);
+            assert_eq!(Codec::from_u8(number), Some(codec));
+        }
+        assert_eq!((Codec::from_u8(0), Codec::from_u8(5)), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn compression_loses_nothing(words in prop::collection::vec("[a-d]{1,4}", 0..400)) {
+            let raw = words.concat().into_bytes();
+            for codec in ALL {
+                let mut out = Vec::new();
+                let used = codec.compress(&raw, &mut out);
+                prop_assert_eq!(&decompress(used, &out, raw.len()).unwrap(), &raw);
+            }
+        }
+    }
+}

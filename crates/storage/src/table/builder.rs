@@ -23,6 +23,8 @@ use super::index::{IndexBuilder, separator};
 use super::properties::Properties;
 use super::reader::tombstone_order;
 use crate::codec::Codec;
+#[cfg(test)]
+use crate::envelope::FileHeader;
 use crate::envelope::{Envelope, FileKind, HEADER_BYTES, Security};
 use crate::error::{Error, Result};
 use crate::key::{
@@ -111,6 +113,15 @@ impl TableBuilder {
             },
             payload: Vec::new(),
         })
+    }
+
+    /// Replaces what would differ from one run to the next.
+    #[cfg(test)]
+    pub(super) fn make_reproducible(&mut self, header: &FileHeader, envelope: Envelope) {
+        self.output.buffer.clear();
+        self.output.buffer.extend_from_slice(&header.encode());
+        self.output.envelope = envelope;
+        self.properties.meta.created_micros = 0;
     }
 
     /// Changes how the entries from here on are written. Ends the current block.

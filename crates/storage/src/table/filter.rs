@@ -22,16 +22,16 @@ pub fn key_hash(key: &[u8]) -> u64 {
 }
 
 /// The number on disk of this kind of filter; zero is invalid.
-const KIND_BINARY_FUSE_8: u8 = 1;
+pub(super) const KIND_BINARY_FUSE_8: u8 = 1;
 
 /// Where the fields of a filter block are.
-mod field {
-    pub(super) const KIND: usize = 0;
-    pub(super) const SEGMENT_LEN_LOG2: usize = KIND + 1;
-    pub(super) const RESERVED: usize = SEGMENT_LEN_LOG2 + 1;
-    pub(super) const SEGMENTS: usize = RESERVED + 2;
-    pub(super) const SEED: usize = SEGMENTS + 4;
-    pub(super) const CELLS: usize = SEED + 8;
+pub(super) mod field {
+    pub(in super::super) const KIND: usize = 0;
+    pub(in super::super) const SEGMENT_LEN_LOG2: usize = KIND + 1;
+    pub(in super::super) const RESERVED: usize = SEGMENT_LEN_LOG2 + 1;
+    pub(in super::super) const SEGMENTS: usize = RESERVED + 2;
+    pub(in super::super) const SEED: usize = SEGMENTS + 4;
+    pub(in super::super) const CELLS: usize = SEED + 8;
     const _: () = assert!(CELLS == 16);
 }
 
@@ -253,5 +253,92 @@ impl Peeling {
             cells[*place as usize] = fingerprint(*mixed) ^ others;
         }
         Some(cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that look random.
+    fn hashes(seed: u64, count: u64) -> Vec<u64> {
+        (0..count).map(|n| mix(n, mix(seed, 7))).collect()
+    }
+
+    fn false_positives(filter: &Filter, probes: u64) -> f64 {
+        let wrong = hashes(2, probes)
+            .into_iter()
+            .filter(|hash| filter.may_contain(*hash));
+        wrong.count() as f64 / probes as f64
+    }
+
+    #[test]
+    fn every_added_key_may_be_contained_whatever_their_number() {
+        for count in (1..200).chain([1000, 4096, 33_333]) {
+            let keys = hashes(count, count);
+            let filter = Filter::build(&mut keys.clone()).expect("a seed works");
+            assert!(
+                keys.iter().all(|key| filter.may_contain(*key)),
+                "{count} keys"
+            );
+        }
+    }
+
+    #[test]
+    fn few_other_keys_may_be_contained() {
+        for count in [1, 10, 1000, 200_000] {
+            let filter = Filter::build(&mut hashes(1, count)).expect("a seed works");
+            let rate = false_positives(&filter, 200_000);
+            assert!(rate < 0.006, "{rate} of {count} keys");
+        }
+    }
+
+    #[test]
+    fn a_key_takes_about_nine_bits() {
+        let filter = Filter::build(&mut hashes(1, 1_000_000)).expect("a seed works");
+        let bits = filter.memory_bytes() as f64 * 8.0 / 1e6;
+        assert!(bits < 9.3, "{bits}");
+    }
+
+    #[test]
+    fn duplicates_are_added_once() {
+        let mut keys = vec![hashes(1, 100); 50].concat();
+        let filter = Filter::build(&mut keys).expect("a seed works");
+        assert_eq!(keys.len(), 100);
+        assert!(keys.iter().all(|key| filter.may_contain(*key)));
+        assert_eq!(Filter::build(&mut Vec::new()), None);
+    }
+
+    #[test]
+    fn a_filter_comes_back_from_its_bytes() {
+        for count in [1, 2, 100, 5000] {
+            let filter = Filter::build(&mut hashes(1, count)).expect("a seed works");
+            let bytes = filter.encode();
+            assert_eq!(Filter::parse(&bytes), Ok(filter));
+            assert!(Filter::parse(&bytes[..bytes.len() - 1]).is_err());
+            assert!(Filter::parse(&[&bytes[..], &[0]].concat()).is_err());
+            for at in [
+                field::KIND,
+                field::SEGMENT_LEN_LOG2,
+                field::RESERVED,
+                field::SEGMENTS,
+            ] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 0x40;
+                assert!(Filter::parse(&damaged).is_err(), "byte {at}");
+            }
+        }
+    }
+
+    /// The hash and the mixing are part of the format.
+    #[test]
+    fn hashes_stay() {
+        assert_eq!(key_hash(b""), 0x2d06_8005_38d3_94c2);
+        assert_eq!(mix(1, 0), 0xb456_bcfc_34c2_cb2c);
+        let shape = Shape {
+            segment_len_log2: 4,
+            segments: 3,
+        };
+        assert_eq!(shape.places(0xb456_bcfc_34c2_cb2c), [33, 49, 77]);
     }
 }

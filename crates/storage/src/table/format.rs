@@ -73,25 +73,25 @@ pub(crate) mod block_header {
     use crate::key::{EntryKind, MAX_SEQUENCE};
 
     /// The layout of rows described in `block.rs`.
-    const LAYOUT_ROWS: u8 = 1;
+    pub(crate) const LAYOUT_ROWS: u8 = 1;
 
-    const LAYOUT: usize = 0;
-    const FLAGS: usize = LAYOUT + 1;
-    const SEQ_BYTES: usize = FLAGS + 1;
-    const KIND: usize = SEQ_BYTES + 1;
-    const PREFIX_LEN: usize = KIND + 1;
-    const RESERVED: usize = PREFIX_LEN + 2;
-    const ENTRIES: usize = RESERVED + 2;
-    const REST_LEN: usize = ENTRIES + 4;
-    const VALUE_LEN: usize = REST_LEN + 4;
-    const BASE_SEQ: usize = VALUE_LEN + 4;
+    pub(crate) const LAYOUT: usize = 0;
+    pub(crate) const FLAGS: usize = LAYOUT + 1;
+    pub(crate) const SEQ_BYTES: usize = FLAGS + 1;
+    pub(crate) const KIND: usize = SEQ_BYTES + 1;
+    pub(crate) const PREFIX_LEN: usize = KIND + 1;
+    pub(crate) const RESERVED: usize = PREFIX_LEN + 2;
+    pub(crate) const ENTRIES: usize = RESERVED + 2;
+    pub(crate) const REST_LEN: usize = ENTRIES + 4;
+    pub(crate) const VALUE_LEN: usize = REST_LEN + 4;
+    pub(crate) const BASE_SEQ: usize = VALUE_LEN + 4;
     /// The length of the header.
     pub(crate) const BYTES: usize = BASE_SEQ + 8;
     const _: () = assert!(BYTES == 28);
 
     /// Which columns there are.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Flags(u8);
+    pub(crate) struct Flags(pub(crate) u8);
 
     impl Flags {
         pub(crate) const NONE: Flags = Flags(0);
@@ -226,8 +226,8 @@ pub(crate) struct Footer {
 impl Footer {
     /// Ends every table, before the seal's trailer.
     const MAGIC: [u8; 8] = *b"RDBTABLE";
-    const BLOCKS: usize = 8;
-    const HANDLES: usize = Self::BLOCKS + 8;
+    pub(crate) const BLOCKS: usize = 8;
+    pub(crate) const HANDLES: usize = Self::BLOCKS + 8;
     /// The length without the seal.
     pub(crate) const BYTES: usize = Self::HANDLES + 4 * 16;
 

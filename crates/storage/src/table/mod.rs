@@ -32,6 +32,9 @@ mod store;
 mod tests;
 mod verify;
 
+#[cfg(test)]
+use crate::key::{EntryKind, SequenceNumber};
+
 pub use block::{Block, BlockRef};
 pub(crate) use block::{HEAT_MAX, SharedBlock};
 pub use builder::{TableBuilder, TableOptions};
@@ -40,3 +43,15 @@ pub use filter::{Filter, key_hash};
 pub use reader::{FilterUse, Found, Table};
 pub use store::{TableStore, TableStoreOptions};
 pub use verify::TableReport;
+
+/// A block with these entries, for tests of its users.
+#[cfg(test)]
+pub(crate) fn block_of(entries: &[(&[u8], SequenceNumber, EntryKind, &[u8])]) -> Block {
+    let mut builder = block_builder::BlockBuilder::default();
+    for (key, seq, kind, value) in entries {
+        builder.add(key, *seq, *kind, value);
+    }
+    let mut payload = Vec::new();
+    builder.finish(&mut payload);
+    Block::parse(&payload).expect("the builder writes what parse accepts")
+}

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod damage;
+mod format;
 mod indexes;
 mod model;
 mod reads;

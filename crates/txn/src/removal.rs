@@ -56,6 +56,7 @@ impl Transaction {
         }
         self.watch_range(keyspace, &range)?;
         self.end_popping();
+        self.note_counted(keyspace);
         self.writes
             .get_mut()
             .delete_range(keyspace.id, &range.start, range.end.as_deref());

@@ -245,11 +245,11 @@ impl Scan {
                     Direction::Forward => side.iterator.advance()?,
                     Direction::Backward => side.iterator.retreat()?,
                 };
-                // The other end may have come this far.
-                if !side.is_pending || self.has_passed(side.iterator.key()) {
-                    side.is_exhausted = true;
-                    break;
-                }
+            }
+            // The other end may have come this far.
+            if !side.is_pending || self.has_passed(side.iterator.key()) {
+                side.is_exhausted = true;
+                break;
             }
             let hidden = match is_touched {
                 true => writes.hidden_range(keyspace, side.iterator.key()),

@@ -66,9 +66,10 @@ impl Engine {
         }
     }
 
-    /// Commits sorted runs together with the operations of `batch`, which must not touch keys
-    /// within the runs, other than by deleting ranges. Each run begins after the one before it has
-    /// ended. Always durable when it returns; after a refusal the runs can be committed again.
+    /// Commits sorted runs, or the operations of `batch` if the runs are empty; not both, because
+    /// the files of a commit are newer than all that is in memtables. Each run begins after the
+    /// one before it has ended. Always durable when it returns; after a refusal the runs can be
+    /// committed again.
     pub fn commit_runs(
         &self,
         runs: &[&SortedRun],
@@ -79,13 +80,14 @@ impl Engine {
         if tables().next().is_none() {
             return self.commit(batch, Durability::Sync, validate);
         }
-        if tables().is_sorted_by(|a, b| a.largest < b.smallest) {
-            self.publish_runs(runs, batch, validate)
-        } else {
-            Err(Error::InvalidArgument(
-                "the runs of a commit must ascend".into(),
-            ))
-        }
+        let refusal = match batch.is_empty() {
+            false => "a commit of sorted runs has no other operations",
+            true if !tables().is_sorted_by(|a, b| a.largest < b.smallest) => {
+                "the runs of a commit must ascend"
+            }
+            true => return self.publish_runs(runs, batch, validate),
+        };
+        Err(Error::InvalidArgument(refusal.into()))
     }
 
     fn publish_runs(

@@ -8,7 +8,7 @@
 use std::ops::Bound;
 
 use rustdb_storage::KeyspaceId;
-use rustdb_storage::engine::{Bounds, ReadAt};
+use rustdb_storage::engine::{Bounds, EngineIter, ReadAt};
 
 use super::Commit;
 use crate::error::Result;
@@ -73,24 +73,34 @@ impl Transaction {
     }
 
     /// How many keys of the ranges existed before the transaction.
-    pub(super) fn count_ranges(&self, keyspace: KeyspaceId, ranges: &RangeSet) -> Result<i64> {
+    fn count_ranges(&self, keyspace: KeyspaceId, ranges: &RangeSet) -> Result<i64> {
+        let mut count = 0;
+        for (start, end) in ranges.iter() {
+            let mut iterator = self.iterate_before(keyspace, start, end)?;
+            while iterator.advance()? {
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Walks over the keys of a range that existed before the transaction.
+    pub(super) fn iterate_before(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<EngineIter> {
         let at = match self.isolation {
             IsolationLevel::ReadCommitted => ReadAt::Latest,
             IsolationLevel::Snapshot | IsolationLevel::Serializable => {
                 ReadAt::Snapshot(&self.snapshot)
             }
         };
-        let mut count = 0;
-        for (start, end) in ranges.iter() {
-            let bounds = Bounds {
-                lower: Bound::Included(start.to_vec()),
-                upper: end.map_or(Bound::Unbounded, |end| Bound::Excluded(end.to_vec())),
-            };
-            let mut iterator = self.engine().iter(keyspace, bounds, at)?;
-            while iterator.advance()? {
-                count += 1;
-            }
-        }
-        Ok(count)
+        let bounds = Bounds {
+            lower: Bound::Included(start.to_vec()),
+            upper: end.map_or(Bound::Unbounded, |end| Bound::Excluded(end.to_vec())),
+        };
+        Ok(self.engine().iter(keyspace, bounds, at)?)
     }
 }

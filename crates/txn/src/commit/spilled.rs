@@ -5,19 +5,24 @@
 //! in a walk of its own, each key is compared with the conflict table if somebody else wrote in
 //! the keyspace, and looked up if the keyspace is counted. A load into a keyspace that was empty
 //! and is nobody else's needs neither.
+//!
+//! Published files replace key by key, so a deleted range becomes a deletion of each key that the
+//! snapshot has in it. A transaction that did nothing but empty ranges, by popping perhaps, is
+//! committed as range deletions and needs no files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustdb_storage::engine::{RunWriter, SortedRun};
+use rustdb_storage::engine::{EngineIter, RunWriter, SortedRun};
 use rustdb_storage::iter::{EntryCursor, MergeCursor, RunCursor};
-use rustdb_storage::key::split_storage_key;
+use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_storage::version::RunTables;
 use rustdb_storage::{EntryKind, KeyspaceId, SequenceNumber};
 
 use super::{ATTEMPTS_MAX, Commit, HOLE_RANGES_MAX};
-use crate::conflict::key_hash;
+use crate::conflict::{Footprint, key_hash};
 use crate::error::{Conflict, Error, Result};
 use crate::ranges::{RangeSet, successor};
+use crate::transaction::Transaction;
 use crate::write_set::Piece;
 
 /// What has to be done for each key of a keyspace.
@@ -30,8 +35,6 @@ struct KeyspacePlan {
     is_counted: bool,
     /// All ranges that the transaction deleted.
     deleted: RangeSet,
-    /// Holes that are deleted as ranges; deletions in them are left out.
-    holes: RangeSet,
     /// The change of the count.
     delta: i64,
 }
@@ -43,8 +46,12 @@ impl KeyspacePlan {
     }
 }
 
+type Plans = BTreeMap<KeyspaceId, KeyspacePlan>;
+
 /// What to publish.
 enum Publication {
+    /// Range deletions in place of all writes.
+    Ranges(BTreeMap<KeyspaceId, RangeSet>),
     /// The pieces as they are.
     Pieces,
     /// What they were merged into.
@@ -55,30 +62,32 @@ impl Commit<'_> {
     /// Commits writes that are in files.
     pub(super) fn run_spilled(&mut self) -> Result<SequenceNumber> {
         self.large = Some(self.watch()?);
-        self.find_quiet_spilled();
+        self.find_emptied();
         let engine = self.transaction.engine();
         let mut batch = engine.batch();
         for _ in 0..ATTEMPTS_MAX {
             let mut plans = self.plan()?;
             let publication = self.prepare(&mut plans)?;
+            self.deltas = plans
+                .iter()
+                .map(|(keyspace, plan)| (*keyspace, plan.delta))
+                .collect();
+            self.deltas.retain(|(_, delta)| *delta != 0);
+            self.fill_spilled_footprint(&plans);
+            self.catch_up()?;
             batch.clear();
-            self.footprint = Default::default();
-            self.deltas.clear();
-            for (&keyspace, plan) in &plans {
-                for (start, end) in plan.deleted.iter().chain(plan.holes.iter()) {
-                    batch.delete_range(keyspace, start, end)?;
-                    self.footprint.add_range(keyspace, start, end);
-                }
-                if plan.delta != 0 {
-                    self.deltas.push((keyspace, plan.delta));
+            let mut runs: Vec<&SortedRun> = Vec::new();
+            match &publication {
+                Publication::Pieces => runs.extend(self.writes.pieces().iter().map(Piece::run)),
+                Publication::Merged(run) => runs.push(run),
+                Publication::Ranges(ranges) => {
+                    for (keyspace, ranges) in ranges {
+                        for (start, end) in ranges.iter() {
+                            batch.delete_range(*keyspace, start, end)?;
+                        }
+                    }
                 }
             }
-            self.add_bounds();
-            self.catch_up()?;
-            let runs: Vec<&SortedRun> = match &publication {
-                Publication::Pieces => self.writes.pieces().iter().map(Piece::run).collect(),
-                Publication::Merged(run) => vec![run],
-            };
             let mut validator = self.validator();
             let result = engine.commit_runs(&runs, &mut batch, &mut validator);
             let refusal = validator.refusal.take();
@@ -99,180 +108,192 @@ impl Commit<'_> {
         contents.copied().collect()
     }
 
-    fn find_quiet_spilled(&mut self) {
+    /// If there is nothing but deletions, all in a few holes, and nobody else writes there, the
+    /// keyspaces are noted as quiet: the holes will stand for the deletions.
+    fn find_emptied(&mut self) {
         let slots = &self.transaction.shared.checks.slots;
         let snapshot = self.transaction.snapshot.sequence();
-        self.quiet = self.keyspaces().into_iter().collect();
-        self.quiet.retain(|&keyspace| {
-            self.writes.holes(keyspace).is_some() && slots.newest_in(keyspace) <= snapshot
-        });
+        let keyspaces = self.keyspaces();
+        let has_puts = |piece: &Piece| piece.contents().values().any(|c| c.puts > 0);
+        let is_emptied = |keyspace: KeyspaceId| {
+            let holes = self.writes.holes(keyspace);
+            holes.is_some_and(|holes| holes.len() <= HOLE_RANGES_MAX)
+                && slots.newest_in(keyspace) <= snapshot
+        };
+        if !self.writes.pieces().iter().any(has_puts) && keyspaces.iter().all(|k| is_emptied(*k)) {
+            self.quiet = keyspaces.into_iter().collect();
+        }
     }
 
     /// Finds out what has to be done in each keyspace.
-    fn plan(&self) -> Result<BTreeMap<KeyspaceId, KeyspacePlan>> {
+    fn plan(&self) -> Result<Plans> {
         let transaction = self.transaction;
         let snapshot = transaction.snapshot.sequence();
+        let pieces = self.writes.pieces();
         let mut plans = BTreeMap::new();
         for keyspace in self.keyspaces() {
             let mut plan = KeyspacePlan::default();
-            let pieces = self.writes.pieces();
-            pieces
-                .iter()
-                .filter_map(|piece| piece.deleted(keyspace))
-                .for_each(|d| plan.deleted.insert_all(d));
-            if self.quiet.contains(&keyspace)
-                && let Some(holes) = self.writes.holes(keyspace)
-            {
-                holes
-                    .iter()
-                    .take(HOLE_RANGES_MAX)
-                    .for_each(|(s, e)| plan.holes.insert(s, e));
-            }
+            let deleted = pieces.iter().filter_map(|piece| piece.deleted(keyspace));
+            deleted.for_each(|ranges| plan.deleted.insert_all(ranges));
             let newest = transaction.shared.checks.slots.newest_in(keyspace);
             plan.must_check = newest > snapshot && pieces.iter().any(Piece::is_checked);
             plan.is_counted = transaction.is_counted(keyspace);
-            if plan.is_counted && !transaction.was_empty(keyspace)? {
-                plan.must_look_up = true;
-                plan.delta -= transaction.count_ranges(keyspace, &plan.deleted)?;
-            }
+            plan.must_look_up = plan.is_counted && !transaction.was_empty(keyspace)?;
             plans.insert(keyspace, plan);
         }
         Ok(plans)
     }
 
     /// Checks and counts the keys, and merges the pieces if they cannot be published as they are.
-    fn prepare(&self, plans: &mut BTreeMap<KeyspaceId, KeyspacePlan>) -> Result<Publication> {
-        let is_plain = self.is_plain() && plans.values().all(|plan| plan.holes.is_empty());
-        if is_plain && !plans.values().any(KeyspacePlan::must_walk) {
+    fn prepare(&self, plans: &mut Plans) -> Result<Publication> {
+        let is_emptied = !self.quiet.is_empty();
+        if is_emptied && self.walk(plans, &mut Target::Holes)? {
+            let ranges = plans.iter().map(|(keyspace, plan)| {
+                let mut ranges = plan.deleted.clone();
+                self.writes
+                    .holes(*keyspace)
+                    .into_iter()
+                    .for_each(|h| ranges.insert_all(h));
+                (*keyspace, ranges)
+            });
+            return Ok(Publication::Ranges(ranges.collect()));
+        }
+        // That it was no use, half the keys later, leaves half a count.
+        plans.values_mut().for_each(|plan| plan.delta = 0);
+        if !self.is_plain(plans) {
+            let mut target = Target::Run(self.transaction.engine().run_writer());
+            self.walk(plans, &mut target)?;
+            return match target {
+                Target::Run(writer) => Ok(Publication::Merged(writer.finish()?)),
+                Target::Holes | Target::Nothing => Ok(Publication::Pieces),
+            };
+        }
+        if plans.values().any(KeyspacePlan::must_walk) {
+            self.walk(plans, &mut Target::Nothing)?;
+        } else {
             for (keyspace, contents) in self.writes.pieces().iter().flat_map(Piece::contents) {
                 if let Some(plan) = plans.get_mut(keyspace).filter(|plan| plan.is_counted) {
                     plan.delta += contents.puts as i64;
                 }
             }
-            return Ok(Publication::Pieces);
         }
-        let mut writer = (!is_plain).then(|| self.transaction.engine().run_writer());
-        self.walk(plans, &mut writer)?;
-        match writer {
-            Some(writer) => Ok(Publication::Merged(writer.finish()?)),
-            None => Ok(Publication::Pieces),
-        }
+        Ok(Publication::Pieces)
     }
 
-    /// Whether the pieces follow one another and hide nothing of each other.
-    fn is_plain(&self) -> bool {
-        let pieces = self.writes.pieces();
-        let bounds: Vec<_> = pieces.iter().filter_map(Piece::bounds).collect();
-        let is_ascending = bounds.is_sorted_by(|(_, last), (first, _)| last < first);
-        let is_hidden = |older: &Piece, newer: &Piece| {
-            older.contents().keys().any(|keyspace| {
-                newer
-                    .deleted(*keyspace)
-                    .is_some_and(|deleted| !deleted.is_empty())
-            })
-        };
-        is_ascending
-            && (1..pieces.len())
-                .all(|n| !pieces[..n].iter().any(|older| is_hidden(older, &pieces[n])))
-    }
-
-    /// Visits the last write of each key, in order.
-    fn walk(
-        &self,
-        plans: &mut BTreeMap<KeyspaceId, KeyspacePlan>,
-        writer: &mut Option<RunWriter>,
-    ) -> Result<()> {
-        let pieces = self.writes.pieces();
-        // Newest first, so that of equal keys the last write comes first.
-        let newest_first: Vec<&Piece> = pieces
+    /// Whether the pieces follow one another and no range was deleted.
+    fn is_plain(&self, plans: &Plans) -> bool {
+        let bounds: Vec<_> = self
+            .writes
+            .pieces()
             .iter()
+            .filter_map(Piece::bounds)
+            .collect();
+        bounds.is_sorted_by(|(_, last), (first, _)| last < first)
+            && plans.values().all(|plan| plan.deleted.is_empty())
+    }
+
+    /// Visits the last write of each key, in order, and the keys of deleted ranges. Returns
+    /// whether it came to the end.
+    fn walk(&self, plans: &mut Plans, target: &mut Target) -> Result<bool> {
+        let pieces = self.writes.pieces();
+        // Newest first, so that of equal keys the last write comes first. A piece may have deleted
+        // ranges and no writes.
+        let (sources, cursors): (Vec<usize>, Vec<RunCursor<RunTables>>) = (0..pieces.len())
             .rev()
-            .filter(|piece| piece.bounds().is_some())
-            .collect();
-        let cursors: Vec<RunCursor<RunTables>> = newest_first
-            .iter()
-            .filter_map(|piece| piece.new_cursor())
-            .collect();
+            .filter_map(|n| Some((n, pieces[n].new_cursor()?)))
+            .unzip();
         let mut merge = MergeCursor::new(cursors);
         merge.seek_to_first()?;
+        let mut deleted = DeletedKeys::new(self.transaction, plans);
         let mut previous: Option<Vec<u8>> = None;
         while merge.valid() {
             let key = merge.key();
             if previous.as_deref() != Some(key) {
-                let source = merge.top();
-                self.visit(
-                    plans,
-                    writer,
-                    &newest_first,
-                    source,
-                    key,
-                    merge.kind(),
-                    merge.value(),
-                )?;
+                let piece = sources[merge.top()];
+                let is_last = self.is_last(piece, key);
+                deleted.delete_below(key, is_last, plans, target)?;
+                if !self.visit(plans, target, piece, is_last, &merge)? {
+                    return Ok(false);
+                }
                 let buffer = previous.get_or_insert_default();
                 buffer.clear();
                 buffer.extend_from_slice(key);
             }
             merge.next()?;
         }
-        Ok(())
+        deleted.delete_rest(plans, target)?;
+        Ok(true)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the body of one loop")]
+    /// Whether no range deleted later, in a newer piece, hides the write.
+    fn is_last(&self, piece: usize, key: &[u8]) -> bool {
+        let Some((keyspace, key)) = split_storage_key(key) else {
+            return false;
+        };
+        let mut newer = self.writes.pieces()[piece + 1..].iter();
+        !newer.any(|n| {
+            n.deleted(keyspace)
+                .is_some_and(|deleted| deleted.contains(key))
+        })
+    }
+
+    /// Deals with the entry that the merge is on. Returns `false` to stop the walk.
     fn visit(
         &self,
-        plans: &mut BTreeMap<KeyspaceId, KeyspacePlan>,
-        writer: &mut Option<RunWriter>,
-        newest_first: &[&Piece],
-        source: usize,
-        key: &[u8],
-        kind: EntryKind,
-        stored: &[u8],
-    ) -> Result<()> {
-        let Some((keyspace, user_key)) = split_storage_key(key) else {
-            return Ok(());
+        plans: &mut Plans,
+        target: &mut Target,
+        piece: usize,
+        is_last: bool,
+        merge: &MergeCursor<RunCursor<RunTables>>,
+    ) -> Result<bool> {
+        let Some((keyspace, key)) = split_storage_key(merge.key()) else {
+            return Ok(true);
         };
         let Some(plan) = plans.get_mut(&keyspace) else {
-            return Ok(());
+            return Ok(true);
         };
         let transaction = self.transaction;
-        let piece = newest_first[source];
-        let is_checked = piece.is_checked();
+        let is_checked = self.writes.pieces()[piece].is_checked();
         if plan.must_check && is_checked {
             let newest = transaction
                 .shared
                 .checks
                 .slots
-                .newest(keyspace, key_hash(keyspace, user_key));
+                .newest(keyspace, key_hash(keyspace, key));
             if newest > transaction.snapshot.sequence() {
-                transaction.check_key(keyspace, user_key)?;
+                transaction.check_key(keyspace, key)?;
             }
         }
-        // A range deleted later, in a newer piece, hides the write.
-        let mut newer = newest_first[..source].iter();
-        if newer.any(|n| {
-            n.deleted(keyspace)
-                .is_some_and(|deleted| deleted.contains(user_key))
-        }) {
-            return Ok(());
+        if !is_last {
+            return Ok(true);
         }
-        let exists = kind != EntryKind::Delete;
+        let exists = merge.kind() != EntryKind::Delete;
         if plan.is_counted {
+            // What is in a deleted range is counted there.
             let existed = plan.must_look_up
-                && !plan.deleted.contains(user_key)
-                && transaction.existed(keyspace, user_key, is_checked)?;
+                && !plan.deleted.contains(key)
+                && transaction.existed(keyspace, key, is_checked)?;
             plan.delta += i64::from(exists) - i64::from(existed);
         }
-        if let Some(writer) = writer
-            && (exists || !plan.holes.contains(user_key))
-        {
-            writer.add(key, kind, stored)?;
+        match target {
+            Target::Nothing => {}
+            Target::Run(writer) => writer.add(merge.key(), merge.kind(), merge.value())?,
+            Target::Holes => {
+                let is_inside = |holes: &RangeSet| holes.contains(key);
+                return Ok(self.writes.holes(keyspace).is_some_and(is_inside));
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Adds, per piece, the range from its first to its last key of each keyspace to the footprint.
-    fn add_bounds(&mut self) {
+    /// Ranges that hold everything written.
+    fn fill_spilled_footprint(&mut self, plans: &Plans) {
+        self.footprint = Footprint::default();
+        for (keyspace, plan) in plans {
+            for (start, end) in plan.deleted.iter() {
+                self.footprint.add_range(*keyspace, start, end);
+            }
+        }
         for (first, last) in self.writes.pieces().iter().filter_map(Piece::bounds) {
             let (Some((first_space, first)), Some((last_space, last))) =
                 (split_storage_key(first), split_storage_key(last))
@@ -280,11 +301,123 @@ impl Commit<'_> {
                 continue;
             };
             let end = successor(last);
-            for keyspace in self.keyspaces().range(first_space..=last_space) {
+            for (keyspace, _) in plans.range(first_space..=last_space) {
                 let start = if *keyspace == first_space { first } else { &[] };
                 let end = (*keyspace == last_space).then_some(&*end);
                 self.footprint.add_range(*keyspace, start, end);
             }
+        }
+    }
+}
+
+/// Where a walk puts the writes.
+enum Target {
+    /// Nowhere: it only checks and counts.
+    Nothing,
+    /// Nowhere: it also checks that all of them are in holes.
+    Holes,
+    /// Into a new run.
+    Run(RunWriter),
+}
+
+/// The keys that deleted ranges delete, in order.
+struct DeletedKeys<'a> {
+    transaction: &'a Transaction,
+    /// What is left of the ranges, the next one last.
+    ranges: Vec<(KeyspaceId, Vec<u8>, Option<Vec<u8>>)>,
+    current: Option<(KeyspaceId, EngineIter)>,
+    /// The storage key that the current iterator is on.
+    key: Option<Vec<u8>>,
+    is_begun: bool,
+}
+
+impl<'a> DeletedKeys<'a> {
+    fn new(transaction: &'a Transaction, plans: &Plans) -> Self {
+        let mut ranges = Vec::new();
+        for (keyspace, plan) in plans {
+            for (start, end) in plan.deleted.iter() {
+                ranges.push((*keyspace, start.to_vec(), end.map(<[u8]>::to_vec)));
+            }
+        }
+        ranges.reverse();
+        Self {
+            transaction,
+            ranges,
+            current: None,
+            key: None,
+            is_begun: false,
+        }
+    }
+
+    /// Deletes the keys below `limit`. If `is_written`, `limit` itself needs no deletion.
+    fn delete_below(
+        &mut self,
+        limit: &[u8],
+        is_written: bool,
+        plans: &mut Plans,
+        target: &mut Target,
+    ) -> Result<()> {
+        while let Some(key) = self.peek()? {
+            if key > limit || key == limit && !is_written {
+                break;
+            }
+            if key < limit {
+                self.delete(target)?;
+            }
+            self.pass(plans)?;
+        }
+        Ok(())
+    }
+
+    fn delete_rest(&mut self, plans: &mut Plans, target: &mut Target) -> Result<()> {
+        while self.peek()?.is_some() {
+            self.delete(target)?;
+            self.pass(plans)?;
+        }
+        Ok(())
+    }
+
+    fn delete(&self, target: &mut Target) -> Result<()> {
+        if let (Target::Run(writer), Some(key)) = (target, &self.key) {
+            writer.delete(key)?;
+        }
+        Ok(())
+    }
+
+    fn peek(&mut self) -> Result<Option<&[u8]>> {
+        if !self.is_begun {
+            self.is_begun = true;
+            self.advance()?;
+        }
+        Ok(self.key.as_deref())
+    }
+
+    /// Leaves a key behind, which is one that existed and is gone.
+    fn pass(&mut self, plans: &mut Plans) -> Result<()> {
+        if let Some((keyspace, _)) = &self.current
+            && let Some(plan) = plans.get_mut(keyspace).filter(|plan| plan.is_counted)
+        {
+            plan.delta -= 1;
+        }
+        self.advance()
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        loop {
+            if let Some((keyspace, iterator)) = &mut self.current
+                && iterator.advance()?
+            {
+                storage_key(*keyspace, iterator.key(), self.key.get_or_insert_default());
+                return Ok(());
+            }
+            let Some((keyspace, start, end)) = self.ranges.pop() else {
+                (self.current, self.key) = (None, None);
+                return Ok(());
+            };
+            let iterator = self
+                .transaction
+                .iterate_before(keyspace, &start, end.as_deref())?;
+            self.current = Some((keyspace, iterator));
         }
     }
 }

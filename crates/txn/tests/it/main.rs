@@ -4,4 +4,5 @@
 
 mod count;
 mod database;
+mod model;
 mod script;

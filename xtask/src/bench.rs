@@ -24,6 +24,15 @@ pub(crate) fn command(arguments: &[String]) -> Result<(), Failure> {
             _ => passed_on.push(argument),
         }
     }
+    if !passed_on
+        .iter()
+        .any(|argument| *argument == "--quick" || *argument == "--help")
+    {
+        // What the suite `program` looks at.
+        run(cargo().args(["build", "--release", "--package", "rustdb-cli"]))?;
+        let example = ["--package", "rustdb-bench", "--example", "embedded"];
+        run(cargo().args(["build", "--profile", "small"]).args(example))?;
+    }
     let mut command = cargo();
     command.args([
         "run",

@@ -30,6 +30,7 @@ where to:
   --dir DIR            where databases are made; must be on a real disk
   --json FILE          also write the figures as JSON
   --program FILE       the `rustdb` binary [the one beside this program]
+  --embedded FILE      the example `embedded` [that of the profile `small`]
 ";
 
 pub(crate) struct Options {
@@ -78,6 +79,7 @@ impl Options {
                 Long("reopen-keys") => parameters.reopen_keys = number(parser.value()?)? as u64,
                 Long("dir") => options.directory = Some(parser.value()?.into()),
                 Long("json") => options.json = Some(parser.value()?.into()),
+                Long("embedded") => parameters.embedded = Some(parser.value()?.into()),
                 Long("program") => parameters.program = Some(parser.value()?.into()),
                 other => return Err(Failure(format!("{}\n\n{HELP}", other.unexpected()))),
             }
@@ -88,12 +90,14 @@ impl Options {
 
 fn defaults() -> Result<Parameters> {
     let program = std::env::current_exe()?.with_file_name("rustdb");
+    let embedded = program.with_file_name("../small/examples/embedded");
     Ok(Parameters {
         scale: 1.0,
         seconds: 10.0,
         cache_bytes: 4 << 30,
         reopen_keys: 1_000_000,
         program: program.exists().then_some(program),
+        embedded: embedded.exists().then_some(embedded),
     })
 }
 
@@ -105,6 +109,7 @@ pub(crate) fn arguments(parameters: &Parameters) -> Vec<String> {
         cache_bytes,
         reopen_keys,
         program,
+        embedded,
     } = parameters;
     let mut arguments = vec![
         format!("--scale={scale}"),
@@ -114,6 +119,9 @@ pub(crate) fn arguments(parameters: &Parameters) -> Vec<String> {
     ];
     if let Some(program) = program {
         arguments.push(format!("--program={}", program.display()));
+    }
+    if let Some(embedded) = embedded {
+        arguments.push(format!("--embedded={}", embedded.display()));
     }
     arguments
 }

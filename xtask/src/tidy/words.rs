@@ -48,8 +48,10 @@ fn promises(source: &Source<'_>) -> Vec<Finding> {
 /// A file is a chapter, and says first what it is.
 fn module_documentation(source: &Source<'_>) -> Option<Finding> {
     let documented = source.text.trim_start().starts_with("//!");
+    // A chapter's tests belong to it, wherever they are.
+    let tests = source.path.ends_with("/tests.rs") || source.path.contains("/tests/");
     let chapter = source.path.contains("/src/") || source.path.contains("/fuzz_targets/");
-    (chapter && !documented)
+    (chapter && !tests && !documented)
         .then(|| Finding::error(source.path, 1, "begin with `//!` and say what the file is"))
 }
 
@@ -126,6 +128,7 @@ mod tests {
     fn file_begins_with_its_documentation() {
         assert_eq!(errors("crates/vfs/src/a.rs", "use std::io;\n"), 1);
         assert_eq!(errors("crates/vfs/src/a.rs", "//! A chapter.\n"), 0);
+        assert_eq!(errors("crates/vfs/src/a/tests.rs", "use std::io;\n"), 0);
         assert_eq!(errors("build.rs", "use std::io;\n"), 0);
     }
 

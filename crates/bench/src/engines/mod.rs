@@ -16,6 +16,7 @@ mod lmdb;
 mod redb;
 #[cfg(feature = "peer-rocksdb")]
 mod rocksdb;
+mod rustdb;
 #[cfg(feature = "peer-sqlite")]
 mod sqlite;
 #[cfg(feature = "peer-surrealkv")]
@@ -23,12 +24,14 @@ mod surrealkv;
 
 use std::path::Path;
 
-use crate::engine::{Engine, Result, Settings};
+use crate::engine::{Engine, OURS, Result, Settings};
 
 type Open = fn(&Path, Settings) -> Result<Box<dyn Engine>>;
 
 /// The engines that this program was built with, in the order of the table's columns.
 pub(crate) const TABLE: &[(&str, Open)] = &[
+    (OURS, rustdb::open),
+    ("rustdb-uncounted", rustdb::open_uncounted),
     #[cfg(feature = "peer-redb")]
     ("redb", redb::open),
     #[cfg(feature = "peer-lmdb")]

@@ -19,6 +19,8 @@ mod open;
 mod overwrite;
 mod program;
 mod redb;
+#[cfg(test)]
+mod tests;
 mod ycsb;
 
 use std::os::unix::fs::MetadataExt;
@@ -42,6 +44,8 @@ pub(crate) struct Parameters {
     pub(crate) reopen_keys: u64,
     /// The `rustdb` program, if it was built.
     pub(crate) program: Option<PathBuf>,
+    /// The least program that embeds the database, if it was built.
+    pub(crate) embedded: Option<PathBuf>,
 }
 
 impl Parameters {

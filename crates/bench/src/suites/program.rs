@@ -1,5 +1,5 @@
-//! What the `rustdb` binary costs before it does anything: time to start and answer, memory at
-//! rest, size.
+//! What the `rustdb` binary costs before it does anything: time to start and leave, memory at rest,
+//! size. And the size of the least program that embeds the database (`examples/embedded.rs`).
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,32 +7,39 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Parameters, Stage, Step, Suite, Who, milliseconds};
+use crate::driver::process_status_bytes;
 use crate::engine::{Failure, Result, Settings, ensure, fail};
 
 const STARTS: usize = 20;
 const REST: Duration = Duration::from_secs(1);
+const MEBIBYTE: f64 = (1 << 20) as f64;
 
 pub(super) struct Program {
-    path: Option<PathBuf>,
+    binary: Option<PathBuf>,
+    embedded: Option<PathBuf>,
 }
 
 impl Program {
     pub(super) fn new(parameters: &Parameters) -> Program {
+        let Parameters {
+            program, embedded, ..
+        } = parameters.clone();
         Program {
-            path: parameters.program.clone(),
+            binary: program,
+            embedded,
         }
     }
 }
 
 impl Suite for Program {
     fn steps(&self) -> Vec<Step> {
-        match self.path {
-            Some(_) => vec![Step {
-                who: Who::Ours,
-                ..Step::reading("program")
-            }],
-            None => Vec::new(),
-        }
+        let ours = |name| Step {
+            who: Who::Ours,
+            ..Step::reading(name)
+        };
+        let binary = self.binary.as_ref().map(|_| ours("binary"));
+        let embedded = self.embedded.as_ref().map(|_| ours("embedded program"));
+        binary.into_iter().chain(embedded).collect()
     }
 
     fn settings(&self) -> Settings {
@@ -40,48 +47,51 @@ impl Suite for Program {
     }
 
     fn run(&mut self, step: &str, stage: &mut Stage) -> Result<()> {
-        let Some(path) = &self.path else {
-            fail!("no program for `{step}`")
-        };
-        let directory = stage.directory().to_owned();
-        let mut starts = Vec::new();
-        for _ in 0..STARTS {
-            let start = Instant::now();
-            let mut child = shell(path, &directory)?;
-            // Dropping standard input is the end of input: the shell leaves.
-            drop(child.stdin.take());
-            let status = child.wait()?;
-            starts.push(start.elapsed());
-            ensure!(status.success(), "`{}` failed: {status}", path.display());
+        match (step, &self.binary, &self.embedded) {
+            ("binary", Some(path), _) => measure_binary(path, stage),
+            ("embedded program", _, Some(path)) => {
+                stage.lower("embedded program: size", size(path)?, "MiB");
+                Ok(())
+            }
+            _ => fail!("no step `{step}`"),
         }
-        starts.sort_unstable();
-        stage.lower(
-            "program: start and leave",
-            milliseconds(starts[STARTS / 2]),
-            "ms",
-        );
-
-        let mut child = shell(path, &directory)?;
-        if let Some(input) = &mut child.stdin {
-            input.write_all(b"stats\n")?;
-        }
-        std::thread::sleep(REST);
-        let resident = resident_bytes(child.id());
-        drop(child.stdin.take());
-        child.wait()?;
-        let mebibyte = f64::from(1 << 20);
-        stage.lower(
-            "program: memory at rest",
-            resident? as f64 / mebibyte,
-            "MiB",
-        );
-        stage.lower(
-            "program: size",
-            std::fs::metadata(path)?.len() as f64 / mebibyte,
-            "MiB",
-        );
-        Ok(())
     }
+}
+
+fn measure_binary(path: &Path, stage: &mut Stage) -> Result<()> {
+    let directory = stage.directory().to_owned();
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        let start = Instant::now();
+        let mut child = shell(path, &directory)?;
+        // Dropping standard input is the end of input: the shell leaves.
+        drop(child.stdin.take());
+        let status = child.wait()?;
+        starts.push(start.elapsed());
+        ensure!(status.success(), "`{}` failed: {status}", path.display());
+    }
+    starts.sort_unstable();
+    stage.lower(
+        "binary: start and leave",
+        milliseconds(starts[STARTS / 2]),
+        "ms",
+    );
+
+    let mut child = shell(path, &directory)?;
+    if let Some(input) = &mut child.stdin {
+        input.write_all(b"stats\n")?;
+    }
+    std::thread::sleep(REST);
+    let resident = process_status_bytes(child.id(), "VmRSS");
+    drop(child.stdin.take());
+    child.wait()?;
+    stage.lower("binary: memory at rest", resident? as f64 / MEBIBYTE, "MiB");
+    stage.lower("binary: size", size(path)?, "MiB");
+    Ok(())
+}
+
+fn size(path: &Path) -> Result<f64> {
+    Ok(std::fs::metadata(path)?.len() as f64 / MEBIBYTE)
 }
 
 fn shell(program: &Path, directory: &Path) -> Result<Child> {
@@ -94,9 +104,4 @@ fn shell(program: &Path, directory: &Path) -> Result<Child> {
     command
         .spawn()
         .map_err(|error| Failure(format!("cannot start `{}`: {error}", program.display())))
-}
-
-/// Memory of a process that is not shared with files nor given back.
-fn resident_bytes(process: u32) -> Result<u64> {
-    crate::driver::process_status_bytes(process, "VmRSS")
 }

@@ -5,12 +5,14 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::entry::{EntryPtr, SEQ_MAX, Target};
-use crate::node::{Goal, LEAF_SLOTS, Leaf, Sorted};
+use crate::inner::Goal;
+use crate::leaf::{LEAF_SLOTS, Leaf};
+use crate::node::Sorted;
 use crate::reader::Pinned;
 use crate::tree::{FIRST, Tree};
 
 /// How many entries ahead of a walk are loaded.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
 
 /// A position in the tree: on an entry, or on none. Owned, so it can outlive the reader it came
 /// from.
@@ -137,6 +139,7 @@ impl Cursor {
     /// one if there is no target.
     fn enter(&mut self, goal: Goal<'_>, target: Option<&Target<'_>>) -> usize {
         let leaf = self.tree.leaf(goal);
+        leaf.prefetch();
         self.order = leaf.sorted(leaf.state());
         self.leaf = Some(NonNull::from(leaf));
         let end = self.order.len();

@@ -143,21 +143,22 @@ impl EntryPtr {
     /// Asks the processor to load the entry.
     #[inline]
     pub(crate) fn prefetch(self) {
-        prefetch(self.0.as_ptr());
+        // Header and key are all that a step of a walk needs.
+        prefetch(self.0.as_ptr(), 64);
     }
 }
 
-/// Asks the processor to load a cache line.
+/// Asks the processor to load the first `bytes` bytes from `start` on.
 #[inline]
-pub(crate) fn prefetch<T>(line: *const T) {
+pub(crate) fn prefetch<T>(start: *const T, bytes: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    {
+    for line in 0..bytes.div_ceil(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch has no effect on memory and accepts any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.cast::<i8>().wrapping_add(64 * line)) };
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = line;
+    let _ = (start, bytes);
 }
 
 impl Target<'_> {

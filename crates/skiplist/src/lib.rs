@@ -42,7 +42,7 @@
 //!    have the entry below them: a pointer is only ever replaced by one to a node that leads to
 //!    the same entries, save for those above a separator that got a slot of its own before. That a
 //!    search does not take the replaced pointer without having seen the new slot is what
-//!    [`node::Inner::child`] checks.
+//!    [`inner::Inner::child`] checks.
 //!
 //! What readers see of inserts that run at the same time is not defined, entry by entry. The
 //! engine publishes a sequence number after the inserts of its commit, and readers ignore entries
@@ -58,6 +58,8 @@
 mod arena;
 mod cursor;
 mod entry;
+mod inner;
+mod leaf;
 mod node;
 mod reader;
 mod tree;

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use crate::arena::Arena;
-use crate::arena::Bump;
+use crate::arena::{Arena, Bump};
 use crate::entry::{EntryPtr, SEQ_MAX, Target};
-use crate::node::{Bounds, Child, Goal, Inner, Leaf};
+use crate::inner::{Child, Goal, Inner};
+use crate::leaf::Leaf;
+use crate::node::Bounds;
 
 /// What all handles share.
 pub(crate) struct Tree {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::arena::Bump;
 use crate::entry::{EntryPtr, SEQ_MAX, Target, common_bytes};
-use crate::node::{Bounds, Child, Goal, INNER_SLOTS, Inner, LEAF_SLOTS, Leaf};
+use crate::inner::{Child, Goal, INNER_SLOTS, Inner};
+use crate::leaf::{LEAF_SLOTS, Leaf};
+use crate::node::Bounds;
 use crate::reader::Reader;
 use crate::tree::Tree;
 
@@ -60,7 +62,6 @@ impl Writer {
             Some(leaf) => leaf,
             None => tree.leaf(Goal::At(target)),
         };
-        leaf.prefetch();
         let entry = EntryPtr::create(tree.arena(), bump, target, kind, value);
         let same = if seq <= *seq_max {
             leaf.find(&target)

@@ -382,8 +382,8 @@ mod tests {
                 );
             }
             let memtable = writer.memtable();
-            // Besides key and value an entry takes its fields and four thirds of a link.
-            let truth = count * (8 + value_bytes + 40 + 11);
+            // Besides key and value an entry takes a header and its share of the nodes.
+            let truth = count * (8 + value_bytes + 16 + 40);
             let used = memtable.used_bytes();
             assert!(
                 used * 5 >= truth * 4 && used * 5 <= truth * 6,

@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering;
 use crate::engine::super_version::{SuperVersion, Young};
 use crate::engine::{Engine, Inner, ReadAt, Snapshot};
 use crate::error::Result;
-use crate::iter::{self, Cover, Cursor, RunCursor, Source, VisibleIter};
+use crate::iter::{self, Source, VisibleIter};
 use crate::key::{KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
 use crate::memtable::Memtable;
 use crate::slice::Slice;
 use crate::table::ReadMode;
-use crate::version::{Run, RunTables};
+use crate::version::Run;
 
 /// Which keys an iterator is confined to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,11 +173,7 @@ fn add_memtable(sources: &mut Vec<Source>, memtable: &Arc<Memtable>, at: Sequenc
     if memtable.is_empty() {
         return;
     }
-    sources.push(Source {
-        cursor: Cursor::Memtable(memtable.cursor()),
-        cover: Cover::of_view(memtable.tombstones().at(at)),
-        max_seq: MAX_SEQUENCE,
-    });
+    sources.push(Source::memtable(memtable, at));
 }
 
 fn add_run(sources: &mut Vec<Source>, run: &Arc<Run>, at: SequenceNumber, bounds: &iter::Bounds) {
@@ -191,23 +187,7 @@ fn add_run(sources: &mut Vec<Source>, run: &Arc<Run>, at: SequenceNumber, bounds
     if !is_inside {
         return;
     }
-    let has_tombstones = run
-        .tables()
-        .iter()
-        .any(|table| table.meta().range_tombstones > 0);
-    sources.push(Source {
-        cursor: Cursor::Run(RunCursor::new(RunTables::new(
-            run.clone(),
-            ReadMode::default(),
-        ))),
-        cover: has_tombstones.then(|| {
-            Cover::of_run(
-                Box::new(RunTables::new(run.clone(), ReadMode::default())),
-                at,
-            )
-        }),
-        max_seq: run.max_seq(),
-    });
+    sources.push(Source::run(run, ReadMode::default(), at));
 }
 
 impl EngineIter {

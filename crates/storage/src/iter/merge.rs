@@ -43,11 +43,9 @@ enum Direction {
 impl<C: EntryCursor> MergeCursor<C> {
     /// A merge on no entry. Where two cursors have the same key and sequence number, that of the
     /// cursor that was given first comes first: give newer sources first.
-    pub fn new(cursors: Vec<C>) -> Self {
-        let children: Vec<_> = cursors
-            .into_iter()
-            .map(|cursor| Child { cursor, head: 0 })
-            .collect();
+    pub fn new(cursors: impl IntoIterator<Item = C>) -> Self {
+        let child = |cursor| Child { cursor, head: 0 };
+        let children: Vec<_> = cursors.into_iter().map(child).collect();
         let order = Vec::with_capacity(children.len());
         Self {
             children,

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::cover::Cover;
 use super::cursor::Cursor;
+use super::run::RunCursor;
 use super::visible::Source;
 use crate::key::SequenceNumber;
 use crate::memtable::Memtable;
 use crate::table::{ReadMode, Table};
+use crate::version::{Run, RunTables};
 
 impl Source {
     /// A memtable, for a reader at `at`.
@@ -27,6 +29,19 @@ impl Source {
             cursor: Cursor::Table(table.cursor(mode)),
             cover: Cover::of_fragments(Arc::clone(table.range_tombstones()), at),
             max_seq: table.meta().max_seq,
+        }
+    }
+
+    /// A run, for a reader at `at`. Its tables are opened when the walk gets to them.
+    pub fn run(run: &Arc<Run>, mode: ReadMode, at: SequenceNumber) -> Self {
+        let tables = RunTables::new(Arc::clone(run), mode);
+        let cover = run
+            .has_tombstones()
+            .then(|| Cover::of_run(Box::new(tables.clone()), at));
+        Self {
+            cursor: Cursor::Run(RunCursor::new(tables)),
+            cover,
+            max_seq: run.max_seq(),
         }
     }
 }

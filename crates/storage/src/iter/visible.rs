@@ -24,6 +24,7 @@ use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
 use crate::slice::Slice;
 use crate::tombstone::Covering;
+use crate::value::expiry_of;
 
 /// After so many steps past entries that do not matter, seek.
 const STEPS_BEFORE_SEEK: u32 = 8;
@@ -98,7 +99,7 @@ impl<C: EntryCursor> VisibleIter<C> {
             source.cursor
         });
         Self {
-            merge: MergeCursor::new(cursors.collect()),
+            merge: MergeCursor::new(cursors),
             covers,
             max_seqs,
             bounds,
@@ -444,9 +445,9 @@ fn is_hidden<'a>(kind: EntryKind, stored: impl FnOnce() -> &'a [u8], now_micros:
     match kind {
         EntryKind::Put | EntryKind::ValueRef => false,
         EntryKind::Delete => true,
-        EntryKind::PutExpiring | EntryKind::ValueRefExpiring => stored()
-            .first_chunk::<EXPIRY_BYTES>()
-            .is_none_or(|expiry| u64::from_le_bytes(*expiry) <= now_micros),
+        EntryKind::PutExpiring | EntryKind::ValueRefExpiring => {
+            expiry_of(kind, stored()).is_none_or(|expiry| expiry <= now_micros)
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub struct Run {
     bytes: u64,
     min_seq: SequenceNumber,
     max_seq: SequenceNumber,
+    has_tombstones: bool,
 }
 
 impl Run {
@@ -58,6 +59,7 @@ impl Run {
             bytes: metas().map(|meta| meta.file_bytes).sum(),
             min_seq: metas().map(|meta| meta.min_seq).min().unwrap_or(0),
             max_seq: metas().map(|meta| meta.max_seq).max().unwrap_or(0),
+            has_tombstones: metas().any(|meta| meta.range_tombstones > 0),
             tables,
         })
     }
@@ -85,6 +87,11 @@ impl Run {
     /// The highest sequence number in the run.
     pub fn max_seq(&self) -> SequenceNumber {
         self.max_seq
+    }
+
+    /// Whether a table of the run has range tombstones.
+    pub fn has_tombstones(&self) -> bool {
+        self.has_tombstones
     }
 
     /// The table that may say something about `key`.

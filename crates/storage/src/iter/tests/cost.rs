@@ -1,7 +1,7 @@
 //! Work that an iterator must not do again and again.
 
 use super::history::Operation;
-use super::sources::{TestCursor, Work, run};
+use super::sources::{TestCursor, Work, lists};
 use crate::iter::{Bounds, Source, VisibleIter};
 use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
 use crate::tombstone::RangeTombstone;
@@ -46,8 +46,10 @@ fn walk(parts: &[Vec<Operation>], at: SequenceNumber) -> (Seen, [(usize, usize);
     let mut work_done = [(0, 0); 2];
     for (way, (seen, done)) in seen.iter_mut().zip(&mut work_done).enumerate() {
         let work = Work::default();
-        let sources: Vec<Source<TestCursor>> =
-            parts.iter().map(|part| run(part, &[], at, &work)).collect();
+        let sources: Vec<Source<TestCursor>> = parts
+            .iter()
+            .map(|part| lists(part, &[], at, &work))
+            .collect();
         let mut iter = VisibleIter::new(sources, Bounds::default(), at, 0);
         let works = "lists in memory do not fail";
         if way == 0 {

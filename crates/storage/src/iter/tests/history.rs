@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::key::{EntryKind, SequenceNumber};
+use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber};
 use crate::tombstone::RangeTombstone;
+use crate::value::ValuePointer;
 
 /// One operation. Those of a commit have the same sequence number, and come in order.
 #[derive(Clone, Debug)]
@@ -19,8 +20,12 @@ pub(super) enum Operation {
     DeleteRange(RangeTombstone),
 }
 
-/// Keys of different lengths, some of which begin with others.
+/// Storage keys of different lengths, some of which begin with others.
 pub(super) fn key() -> impl Strategy<Value = Vec<u8>> {
+    user_key().prop_map(|key| [&KeyspaceId::DEFAULT.prefix()[..], &key].concat())
+}
+
+fn user_key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         // A hot key, with many versions.
         2 => Just(b"m".to_vec()),
@@ -72,7 +77,16 @@ fn operation(draft: Draft, seq: SequenceNumber, number: usize) -> Operation {
             EntryKind::PutExpiring,
             [&expiry.to_le_bytes()[..], &value].concat(),
         ),
-        Draft::Refer(key) => (key, EntryKind::ValueRef, value),
+        Draft::Refer(key) => {
+            let file = FileNumber(1 + number as u64);
+            let pointer = ValuePointer {
+                file,
+                offset: 64,
+                length: 9,
+                checksum: 7,
+            };
+            (key, EntryKind::ValueRef, pointer.encode().to_vec())
+        }
         Draft::Delete(key) => (key, EntryKind::Delete, Vec::new()),
         Draft::DeleteRange(start, end) => {
             return Operation::DeleteRange(RangeTombstone::new(&start, &end, seq));

@@ -1,9 +1,12 @@
 //! Walks over random histories in random sources, step by step beside a sorted list.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::history::{Operation, Seen, history, key, visible};
-use super::sources::{TestCursor, Work, memtable, run};
+use super::sources::{TestCursor, Work, files, lists, memtable};
 use crate::iter::{Bounds, EntryCursor, MergeCursor, Source, VisibleIter};
 use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
 
@@ -12,12 +15,25 @@ use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
 struct Layout {
     /// Where one source ends and the next begins, as fractions of the history.
     splits: Vec<usize>,
-    /// Of each source whether it is a memtable, else where the run is cut.
-    kinds: Vec<Option<Vec<Vec<u8>>>>,
+    /// What the sources are.
+    kinds: Vec<Kind>,
+}
+
+/// A source; runs are cut at keys.
+#[derive(Clone, Debug)]
+enum Kind {
+    Memtable,
+    Lists(Vec<Vec<u8>>),
+    Files(Vec<Vec<u8>>),
 }
 
 fn layout() -> impl Strategy<Value = Layout> {
-    let kind = prop::option::of(prop::collection::vec(key(), 0..4));
+    let cuts = || prop::collection::vec(key(), 0..4);
+    let kind = prop_oneof![
+        Just(Kind::Memtable),
+        cuts().prop_map(Kind::Lists),
+        cuts().prop_map(Kind::Files),
+    ];
     (
         prop::collection::vec(0..100usize, 0..5),
         prop::collection::vec(kind, 6),
@@ -48,8 +64,9 @@ impl Layout {
         let mut sources: Vec<_> = parts
             .zip(&self.kinds)
             .map(|(part, kind)| match kind {
-                None => memtable(part, at),
-                Some(cuts) => run(part, cuts, at, &Work::default()),
+                Kind::Memtable => memtable(part, at),
+                Kind::Lists(cuts) => lists(part, cuts, at, &Work::default()),
+                Kind::Files(cuts) => files(part, cuts, at),
             })
             .collect();
         sources.reverse();
@@ -190,6 +207,38 @@ proptest! {
     }
 
     #[test]
+    fn a_merge_gives_out_all_entries_in_order(history in history(120), layout in layout()) {
+        let cursors = layout.sources(&history, 0).into_iter().map(|source| source.cursor);
+        let mut merge = MergeCursor::new(cursors);
+        let mut expected = BTreeMap::new();
+        for operation in &history {
+            if let Operation::Entry { key, seq, kind, stored } = operation {
+                expected.insert((key, Reverse(seq)), (*kind, stored));
+            }
+        }
+
+        merge.seek_to_first().expect("lists in memory do not fail");
+        for ((key, Reverse(seq)), (kind, stored)) in &expected {
+            prop_assert_eq!((merge.key(), merge.seq()), (&key[..], **seq));
+            prop_assert_eq!((merge.kind(), merge.value()), (*kind, &stored[..]));
+            merge.next().expect("lists in memory do not fail");
+        }
+        prop_assert!(!merge.valid());
+        merge.seek_to_last().expect("lists in memory do not fail");
+        for ((key, Reverse(seq)), (kind, stored)) in expected.iter().rev() {
+            prop_assert_eq!((merge.key(), merge.seq()), (&key[..], **seq));
+            prop_assert_eq!((merge.kind(), merge.value()), (*kind, &stored[..]));
+            merge.prev().expect("lists in memory do not fail");
+        }
+        prop_assert!(!merge.valid());
+    }
+}
+
+proptest! {
+    // Each case walks once for each commit.
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
     fn every_snapshot_of_a_history_can_be_walked_both_ways(
         history in history(60),
         layout in layout(),
@@ -203,35 +252,5 @@ proptest! {
                 take(&step, &mut iter, &mut model)?;
             }
         }
-    }
-
-    #[test]
-    fn a_merge_gives_out_all_entries_in_order(history in history(120), layout in layout()) {
-        let cursors = layout.sources(&history, 0).into_iter().map(|source| source.cursor);
-        let mut merge = MergeCursor::new(cursors.collect());
-        let mut expected: Vec<_> = history
-            .iter()
-            .rev()
-            .filter_map(|operation| match operation {
-                Operation::Entry { key, seq, kind, stored } => Some((key, *seq, *kind, stored)),
-                Operation::DeleteRange(_) => None,
-            })
-            .collect();
-        expected.sort_by(|a, b| a.0.cmp(b.0).then(b.1.cmp(&a.1)));
-
-        merge.seek_to_first().expect("lists in memory do not fail");
-        for (key, seq, kind, stored) in &expected {
-            prop_assert_eq!((merge.key(), merge.seq()), (&key[..], *seq));
-            prop_assert_eq!((merge.kind(), merge.value()), (*kind, &stored[..]));
-            merge.next().expect("lists in memory do not fail");
-        }
-        prop_assert!(!merge.valid());
-        merge.seek_to_last().expect("lists in memory do not fail");
-        for (key, seq, kind, stored) in expected.iter().rev() {
-            prop_assert_eq!((merge.key(), merge.seq()), (&key[..], *seq));
-            prop_assert_eq!((merge.kind(), merge.value()), (*kind, &stored[..]));
-            merge.prev().expect("lists in memory do not fail");
-        }
-        prop_assert!(!merge.valid());
     }
 }

@@ -1,30 +1,40 @@
-//! Sources for iterators under test: a memtable, and runs of tables that are plain lists.
+//! Sources for iterators under test: memtables, runs of tables, and runs of plain lists, which
+//! count what is done to them.
 
 use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustdb_skiplist as skiplist;
+use rustdb_vfs::{MemVfs, VfsRef};
 
 use super::history::Operation;
 use crate::error::Result;
-use crate::iter::{Cover, CoverTables, EntryCursor, RunCursor, Source, Tables};
+use crate::iter::{Cover, CoverTables, Cursor, EntryCursor, RunCursor, Source, Tables};
 use crate::key::{EntryKind, FileNumber, SequenceNumber};
 use crate::memtable::MemtableWriter;
+use crate::names;
+use crate::security::Security;
 use crate::slice::Slice;
+use crate::table::{ReadMode, TableBuilder, TableOptions, TableStore, TableStoreOptions};
 use crate::tombstone::{Fragments, RangeTombstone};
+use crate::version::{Run, TreeFiles};
 
 /// What tests merge.
 pub(super) enum TestCursor {
-    Memtable(skiplist::Cursor),
-    Run(RunCursor<ListTables>),
+    /// Over a memtable or a run of real tables.
+    Real(Cursor),
+    /// Over a run of tables that are lists.
+    Lists(RunCursor<ListTables>),
 }
 
 macro_rules! each {
     ($self:ident, $cursor:ident => $call:expr) => {
         match $self {
-            TestCursor::Memtable($cursor) => $call,
-            TestCursor::Run($cursor) => $call,
+            TestCursor::Real($cursor) => $call,
+            TestCursor::Lists($cursor) => $call,
         }
     };
 }
@@ -235,59 +245,30 @@ pub(super) fn memtable(part: &[Operation], at: SequenceNumber) -> Source<TestCur
             Operation::DeleteRange(t) => writer.delete_range(&t.start, &t.end, t.seq),
         }
     }
-    let memtable = writer.memtable();
+    real(Source::memtable(writer.memtable(), at))
+}
+
+fn real(source: Source) -> Source<TestCursor> {
+    let Source {
+        cursor,
+        cover,
+        max_seq,
+    } = source;
     Source {
-        cursor: TestCursor::Memtable(memtable.cursor()),
-        cover: Cover::of_view(memtable.tombstones().at(at)),
-        max_seq: memtable.max_seq(),
+        cursor: TestCursor::Real(cursor),
+        cover,
+        max_seq,
     }
 }
 
-/// Part of a history as a run of tables that are cut at the given keys.
-pub(super) fn run(
+/// Part of a history as a run of lists that are cut at the given keys.
+pub(super) fn lists(
     part: &[Operation],
     cuts: &[Vec<u8>],
     at: SequenceNumber,
     work: &Work,
 ) -> Source<TestCursor> {
-    let mut entries = Vec::new();
-    let mut tombstones = Vec::new();
-    // Of one commit's entries of one key the last comes first.
-    for operation in part.iter().rev() {
-        match operation.clone() {
-            Operation::Entry {
-                key,
-                seq,
-                kind,
-                stored,
-            } => {
-                entries.push(Entry {
-                    key,
-                    seq,
-                    kind,
-                    stored,
-                });
-            }
-            Operation::DeleteRange(tombstone) => tombstones.push(tombstone),
-        }
-    }
-    entries.sort_by(|a, b| a.key.cmp(&b.key).then(b.seq.cmp(&a.seq)));
-
-    let mut cuts: Vec<&[u8]> = cuts.iter().map(|cut| &cut[..]).collect();
-    cuts.sort_unstable();
-    let lowers = [&[][..]].into_iter().chain(cuts.iter().copied());
-    let uppers = cuts.iter().copied().chain([&[0xFF][..]]);
-    let tables = lowers.zip(uppers).map(|(lower, upper)| ListTable {
-        entries: entries
-            .iter()
-            .filter(|e| lower <= &e.key[..] && &e.key[..] < upper)
-            .cloned()
-            .collect(),
-        tombstones: Arc::new(clipped(&tombstones, lower, upper)),
-    });
-    let tables: Arc<[ListTable]> = tables
-        .filter(|t| !t.entries.is_empty() || !t.tombstones.is_empty())
-        .collect();
+    let tables: Arc<[ListTable]> = tables(part, cuts).into();
     let max_seq = part.iter().map(Operation::seq).max().unwrap_or(0);
     let cover = Cover::of_run(Box::new(ListCovers(Arc::clone(&tables))), at);
     let cursor = RunCursor::new(ListTables {
@@ -295,10 +276,94 @@ pub(super) fn run(
         work: work.clone(),
     });
     Source {
-        cursor: TestCursor::Run(cursor),
+        cursor: TestCursor::Lists(cursor),
         cover: Some(cover),
         max_seq,
     }
+}
+
+/// Part of a history as a run of table files that are cut at the given keys; a memtable if there
+/// is nothing to write.
+pub(super) fn files(
+    part: &[Operation],
+    cuts: &[Vec<u8>],
+    at: SequenceNumber,
+) -> Source<TestCursor> {
+    let vfs: VfsRef = Arc::new(MemVfs::deterministic(1));
+    let security = Security::plain(VfsRef::clone(&vfs), [7; 16]);
+    let options = TableStoreOptions::default();
+    let store = TableStore::new(VfsRef::clone(&vfs), Arc::clone(&security), options);
+    let files = TreeFiles::in_directory("".into(), store);
+    let tables = tables(part, cuts);
+    let handles = tables.iter().zip(1..).map(|(table, number)| {
+        let path = names::table(Path::new(""), FileNumber(number));
+        // Small blocks, so that the tables have some.
+        let options = TableOptions {
+            block_bytes: 80,
+            ..TableOptions::default()
+        };
+        let number = FileNumber(number);
+        let works = "memory does not fail";
+        let mut builder = TableBuilder::new(&vfs, &security, &path, number, options).expect(works);
+        for e in table.entries.iter() {
+            builder.add(&e.key, e.seq, e.kind, &e.stored).expect(works);
+        }
+        for fragment in table.tombstones.iter() {
+            for &seq in fragment.seqs {
+                builder
+                    .add_range_tombstone(fragment.start, fragment.end, seq)
+                    .expect(works);
+            }
+        }
+        files.table(Arc::new(builder.finish().expect(works)))
+    });
+    match Run::new(1, handles.collect()) {
+        Ok(run) => real(Source::run(&Arc::new(run), ReadMode::default(), at)),
+        Err(_) => memtable(part, at),
+    }
+}
+
+/// Part of a history as tables that are cut at the given keys; none of them is empty.
+fn tables(part: &[Operation], cuts: &[Vec<u8>]) -> Vec<ListTable> {
+    let mut entries = BTreeMap::new();
+    let mut tombstones = Vec::new();
+    for operation in part {
+        match operation.clone() {
+            Operation::Entry {
+                key,
+                seq,
+                kind,
+                stored,
+            } => {
+                let place = (key.clone(), Reverse(seq));
+                entries.insert(
+                    place,
+                    Entry {
+                        key,
+                        seq,
+                        kind,
+                        stored,
+                    },
+                );
+            }
+            Operation::DeleteRange(tombstone) => tombstones.push(tombstone),
+        }
+    }
+    let mut cuts: Vec<&[u8]> = cuts.iter().map(|cut| &cut[..]).collect();
+    cuts.sort_unstable();
+    let lowers = [&[][..]].into_iter().chain(cuts.iter().copied());
+    let uppers = cuts.iter().copied().chain([&[0xFF][..]]);
+    let tables = lowers.zip(uppers).map(|(lower, upper)| ListTable {
+        entries: entries
+            .values()
+            .filter(|e| lower <= &e.key[..] && &e.key[..] < upper)
+            .cloned()
+            .collect(),
+        tombstones: Arc::new(clipped(&tombstones, lower, upper)),
+    });
+    tables
+        .filter(|t| !t.entries.is_empty() || !t.tombstones.is_empty())
+        .collect()
 }
 
 fn clipped(tombstones: &[RangeTombstone], lower: &[u8], upper: &[u8]) -> Fragments {

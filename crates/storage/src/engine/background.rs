@@ -36,6 +36,8 @@ pub(crate) struct Background {
     threads: Mutex<Vec<JoinHandle>>,
     /// What a paced writer waits per mebibyte, in microseconds; [`STOP`] means until it changes.
     pressure: AtomicU64,
+    /// Why the last flush failed, if it did.
+    pub flush_error: Mutex<Option<Error>>,
     /// Set while the disk has less free space than the reserve.
     pub space_is_low: AtomicBool,
 }
@@ -85,6 +87,14 @@ impl Background {
             .wait_for(&mut generation, Duration::from_millis(50));
     }
 
+    /// Blocks for `duration`, or until the threads are to stop.
+    fn pause(&self, duration: Duration) {
+        let mut generation = self.generation.lock();
+        if !self.is_shutting_down() {
+            self.changed.wait_for(&mut generation, duration);
+        }
+    }
+
     /// Stops all threads and waits for them.
     pub fn stop(&self) {
         self.shutdown.store(true, Ordering::Release);
@@ -121,7 +131,9 @@ impl Inner {
     fn flush_loop(&self) {
         self.work_loop(|| {
             self.check_space(0);
-            self.flush_one()
+            let flushed = self.flush_one();
+            *self.background.flush_error.lock() = flushed.as_ref().err().cloned();
+            flushed.inspect_err(|_| self.background.wake())
         });
     }
 
@@ -143,7 +155,7 @@ impl Inner {
                         self.counters
                             .background_errors
                             .fetch_add(1, Ordering::Relaxed);
-                        self.vfs.sleep(RETRY_DELAY);
+                        self.background.pause(RETRY_DELAY);
                     }
                 }
             }

@@ -33,7 +33,7 @@ impl Inner {
         let memtable = writer.memtable.memtable().clone();
         let must_flush = memtable.used_bytes() > LEFT_TO_LOG_BYTES;
         let mut versions = self.versions.lock();
-        if must_flush || !versions.frozen.is_empty() {
+        if must_flush || !(versions.frozen.is_empty() || memtable.is_empty()) {
             let sequence = self.visible.load(std::sync::atomic::Ordering::Acquire);
             memtable.set_counts_at_freeze(self.keyspaces.counts_at(sequence));
             versions.freeze_last(self);

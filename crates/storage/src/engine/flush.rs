@@ -160,11 +160,17 @@ impl Inner {
 
     /// Blocks until no frozen memtable is left, or writing has failed.
     pub(crate) fn wait_for_flush(&self) -> Result<()> {
+        *self.background.flush_error.lock() = None;
+        self.background.wake();
         self.background.wait_until(|| {
             if let Some(reason) = self.fault.reason() {
                 return Some(Err(Error::Poisoned(reason)));
             }
-            self.versions.lock().frozen.is_empty().then_some(Ok(()))
+            if self.versions.lock().frozen.is_empty() {
+                return Some(Ok(()));
+            }
+            // It will be tried again, but whoever waits should know.
+            self.background.flush_error.lock().clone().map(Err)
         })
     }
 }

@@ -287,6 +287,8 @@ impl Inner {
         let Recovered { manifest, state } = recovered;
         self.load_keyspaces(&state)?;
         let found = self.list_files()?;
+        // NB: before the replay, which may write tables.
+        self.skip_used_numbers(&found);
         let mut replay = replay::Replay::new(self, &state);
         for (&number, path) in found.logs.range(state.wal_floor..) {
             replay.segment(number, path)?;
@@ -300,7 +302,6 @@ impl Inner {
             self.versions.lock().replace_active(self, memtable);
             return Ok(());
         }
-        self.skip_used_numbers(&found);
         self.begin_writing(replayed, state, FileNumber(manifest.0 + 1))?;
         self.remove_orphans(&found)?;
         self.forget_unused_keys();
@@ -316,15 +317,24 @@ impl Inner {
     ) -> Result<()> {
         let log_number = self.new_file_number();
         if replayed.writer.memtable().is_empty() {
+            // Everything is in tables, and the segments are not needed any more; so the counts
+            // must say what the segments said.
             replayed.writer = MemtableWriter::new(log_number);
+            replayed.flushed_sequence = replayed.last_sequence;
+            replayed.flushed_counts = self.keyspaces.counts_at(replayed.last_sequence);
             replayed.ends.clear();
         }
         let active = replayed.writer.memtable().clone();
         let mut versions = self.versions.lock();
         let values = active.references().into_iter().map(|(file, _)| file);
+        let found = VersionEdit {
+            value_files_added: self.metas_of_values(values, &versions.version)?,
+            ..VersionEdit::default()
+        };
+        versions.version = Arc::new(versions.version.apply(&found, &self.files)?);
         let changes = VersionEdit {
             added: versions.added_since(&state),
-            value_files_added: self.metas_of_values(values, &versions.version)?,
+            value_files_added: versions.value_files_since(&state),
             next_file_number: Some(self.peek_file_number()),
             next_run: Some(versions.next_run),
             next_keyspace: Some(self.peek_keyspace()),
@@ -335,13 +345,6 @@ impl Inner {
             counts: Some(replayed.flushed_counts),
             ..VersionEdit::default()
         };
-        versions.version = Arc::new(versions.version.apply(
-            &VersionEdit {
-                value_files_added: changes.value_files_added.clone(),
-                ..VersionEdit::default()
-            },
-            &self.files,
-        )?);
         state
             .apply(&changes)
             .map_err(|e| Error::corruption(&self.directory, 0, e.to_string()))?;
@@ -358,6 +361,7 @@ impl Inner {
         *self.writer.lock() = Some(Writer {
             memtable: replayed.writer,
             log,
+            log_number,
         });
         Ok(())
     }
@@ -448,10 +452,11 @@ impl Inner {
                     true
                 }
             };
-            if !is_needed {
-                self.vfs
-                    .remove_file(path)
-                    .map_err(|e| Error::io("remove", path, e))?;
+            if !is_needed
+                && let Err(error) = self.vfs.remove_file(path)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                return Err(Error::io("remove", path, error));
             }
         }
         Ok(())

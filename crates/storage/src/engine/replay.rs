@@ -202,12 +202,14 @@ impl<'a> Replay<'a> {
 
     /// Repeats the publication of tables, unless the manifest has them.
     fn ingest(&mut self, sequence: SequenceNumber, operation: &Operation<'_>) -> Result<()> {
+        // NB: also if the tables are in the tree already. What comes after them must not share a
+        // memtable with what came before.
+        if !self.replayed.writer.memtable().is_empty() {
+            self.flush(sequence - 1)?;
+        }
         // The manifest's edit that published it, or a later one, says a sequence not below.
         if sequence <= self.manifest_sequence {
             return Ok(());
-        }
-        if !self.replayed.writer.memtable().is_empty() {
-            self.flush(sequence - 1)?;
         }
         self.inner.install_ingested(sequence, operation.value)
     }
@@ -216,11 +218,16 @@ impl<'a> Replay<'a> {
     /// recovery; a crash before that replays the same log again. A read-only open keeps it all in
     /// memory instead.
     fn flush(&mut self, sequence: SequenceNumber) -> Result<()> {
-        if self.inner.options.read_only {
-            return Ok(());
-        }
         let memtable = self.replayed.writer.memtable().clone();
-        self.inner.flush_recovered(&memtable)?;
+        if self.inner.options.read_only {
+            self.inner
+                .versions
+                .lock()
+                .frozen
+                .push_back(memtable.clone());
+        } else {
+            self.inner.flush_recovered(&memtable)?;
+        }
         let floor = memtable.first_log();
         self.replayed.writer = MemtableWriter::new(floor);
         self.replayed.flushed_sequence = sequence;

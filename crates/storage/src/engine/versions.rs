@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::engine::Inner;
 use crate::engine::super_version::SuperVersion;
 use crate::error::Result;
-use crate::manifest::{AddedTable, Manifest, ManifestState, VersionEdit};
+use crate::manifest::{AddedTable, Manifest, ManifestState, ValueFileMeta, VersionEdit};
 use crate::memtable::{Memtable, MemtableWriter};
 use crate::version::Version;
 
@@ -82,6 +82,20 @@ impl VersionSet {
             }
         }
         added
+    }
+
+    /// The value files that recovery added to those of the manifest.
+    pub fn value_files_since(&self, state: &ManifestState) -> Vec<ValueFileMeta> {
+        let known = state.value_files();
+        let metas = self
+            .version
+            .value_files()
+            .values()
+            .map(|entry| entry.handle.meta());
+        metas
+            .filter(|meta| known.get(&meta.number) != Some(*meta))
+            .cloned()
+            .collect()
     }
 
     /// A run id nobody had before.

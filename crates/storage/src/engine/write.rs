@@ -27,6 +27,7 @@ const LOG_BUFFER_BYTES: u64 = 256 << 10;
 pub(crate) struct Writer {
     pub memtable: MemtableWriter,
     pub log: LogWriter,
+    pub log_number: FileNumber,
 }
 
 impl Inner {
@@ -83,7 +84,7 @@ impl Inner {
             self.apply(writer, &commit)?;
         }
         if writer.memtable.memtable().used_bytes() >= self.options.memtable_bytes {
-            self.freeze(writer)?;
+            self.freeze(writer, None)?;
         }
         Ok(())
     }
@@ -164,7 +165,10 @@ impl Inner {
         tables: &[u8],
     ) -> Result<()> {
         if !writer.memtable.memtable().is_empty() {
-            self.freeze(writer)?;
+            // What follows in this group, the commit of the ingest first, is in the segment that
+            // ends now, so the new memtable depends on it too.
+            let segment = writer.log_number;
+            self.freeze(writer, Some(segment))?;
         }
         self.install_ingested(sequence, tables)
     }
@@ -190,11 +194,12 @@ impl Inner {
         }
     }
 
-    /// Freezes the active memtable and starts a new one with a new log segment.
+    /// Freezes the active memtable and starts a new one with a new log segment. `first_log` is the
+    /// oldest segment with commits of the new memtable, if that is not the new one.
     ///
     /// The old segment is finished, that is synced and marked as complete, before anything is
     /// written to the new one. So recovery knows that only the last segment may have a torn end.
-    pub(crate) fn freeze(&self, writer: &mut Writer) -> Result<()> {
+    pub(crate) fn freeze(&self, writer: &mut Writer, first_log: Option<FileNumber>) -> Result<()> {
         let number = self.new_file_number();
         let path = names::wal(&self.directory, number);
         let log = LogWriter::create(
@@ -209,7 +214,8 @@ impl Inner {
         let sequence = self.visible.load(Ordering::Acquire);
         let frozen = writer.memtable.memtable().clone();
         frozen.set_counts_at_freeze(self.keyspaces.counts_at(sequence));
-        writer.memtable = MemtableWriter::new(number);
+        writer.memtable = MemtableWriter::new(first_log.unwrap_or(number));
+        writer.log_number = number;
         self.versions
             .lock()
             .install_active(self, writer.memtable.memtable().clone());
@@ -261,7 +267,7 @@ impl Inner {
         if writer.memtable.memtable().is_empty() {
             return Ok(());
         }
-        self.freeze(writer)
+        self.freeze(writer, None)
             .inspect_err(|error| self.fault.poison(error))
     }
 

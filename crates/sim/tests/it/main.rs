@@ -1,0 +1,12 @@
+//! A dozen fixed seeds; `cargo xtask sim` runs as many as wanted.
+
+#[test]
+fn every_power_loss_leaves_what_was_promised() {
+    let mut recoveries = 0;
+    for seed in 1..=12 {
+        recoveries += rustdb_sim::run_seed(seed)
+            .unwrap_or_else(|what| panic!("{what}"))
+            .recoveries;
+    }
+    assert!(recoveries > 100, "only {recoveries} recoveries were tried");
+}

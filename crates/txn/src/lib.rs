@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 mod autocommit;
+#[cfg(feature = "checker")]
+pub mod checker;
 mod commit;
 mod conflict;
 mod error;

@@ -145,13 +145,15 @@ impl Shared {
         snapshot: SequenceNumber,
     ) -> Result<bool> {
         let hash = crate::conflict::key_hash(keyspace, key);
-        let newest = loop {
-            let newest = self.checks.slots.newest(keyspace, hash);
-            if newest <= self.engine.visible_sequence() {
-                break newest;
-            }
+        let mut newest = self.checks.slots.newest(keyspace, hash);
+        if newest > self.engine.visible_sequence() {
+            // A commit that is refused takes its mark back; with the pipeline paused, none is in
+            // between, and what is marked was given out.
+            newest = self
+                .engine
+                .paused(|_| self.checks.slots.newest(keyspace, hash));
             self.engine.wait_visible(newest)?;
-        };
+        }
         if newest <= snapshot {
             return Ok(false);
         }

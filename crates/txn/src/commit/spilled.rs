@@ -161,7 +161,7 @@ impl Commit<'_> {
         // That it was no use, half the keys later, leaves half a count.
         plans.values_mut().for_each(|plan| plan.delta = 0);
         if !self.is_plain(plans) {
-            let mut target = Target::Run(self.transaction.engine().run_writer());
+            let mut target = Target::Run(Box::new(self.transaction.engine().run_writer()));
             self.walk(plans, &mut target)?;
             return match target {
                 Target::Run(writer) => Ok(Publication::Merged(writer.finish()?)),
@@ -317,7 +317,7 @@ enum Target {
     /// Nowhere: it also checks that all of them are in holes.
     Holes,
     /// Into a new run.
-    Run(RunWriter),
+    Run(Box<RunWriter>),
 }
 
 /// The keys that deleted ranges delete, in order.

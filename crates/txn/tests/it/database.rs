@@ -26,7 +26,12 @@ impl Database {
 
     /// Opens, or opens again, the database of a machine.
     pub(crate) fn over(vfs: VfsRef, options: TransactionOptions) -> Self {
-        let engine = Engine::open(vfs, Path::new("/db"), EngineOptions::default()).unwrap();
+        Self::open(vfs, EngineOptions::default(), options)
+    }
+
+    /// As `over`, with options for the engine.
+    pub(crate) fn open(vfs: VfsRef, engine: EngineOptions, options: TransactionOptions) -> Self {
+        let engine = Engine::open(vfs, Path::new("/db"), engine).unwrap();
         let counted = KeyspaceOptions {
             counted: true,
             ..KeyspaceOptions::default()

@@ -4,5 +4,7 @@
 
 mod count;
 mod database;
+mod history;
+mod invariants;
 mod model;
 mod script;

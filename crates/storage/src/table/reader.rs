@@ -205,7 +205,7 @@ impl Table {
             }
             return self.get_from_disk(at, key, seq);
         };
-        self.file.store().cache().note_hit();
+        self.index.slots().cache().note_hit();
         block.warm();
         let Some(entry) = block.find(key, seq) else {
             return self.get_continued(at, key, seq);
@@ -308,7 +308,7 @@ impl Table {
     #[inline]
     pub(super) fn resident(&self, at: usize) -> Option<Block> {
         let block = self.index.slots().load(at).into_block()?;
-        self.file.store().cache().note_hit();
+        self.index.slots().cache().note_hit();
         Some(block)
     }
 
@@ -330,7 +330,7 @@ impl Table {
 
     /// Opens the seal of block `at`, and puts it into the cache if asked to.
     pub(super) fn admit(&self, at: usize, sealed: &mut [u8], fill_cache: bool) -> Result<Block> {
-        self.file.store().cache().note_miss();
+        self.index.slots().cache().note_miss();
         let block = self.decode_block(at, sealed)?;
         Ok(if fill_cache {
             self.index.slots().insert(at, block)

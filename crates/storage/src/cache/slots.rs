@@ -1,0 +1,165 @@
+//! Where the blocks of a table are found when they are in memory.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use arc_swap::{ArcSwapAny, Guard};
+
+use super::shard::Entry;
+use super::{BLOCK_PART_MAX, BlockCache, SHARDS};
+use crate::table::{Block, BlockRef, SharedBlock};
+
+type Slot = ArcSwapAny<Option<SharedBlock>>;
+
+/// How many slots are in a line.
+pub(crate) const LINE_SLOTS: usize = 8;
+
+/// Slots of adjacent blocks, and room for the part of the index that a search ends in: processors
+/// fetch aligned pairs of cache lines together, so the slots are there when the search is done.
+#[repr(align(128))]
+struct Line {
+    heads: [u64; LINE_SLOTS],
+    slots: [Slot; LINE_SLOTS],
+}
+
+const _: () = assert!(size_of::<Line>() == 128);
+
+/// One slot per block of a table.
+pub(crate) struct BlockSlots {
+    lines: Box<[Line]>,
+    cache: Arc<BlockCache>,
+}
+
+/// What a slot held when it was looked at. The block stays in memory meanwhile.
+pub(crate) struct Resident(Guard<Option<SharedBlock>>);
+
+impl Resident {
+    /// The block, to search in.
+    #[inline]
+    pub(crate) fn block(&self) -> Option<BlockRef<'_>> {
+        self.0.as_ref().map(BlockRef::new)
+    }
+
+    /// The block, to keep.
+    #[inline]
+    pub(crate) fn into_block(self) -> Option<Block> {
+        Guard::into_inner(self.0).map(Block::from)
+    }
+}
+
+impl BlockSlots {
+    /// Empty slots, each line next to its part of the index.
+    pub(crate) fn new(heads: Vec<[u64; LINE_SLOTS]>, cache: &Arc<BlockCache>) -> Arc<Self> {
+        let line = |heads| Line {
+            heads,
+            slots: Default::default(),
+        };
+        let lines = heads.into_iter().map(line).collect();
+        Arc::new(Self {
+            lines,
+            cache: Arc::clone(cache),
+        })
+    }
+
+    /// The cache that decides what stays.
+    #[inline]
+    pub(crate) fn cache(&self) -> &BlockCache {
+        &self.cache
+    }
+
+    /// The memory that the slots take, and what stands next to them.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of_val(&self.lines[..])
+    }
+
+    /// The number of lines.
+    #[inline]
+    pub(crate) fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// What stands next to the slots of a line.
+    #[inline]
+    pub(crate) fn heads(&self, line: usize) -> &[u64; LINE_SLOTS] {
+        &self.lines[line].heads
+    }
+
+    #[inline]
+    fn slot(&self, block: usize) -> &Slot {
+        &self.lines[block / LINE_SLOTS].slots[block % LINE_SLOTS]
+    }
+
+    /// What is in a slot.
+    #[inline]
+    pub(crate) fn load(&self, block: usize) -> Resident {
+        Resident(self.slot(block).load())
+    }
+
+    /// Puts a block that was read into its slot, if the budget allows. Returns the block to use,
+    /// which is another one if another reader was faster.
+    pub(crate) fn insert(self: &Arc<Self>, index: usize, block: Block) -> Block {
+        let (cache, bytes) = (&*self.cache, block.memory_bytes());
+        if bytes > cache.budget.load(Relaxed) / BLOCK_PART_MAX {
+            return block;
+        }
+        let shard = self.shard(index);
+        if !cache.make_room(bytes, shard) {
+            return block;
+        }
+        // Counted before it can be seen, so that the hand cannot subtract it first.
+        cache.used.fetch_add(bytes, Relaxed);
+        cache.blocks.fetch_add(1, Relaxed);
+        let shared = SharedBlock::from(block.clone());
+        let before = self
+            .slot(index)
+            .compare_and_swap(&None::<SharedBlock>, Some(shared));
+        if let Some(faster) = Guard::into_inner(before) {
+            cache.subtract(&block);
+            return Block::from(faster);
+        }
+        cache.list(
+            shard,
+            Entry {
+                slots: Arc::downgrade(self),
+                block: index as u32,
+            },
+        );
+        block
+    }
+
+    /// Spreads blocks over the shards: neighbours, and the first blocks of all tables.
+    fn shard(&self, index: usize) -> usize {
+        let table = std::ptr::from_ref(self).addr() >> 6;
+        (table ^ (table >> 8)).wrapping_add(index) % SHARDS
+    }
+
+    /// Takes a use back; `false` if the block was not used, or there is none.
+    pub(super) fn cool(&self, block: u32) -> bool {
+        self.load(block as usize)
+            .block()
+            .is_some_and(|block| block.cool())
+    }
+
+    /// Empties a slot; `false` if it was empty.
+    pub(super) fn clear(&self, block: u32) -> bool {
+        let block = self.slot(block as usize).swap(None).map(Block::from);
+        block.inspect(|block| self.cache.subtract(block)).is_some()
+    }
+}
+
+impl Drop for BlockSlots {
+    fn drop(&mut self) {
+        for block in 0..(self.lines.len() * LINE_SLOTS) as u32 {
+            if self.load(block as usize).block().is_some() {
+                self.clear(block);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for BlockSlots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlockSlots({} lines)", self.lines.len())
+    }
+}

@@ -1,0 +1,159 @@
+//! Tests of the cache with its slots.
+
+use super::*;
+use crate::key::EntryKind;
+use crate::table::block_of;
+
+/// The slots of a table with so many blocks.
+fn slots(cache: &Arc<BlockCache>, blocks: usize) -> Arc<BlockSlots> {
+    BlockSlots::new(vec![[0; LINE_SLOTS]; blocks.div_ceil(LINE_SLOTS)], cache)
+}
+
+fn block() -> Block {
+    block_of(&[(b"key", 1, EntryKind::Put, &[7; 1000])])
+}
+
+/// Looks a block up as a reader does; returns whether it was there.
+fn read(slots: &Arc<BlockSlots>, index: usize, warm: bool) -> bool {
+    if let Some(block) = slots.load(index).block() {
+        slots.cache().note_hit();
+        if warm {
+            block.warm();
+        }
+        return true;
+    }
+    slots.cache().note_miss();
+    slots.insert(index, block());
+    false
+}
+
+#[test]
+fn the_budget_is_kept() {
+    let bytes = block().memory_bytes();
+    let cache = BlockCache::new(100 * bytes);
+    let slots = slots(&cache, 1000);
+    for index in 0..1000 {
+        read(&slots, index, false);
+        assert!(cache.stats().used_bytes <= 100 * bytes);
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.blocks, stats.evictions), (100, 900));
+    cache.set_budget(50 * bytes);
+    assert_eq!(cache.stats().blocks, 50);
+    drop(slots);
+    assert_eq!((cache.stats().used_bytes, cache.stats().blocks), (0, 0));
+}
+
+#[test]
+fn what_is_used_survives_a_scan() {
+    let cache = BlockCache::new(100 * block().memory_bytes());
+    let slots = slots(&cache, 20_000);
+    for _ in 0..4 {
+        (0..50).for_each(|index| _ = read(&slots, index, true));
+    }
+    // A scan of a hundred times the cache, with a hot read now and then.
+    for index in 1000..11_000 {
+        read(&slots, index, false);
+        if index % 2 == 0 {
+            assert!(read(&slots, index / 2 % 50, true), "after {index}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_longer_used_gives_way_to_what_is() {
+    let cache = BlockCache::new(100 * block().memory_bytes());
+    let slots = slots(&cache, 20_000);
+    let use_often = |blocks: std::ops::Range<usize>| {
+        for start in blocks.step_by(10) {
+            for _ in 0..4 {
+                (start..start + 10).for_each(|index| _ = read(&slots, index, true));
+            }
+        }
+    };
+    use_often(0..100);
+    use_often(1000..1400);
+    let left = (0..100).filter(|index| slots.load(*index).block().is_some());
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn hits_and_misses_are_counted() {
+    let cache = BlockCache::new(1 << 20);
+    let slots = slots(&cache, 10);
+    for _ in 0..4 {
+        (0..10).for_each(|index| _ = read(&slots, index, true));
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses), (30, 10));
+    assert!((stats.hit_ratio() - 0.75).abs() < 1e-9);
+    assert_eq!(CacheStats::default().hit_ratio(), 0.0);
+}
+
+#[test]
+fn metadata_takes_room_from_blocks() {
+    let bytes = block().memory_bytes();
+    let cache = BlockCache::new(100 * bytes);
+    let slots = slots(&cache, 1000);
+    (0..100).for_each(|index| _ = read(&slots, index, false));
+    let charge = cache.charge(60 * bytes);
+    assert_eq!(
+        (cache.stats().blocks, cache.stats().metadata_bytes),
+        (40, 60 * bytes)
+    );
+    // More than there is: blocks are then not kept, but reads go on.
+    let more = cache.charge(60 * bytes);
+    assert!(!read(&slots, 500, false) && !read(&slots, 500, false));
+    assert_eq!(cache.stats().blocks, 0);
+    drop((charge, more));
+    read(&slots, 500, false);
+    assert_eq!((cache.stats().blocks, cache.stats().used_bytes), (1, bytes));
+}
+
+#[test]
+fn a_block_as_large_as_the_cache_is_not_kept() {
+    let cache = BlockCache::new(4 * block().memory_bytes());
+    let slots = slots(&cache, 8);
+    assert!(!read(&slots, 0, false) && !read(&slots, 0, false));
+}
+
+#[test]
+fn the_faster_of_two_readers_wins() {
+    let cache = BlockCache::new(1 << 20);
+    let slots = slots(&cache, 8);
+    let first = slots.insert(3, block());
+    let second = slots.insert(3, block());
+    assert_eq!(first.bytes().as_ptr(), second.bytes().as_ptr());
+    assert_eq!(
+        (cache.stats().blocks, cache.stats().used_bytes),
+        (1, first.memory_bytes())
+    );
+}
+
+#[test]
+fn a_block_in_use_outlives_its_place() {
+    let cache = BlockCache::new(1 << 20);
+    let slots = slots(&cache, 8);
+    let kept = slots.insert(3, block());
+    cache.set_budget(0);
+    assert!(slots.load(3).block().is_none());
+    assert_eq!(kept.get().value(0), [7; 1000]);
+    assert_eq!(cache.stats().used_bytes, 0);
+}
+
+#[test]
+fn tables_that_are_gone_leave_nothing_behind() {
+    let cache = BlockCache::new(1 << 30);
+    for _ in 0..1000 {
+        let slots = slots(&cache, 64);
+        (0..64).for_each(|index| _ = read(&slots, index, false));
+    }
+    assert_eq!(cache.stats().used_bytes, 0);
+    let listed: usize = cache.shards.iter().map(|shard| shard.lock().len()).sum();
+    assert!(listed < 10_000, "{listed} entries of tables that are gone");
+    // And the hand gets over those that are left.
+    let slots = slots(&cache, 1000);
+    cache.set_budget(100 * block().memory_bytes());
+    (0..1000).for_each(|index| _ = read(&slots, index, false));
+    assert_eq!(cache.stats().blocks, 100);
+}

@@ -48,6 +48,9 @@ const SHARDS: usize = 16;
 /// A block larger than this part of the budget is not cached: it would push out too many others.
 const BLOCK_PART_MAX: usize = 8;
 
+/// Indexes and filters together should not take a larger part of the budget.
+const METADATA_PART_MAX: usize = 2;
+
 /// How many sets of counters there are; threads spread over them.
 const STRIPES: usize = 16;
 
@@ -128,6 +131,12 @@ impl BlockCache {
             cache: Arc::clone(self),
             bytes,
         }
+    }
+
+    /// Whether charges may grow by so much and still leave most of the budget to blocks.
+    pub(crate) fn has_room_for_metadata(&self, bytes: usize) -> bool {
+        let room = self.budget.load(Relaxed) / METADATA_PART_MAX;
+        self.charged.load(Relaxed).saturating_add(bytes) <= room
     }
 
     /// What the cache has done, and what it holds.

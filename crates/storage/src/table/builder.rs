@@ -21,7 +21,7 @@ use super::filter::{Filter, key_hash};
 use super::format::{BlockKind, Footer, Handle, RAW_BYTES_MAX, frame, put_bytes, put_varint};
 use super::index::{IndexBuilder, separator};
 use super::properties::Properties;
-use super::reader::tombstone_order;
+use super::tail::tombstone_order;
 use crate::codec::Codec;
 #[cfg(test)]
 use crate::envelope::FileHeader;

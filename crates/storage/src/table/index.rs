@@ -68,17 +68,13 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Reads the payload of an index block; the blocks must end at `data_end`.
-    pub(crate) fn parse(
-        payload: &[u8],
-        blocks: u64,
-        data_end: u64,
-        cache: &Arc<BlockCache>,
-    ) -> Result<Self, &'static str> {
+    /// Reads the payload of an index block. Whether the blocks are where they should be is for the
+    /// caller to check.
+    pub(crate) fn parse(payload: &[u8], cache: &Arc<BlockCache>) -> Result<Self, &'static str> {
         let mut input = Input(payload);
         let count = input.varint()?;
         // An item takes at least three bytes, so this also bounds what is allocated.
-        if count != blocks || count > payload.len() as u64 / 3 {
+        if count > payload.len() as u64 / 3 {
             return Err("index has a wrong number of blocks");
         }
         let count = count as usize;
@@ -92,7 +88,7 @@ impl Index {
             offset = offset
                 .checked_add(len)
                 .ok_or("index has a wrong length of a block")?;
-            if len == 0 || offset > data_end {
+            if len == 0 {
                 return Err("index has a wrong length of a block");
             }
             offsets.push(offset);
@@ -102,9 +98,6 @@ impl Index {
             }
         }
         input.finish()?;
-        if offset != data_end {
-            return Err("index does not cover all blocks");
-        }
         let first_continues = continuations.first().is_some_and(|(block, _)| *block == 0);
         if first_continues || continuations.iter().any(|(_, seq)| *seq > MAX_SEQUENCE) {
             return Err("index has a wrong continuation");
@@ -180,6 +173,11 @@ impl Index {
     /// Where the block is in the file, with its seal.
     pub(crate) fn location(&self, block: usize) -> Range<u64> {
         self.offsets[block]..self.offsets[block + 1]
+    }
+
+    /// Where the last block ends.
+    pub(crate) fn data_end(&self) -> u64 {
+        self.offsets[self.blocks()]
     }
 
     /// The bytes of memory that the index takes.

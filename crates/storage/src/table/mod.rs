@@ -11,8 +11,10 @@
 //! | [`properties`] | what is known without looking at entries |
 //! | [`builder`] | writes a file, front to back |
 //! | [`store`] | what open tables share: block cache, file handles |
+//! | [`tail`] | the end of a file: everything but the data blocks |
 //! | [`reader`] | opens a file, answers point reads |
 //! | [`cursor`] | walks it both ways |
+//! | [`fuzzing`] | all parsers of blocks behind one function |
 //! | [`verify`] | reads all of it and checks that it agrees with itself |
 //!
 //! A table knows nothing of other tables, of levels or of what a snapshot sees: it gives out
@@ -24,10 +26,12 @@ mod builder;
 mod cursor;
 mod filter;
 mod format;
+mod fuzzing;
 mod index;
 mod properties;
 mod reader;
 mod store;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -40,6 +44,7 @@ pub(crate) use block::{HEAT_MAX, SharedBlock};
 pub use builder::{TableBuilder, TableOptions};
 pub use cursor::{ReadMode, TableCursor};
 pub use filter::{Filter, key_hash};
+pub use fuzzing::check_payload;
 pub use reader::{FilterUse, Found, Table};
 pub use store::{TableStore, TableStoreOptions};
 pub use verify::TableReport;

@@ -10,11 +10,12 @@
 //! Nothing on the way takes a lock or counts in a place that all threads share, as long as the
 //! block is in memory. Whether the filter comes first is the caller's choice ([`FilterUse`]): it
 //! saves most searches of tables that do not have the key, and is in the way in the one that has.
+//! When indexes and filters would take more than their part of the cache's budget, filters stay on
+//! disk: without them a read is slower, without the index it could not be done.
 //!
 //! All bytes from disk are checked when they are read: seal, frame, then the structure of what is
 //! in them. What fails is reported as corruption of this file at this offset.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -23,13 +24,12 @@ use std::sync::Arc;
 use super::block::Block;
 use super::cursor::{ReadMode, TableCursor};
 use super::filter::Filter;
-use super::format::{BlockKind, Footer, Handle, Input, frame};
+use super::format::BlockKind;
 use super::index::Index;
-use super::properties::Properties;
 use super::store::{TableFile, TableStore};
-use crate::cache::{BlockCache, Charge};
-use crate::codec::{Codec, CodecError};
-use crate::envelope::{Envelope, FileKind, HEADER_BYTES};
+use super::tail::{Tail, open_block};
+use crate::cache::Charge;
+use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::{EntryKind, KeyspaceId, MAX_SEQUENCE, SequenceNumber, split_storage_key};
 use crate::manifest::TableMeta;
@@ -70,45 +70,26 @@ pub struct Table {
     _charge: Charge,
 }
 
-/// The blocks of a file that are not data.
-struct Tail {
-    envelope: Envelope,
-    footer: Footer,
-    properties: Properties,
-    index: Index,
-    filter: Option<Filter>,
-    tombstones: Vec<RangeTombstone>,
-}
-
 impl Table {
     /// Opens the table at `path`, which `meta` describes.
     pub fn open(store: &Arc<TableStore>, path: &Path, meta: Arc<TableMeta>) -> Result<Arc<Self>> {
         let file = TableFile::new(store, path);
         let tail = Tail::read(&file, meta.file_bytes)?;
-        let stored = &tail.properties.meta;
-        let same = stored.entries == meta.entries
-            && stored.range_tombstones == meta.range_tombstones
-            && stored.raw_key_bytes == meta.raw_key_bytes
-            && stored.raw_value_bytes == meta.raw_value_bytes;
-        if !same {
-            let offset = tail.footer.properties.offset;
-            return Err(Error::corruption(
-                path,
-                offset,
-                "is not the table the manifest means",
-            ));
-        }
-        let memory =
-            tail.index.memory_bytes() + tail.filter.as_ref().map_or(0, Filter::memory_bytes);
-        let tombstones = tail.tombstones_at(meta.sequence_override);
+        tail.check(path, &meta)?;
         let cache = store.cache();
+        let filter = match cache.has_room_for_metadata(tail.filter_bytes() as usize) {
+            true => tail.read_filter(&file)?,
+            false => None,
+        };
+        let memory = tail.index.memory_bytes() + filter.as_ref().map_or(0, Filter::memory_bytes);
+        let tombstones = tail.tombstones_at(meta.sequence_override);
         Ok(Arc::new(Self {
             _charge: cache.charge(memory),
             fragments: Arc::new(Fragments::from_tombstones(&tombstones)),
             tombstones,
             meta,
             index: tail.index,
-            filter: tail.filter,
+            filter,
             unfiltered: tail.properties.unfiltered,
             file,
             envelope: tail.envelope,
@@ -233,7 +214,7 @@ impl Table {
 
     /// Whether the filter has nothing to say about `key`.
     #[inline]
-    fn is_unfiltered(&self, key: &[u8]) -> bool {
+    pub(super) fn is_unfiltered(&self, key: &[u8]) -> bool {
         !self.unfiltered.is_empty()
             && split_storage_key(key)
                 .is_some_and(|(keyspace, _)| self.unfiltered.contains(&keyspace))
@@ -286,10 +267,6 @@ impl Table {
 
     pub(super) fn index(&self) -> &Index {
         &self.index
-    }
-
-    pub(super) fn filter(&self) -> Option<&Filter> {
-        self.filter.as_ref()
     }
 
     pub(super) fn file(&self) -> &Arc<TableFile> {
@@ -361,153 +338,4 @@ impl fmt::Debug for Table {
             self.meta.number, self.meta.entries
         )
     }
-}
-
-/// Opens the seal of a stored block, decompresses it and hands the payload to `parse`.
-fn open_block<T>(
-    path: &Path,
-    envelope: &Envelope,
-    kind: BlockKind,
-    offset: u64,
-    sealed: &mut [u8],
-    parse: impl FnOnce(&[u8]) -> Result<T, &'static str>,
-) -> Result<T> {
-    let damaged = |reason: &str| Error::corruption(path, offset, reason);
-    let len = envelope
-        .unseal_slice(offset, kind as u8, &[], sealed)
-        .map_err(|bad| bad.at(path, offset))?;
-    let (codec, raw_len, stored) = frame::parse(&sealed[..len]).map_err(damaged)?;
-    if codec == Codec::None && stored.len() == raw_len {
-        return parse(stored).map_err(damaged);
-    }
-    let mut payload = Vec::new();
-    codec
-        .decompress(stored, raw_len, &mut payload)
-        .map_err(|e| match e {
-            CodecError::Damaged => damaged(&e.to_string()),
-            CodecError::NotBuiltIn(_) => Error::Unsupported(format!("`{}`: {e}", path.display())),
-        })?;
-    parse(&payload).map_err(damaged)
-}
-
-impl Tail {
-    /// Reads everything but the data blocks of a file of `file_bytes` bytes.
-    fn read(file: &Arc<TableFile>, file_bytes: u64) -> Result<Self> {
-        let path = file.path();
-        let len = file
-            .open()?
-            .len()
-            .map_err(|e| Error::io("read length of", path, e))?;
-        if len != file_bytes {
-            let reason = format!("the file has {len} bytes instead of {file_bytes}");
-            return Err(Error::corruption(path, len.min(file_bytes), reason));
-        }
-        let mut header = [0; HEADER_BYTES];
-        file.read(&mut header, 0)?;
-        let envelope = Envelope::open(file.store().security(), path, &header, FileKind::Table)?;
-        let footer_len = Footer::BYTES + envelope.overhead();
-        let footer_at = (file_bytes.checked_sub(footer_len as u64))
-            .filter(|at| *at >= HEADER_BYTES as u64)
-            .ok_or_else(|| Error::corruption(path, 0, "the file is too short for a table"))?;
-        let mut footer = vec![0; footer_len];
-        file.read(&mut footer, footer_at)?;
-        envelope
-            .unseal(footer_at, BlockKind::Footer as u8, &[], &mut footer)
-            .map_err(|bad| bad.at(path, footer_at))?;
-        let footer = Footer::parse(&footer, footer_at)
-            .map_err(|reason| Error::corruption(path, footer_at, reason))?;
-        Self::read_blocks(file, envelope, footer)
-    }
-
-    fn read_blocks(file: &Arc<TableFile>, envelope: Envelope, footer: Footer) -> Result<Self> {
-        let cache: &Arc<BlockCache> = file.store().cache();
-        let data_end = footer.data_end();
-        let index = read_tail_block(file, &envelope, BlockKind::Index, footer.index, |payload| {
-            Index::parse(payload, footer.blocks, data_end, cache)
-        })?;
-        let (kind, at) = (BlockKind::Properties, footer.properties);
-        let properties = read_tail_block(file, &envelope, kind, at, Properties::parse)?;
-        let filter = match footer.filter {
-            Handle { len: 0, .. } => None,
-            at => Some(read_tail_block(
-                file,
-                &envelope,
-                BlockKind::Filter,
-                at,
-                Filter::parse,
-            )?),
-        };
-        let tombstones = match footer.tombstones {
-            Handle { len: 0, .. } => Vec::new(),
-            at => read_tail_block(file, &envelope, BlockKind::Tombstones, at, parse_tombstones)?,
-        };
-        Ok(Self {
-            envelope,
-            footer,
-            properties,
-            index,
-            filter,
-            tombstones,
-        })
-    }
-
-    /// The tombstones, all at one sequence number if one is given.
-    fn tombstones_at(&self, sequence_override: Option<SequenceNumber>) -> Vec<RangeTombstone> {
-        let mut tombstones = self.tombstones.clone();
-        for tombstone in &mut tombstones {
-            tombstone.seq = sequence_override.unwrap_or(tombstone.seq);
-        }
-        tombstones
-    }
-}
-
-fn read_tail_block<T>(
-    file: &Arc<TableFile>,
-    envelope: &Envelope,
-    kind: BlockKind,
-    handle: Handle,
-    parse: impl FnOnce(&[u8]) -> Result<T, &'static str>,
-) -> Result<T> {
-    // The footer was checked: its blocks are within the file.
-    let mut sealed = vec![0; handle.len as usize];
-    file.read(&mut sealed, handle.offset)?;
-    open_block(
-        file.path(),
-        envelope,
-        kind,
-        handle.offset,
-        &mut sealed,
-        parse,
-    )
-}
-
-/// The order of range tombstones in a table.
-pub(super) fn tombstone_order(left: &RangeTombstone, right: &RangeTombstone) -> Ordering {
-    let bounds = left
-        .start
-        .cmp(&right.start)
-        .then_with(|| left.end.cmp(&right.end));
-    bounds.then(right.seq.cmp(&left.seq))
-}
-
-pub(super) fn parse_tombstones(payload: &[u8]) -> Result<Vec<RangeTombstone>, &'static str> {
-    let mut input = Input(payload);
-    let count = input.varint()?;
-    let mut tombstones: Vec<RangeTombstone> = Vec::new();
-    for _ in 0..count {
-        let (start, end) = (input.bytes()?, input.bytes()?);
-        let tombstone = RangeTombstone::new(start, end, input.varint()?);
-        if tombstone.start >= tombstone.end || tombstone.seq > MAX_SEQUENCE {
-            return Err("range tombstone is empty or has a bad sequence number");
-        }
-        if tombstones
-            .last()
-            .is_some_and(|last| tombstone_order(last, &tombstone).is_ge())
-        {
-            return Err("range tombstones are out of order");
-        }
-        tombstones.push(tombstone);
-    }
-    input.finish()?;
-    Ok(tombstones)
 }

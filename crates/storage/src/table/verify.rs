@@ -7,9 +7,10 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::block::BlockRef;
-use super::filter::key_hash;
+use super::filter::{Filter, key_hash};
 use super::reader::Table;
 use super::store::TableFile;
+use super::tail::Tail;
 use crate::error::{Error, Result};
 use crate::key::{EntryKind, SequenceNumber};
 
@@ -52,11 +53,14 @@ impl Table {
             min_seq: SequenceNumber::MAX,
             max_seq: 0,
         };
+        let tail = Tail::read(self.file(), meta.file_bytes)?;
+        tail.check(self.path(), meta)?;
+        let filter = tail.read_filter(self.file())?;
         let mut sealed = Vec::new();
         for at in 0..self.index().blocks() {
             self.read_sealed(at..at + 1, &mut sealed)?;
             let block = self.decode_block(at, &mut sealed)?;
-            self.verify_block(at, block.get(), &mut seen)
+            self.verify_block(at, block.get(), filter.as_ref(), &mut seen)
                 .map_err(|reason| {
                     Error::corruption(self.path(), self.index().location(at).start, reason)
                 })?;
@@ -65,7 +69,7 @@ impl Table {
         if seen.entries != meta.entries || seen.tombstones != meta.tombstones {
             return damaged("the number of entries is not what the manifest says");
         }
-        if meta.range_tombstones != self.raw_tombstones().len() as u64 {
+        if meta.range_tombstones != tail.tombstones.len() as u64 {
             return damaged("the number of range tombstones is not what the manifest says");
         }
         let in_range = meta.sequence_override.is_some()
@@ -89,6 +93,7 @@ impl Table {
         &self,
         at: usize,
         block: BlockRef<'_>,
+        filter: Option<&Filter>,
         seen: &mut Seen,
     ) -> Result<(), &'static str> {
         for entry in 0..block.len() {
@@ -109,6 +114,11 @@ impl Table {
                 }
             }
             self.verify_entry(key, block.kind(entry), block.value(entry))?;
+            if filter.is_some_and(|filter| !filter.may_contain(key_hash(key)))
+                && !self.is_unfiltered(key)
+            {
+                return Err("the filter does not know a key");
+            }
             seen.entries += 1;
             seen.tombstones += u64::from(block.kind(entry) == EntryKind::Delete);
             seen.min_seq = seen.min_seq.min(seq);
@@ -126,9 +136,6 @@ impl Table {
         }
         if kind.expires() && value.len() < 8 {
             return Err("an entry expires but has no expiry");
-        }
-        if self.filter().is_some() && !self.may_contain(key, key_hash(key)) {
-            return Err("the filter does not know a key");
         }
         Ok(())
     }

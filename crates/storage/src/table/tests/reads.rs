@@ -249,6 +249,21 @@ fn the_filter_saves_reads_of_absent_keys() {
 }
 
 #[test]
+fn filters_stay_on_disk_when_memory_is_short() {
+    let fixture = Fixture::new();
+    let entries = many(20_000);
+    let meta = fixture.build(1, TableOptions::default(), &entries);
+    let with_filter = fixture.open(&meta).unwrap().metadata_bytes();
+    fixture.store.cache().set_budget(with_filter);
+    let table = fixture.open(&meta).unwrap();
+    assert!(table.metadata_bytes() < with_filter - 20_000);
+    assert_eq!(get(&table, &key(1), MAX_SEQUENCE), None);
+    assert!(table.may_contain(&key(1), key_hash(&key(1))));
+    assert!(get(&table, &key(2), MAX_SEQUENCE).is_some());
+    table.verify().unwrap();
+}
+
+#[test]
 fn keyspaces_without_a_filter_are_searched() {
     let fixture = Fixture::new();
     let mut builder = fixture.builder(1, TableOptions::default());

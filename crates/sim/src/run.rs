@@ -77,6 +77,8 @@ struct Shared {
     promised: Vec<AtomicUsize>,
     begun: Vec<AtomicUsize>,
     histories: Vec<Mutex<Vec<State>>>,
+    /// The clients' steps, in short, for the report of a failure.
+    steps: Vec<Mutex<Vec<String>>>,
     failed_steps: AtomicUsize,
     /// What clients found wrong while they ran.
     complaints: Mutex<Vec<String>>,
@@ -110,8 +112,18 @@ pub fn run_seed(seed: u64) -> Result<Report, String> {
     let mut random = Random::new(seed ^ 0xc4ec);
     for future in futures {
         report.power_losses += 1;
-        report.recoveries += check(&setting, &future, &histories, &mut random)
-            .map_err(|what| format!("seed {seed}: {what}\nsetting: {setting:?}"))?;
+        report.recoveries += check(&setting, &future, &histories, &mut random).map_err(|what| {
+            let last = future
+                .bounds
+                .iter()
+                .zip(&shared.steps)
+                .map(|((promised, begun), steps)| {
+                    let steps = steps.lock();
+                    steps[promised.saturating_sub(4)..(*begun).min(steps.len())].to_vec()
+                });
+            let last: Vec<_> = last.collect();
+            format!("seed {seed}: {what}\nsteps: {last:#?}\nsetting: {setting:?}")
+        })?;
     }
     Ok(report)
 }
@@ -123,6 +135,7 @@ fn simulate(setting: &Setting) -> Result<(Vec<Future>, Arc<Shared>), String> {
         histories: (0..setting.clients)
             .map(|_| Mutex::new(vec![None]))
             .collect(),
+        steps: (0..setting.clients).map(|_| Mutex::default()).collect(),
         failed_steps: AtomicUsize::new(0),
         complaints: Mutex::default(),
         running: AtomicUsize::new(setting.clients),
@@ -219,6 +232,9 @@ fn be_client(db: &Database, setting: &Setting, shared: &Shared, client: usize) {
             _ => Durability::Sync,
         };
         let next = step.applied_to(&state);
+        shared.steps[client]
+            .lock()
+            .push(format!("{durability:?} {}", step.in_short()));
         shared.histories[client].lock().push(next.clone());
         shared.begun[client].store(number, Ordering::Relaxed);
         if step.perform(db, &client_name(client), durability).is_err() {
@@ -232,7 +248,9 @@ fn be_client(db: &Database, setting: &Setting, shared: &Shared, client: usize) {
                 .lock()
                 .push(format!("{what} after {step:?}"));
         }
-        if durability == Durability::Sync || step.is_always_durable() {
+        // A step that changes nothing may not reach the log, and then promises nothing.
+        let changes = next != state;
+        if changes && (durability == Durability::Sync || step.is_always_durable()) {
             shared.promised[client].store(number, Ordering::Relaxed);
         }
         state = next;

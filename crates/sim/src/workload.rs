@@ -78,6 +78,35 @@ impl Step {
         }
     }
 
+    /// What it does, without the values.
+    pub(crate) fn in_short(&self) -> String {
+        let of = |writes: &[(Vec<u8>, Option<Vec<u8>>)]| {
+            let bytes = writes
+                .iter()
+                .filter_map(|(_, value)| Some(value.as_ref()?.len()));
+            format!(
+                "{} writes, the largest of {} bytes",
+                writes.len(),
+                bytes.max().unwrap_or(0)
+            )
+        };
+        match self {
+            Step::Create { counted } => format!("create, counted: {counted}"),
+            Step::Drop => "drop".into(),
+            Step::Put { key, value } => {
+                format!(
+                    "put {} of {} bytes",
+                    String::from_utf8_lossy(key),
+                    value.len()
+                )
+            }
+            Step::Delete { key } => format!("delete {}", String::from_utf8_lossy(key)),
+            Step::DeleteRange { .. } => "delete a range".into(),
+            Step::Batch(writes) => format!("batch: {}", of(writes)),
+            Step::Transaction(writes) => format!("transaction: {}", of(writes)),
+        }
+    }
+
     /// The state it leads to.
     pub(crate) fn applied_to(&self, state: &State) -> State {
         let mut map = match (self, state) {

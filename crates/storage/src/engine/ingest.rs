@@ -112,13 +112,19 @@ impl Engine {
         let encoded = edit.encode();
         batch.ingest(&encoded)?;
         let sequence = inner.commit(batch, Durability::Sync, validate);
-        match &sequence {
-            // After a failure behind the commit point nobody knows; recovery will decide.
-            Ok(_) | Err(Error::Poisoned(_) | Error::Io { .. } | Error::Corruption(_)) => {
-                runs.iter()
-                    .for_each(|run| run.is_published.store(true, Ordering::Release));
-            }
-            Err(_) => {}
+        // Files are taken back only after a refusal before the commit point. After any other
+        // failure nobody knows, and recovery will decide.
+        let is_refused = matches!(
+            &sequence,
+            Err(Error::Rejected(_)
+                | Error::InvalidArgument(_)
+                | Error::NoSpace { .. }
+                | Error::ReadOnly
+                | Error::Closed
+                | Error::Busy)
+        );
+        for run in runs {
+            run.is_published.store(!is_refused, Ordering::Relaxed);
         }
         sequence
     }

@@ -177,11 +177,6 @@ impl Inner {
         drop(state);
 
         let result = self.write_group(&group);
-        if let Err(error) = &result
-            && !matches!(error, Error::NoSpace { .. })
-        {
-            self.fault.poison(error);
-        }
         group.outcome.finish(result.clone());
 
         let mut state = self.pipeline.state.lock();

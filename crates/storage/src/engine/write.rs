@@ -70,11 +70,21 @@ impl Inner {
     }
 
     /// Logs and applies one group. Called by the leader, one group at a time.
+    ///
+    /// `NoSpace` means that the group was refused before anything was written; every other error
+    /// ends writing, because the group may or may not be there after a crash.
     pub(crate) fn write_group(&self, group: &Group) -> Result<()> {
         self.fault.check()?;
         let mut writer = self.writer.lock();
         let writer = writer.as_mut().ok_or(Error::Closed)?;
         self.check_room(group.payload.len() as u64)?;
+        self.log_and_apply(writer, group).map_err(|error| {
+            self.fault.poison(&error);
+            Error::Poisoned(error.to_string().into())
+        })
+    }
+
+    fn log_and_apply(&self, writer: &mut Writer, group: &Group) -> Result<()> {
         self.log_group(writer, group)?;
         let mut payload = group.payload.as_slice();
         for _ in 0..group.commits {

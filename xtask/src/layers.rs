@@ -102,6 +102,14 @@ pub(crate) const CRATES: &[Row] = &[
     },
     Row {
         layer: Layer::Development,
+        name: "sim",
+        what: "whole databases on simulated machines, from a seed",
+        imports: &["rustdb", "crypto", "vfs"],
+        never: "real files, clocks and threads",
+        unsafe_code: Unsafe::Never,
+    },
+    Row {
+        layer: Layer::Development,
         name: "bench",
         what: "benchmarks, rivals behind a feature",
         imports: &["rustdb", "vfs"],

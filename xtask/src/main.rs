@@ -4,7 +4,7 @@
 //!   of crates, which is the one truth about who may import whom.
 //! - `ci` runs every check in order and prints each command first, so that a failure can be
 //!   repeated by hand.
-//! - `bench` builds and runs the benchmarks in release mode.
+//! - `bench` builds and runs the benchmarks in release mode, `sim` the simulations.
 //!
 //! This crate knows the repository, not the database: it imports none of our crates.
 
@@ -26,11 +26,19 @@ commands:
   ci [--fast]            format, lints, tests, tidy, documentation; --fast leaves out
                          tests and documentation
   bench kv [OPTIONS]     measure the key-value engine; see `cargo xtask bench kv --help`
+  sim [--seeds N] [--seed SEED]
+                         simulate whole databases; a seed that failed repeats exactly
   help                   print this text
 ";
 
 /// Why a command failed, as a sentence for the person at the terminal.
 type Failure = String;
+
+/// Simulates whole databases.
+fn simulate(arguments: &[String]) -> Result<(), Failure> {
+    let run = ["run", "--release", "--package", "rustdb-sim", "--"];
+    workspace::run(workspace::cargo().args(run).args(arguments))
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +50,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::command(),
         "ci" => ci::command(rest),
         "bench" => bench::command(rest),
+        "sim" => simulate(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -21,11 +21,18 @@ impl Random {
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.skip(1);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    /// Goes past `count` numbers.
+    pub(crate) fn skip(&mut self, count: u64) {
+        self.0 = self
+            .0
+            .wrapping_add(count.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     }
 
     /// A number below `limit`.
@@ -83,6 +90,23 @@ pub(crate) fn is_value(key: &[u8], version: u64, value: &[u8], bytes: usize) -> 
     }
     let last = source.next().to_le_bytes();
     difference == 0 && rest == &last[..rest.len()]
+}
+
+/// As [`is_value`], but looks only at both ends of `value`: where reads take less than a microsecond,
+/// a whole comparison would be a good part of what is measured.
+pub(crate) fn has_ends_of_value(key: &[u8], version: u64, value: &[u8], bytes: usize) -> bool {
+    if value.len() != bytes || bytes < 16 {
+        return is_value(key, version, value, bytes);
+    }
+    let (words, _) = value.as_chunks::<8>();
+    let source = value_source(key, version);
+    let word = |index: usize| {
+        let mut source = source.clone();
+        source.skip(index as u64);
+        source.next()
+    };
+    let last = words.len() - 1;
+    u64::from_le_bytes(words[0]) == word(0) && u64::from_le_bytes(words[last]) == word(last)
 }
 
 /// A number that depends on a set of pairs and not on their order, to compare answers with.
@@ -201,7 +225,10 @@ mod tests {
             let (key, mut value) = (key(7), vec![0; bytes]);
             fill_value(&key, 1, &mut value);
             assert!(is_value(&key, 1, &value, bytes));
+            assert!(has_ends_of_value(&key, 1, &value, bytes));
             assert!(!is_value(&key, 1, &value, bytes + 1));
+            assert!(!has_ends_of_value(&key, 1, &value, bytes + 1));
+            assert!(bytes < 2 || !has_ends_of_value(&key, 2, &value, bytes));
             if bytes > 0 {
                 value[bytes - 1] ^= 1;
                 assert!(!is_value(&key, 1, &value, bytes));

@@ -155,7 +155,12 @@ impl<'a> Turn<'a> {
         };
         rustix::fs::sync();
         worker.signal(Signal::CONT)?;
-        let findings = worker.step(step.name)?;
+        let before = processor_seconds(worker.child.id())?;
+        let mut findings = worker.step(step.name)?;
+        let used = processor_seconds(worker.child.id())? - before;
+        findings
+            .notes
+            .push(format!("{}: {used:.2} s of processor time", step.name));
         worker.signal(Signal::STOP)?;
         self.worker = Some(worker);
         Ok(findings)
@@ -307,6 +312,27 @@ fn remove(path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The processor time that a process has used. On a machine that does other things too, it says
+/// more than the time that has passed.
+fn processor_seconds(process: u32) -> Result<f64> {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    /// Where the fields of user and of system time are, counted from the one after the name.
+    const FIELDS: std::ops::Range<usize> = 11..13;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = fields
+        .get(FIELDS)
+        .into_iter()
+        .flatten()
+        .map(|field| field.parse::<f64>());
+    Ok(ticks.sum::<std::result::Result<f64, _>>()? / TICKS_PER_SECOND)
 }
 
 /// A size that Linux tells about a process, such as its peak memory.

@@ -6,7 +6,7 @@
 //! on that. Then half is deleted, of the rest every second pair by predicate, and so on; what was
 //! deleted by predicate or popped is replaced by as many fresh pairs, untimed.
 //!
-//! Every value read is compared. Which pairs a predicate removed is compared between engines.
+//! Both ends of every value read are compared. Which pairs a predicate removed is compared between engines.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -234,7 +234,7 @@ impl Redb {
                 let mut last = [0; data::KEY_BYTES];
                 let found = transaction.scan(&key, SCAN_PAIRS, &mut |found, value| {
                     let ordered = found > last.as_slice() && found >= key.as_slice();
-                    let intact = data::is_value(found, 0, value, VALUE_BYTES);
+                    let intact = data::has_ends_of_value(found, 0, value, VALUE_BYTES);
                     wrong += u64::from(!ordered || !intact);
                     last.copy_from_slice(found);
                 })?;
@@ -478,7 +478,7 @@ fn read_pairs(connection: &dyn Connection, mut order: Shuffle, count: u64) -> Re
     for _ in 0..count {
         let key = data::key(order.next());
         transaction.get(&key, &mut |value| {
-            intact += u64::from(data::is_value(&key, 0, value, VALUE_BYTES));
+            intact += u64::from(data::has_ends_of_value(&key, 0, value, VALUE_BYTES));
         })?;
     }
     ensure!(

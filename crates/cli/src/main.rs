@@ -1,3 +1,87 @@
-//! The `rustdb` command.
+//! The `rustdb` command: shells, import and export, and care of a database, from a terminal.
+//!
+//! ```text
+//! arguments ──▶ main ──▶ open ──▶ shell      put, get, scan ... by hand or from a script
+//!                 │       └─────▶ transfer   CSV, JSON lines and dumps, in and out
+//!                 │       └─────▶ stats, demo
+//!                 └─────▶ generate           completions and the manual page
+//! ```
+//!
+//! What a person is told goes to standard error if it is about the work, and to standard output
+//! if it is the work's result. A script gets the exit code: see [`failure::Status`].
+//!
+//! This crate knows people and scripts. It sees the database through its public interface only.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod demo;
+mod failure;
+mod generate;
+mod open;
+mod output;
+mod shell;
+mod signals;
+mod stats;
+mod transfer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::failure::Result;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return arguments::told(&error),
+    };
+    let json = arguments.wants_json();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    open::check_environment()?;
+    let Arguments {
+        database,
+        demo,
+        shell,
+        command,
+    } = arguments;
+    if demo {
+        return demo::run(&database);
+    }
+    match command {
+        None => shell::run(&database, &shell, shell::Welcome::Banner),
+        Some(Command::Local(shell)) => shell::run(&database, &shell, shell::Welcome::None),
+        Some(Command::Import(import)) => {
+            let db = open::database(&database)?;
+            let report = transfer::import(&db, &import, None)?;
+            report.print(&mut Output::standard(import.json))?;
+            open::close(db)
+        }
+        Some(Command::Export(export)) => {
+            let db = open::existing(&database)?;
+            let report = transfer::export(&db, &export, None)?;
+            report.print(&mut Output::standard(export.json))?;
+            open::close(db)
+        }
+        Some(Command::Stats(options)) => {
+            let db = open::existing(&database)?;
+            stats::print(&db, &mut Output::standard(options.json))?;
+            open::close(db)
+        }
+        Some(Command::Completions { shell }) => generate::completions(shell),
+        Some(Command::Man) => generate::manual(),
+        Some(Command::Version) => {
+            let mut output = Output::standard(false);
+            output.line(&format!("rustdb {}", env!("CARGO_PKG_VERSION")))?;
+            output.flush()
+        }
+    }
+}

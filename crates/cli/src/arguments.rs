@@ -1,0 +1,213 @@
+//! The command line: what can be asked for. Every option has a variable in the environment too.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rustdb::{Compression, Durability};
+
+use crate::failure::Status;
+use crate::transfer::{ExportArguments, ImportArguments};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed, standard error says why; 2 called wrongly; 130 and 143 interrupted \
+by Ctrl-C and SIGTERM.
+
+Without a command, opens a shell on the database. Start with `rustdb --demo`.";
+
+/// RustDB: a durable, transactional database in one directory.
+#[derive(Debug, Parser)]
+#[command(name = "rustdb", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = false)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+    /// Show what RustDB does, on sample data, and exit
+    #[arg(long)]
+    pub demo: bool,
+    #[command(flatten)]
+    pub shell: ShellArguments,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+impl Arguments {
+    /// Whether output is to be read by a program.
+    pub fn wants_json(&self) -> bool {
+        match &self.command {
+            None => self.shell.json,
+            Some(Command::Local(shell)) => shell.json,
+            Some(Command::Import(import)) => import.json,
+            Some(Command::Export(export)) => export.json,
+            Some(Command::Stats(stats)) => stats.json,
+            Some(Command::Completions { .. } | Command::Man | Command::Version) => false,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the key-value shell
+    Local(ShellArguments),
+    /// Load a file of rows or entries
+    Import(ImportArguments),
+    /// Write a keyspace to a file
+    Export(ExportArguments),
+    /// Print sizes and counters
+    Stats(StatsArguments),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print the version
+    Version,
+}
+
+/// Which database, and how it is opened.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArguments {
+    /// The directory of the database [default: ./data]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        env = "RUSTDB_DATA_DIR",
+        global = true
+    )]
+    pub data_dir: Option<PathBuf>,
+    /// Change nothing
+    #[arg(long, env = "RUSTDB_READ_ONLY", global = true, value_parser = FalseyValueParser::new())]
+    pub read_only: bool,
+    /// The file with the key of an encrypted database: 32 bytes or 64 hexadecimal digits
+    #[arg(long, value_name = "FILE", env = "RUSTDB_KEY_FILE", global = true)]
+    pub key_file: Option<PathBuf>,
+    /// The cipher of a new encrypted database
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "RUSTDB_CIPHER",
+        global = true
+    )]
+    pub cipher: Cipher,
+    /// How durable a write is when it is acknowledged
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "RUSTDB_DURABILITY",
+        global = true
+    )]
+    pub durability: DurabilityName,
+    /// How blocks on disk are compressed
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "RUSTDB_COMPRESSION",
+        global = true
+    )]
+    pub compression: CompressionName,
+    /// Memory for cached blocks, in MiB
+    #[arg(long, value_name = "MIB", env = "RUSTDB_CACHE_MIB", global = true)]
+    pub cache_mib: Option<usize>,
+    /// Memory for writes that are not in a table yet, in MiB
+    #[arg(
+        long,
+        value_name = "MIB",
+        env = "RUSTDB_WRITE_BUFFER_MIB",
+        global = true
+    )]
+    pub write_buffer_mib: Option<usize>,
+}
+
+/// What a shell does.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ShellArguments {
+    /// Run this command and exit; may be given more than once
+    #[arg(short, long = "command", value_name = "CMD")]
+    pub commands: Vec<String>,
+    /// Print results as JSON, one object per line
+    #[arg(long, env = "RUSTDB_JSON", value_parser = FalseyValueParser::new())]
+    pub json: bool,
+}
+
+/// How sizes and counters are printed.
+#[derive(Clone, Debug, Args)]
+pub struct StatsArguments {
+    /// Print them as one JSON object
+    #[arg(long, env = "RUSTDB_JSON", value_parser = FalseyValueParser::new())]
+    pub json: bool,
+}
+
+/// A cipher by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Cipher {
+    /// The fastest where the processor has AES instructions
+    #[default]
+    #[value(name = "aes-256-gcm")]
+    Aes256Gcm,
+    /// The fastest elsewhere
+    #[value(name = "chacha20-poly1305")]
+    ChaCha20Poly1305,
+}
+
+/// A durability by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DurabilityName {
+    /// On disk
+    #[default]
+    Sync,
+    /// With the operating system: survives a crash of the process, not of the machine
+    Buffered,
+    /// In memory: a crash may lose it
+    None,
+}
+
+impl From<DurabilityName> for Durability {
+    fn from(name: DurabilityName) -> Self {
+        match name {
+            DurabilityName::Sync => Durability::Sync,
+            DurabilityName::Buffered => Durability::Buffered,
+            DurabilityName::None => Durability::None,
+        }
+    }
+}
+
+/// A compression by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CompressionName {
+    /// Not at all
+    None,
+    /// Fast both ways
+    #[default]
+    Lz4,
+    /// About as LZ4
+    Snappy,
+}
+
+impl From<CompressionName> for Compression {
+    fn from(name: CompressionName) -> Self {
+        match name {
+            CompressionName::None => Compression::None,
+            CompressionName::Lz4 => Compression::Lz4,
+            CompressionName::Snappy => Compression::Snappy,
+        }
+    }
+}
+
+/// Prints what clap has to say: help and version on standard output, errors on standard error.
+pub fn told(error: &clap::Error) -> ExitCode {
+    let _nobody_listens = error.print();
+    if error.use_stderr() {
+        ExitCode::from(Status::Usage as u8)
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,177 @@
+//! How a command fails: what the person at the terminal reads, and what a script is told.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+/// The result of a command.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// What the process returns to who started it.
+///
+/// | code | meaning |
+/// |---|---|
+/// | 0 | done |
+/// | 1 | it failed: standard error says why |
+/// | 2 | it was called wrongly; nothing was done |
+/// | 130, 143 | it was interrupted (Ctrl-C), or asked to end (SIGTERM) |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// The database, a file or a command said no.
+    Failed = 1,
+    /// The arguments or an environment variable make no sense.
+    Usage = 2,
+    /// Ctrl-C, as shells number it: 128 and the number of the signal.
+    Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something to be told.
+    Told {
+        /// What happened, in one line.
+        message: String,
+        /// What to try.
+        hint: Option<String>,
+        /// The exit code.
+        status: Status,
+    },
+    /// Whoever read the output has left (`rustdb ... | head`). Nothing to be told.
+    BrokenPipe,
+    /// Every failure was told when it happened; only the exit code is left.
+    AlreadyTold,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self::with_status(message, Status::Failed)
+    }
+
+    /// A failure that is the caller's mistake.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::with_status(message, Status::Usage)
+    }
+
+    /// The work was cancelled by a signal; `done` says how far it came.
+    pub fn cancelled(done: impl fmt::Display) -> Self {
+        let status = if crate::signals::is_terminating() {
+            Status::Terminated
+        } else {
+            Status::Interrupted
+        };
+        Self::with_status(format!("cancelled{done}"), status)
+    }
+
+    /// A file that could not be read or written.
+    pub fn file(doing: &str, name: &str, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Failure::BrokenPipe;
+        }
+        Self::new(format!("cannot {doing} `{name}`: {error}"))
+    }
+
+    /// The same failure with a hint.
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
+        if let Failure::Told { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// The same failure with more said at the end of its message.
+    pub fn and(mut self, more: &str) -> Self {
+        if let Failure::Told { message, .. } = &mut self {
+            message.push_str(more);
+        }
+        self
+    }
+
+    fn with_status(message: impl Into<String>, status: Status) -> Self {
+        Failure::Told {
+            message: message.into(),
+            hint: None,
+            status,
+        }
+    }
+
+    /// The exit code it asks for.
+    pub fn status(&self) -> Option<Status> {
+        match self {
+            Failure::Told { status, .. } => Some(*status),
+            Failure::AlreadyTold => Some(Status::Failed),
+            Failure::BrokenPipe => None,
+        }
+    }
+
+    /// Tells it on standard error. That nobody reads that is no further failure.
+    pub fn tell(&self, json: bool) {
+        let Failure::Told { message, hint, .. } = self else {
+            return;
+        };
+        let mut error = io::stderr().lock();
+        let _nobody_listens = if json {
+            let object = match hint {
+                Some(hint) => json!({ "error": message, "hint": hint }),
+                None => json!({ "error": message }),
+            };
+            writeln!(error, "{object}")
+        } else {
+            writeln!(error, "{self}")
+        };
+    }
+
+    /// Tells it, and gives the exit code.
+    pub fn report(&self, json: bool) -> ExitCode {
+        self.tell(json);
+        match self.status() {
+            Some(status) => ExitCode::from(status as u8),
+            None => ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::BrokenPipe => f.write_str("error: nobody reads the output"),
+            Failure::AlreadyTold => f.write_str("error: a command failed"),
+            Failure::Told { message, hint, .. } => {
+                write!(f, "error: {message}")?;
+                match hint {
+                    Some(hint) => write!(f, "\nhint: {hint}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// The database's messages may end in a hint of their own, which is more to the point than the
+/// general one of their kind.
+impl From<rustdb::Error> for Failure {
+    fn from(error: rustdb::Error) -> Self {
+        let (message, own_hint) = match error.message().split_once("\nhint: ") {
+            Some((message, hint)) => (message, Some(hint)),
+            None => (error.message(), None),
+        };
+        let failure = Failure::new(message);
+        match own_hint.or_else(|| error.hint()) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// For standard output; other files have names, which [`Failure::file`] gives.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::file("write to", "standard output", &error)
+    }
+}

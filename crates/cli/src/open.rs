@@ -1,0 +1,122 @@
+//! From arguments to an open database.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustdb::crypto::{Algorithm, KeyFile};
+use rustdb::{Database, Encryption, Options};
+
+use crate::arguments::{Cipher, DatabaseArguments};
+use crate::failure::{Failure, Result};
+use crate::{shell, signals};
+
+/// Where the database is if nobody says.
+const DEFAULT_DIRECTORY: &str = "./data";
+
+/// The variable that names the key file.
+const KEY_FILE: &str = "RUSTDB_KEY_FILE";
+
+/// Variables like it that mean something else. Others are taken for a misspelt [`KEY_FILE`]: to go
+/// on without the key would make a database that is not encrypted.
+const LIKE_KEY_FILE: [&str; 2] = ["RUSTDB_KEYSPACE", "RUSTDB_KEY_COLUMNS"];
+
+/// Opens the database, creating it if there is none.
+pub fn database(arguments: &DatabaseArguments) -> Result<Database> {
+    open(arguments, !arguments.read_only)
+}
+
+/// Opens a database that must exist.
+pub fn existing(arguments: &DatabaseArguments) -> Result<Database> {
+    open(arguments, false)
+}
+
+/// The directory in force.
+pub fn directory(arguments: &DatabaseArguments) -> PathBuf {
+    match &arguments.data_dir {
+        Some(directory) if !directory.as_os_str().is_empty() => directory.clone(),
+        _ => PathBuf::from(DEFAULT_DIRECTORY),
+    }
+}
+
+/// Closes it, and tells what that met.
+pub fn close(database: Database) -> Result<()> {
+    signals::forget();
+    database.close()?;
+    match signals::is_terminating() {
+        true => Err(Failure::cancelled("")),
+        false => Ok(()),
+    }
+}
+
+/// Refuses variables that look like a misspelt way to give a key.
+pub fn check_environment() -> Result<()> {
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        let is_known = name == KEY_FILE || LIKE_KEY_FILE.contains(&name);
+        if is_known || !name.starts_with("RUSTDB") {
+            continue;
+        }
+        let misspelt = name.starts_with("RUSTDB_KEY") || shell::distance(name, KEY_FILE) <= 3;
+        if misspelt {
+            return Err(
+                Failure::usage(format!("unknown environment variable `{name}`"))
+                    .hint(format!("the key file is given by `{KEY_FILE}`")),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn open(arguments: &DatabaseArguments, create: bool) -> Result<Database> {
+    let directory = directory(arguments);
+    let options = options(arguments, create);
+    let database = Database::open_with(&directory, options).map_err(|error| {
+        let missing = !create && !directory.join("CURRENT").exists();
+        match missing {
+            true => no_database(&directory),
+            false => error.into(),
+        }
+    })?;
+    signals::watch(&database)?;
+    Ok(database)
+}
+
+fn no_database(directory: &Path) -> Failure {
+    Failure::new(format!("there is no database in `{}`", directory.display()))
+        .hint("name its directory with `--data-dir`")
+}
+
+/// The options that the arguments ask for.
+pub fn options(arguments: &DatabaseArguments, create: bool) -> Options {
+    let mut options = Options {
+        create,
+        read_only: arguments.read_only,
+        durability: arguments.durability.into(),
+        compression: arguments.compression.into(),
+        encryption: arguments
+            .key_file
+            .as_deref()
+            .map(|path| encryption(path, arguments.cipher)),
+        ..Options::default()
+    };
+    if let Some(mib) = arguments.cache_mib {
+        options.cache_bytes = mib << 20;
+    }
+    if let Some(mib) = arguments.write_buffer_mib {
+        options.write_buffer_bytes = mib << 20;
+    }
+    options
+}
+
+fn encryption(path: &Path, cipher: Cipher) -> Encryption {
+    let owned = path.to_owned();
+    Encryption {
+        provider: Arc::new(KeyFile::new(path.display().to_string(), move || {
+            std::fs::read(&owned)
+        })),
+        algorithm: match cipher {
+            Cipher::Aes256Gcm => Algorithm::Aes256Gcm,
+            Cipher::ChaCha20Poly1305 => Algorithm::ChaCha20Poly1305,
+        },
+    }
+}

@@ -1,0 +1,157 @@
+//! The key-value shell, for people at a terminal and for scripts.
+//!
+//! ```text
+//! editor ─────▶ (a person's line) ─┐
+//! -c CMD ─────▶ ───────────────────┼─▶ command ──▶ session ──▶ standard output
+//! standard input, not a terminal ──┘   words
+//! ```
+//!
+//! A script sees no prompt and no colours; every one of its commands runs, and the exit code is 1
+//! if one failed. The end of the input ends the shell.
+
+mod command;
+mod editor;
+mod nearest;
+mod session;
+mod words;
+
+use std::io::{self, BufRead, IsTerminal};
+
+use rustdb::Database;
+
+use self::editor::{Editor, Line};
+pub use self::nearest::distance;
+use self::nearest::nearest;
+use self::session::{Next, Session};
+use crate::arguments::{DatabaseArguments, ShellArguments};
+use crate::failure::{Failure, Result, Status};
+use crate::output::Output;
+use crate::{open, signals};
+
+/// What a person reads before the first prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Welcome {
+    None,
+    Banner,
+}
+
+/// Runs a shell until its input ends.
+pub fn run(database: &DatabaseArguments, shell: &ShellArguments, welcome: Welcome) -> Result<()> {
+    let db = open::database(database)?;
+    let is_interactive =
+        shell.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let mut session = Session::new(db.clone(), Output::standard(shell.json));
+    if shell.commands.is_empty() && welcome == Welcome::Banner {
+        greet(&db, is_interactive);
+    }
+    let outcome = if is_interactive {
+        by_hand(&mut session, &db, database)
+    } else if shell.commands.is_empty() {
+        let lines = io::stdin().lock().split(b'\n');
+        script(
+            &mut session,
+            lines.map(|line| line.and_then(text_of)),
+            shell.json,
+        )
+    } else {
+        script(
+            &mut session,
+            shell.commands.iter().map(|line| Ok(line.clone())),
+            shell.json,
+        )
+    };
+    drop(session);
+    let closed = open::close(db);
+    outcome.and(closed)
+}
+
+fn greet(database: &Database, is_interactive: bool) {
+    let banner = format!(
+        "RustDB v{}\nData directory: {}\nType `help` for the commands, `quit` to leave; \
+         `rustdb --demo` shows what RustDB does.",
+        env!("CARGO_PKG_VERSION"),
+        database.path().display()
+    );
+    match is_interactive {
+        true => println!("{banner}"),
+        false => eprintln!("{banner}"),
+    }
+}
+
+/// A person types lines. A failed command is told and the shell goes on.
+fn by_hand(session: &mut Session, db: &Database, arguments: &DatabaseArguments) -> Result<()> {
+    // An encrypted database shall leave no plain text in its directory, and one that is only read
+    // shall stay as it is: their history ends with the shell.
+    let keeps_history = !arguments.read_only && arguments.key_file.is_none();
+    let directory = keeps_history.then(|| db.path().to_owned());
+    let mut editor = Editor::new(db, directory.as_deref())?;
+    loop {
+        let line = match editor.read(session.keyspace())? {
+            Line::Text(line) => line,
+            Line::Cleared => continue,
+            Line::End => break,
+        };
+        match session.run(&line) {
+            Ok(Next::Continue) => {}
+            Ok(Next::Quit) => break,
+            Err(Failure::BrokenPipe) => return Err(Failure::BrokenPipe),
+            Err(failure) => failure.tell(false),
+        }
+        if signals::is_terminating() {
+            return Ok(());
+        }
+    }
+    session.output.line("Bye!")?;
+    session.output.flush()
+}
+
+/// A script's lines run one after the other, whatever becomes of each.
+fn script(
+    session: &mut Session,
+    lines: impl Iterator<Item = io::Result<String>>,
+    json: bool,
+) -> Result<()> {
+    let mut failed = 0_u64;
+    for line in lines {
+        let line = line.map_err(|error| Failure::file("read", "standard input", &error))?;
+        match session.run(&line) {
+            Ok(Next::Continue) => {}
+            Ok(Next::Quit) => {
+                if !json {
+                    session.output.line("Bye!")?;
+                    session.output.flush()?;
+                }
+                break;
+            }
+            Err(failure) if stops(&failure) => return Err(failure),
+            Err(failure) => {
+                failure.tell(json);
+                failed += 1;
+            }
+        }
+        if signals::is_cancelled() {
+            return Err(Failure::cancelled(""));
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::AlreadyTold),
+    }
+}
+
+/// A script ends when nobody reads its output, or when a signal asked for it.
+fn stops(failure: &Failure) -> bool {
+    matches!(
+        failure.status(),
+        None | Some(Status::Interrupted | Status::Terminated)
+    )
+}
+
+fn text_of(line: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(line).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a line is not UTF-8; write bytes as \\xNN",
+        )
+    })
+}

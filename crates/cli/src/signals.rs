@@ -1,0 +1,104 @@
+//! Ctrl-C and SIGTERM.
+//!
+//! One thread waits for signals. While a command is at work a signal asks it to stop, which it
+//! does at the next row or entry ([`is_cancelled`]); a second one does not wait for that.
+//! While nothing is at work the thread closes the database and ends the process itself.
+//!
+//! At the prompt Ctrl-C is no signal: the terminal is in raw mode and the line editor sees a key.
+
+use std::process::exit;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use rustdb::Database;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::failure::{Failure, Result, Status};
+
+static WORKING: AtomicBool = AtomicBool::new(false);
+static CANCELLED: AtomicBool = AtomicBool::new(false);
+static TERMINATING: AtomicBool = AtomicBool::new(false);
+static OPEN: Mutex<Option<Database>> = Mutex::new(None);
+static WATCHING: Once = Once::new();
+
+/// Waits for signals from now on, and closes `database` if one ends the process.
+pub fn watch(database: &Database) -> Result<()> {
+    *open() = Some(database.clone());
+    let mut outcome = Ok(());
+    WATCHING.call_once(|| outcome = start());
+    outcome
+}
+
+/// Forgets the database: a handle kept here would keep it open.
+pub fn forget() {
+    *open() = None;
+}
+
+fn open() -> MutexGuard<'static, Option<Database>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start() -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            received(signal);
+        }
+    });
+    Ok(())
+}
+
+fn received(signal: i32) {
+    let status = if signal == SIGINT {
+        Status::Interrupted
+    } else {
+        TERMINATING.store(true, Ordering::SeqCst);
+        Status::Terminated
+    };
+    let asked_before = CANCELLED.swap(true, Ordering::SeqCst);
+    if asked_before || !WORKING.load(Ordering::SeqCst) {
+        leave(status, asked_before);
+    }
+}
+
+fn leave(status: Status, in_haste: bool) -> ! {
+    if crossterm::terminal::is_raw_mode_enabled().unwrap_or(false) {
+        let _the_process_ends = crossterm::terminal::disable_raw_mode();
+        eprintln!();
+    }
+    if !in_haste && let Some(database) = open().take() {
+        let _acknowledged_writes_are_safe = database.close();
+    }
+    exit(status as i32)
+}
+
+/// Work that a signal should stop instead of ending the process. Ends when dropped.
+#[derive(Debug)]
+pub struct Working(());
+
+impl Working {
+    /// Begins work; a signal that came before counts no more.
+    pub fn begin() -> Self {
+        CANCELLED.store(false, Ordering::SeqCst);
+        WORKING.store(true, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        WORKING.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Whether a signal asks the work at hand to stop.
+pub fn is_cancelled() -> bool {
+    CANCELLED.load(Ordering::Relaxed)
+}
+
+/// Whether the process was asked to end.
+pub fn is_terminating() -> bool {
+    TERMINATING.load(Ordering::SeqCst)
+}

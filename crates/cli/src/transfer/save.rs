@@ -1,0 +1,325 @@
+//! The saving half: entries of one snapshot, into a file that appears when it is complete.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustdb::{Database, Iter, Keyspace, Snapshot};
+use serde_json::{Map, Value, json};
+
+use super::row::{columns_of, merge_columns, split_key};
+use super::{ExportArguments, Format, KeyColumns, csv_rows, dump, json_lines};
+use crate::failure::{Failure, Result};
+use crate::output::{Output, counted, rate, readable, size, time};
+use crate::signals::{self, Working};
+
+/// How the file is written.
+pub struct Form {
+    pub format: Format,
+    pub key: KeyColumns,
+    /// The columns beside those of the key, if they were named.
+    pub columns: Option<Vec<String>>,
+    pub delimiter: u8,
+}
+
+/// What an export did.
+#[derive(Clone, Debug, Default)]
+pub struct ExportReport {
+    file: String,
+    entries: u64,
+    bytes: u64,
+    elapsed: Duration,
+}
+
+impl ExportReport {
+    /// Prints it; on standard error if the entries went to standard output.
+    pub fn print(&self, output: &mut Output) -> Result<()> {
+        let text = format!(
+            "Exported {} to {}: {} in {}, {} rows/s",
+            counted(self.entries, "row", "rows"),
+            self.file,
+            size(self.bytes),
+            time(self.elapsed),
+            rate(self.entries, self.elapsed)
+        );
+        let object = json!({
+            "file": self.file,
+            "rows": self.entries,
+            "bytes": self.bytes,
+            "elapsed_us": self.elapsed.as_micros() as u64,
+        });
+        if self.file == "-" {
+            return Ok(());
+        }
+        output.result(&text, &object)?;
+        output.flush()
+    }
+}
+
+/// Writes the keyspace, or all of them, as they are now.
+pub fn save(
+    database: &Database,
+    arguments: &ExportArguments,
+    current: Option<&Keyspace>,
+    form: &Form,
+) -> Result<ExportReport> {
+    let start = Instant::now();
+    let keyspaces = match (&arguments.keyspace, current) {
+        (Some(name), _) => vec![existing(database, name)?],
+        (None, Some(current)) => vec![current.clone()],
+        (None, None) if form.format == Format::Dump => {
+            let names = database.keyspaces();
+            names
+                .iter()
+                .map(|name| existing(database, name))
+                .collect::<Result<_>>()?
+        }
+        (None, None) => vec![database.default_keyspace()],
+    };
+    let _working = Working::begin();
+    let saver = Saver {
+        snapshot: database.snapshot(),
+        prefix: arguments.prefix.clone().unwrap_or_default().into_bytes(),
+        form,
+    };
+    let mut target = Target::create(&arguments.file, arguments.force)?;
+    let entries = saver.write(&keyspaces, &mut target)?;
+    let bytes = target.finish()?;
+    Ok(ExportReport {
+        file: arguments.file.clone(),
+        entries,
+        bytes,
+        elapsed: start.elapsed(),
+    })
+}
+
+fn existing(database: &Database, name: &str) -> Result<Keyspace> {
+    database.existing_keyspace(name).ok_or_else(|| {
+        Failure::new(format!("no keyspace `{name}`"))
+            .hint(format!("there are {}", database.keyspaces().join(", ")))
+    })
+}
+
+struct Saver<'a> {
+    snapshot: Snapshot,
+    prefix: Vec<u8>,
+    form: &'a Form,
+}
+
+impl Saver<'_> {
+    fn write(&self, keyspaces: &[Keyspace], target: &mut Target) -> Result<u64> {
+        match (self.form.format, keyspaces) {
+            (Format::Dump, all) => self.dump(all, target),
+            (Format::Csv, [keyspace, ..]) => match &self.form.key {
+                KeyColumns::Absent => self.csv_entries(keyspace, target),
+                KeyColumns::Auto => self.csv_rows(keyspace, &[], target),
+                KeyColumns::Named(names) => self.csv_rows(keyspace, names, target),
+            },
+            (Format::Jsonl, [keyspace, ..]) => match &self.form.key {
+                KeyColumns::Absent => self.json_entries(keyspace, target),
+                KeyColumns::Auto => self.json_rows(keyspace, &[], target),
+                KeyColumns::Named(names) => self.json_rows(keyspace, names, target),
+            },
+            (Format::Csv | Format::Jsonl, []) => Ok(0),
+        }
+    }
+
+    fn entries(&self, keyspace: &Keyspace) -> Iter {
+        self.snapshot.prefix(keyspace, &self.prefix)
+    }
+
+    /// Gives every entry to `each`, until there are no more or a signal says so.
+    fn walk(
+        &self,
+        keyspace: &Keyspace,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<u64> {
+        let mut entries = 0;
+        for entry in self.entries(keyspace) {
+            let (key, value) = entry?;
+            each(&key, &value)?;
+            entries += 1;
+            if signals::is_cancelled() {
+                return Err(Failure::cancelled(""));
+            }
+        }
+        Ok(entries)
+    }
+
+    fn dump(&self, keyspaces: &[Keyspace], target: &mut Target) -> Result<u64> {
+        let mut writer = dump::Writer::new(target)?;
+        let mut entries = 0;
+        for keyspace in keyspaces {
+            writer.keyspace(keyspace.name(), false)?;
+            entries += self.walk(keyspace, |key, value| writer.entry(key, value))?;
+        }
+        writer.finish()?;
+        Ok(entries)
+    }
+
+    fn csv_entries(&self, keyspace: &Keyspace, target: &mut Target) -> Result<u64> {
+        let mut writer = csv_rows::Writer::new(target, self.form.delimiter, ["key", "value"])?;
+        let entries = self.walk(keyspace, |key, value| {
+            match (std::str::from_utf8(key), std::str::from_utf8(value)) {
+                (Ok(key), Ok(value)) => writer.entry(key, value),
+                _ => Err(not_text(key)),
+            }
+        })?;
+        writer.finish()?;
+        Ok(entries)
+    }
+
+    fn csv_rows(&self, keyspace: &Keyspace, names: &[String], target: &mut Target) -> Result<u64> {
+        let columns = match &self.form.columns {
+            Some(columns) => columns.clone(),
+            None => self.columns(keyspace, names)?,
+        };
+        let header = names.iter().chain(&columns);
+        let mut writer = csv_rows::Writer::new(target, self.form.delimiter, header)?;
+        let entries = self.walk(keyspace, |key, value| {
+            let (key, row) = row_of(key, value, names)?;
+            writer.row(&key, &columns, &row)
+        })?;
+        writer.finish()?;
+        Ok(entries)
+    }
+
+    /// Every column that any row has, which takes a walk of its own.
+    fn columns(&self, keyspace: &Keyspace, names: &[String]) -> Result<Vec<String>> {
+        let mut columns = Vec::new();
+        self.walk(keyspace, |key, value| {
+            let (_, row) = row_of(key, value, names)?;
+            merge_columns(&mut columns, row.keys());
+            Ok(())
+        })?;
+        Ok(columns)
+    }
+
+    fn json_entries(&self, keyspace: &Keyspace, target: &mut Target) -> Result<u64> {
+        self.walk(keyspace, |key, value| {
+            json_lines::write_entry(target, key, value)
+        })
+    }
+
+    fn json_rows(&self, keyspace: &Keyspace, names: &[String], target: &mut Target) -> Result<u64> {
+        self.walk(keyspace, |key, value| {
+            let (key, mut row) = row_of(key, value, names)?;
+            if let Some(columns) = &self.form.columns {
+                row.retain(|name, _| columns.contains(name));
+            }
+            json_lines::write_row(target, names, key, row)
+        })
+    }
+}
+
+/// The values of the key columns, and the other columns.
+fn row_of(key: &[u8], value: &[u8], names: &[String]) -> Result<(Vec<String>, Map<String, Value>)> {
+    let not_a_row = || {
+        Failure::new(format!("the value of `{}` is not a row", readable(key)))
+            .hint("without `--key` keys and values are written as they are")
+    };
+    let row = columns_of(value).ok_or_else(not_a_row)?;
+    if names.is_empty() {
+        return Ok((Vec::new(), row));
+    }
+    let text = std::str::from_utf8(key).map_err(|_| not_text(key))?;
+    let values = split_key(text, names.len()).ok_or_else(|| {
+        Failure::new(format!(
+            "`{}` is not a key of {} columns",
+            readable(key),
+            names.len()
+        ))
+    })?;
+    Ok((values, row))
+}
+
+fn not_text(key: &[u8]) -> Failure {
+    Failure::new(format!("the entry of `{}` is not text", readable(key)))
+        .hint("`--format jsonl` and `dump` take any bytes")
+}
+
+/// The file to be. It has its name only when it is complete and on disk; until then it is
+/// `NAME.partial`, which a failure removes.
+struct Target {
+    name: String,
+    writer: BufWriter<Sink>,
+    bytes: u64,
+    partial: Option<PathBuf>,
+}
+
+enum Sink {
+    File(File),
+    Standard(io::Stdout),
+}
+
+impl Target {
+    fn create(name: &str, force: bool) -> Result<Self> {
+        let (sink, partial) = match name {
+            "-" => (Sink::Standard(io::stdout()), None),
+            _ => {
+                if Path::new(name).exists() && !force {
+                    return Err(
+                        Failure::new(format!("`{name}` exists")).hint("`--force` replaces it")
+                    );
+                }
+                let partial = PathBuf::from(format!("{name}.partial"));
+                let file = File::create(&partial).map_err(|e| Failure::file("create", name, &e))?;
+                (Sink::File(file), Some(partial))
+            }
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            writer: BufWriter::with_capacity(256 << 10, sink),
+            bytes: 0,
+            partial,
+        })
+    }
+
+    fn finish(mut self) -> Result<u64> {
+        let told = |error: io::Error| Failure::file("write", &self.name, &error);
+        self.writer.flush().map_err(told)?;
+        if let (Sink::File(file), Some(partial)) = (self.writer.get_ref(), &self.partial) {
+            file.sync_all().map_err(told)?;
+            std::fs::rename(partial, &self.name).map_err(told)?;
+        }
+        self.partial = None;
+        Ok(self.bytes)
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Some(partial) = &self.partial {
+            let _it_may_be_gone = std::fs::remove_file(partial);
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let bytes = self.writer.write(buffer)?;
+        self.bytes += bytes as u64;
+        Ok(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::File(file) => file.write(buffer),
+            Sink::Standard(stdout) => stdout.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::File(file) => file.flush(),
+            Sink::Standard(stdout) => stdout.flush(),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Sessions with their output, in `tests/golden`.
+//!
+//! A file holds the input, and below `---` lines what the process writes to standard output, what
+//! it writes to standard error, and its exit code. A second session in the same file, below
+//! `===`, runs on the same database. With `RUSTDB_BLESS=1` the outputs are written instead of
+//! compared; read them before you commit them.
+
+use std::path::PathBuf;
+
+use crate::harness::Place;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+#[test]
+fn sessions_print_what_they_printed() {
+    let mut sessions = 0;
+    for name in crate::harness::files(&folder()) {
+        let path = folder().join(&name);
+        let expected = std::fs::read_to_string(&path).unwrap();
+        let place = Place::new();
+        let actual: Vec<String> = expected
+            .split("===\n")
+            .map(|session| played(&place, session))
+            .collect();
+        let actual = actual.join("===\n");
+        if std::env::var_os("RUSTDB_BLESS").is_some() {
+            std::fs::write(&path, &actual).unwrap();
+        } else {
+            assert_eq!(actual, expected, "{name}");
+        }
+        sessions += 1;
+    }
+    assert!(sessions >= 4, "only {sessions} sessions were found");
+}
+
+/// A session as its file should be.
+fn played(place: &Place, session: &str) -> String {
+    let input = session.split("---\n").next().unwrap();
+    let (arguments, lines) = match input.split_once('\n') {
+        Some((first, lines)) if first.starts_with("$ rustdb ") => {
+            (&first["$ rustdb ".len()..], lines)
+        }
+        _ => ("local", input),
+    };
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    let outcome = place.run_with_input(&arguments, lines);
+    format!(
+        "{input}---\n{}---\n{}---\nexit code {}\n",
+        outcome.stdout, outcome.stderr, outcome.code
+    )
+}
+
+#[test]
+fn stats_begin_with_the_four_lines_that_scripts_read() {
+    let place = Place::new();
+    let text = place.shell("put k v\nput l w\ndelete k\nstats\n").ok();
+    let lines: Vec<&str> = text.lines().skip(3).take(4).collect();
+    let number = |line: &str, start: &str, end: &str| -> u64 {
+        let number = line
+            .strip_prefix(start)
+            .and_then(|rest| rest.strip_suffix(end));
+        number.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+    };
+    assert!(number(lines[0], "MemTable size: ", " bytes") > 0);
+    assert_eq!(number(lines[1], "MemTable entries: ", ""), 3);
+    assert_eq!(number(lines[2], "SSTables: ", ""), 0);
+    assert_eq!(number(lines[3], "Sequence: ", ""), 3);
+    let flushed = place.shell("flush\nstats\n").ok();
+    assert!(flushed.contains("\nSSTables: 1\n"), "{flushed}");
+}

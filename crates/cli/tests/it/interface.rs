@@ -1,0 +1,233 @@
+//! Options, variables, exit codes, help.
+
+use std::process::Stdio;
+
+use crate::harness::{Place, command, files, run};
+
+#[test]
+fn version_and_help_name_what_people_look_for() {
+    let version = run(command().arg("--version"), "").ok();
+    assert_eq!(version, format!("rustdb {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(run(command().arg("version"), "").ok(), version);
+    let help = run(command().arg("--help"), "").ok();
+    for word in [
+        "--data-dir",
+        "--demo",
+        "RUSTDB_DATA_DIR",
+        "local",
+        "import",
+        "Exit codes",
+    ] {
+        assert!(help.contains(word), "{word} is not in {help}");
+    }
+}
+
+#[test]
+fn the_demo_runs_to_its_end_and_leaves_nothing_behind() {
+    let place = Place::new();
+    let temporary = place.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut demo = command();
+    demo.arg("--demo")
+        .env("TMPDIR", &temporary)
+        .current_dir(place.path(""));
+    let text = run(&mut demo, "").ok();
+    for words in [
+        "RustDB Demo",
+        "planet:3:earth: 1 moon",
+        "refused",
+        "Demo complete",
+    ] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    assert!(files(&temporary).is_empty());
+    assert_eq!(files(&place.path("")), ["tmp"]);
+}
+
+#[test]
+fn the_demo_works_twice_in_a_directory_and_leaves_its_data() {
+    let place = Place::new();
+    place.shell("put mine stays").ok();
+    for _ in 0..2 {
+        let text = place.run(&["--demo"]).ok();
+        assert!(text.contains("Demo complete"), "{text}");
+    }
+    let after = place
+        .shell("get mine\nuse demo.planets\nget planet:3:earth\n")
+        .ok();
+    assert_eq!(after, "stays\nUsing keyspace demo.planets\n1 moon\n");
+}
+
+#[test]
+fn the_directory_comes_from_the_flag_then_the_variable_then_the_default() {
+    let place = Place::new();
+    let here = place.path("");
+    let run_in = |variable: Option<&str>, flag: Option<&str>| {
+        let mut command = command();
+        command.current_dir(&here).args(["local", "-c", "put k v"]);
+        if let Some(directory) = variable {
+            command.env("RUSTDB_DATA_DIR", directory);
+        }
+        if let Some(directory) = flag {
+            command.args(["-d", directory]);
+        }
+        run(&mut command, "").ok();
+    };
+    run_in(Some("by_variable"), None);
+    assert_eq!(files(&here), ["by_variable"]);
+    run_in(Some("not_used"), Some("by_flag"));
+    assert_eq!(files(&here), ["by_flag", "by_variable"]);
+    run_in(None, None);
+    assert_eq!(files(&here), ["by_flag", "by_variable", "data"]);
+}
+
+#[test]
+fn every_option_has_a_variable() {
+    let place = Place::new();
+    place.shell("put k v").ok();
+    let mut command = command();
+    command.args(["local", "-c", "get k", "-c", "put k w"]);
+    command.env("RUSTDB_DATA_DIR", place.database());
+    command
+        .env("RUSTDB_READ_ONLY", "true")
+        .env("RUSTDB_JSON", "1");
+    let outcome = run(&mut command, "");
+    assert_eq!(outcome.stdout, "{\"key\":\"k\",\"value\":\"v\"}\n");
+    assert!(outcome.failed(1).contains("read-only"));
+}
+
+#[test]
+fn without_a_command_a_shell_greets() {
+    let place = Place::new();
+    let outcome = place.run_with_input(&[], "put k v\nget k\nexit\n");
+    let banner = format!("RustDB v{}", env!("CARGO_PKG_VERSION"));
+    assert!(outcome.stderr.starts_with(&banner), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains(place.database().to_str().unwrap()),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.ok(), "OK\nv\nBye!\n");
+}
+
+#[test]
+fn exit_codes_tell_failures_from_mistakes() {
+    let place = Place::new();
+    let told = place.run(&["stats"]).failed(1);
+    assert!(told.starts_with("error: there is no database in"), "{told}");
+    assert!(told.contains("\nhint: "), "{told}");
+    place.run(&["--no-such-option"]).failed(2);
+    place.run(&["no-such-command"]).failed(2);
+    place
+        .run(&["local", "-c", "frobnicate", "-c", "put k v"])
+        .failed(1);
+    assert_eq!(place.shell("get k").ok(), "v\n", "the second command ran");
+}
+
+#[test]
+fn a_foreign_directory_is_refused_and_left_alone() {
+    let place = Place::new();
+    std::fs::create_dir(place.database()).unwrap();
+    place.write("db/letter.txt", "dear");
+    let told = place.shell("put k v").failed(1);
+    assert!(told.starts_with("error: "), "{told}");
+    assert_eq!(files(&place.database()), ["letter.txt"]);
+}
+
+#[test]
+fn a_second_process_is_told_who_has_the_database() {
+    let place = Place::new();
+    let mut first = command();
+    first.arg("local").arg("-d").arg(place.database());
+    let mut first = first
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 3];
+    use std::io::{Read, Write};
+    first
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(b"put k v\n")
+        .unwrap();
+    first
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut ready)
+        .unwrap();
+    let told = place.shell("get k").failed(1);
+    assert!(told.contains(&format!("process {}", first.id())), "{told}");
+    drop(first.stdin.take());
+    assert!(first.wait().unwrap().success());
+    assert_eq!(place.shell("get k").ok(), "v\n");
+}
+
+#[test]
+fn an_encrypted_database_needs_its_key_and_a_misspelt_variable_is_refused() {
+    let place = Place::new();
+    let key = place.write("key", "11".repeat(32));
+    let other = place.write("other", "22".repeat(32));
+    let flag = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    place
+        .run(&["local", "--key-file", &flag(&key), "-c", "put k secret"])
+        .ok();
+    let text = place
+        .run(&["local", "--key-file", &flag(&key), "-c", "get k"])
+        .ok();
+    assert_eq!(text, "secret\n");
+    place
+        .run(&["local", "--key-file", &flag(&other), "-c", "get k"])
+        .failed(1);
+    place.run(&["local", "-c", "get k"]).failed(1);
+
+    let mut misspelt = command();
+    misspelt.args(["local", "-c", "put k v", "-d", &flag(&place.path("new"))]);
+    let told = run(misspelt.env("RUSTDB_KEYFILE", &key), "").failed(2);
+    assert!(told.contains("RUSTDB_KEY_FILE"), "{told}");
+    assert!(!place.path("new").exists());
+}
+
+#[test]
+fn nobody_reading_the_output_is_no_failure() {
+    let place = Place::new();
+    let mut lines = String::new();
+    for number in 0..20_000 {
+        lines.push_str(&format!(
+            "{{\"key\":\"{number}\",\"value\":\"some text\"}}\n"
+        ));
+    }
+    place.write("rows.jsonl", lines);
+    place.run(&["import", "rows.jsonl"]).ok();
+    for arguments in [
+        &["local", "-c", "scan"][..],
+        &["export", "-", "--format", "jsonl"],
+    ] {
+        let mut command = command();
+        command.args(arguments).arg("-d").arg(place.database());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let outcome = child.wait_with_output().unwrap();
+        assert_eq!(outcome.status.code(), Some(0), "{arguments:?} {outcome:?}");
+        assert!(outcome.stderr.is_empty(), "{arguments:?} {outcome:?}");
+    }
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(command().args(["completions", shell]), "").ok();
+        assert!(
+            script.contains("--data-dir") || script.contains("data-dir"),
+            "{shell}"
+        );
+    }
+    let page = run(command().arg("man"), "").ok();
+    assert!(page.contains(".TH rustdb 1"), "{page}");
+    assert!(page.contains("RUSTDB_DATA_DIR"), "{page}");
+}

@@ -1,0 +1,291 @@
+//! Import and export. The sample files stand for larger ones of the same form: a directory with
+//! `packages.csv`, `tags.csv` and `relations.csv`, made from the package index of Debian, is
+//! loaded too if `RUSTDB_SHARED_DATA` names it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::{Outcome, Place};
+
+fn sample(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+fn import(place: &Place, file: &str, more: &[&str]) -> Outcome {
+    place.run(&[&["import", file, "--json"], more].concat())
+}
+
+fn report(outcome: Outcome) -> Value {
+    serde_json::from_str(&outcome.ok()).unwrap()
+}
+
+/// Header, then rows in the order of bytes.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1..].sort_unstable();
+    lines
+}
+
+#[test]
+fn csv_comes_back_as_it_was() {
+    let place = Place::new();
+    let others = "version,section,installed_kib,source,description";
+    for (name, key, columns) in [
+        ("packages", "name", Some(others)),
+        ("tags", "package,tag", None),
+        ("tags", "auto", None),
+    ] {
+        let keyspace = format!("{name}-{key}");
+        let file = sample(&format!("{name}.csv"));
+        let options = ["--keyspace", &keyspace, "--key", key];
+        assert_eq!(report(import(&place, &file, &options))["loaded"], 4);
+        let columns = columns.map_or(vec![], |columns| vec!["--columns", columns]);
+        place
+            .run(&[&["export", "out.csv", "--force"], &options[..], &columns].concat())
+            .ok();
+        let (before, after) = (
+            std::fs::read_to_string(&file).unwrap(),
+            place.read("out.csv"),
+        );
+        assert_eq!(sorted(&after), sorted(&before), "{keyspace}");
+    }
+}
+
+#[test]
+fn a_row_is_an_entry_whose_value_is_a_json_object() {
+    let place = Place::new();
+    import(&place, &sample("packages.csv"), &["--key", "name"]).ok();
+    import(
+        &place,
+        &sample("tags.csv"),
+        &["--key", "package,tag", "-k", "tags"],
+    )
+    .ok();
+    let text = place.shell("get 7zip\nuse tags\nscan 0ad/\nscan a --json\n");
+    assert!(text.stdout.starts_with(
+        r#"{"version":"22.01+dfsg-8","section":"utils","source":"p7zip","description":"7-Zip file archiver, high compression"}"#
+    ));
+    assert!(
+        text.stdout
+            .contains("0ad/game::strategy = {}\n0ad/interface::graphical = {}\n")
+    );
+    let odd = place
+        .run(&["local", "--json", "-c", "use tags", "-c", "scan a"])
+        .ok();
+    assert!(odd.contains(r#""key":"a\\/b/with\\\\slash""#), "{odd}");
+}
+
+#[test]
+fn a_duplicate_key_fails_is_skipped_or_replaces_and_is_counted() {
+    let place = Place::new();
+    let file = place.write("rows.csv", "id,v\n1,one\n2,two\n1,three\n4,four\n");
+    let file = file.to_str().unwrap();
+    let told = import(&place, file, &["--key", "id", "-k", "error"]).failed(1);
+    assert!(
+        told.contains("line 4: key `1` exists; 2 rows were stored"),
+        "{told}"
+    );
+    assert!(told.contains("--on-duplicate"), "{told}");
+    for (policy, counter, value) in [
+        ("skip", "skipped", r#"{"v":"one"}"#),
+        ("replace", "replaced", r#"{"v":"three"}"#),
+    ] {
+        let options = ["--key", "id", "-k", policy, "--on-duplicate", policy];
+        let report = report(import(&place, file, &options));
+        assert_eq!(report[counter], 1, "{report}");
+        let get = format!("use {policy}\nget 1\ncount\n");
+        assert_eq!(
+            place.shell(&get).ok(),
+            format!("Using keyspace {policy}\n{value}\n3\n")
+        );
+        // What was there before the import counts as well.
+        let again = crate::transfer::report(import(&place, file, &options));
+        assert_eq!(again[counter], 4, "{again}");
+    }
+    let stored = place.shell("use error\ncount\n").ok();
+    assert!(stored.ends_with("2\n"), "{stored}");
+}
+
+#[test]
+fn a_refused_row_is_told_with_its_line() {
+    let place = Place::new();
+    let rows = "id,v\n1,one\n\"2\n2\",two\n3,three,3\n,four\n5,five\n";
+    let file = place.write("rows.csv", rows);
+    let file = file.to_str().unwrap();
+    let told = import(&place, file, &["--key", "id", "-k", "a"]).failed(1);
+    assert!(
+        told.contains("line 5: 3 fields, the header has 2; 2 rows were stored"),
+        "{told}"
+    );
+    let outcome = import(
+        &place,
+        file,
+        &["--key", "id", "-k", "b", "--max-refused", "2"],
+    );
+    assert!(
+        outcome.stderr.contains("line 6: key column `id` is empty"),
+        "{outcome:?}"
+    );
+    let report = report(outcome);
+    assert_eq!(
+        (&report["loaded"], &report["refused"]),
+        (&3.into(), &2.into())
+    );
+}
+
+#[test]
+fn what_cannot_be_imported_is_told_before_anything_is_stored() {
+    let place = Place::new();
+    place.write("rows.csv", "id,v\n1,one\n");
+    place.write("twice.csv", "id,id\n1,2\n");
+    place.write("empty.csv", "");
+    place.write("rows.xyz", "");
+    for (arguments, code, told) in [
+        (&["rows.csv"][..], 2, "the columns are id, v"),
+        (&["rows.csv", "--key", "nam"], 2, "no column `nam`"),
+        (&["twice.csv", "--key", "id"], 1, "two columns `id`"),
+        (&["empty.csv", "--key", "id"], 1, "the file is empty"),
+        (&["missing.csv", "--key", "id"], 1, "missing.csv"),
+        (&["rows.xyz"], 2, "--format"),
+        (
+            &["rows.csv", "--key", "id", "--format", "dump"],
+            1,
+            "not a dump",
+        ),
+        (
+            &["rows.csv", "--key", "id", "--delimiter", "::"],
+            2,
+            "cannot separate",
+        ),
+    ] {
+        let outcome = place.run(&[&["import"], arguments].concat());
+        assert!(outcome.stderr.contains(told), "{arguments:?}: {outcome:?}");
+        outcome.failed(code);
+    }
+    assert_eq!(
+        place.shell("count\nkeyspaces\n").ok(),
+        "0\ndefault  (in use)\n"
+    );
+}
+
+#[test]
+fn json_lines_and_dumps_keep_every_byte() {
+    let place = Place::new();
+    let put = r#"put text "plain, \"quoted\"\n"
+put \x00\xff \xfe\x00
+put json {"hex":"zz"}
+put empty ""
+"#;
+    place.shell(put).ok();
+    let before = place.run(&["local", "--json", "-c", "scan"]).ok();
+    for format in ["jsonl", "dump"] {
+        let file = format!("out.{format}");
+        place.run(&["export", &file]).ok();
+        assert!(!place.path(&format!("{file}.partial")).exists());
+        let copy = Place::new();
+        let path = place.path(&file);
+        copy.run(&["import", path.to_str().unwrap()]).ok();
+        assert_eq!(
+            copy.run(&["local", "--json", "-c", "scan"]).ok(),
+            before,
+            "{format}"
+        );
+    }
+    let told = place.run(&["export", "out.csv"]).failed(1);
+    assert!(told.contains("not text"), "{told}");
+    assert!(!place.path("out.csv").exists() && !place.path("out.csv.partial").exists());
+}
+
+#[test]
+fn a_dump_holds_all_keyspaces() {
+    let place = Place::new();
+    place
+        .shell("put a 1\ncreate other --counted\nuse other\nput b 2\n")
+        .ok();
+    place.run(&["export", "all.dump"]).ok();
+    let copy = Place::new();
+    let path = place.path("all.dump");
+    let report = report(import(&copy, path.to_str().unwrap(), &[]));
+    assert_eq!(report["loaded"], 2);
+    let text = copy.shell("get a\nuse other\nget b\n").ok();
+    assert_eq!(text, "1\nUsing keyspace other\n2\n");
+}
+
+#[test]
+fn an_export_does_not_replace_a_file_unless_forced() {
+    let place = Place::new();
+    place.shell("put k v").ok();
+    place.write("out.csv", "mine");
+    place.run(&["export", "out.csv"]).failed(1);
+    assert_eq!(place.read("out.csv"), "mine");
+    place.run(&["export", "out.csv", "--force"]).ok();
+    assert_eq!(place.read("out.csv"), "key,value\nk,v\n");
+    assert_eq!(
+        place.run(&["export", "-", "--format", "csv"]).ok(),
+        "key,value\nk,v\n"
+    );
+}
+
+#[test]
+fn the_shell_imports_and_exports_the_keyspace_in_use() {
+    let place = Place::new();
+    let lines = format!(
+        "create packages\nuse packages\nimport {} --key name\ncount\nexport out.csv --key name\n\
+         import --nonsense\n",
+        sample("packages.csv")
+    );
+    let outcome = place.shell(&lines);
+    assert!(
+        outcome.stdout.contains("Imported 4 rows into packages"),
+        "{outcome:?}"
+    );
+    assert!(outcome.stderr.contains("--nonsense"), "{outcome:?}");
+    assert_eq!(place.read("out.csv").lines().count(), 5);
+    outcome.failed(1);
+}
+
+/// The main job, on the samples, or on real files where there are some.
+#[test]
+fn imported_files_are_read_by_key_prefix_and_range_in_this_session_and_the_next() {
+    let place = Place::new();
+    let folder = std::env::var("RUSTDB_SHARED_DATA").ok();
+    let read = |name: &str, key: &str| {
+        let file = match &folder {
+            Some(folder) => Path::new(folder).join(format!("{name}.csv")),
+            None => PathBuf::from(sample(&format!("{name}.csv"))),
+        };
+        let rows = csv::Reader::from_path(&file)
+            .unwrap()
+            .into_byte_records()
+            .count();
+        let file = file.to_str().unwrap();
+        let report = report(import(&place, file, &["--keyspace", name, "--key", key]));
+        assert_eq!(report["loaded"], rows, "{name}");
+        rows
+    };
+    let packages = read("packages", "name");
+    let tags = read("tags", "package,tag");
+    let mut counts = vec![("packages", packages), ("tags", tags)];
+    if folder.is_some() {
+        counts.push(("relations", read("relations", "auto")));
+    }
+    let lines =
+        "use packages\nget 0ad\nscan 0ad\nrange 0ad 0ad-data\nuse tags\nscan 0ad/ --limit 1\n";
+    let first = place.shell(lines).ok();
+    assert!(
+        first.contains("Real-time strategy game of ancient warfare"),
+        "{first}"
+    );
+    assert!(first.contains("0ad-data = {"), "{first}");
+    assert!(
+        first.contains("0ad/game::strategy = {}\n(1 entry)"),
+        "{first}"
+    );
+    assert_eq!(place.shell(lines).ok(), first);
+    for (name, rows) in counts {
+        let text = place.shell(&format!("use {name}\ncount\n")).ok();
+        assert!(text.ends_with(&format!("\n{rows}\n")), "{name}: {text}");
+    }
+}

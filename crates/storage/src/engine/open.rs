@@ -44,7 +44,7 @@ use crate::manifest::{Manifest, ManifestState, Recovered, VersionEdit};
 use crate::memtable::MemtableWriter;
 use crate::names::{self, FileName};
 use crate::table::{TableStore, TableStoreOptions};
-use crate::value::{FileNumbers, ValueWriter};
+use crate::value::{FileNumbers, ValueOptions, ValueStore, ValueWriter};
 use crate::version::{TreeFiles, Version};
 
 /// Opens the database in `directory`. See the module.
@@ -224,28 +224,23 @@ fn assemble(
     let counter = next_file.clone();
     let numbers: FileNumbers =
         Arc::new(move || FileNumber(counter.fetch_add(1, Ordering::Relaxed)));
-    let values = crate::value::ValueStore::new(
+    let values = ValueStore::new(
         vfs.clone(),
         security.clone(),
         directory.clone(),
         numbers.clone(),
     );
-    let value_options = crate::value::ValueOptions {
-        file_bytes_max: options.value_file_bytes,
-        ..crate::value::ValueOptions::default()
-    };
-    let moved_values = ValueWriter::new(values.clone(), value_options.clone());
     let limiter = RateLimiter::new(vfs.clone(), options.compaction_bytes_per_second);
+    let moved_values = value_writer_of(&values, &options);
     let compactions = Compactions::new(limiter, moved_values, numbers);
-    let value_writer = ValueWriter::new(values.clone(), value_options);
+    let value_writer = value_writer_of(&values, &options);
     let version = Arc::new(Version::empty().apply(&state.to_snapshot(), &files)?);
     let writer = MemtableWriter::new(FileNumber(0));
     let active = writer.memtable().clone();
     let super_version = SuperVersion::new(active.clone(), std::iter::empty(), version.clone());
-    let fault = if options.read_only {
-        Fault::read_only()
-    } else {
-        Fault::default()
+    let fault = match options.read_only {
+        true => Fault::read_only(),
+        false => Fault::default(),
     };
     Ok(Inner {
         super_version: ArcSwap::from_pointee(super_version),
@@ -279,6 +274,14 @@ fn assemble(
         next_file,
         lock,
     })
+}
+
+fn value_writer_of(values: &ValueStore, options: &EngineOptions) -> ValueWriter {
+    let value_options = ValueOptions {
+        file_bytes_max: options.value_file_bytes,
+        ..ValueOptions::default()
+    };
+    ValueWriter::new(values.clone(), value_options)
 }
 
 impl Inner {

@@ -36,7 +36,7 @@ pub use run_tables::RunTables;
 
 use crate::error::{Error, Result};
 use crate::key::FileNumber;
-use crate::manifest::{LEVELS, VersionEdit};
+use crate::manifest::{LEVELS, TableMeta, VersionEdit};
 
 /// The tables and value files of the tree at one moment.
 #[derive(Clone, Debug)]
@@ -238,18 +238,7 @@ impl Version {
             if level >= LEVELS {
                 return Err(invalid(format!("there is no level {level}")));
             }
-            // A table that only moves keeps its handle.
-            let moved = removed
-                .iter()
-                .find(|table| table.meta().number == added.meta.number);
-            let handle = match moved {
-                None => files.table(added.meta.clone()),
-                Some(table) if table.meta() == &added.meta => table.clone(),
-                Some(table) => {
-                    let number = table.meta().number;
-                    return Err(invalid(format!("table {number:?} changes as it moves")));
-                }
-            };
+            let handle = handle_of(&added.meta, &removed, files)?;
             changed.entry((level, added.run)).or_default().push(handle);
         }
         for ((level, id), tables) in changed {
@@ -263,6 +252,25 @@ impl Version {
                 .sort_by_key(|run| std::cmp::Reverse((run.max_seq(), run.id())));
         }
         Ok((levels, removed))
+    }
+}
+
+/// The handle of an added table. A table that only moves keeps the one it had.
+fn handle_of(
+    meta: &Arc<TableMeta>,
+    removed: &[Arc<TableHandle>],
+    files: &TreeFiles,
+) -> Result<Arc<TableHandle>> {
+    match removed
+        .iter()
+        .find(|table| table.meta().number == meta.number)
+    {
+        None => Ok(files.table(meta.clone())),
+        Some(table) if table.meta() == meta => Ok(table.clone()),
+        Some(_) => Err(invalid(format!(
+            "table {:?} changes as it moves",
+            meta.number
+        ))),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod count;
 mod database;
+mod full_disk;
 mod history;
 mod invariants;
 mod model;

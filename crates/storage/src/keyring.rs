@@ -86,6 +86,16 @@ pub fn open_security(
     encryption: Option<&Encryption>,
 ) -> Result<Arc<Security>> {
     let manifest = manifest_header(vfs, directory)?;
+    open_security_of(vfs, directory, encryption, &manifest)
+}
+
+/// As [`open_security`], for a database of which some file has this header.
+pub(crate) fn open_security_of(
+    vfs: &VfsRef,
+    directory: &Path,
+    encryption: Option<&Encryption>,
+    manifest: &FileHeader,
+) -> Result<Arc<Security>> {
     let ring = read(vfs, directory)?;
     let shown = directory.display();
     let refuse = |text: String| Err(Error::Unsupported(text));
@@ -167,6 +177,18 @@ pub(crate) fn write(vfs: &VfsRef, directory: &Path, ring: &mut KeyRing, kek: &Ke
     })
 }
 
+/// Checks what can be checked of a key ring without the outer key: its frame and whose it is.
+pub(crate) fn check(vfs: &VfsRef, directory: &Path, database_id: [u8; 16]) -> Result<()> {
+    let path = names::keyring(directory);
+    let bytes =
+        read(vfs, directory)?.ok_or_else(|| Error::corruption(&path, 0, "the file is missing"))?;
+    let head = RingHeader::read(&bytes).map_err(|error| ring_error(&path, directory, error))?;
+    if head.database_id != database_id {
+        return Err(Error::corruption(&path, 0, "belongs to another database"));
+    }
+    Ok(())
+}
+
 /// The bytes of the key ring, or `None` if there is none.
 fn read(vfs: &VfsRef, directory: &Path) -> Result<Option<Vec<u8>>> {
     read_file(vfs, &names::keyring(directory))
@@ -231,7 +253,8 @@ pub(crate) fn data_keys_in_use(
     Ok(Some(in_use))
 }
 
-fn file_header(vfs: &VfsRef, path: &Path) -> Result<FileHeader> {
+/// The header of a file of a database.
+pub(crate) fn file_header(vfs: &VfsRef, path: &Path) -> Result<FileHeader> {
     let file = vfs
         .open(path, OpenMode::Read)
         .map_err(|e| Error::io("open", path, e))?;

@@ -66,7 +66,7 @@ impl Engine {
 
     /// Compacts everything.
     pub fn compact(&self) -> Result<()> {
-        self.inner().compact_manually(None, None)
+        self.inner().compact_all()
     }
 }
 
@@ -81,6 +81,11 @@ impl Inner {
             Some(job) => self.carry_out(job).map(|()| true),
             None => Ok(false),
         }
+    }
+
+    /// See [`Engine::compact`].
+    pub(crate) fn compact_all(&self) -> Result<()> {
+        self.compact_manually(None, None)
     }
 
     fn compact_manually(&self, start: Option<Box<[u8]>>, end: Option<Box<[u8]>>) -> Result<()> {

@@ -20,6 +20,7 @@
 mod background;
 pub(crate) mod batch;
 mod catalogue;
+mod checkpoint;
 mod close;
 mod compact;
 mod fault;
@@ -37,6 +38,7 @@ mod snapshot;
 mod stats;
 mod super_version;
 mod values;
+mod verify;
 mod versions;
 mod write;
 
@@ -50,6 +52,7 @@ use rustdb_vfs::sync::Mutex;
 use rustdb_vfs::{FileRef, VfsRef};
 
 pub use batch::{BATCH_BYTES_MAX, Batch, Operation, Operations};
+pub use checkpoint::Checkpoint;
 pub use ingest::{RunReader, RunWriter, SortedRun};
 pub use iterator::{Bounds, EngineIter};
 pub use keyspace::{KEYSPACE_NAME_BYTES_MAX, KeyspaceInfo, KeyspaceOptions};
@@ -58,6 +61,7 @@ pub use pipeline::{CommitContext, Durability, Validate};
 pub use read::ReadAt;
 pub use snapshot::Snapshot;
 pub use stats::{EngineStats, Latencies, LevelStats};
+pub use verify::{Problem, VerifyProgress, VerifyReport};
 
 use crate::envelope::Security;
 use crate::error::{Error, Result};

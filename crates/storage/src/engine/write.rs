@@ -204,12 +204,8 @@ impl Inner {
         }
     }
 
-    /// Freezes the active memtable and starts a new one with a new log segment. `first_log` is the
-    /// oldest segment with commits of the new memtable, if that is not the new one.
-    ///
-    /// The old segment is finished, that is synced and marked as complete, before anything is
-    /// written to the new one. So recovery knows that only the last segment may have a torn end.
-    pub(crate) fn freeze(&self, writer: &mut Writer, first_log: Option<FileNumber>) -> Result<()> {
+    /// Finishes the log segment, and makes everything that follows go to a new one.
+    fn switch_log(&self, writer: &mut Writer) -> Result<FileNumber> {
         let number = self.new_file_number();
         let path = names::wal(&self.directory, number);
         let log = LogWriter::create(
@@ -221,11 +217,21 @@ impl Inner {
         self.sync_values()?;
         let mut old = std::mem::replace(&mut writer.log, log);
         old.finish()?;
+        writer.log_number = number;
+        Ok(number)
+    }
+
+    /// Freezes the active memtable and starts a new one with a new log segment. `first_log` is the
+    /// oldest segment with commits of the new memtable, if that is not the new one.
+    ///
+    /// The old segment is finished, that is synced and marked as complete, before anything is
+    /// written to the new one. So recovery knows that only the last segment may have a torn end.
+    pub(crate) fn freeze(&self, writer: &mut Writer, first_log: Option<FileNumber>) -> Result<()> {
+        let number = self.switch_log(writer)?;
         let sequence = self.visible.load(Ordering::Acquire);
         let frozen = writer.memtable.memtable().clone();
         frozen.set_counts_at_freeze(self.keyspaces.counts_at(sequence));
         writer.memtable = MemtableWriter::new(first_log.unwrap_or(number));
-        writer.log_number = number;
         self.versions
             .lock()
             .install_active(self, writer.memtable.memtable().clone());
@@ -279,6 +285,20 @@ impl Inner {
         }
         self.freeze(writer, None)
             .inspect_err(|error| self.fault.poison(error))
+    }
+
+    /// Ends the log segment and starts another one, also if nothing was written since it began.
+    pub(crate) fn renew_log(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        let writer = writer.as_mut().ok_or(Error::Closed)?;
+        let renewed = if writer.memtable.memtable().is_empty() {
+            // The memtable keeps the number of the segment before: whatever that holds is dead,
+            // and it goes with the memtable's flush.
+            self.switch_log(writer).map(|_| ())
+        } else {
+            self.freeze(writer, None)
+        };
+        renewed.inspect_err(|error| self.fault.poison(error))
     }
 
     /// A file number nobody had before.

@@ -97,6 +97,27 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Makes another directory, which has no manifest, a database with this state. Its files must
+    /// be durable but for their names. `before_current` runs when everything but `CURRENT` is
+    /// there; if it fails, the directory is no database.
+    pub fn export(
+        vfs: &VfsRef,
+        security: &Security,
+        directory: &Path,
+        state: ManifestState,
+        before_current: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let manifest = FileNumber(1);
+        let (mut log, _) = write_snapshot(vfs, security, directory, manifest, &state)?;
+        log.finish()?;
+        before_current()?;
+        let current = Current {
+            manifest,
+            database_id: security.database_id(),
+        };
+        current.write(&**vfs, directory)?
+    }
+
     /// Reads the manifest in force; `None` if the directory does not hold a database. Nothing is
     /// changed on disk.
     ///
@@ -124,6 +145,16 @@ impl Manifest {
             manifest: current.manifest,
             state,
         }))
+    }
+
+    /// What a manifest adds up to, whether or not it is in force. For repair.
+    pub fn read(
+        vfs: &VfsRef,
+        security: &Security,
+        directory: &Path,
+        number: FileNumber,
+    ) -> Result<ManifestState> {
+        read_manifest(vfs, security, &names::manifest(directory, number))
     }
 
     /// Makes an edit durable.

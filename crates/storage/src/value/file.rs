@@ -180,6 +180,19 @@ impl ValueFile {
         self.verify_frames(pointer)
     }
 
+    /// Checks that the head at a pointer's place says what the pointer says.
+    pub(super) fn check_head(&self, pointer: &ValuePointer) -> Result<()> {
+        self.check_extent(pointer)?;
+        let end = pointer.offset + record_bytes(pointer.length, self.envelope.overhead());
+        if self.read_head(pointer.offset, end)? == *pointer {
+            return Ok(());
+        }
+        Err(self.corruption(
+            pointer.offset,
+            "there is another value here than is referred to",
+        ))
+    }
+
     /// Walks the heads from the start until one is not whole: what is in the file, and where that
     /// ends. The values themselves are not read.
     pub(super) fn survey(&self) -> Result<(ValueFileReport, u64)> {

@@ -88,6 +88,12 @@ impl ValueStore {
         self.file(pointer.file)?.check(pointer)
     }
 
+    /// Checks that a pointer leads to the head of the value it was made for. The value itself is
+    /// not read.
+    pub fn check_head(&self, pointer: &ValuePointer) -> Result<()> {
+        self.file(pointer.file)?.check_head(pointer)
+    }
+
     /// Finds out what is in a file of an earlier run that only the log refers to.
     pub fn survey(&self, number: FileNumber) -> Result<ValueFileMeta> {
         let file = self.file(number)?;

@@ -16,11 +16,11 @@ use crate::basic::{open, put, small};
 const DIR: &str = "/db";
 const CANARY: &[u8] = b"the canary sings";
 
-fn key(byte: u8) -> RawKey {
+pub(crate) fn key(byte: u8) -> RawKey {
     RawKey::new(Secret::new([byte; 32]))
 }
 
-fn encrypted(byte: u8, algorithm: Algorithm) -> EngineOptions {
+pub(crate) fn encrypted(byte: u8, algorithm: Algorithm) -> EngineOptions {
     let provider = Arc::new(key(byte));
     EngineOptions {
         encryption: Some(Encryption {

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error should fail")]
 
 mod basic;
+mod checkpoint;
 mod compaction;
 mod encryption;
+mod reencrypt;
+mod verify;

@@ -6,5 +6,6 @@ mod basic;
 mod checkpoint;
 mod compaction;
 mod encryption;
+mod fixtures;
 mod reencrypt;
 mod verify;

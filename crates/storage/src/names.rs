@@ -21,7 +21,7 @@ pub const KEYRING: &str = "KEYRING";
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// What a name in a database directory says the file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileName {
     /// A segment of the write-ahead log.
     Wal(FileNumber),

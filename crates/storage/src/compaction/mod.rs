@@ -35,6 +35,7 @@ mod tests;
 
 pub use choice::{Action, Choice, InputRun, OutputRun, Reason};
 pub use options::{CompactionOptions, CompactionStyle};
+pub(crate) use output::Output;
 pub use output::{TableProfiles, TableSpace};
 pub use pace::{Pace, pace};
 pub use pick::{ManualRange, ManualStep, pick, pick_manual};

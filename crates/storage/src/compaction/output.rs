@@ -49,7 +49,7 @@ pub struct TableSpace<'a> {
 
 /// Writes entries, given in order, to tables that do not overlap. Dropped before
 /// [`Output::finish`] has succeeded, it removes everything it has written.
-pub(super) struct Output<'a> {
+pub(crate) struct Output<'a> {
     space: TableSpace<'a>,
     level: usize,
     table_bytes: u64,
@@ -74,7 +74,7 @@ struct Grandparents {
 impl<'a> Output<'a> {
     /// An output without entries. `tombstones` are written with the tables they belong to;
     /// `grandparents` are the tables of the next level, in order.
-    pub(super) fn new(
+    pub(crate) fn new(
         space: TableSpace<'a>,
         level: usize,
         table_bytes: u64,
@@ -99,7 +99,7 @@ impl<'a> Output<'a> {
     }
 
     /// Adds an entry. `is_new_key` tells that it is the first of its key.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         key: &[u8],
         is_new_key: bool,
@@ -122,7 +122,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes what is left, and gives out the tables, which are durable then, names included.
-    pub(super) fn finish(mut self) -> Result<Vec<TableMeta>> {
+    pub(crate) fn finish(mut self) -> Result<Vec<TableMeta>> {
         if self.current.is_none() && !self.tombstones.is_empty() {
             self.open_table()?;
         }

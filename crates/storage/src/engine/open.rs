@@ -149,7 +149,12 @@ fn look_at(vfs: &dyn Vfs, directory: &Path, options: &EngineOptions) -> Result<b
     Ok(false)
 }
 
-fn take_lock(vfs: &dyn Vfs, directory: &Path, options: &EngineOptions) -> Result<FileRef> {
+/// Locks the directory as the options ask.
+pub(super) fn take_lock(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    options: &EngineOptions,
+) -> Result<FileRef> {
     let path = names::lock(directory);
     let mode = if options.read_only {
         LockMode::Shared
@@ -390,6 +395,8 @@ impl Inner {
                 ));
             };
             let count = counts.get(&id).copied().unwrap_or(0);
+            // A manifest that repair has put together may know of fewer.
+            self.next_keyspace.fetch_max(id.0 + 1, Ordering::AcqRel);
             self.keyspaces
                 .insert(KeyspaceInfo::new(id, name, options, count));
         }

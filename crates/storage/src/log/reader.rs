@@ -172,6 +172,32 @@ impl LogReader {
         }
     }
 
+    /// For salvage, after [`LogReader::next`] has reported damage: goes to the next record that is
+    /// whole, and returns its offset, or `None` if there is none. What lies between is lost.
+    pub fn skip_damage(&mut self) -> Result<Option<u64>> {
+        let limit = match self.expect {
+            Expect::EndAt(end) => end.min(self.file_bytes),
+            Expect::Finished | Expect::AtLeast(_) | Expect::Open => self.file_bytes,
+        };
+        self.window.clear();
+        let mut at = self.offset + ALIGNMENT as u64;
+        while at + RECORD_HEADER_BYTES as u64 <= limit {
+            match self.read_record(at)? {
+                Ok(found) if found.end <= limit && found.header.number >= self.next_number => {
+                    self.next_number = found.header.number;
+                    self.offset = at;
+                    self.window.clear();
+                    return Ok(Some(at));
+                }
+                // Unsealing has changed what is in the window.
+                Ok(_) | Err(BadRecord::Payload) => self.window.clear(),
+                Err(_) => {}
+            }
+            at += ALIGNMENT as u64;
+        }
+        Ok(None)
+    }
+
     /// How the log ended; `None` until [`LogReader::next`] has returned `None`.
     pub fn end(&self) -> Option<LogEnd> {
         self.end

@@ -15,6 +15,7 @@
 //! | [`reader`] | opens a file, answers point reads |
 //! | [`cursor`] | walks it both ways |
 //! | [`fuzzing`] | all parsers of blocks behind one function |
+//! | [`salvage`] | reads what is left of a damaged one |
 //! | [`verify`] | reads all of it and checks that it agrees with itself |
 //!
 //! A table knows nothing of other tables, of levels or of what a snapshot sees: it gives out
@@ -30,6 +31,7 @@ mod fuzzing;
 mod index;
 mod properties;
 mod reader;
+mod salvage;
 mod store;
 mod tail;
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::filter::Filter;
 use super::format::BlockKind;
 use super::index::Index;
 use super::store::{TableFile, TableStore};
-use super::tail::{Tail, open_block};
+use super::tail::{Tail, TailParts, open_block};
 use crate::cache::Charge;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
@@ -73,13 +73,24 @@ pub struct Table {
 impl Table {
     /// Opens the table at `path`, which `meta` describes.
     pub fn open(store: &Arc<TableStore>, path: &Path, meta: Arc<TableMeta>) -> Result<Arc<Self>> {
+        Self::open_parts(store, path, meta, TailParts::All)
+    }
+
+    /// As [`Table::open`], leaving out parts of it.
+    pub(super) fn open_parts(
+        store: &Arc<TableStore>,
+        path: &Path,
+        meta: Arc<TableMeta>,
+        parts: TailParts,
+    ) -> Result<Arc<Self>> {
         let file = TableFile::new(store, path);
-        let tail = Tail::read(&file, meta.file_bytes)?;
+        let tail = Tail::read(&file, meta.file_bytes, parts)?;
         tail.check(path, &meta)?;
         let cache = store.cache();
-        let filter = match cache.has_room_for_metadata(tail.filter_bytes() as usize) {
-            true => tail.read_filter(&file)?,
-            false => None,
+        let has_room = cache.has_room_for_metadata(tail.filter_bytes() as usize);
+        let filter = match parts {
+            TailParts::All if has_room => tail.read_filter(&file)?,
+            TailParts::All | TailParts::NoFilter | TailParts::NoFilterNoTombstones => None,
         };
         let memory = tail.index.memory_bytes() + filter.as_ref().map_or(0, Filter::memory_bytes);
         let tombstones = tail.tombstones_at(meta.sequence_override);
@@ -99,12 +110,21 @@ impl Table {
     /// Reads the description of the table at `path` from the file itself, for repair. Number and
     /// sequence override are not in the file; the checksum is that of the file as it is.
     pub fn read_meta(store: &Arc<TableStore>, path: &Path) -> Result<TableMeta> {
+        Self::read_meta_parts(store, path, TailParts::All)
+    }
+
+    /// As [`Table::read_meta`], leaving out parts of the table.
+    pub(super) fn read_meta_parts(
+        store: &Arc<TableStore>,
+        path: &Path,
+        parts: TailParts,
+    ) -> Result<TableMeta> {
         let file = TableFile::new(store, path);
         let file_bytes = file
             .open()?
             .len()
             .map_err(|e| Error::io("read length of", path, e))?;
-        let tail = Tail::read(&file, file_bytes)?;
+        let tail = Tail::read(&file, file_bytes, parts)?;
         let checksum = super::verify::file_checksum(&file, file_bytes)?;
         let data_key_id = tail.envelope.header().data_key_id;
         Ok(TableMeta {

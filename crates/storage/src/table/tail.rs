@@ -18,6 +18,17 @@ use crate::key::{MAX_SEQUENCE, SequenceNumber};
 use crate::manifest::TableMeta;
 use crate::tombstone::RangeTombstone;
 
+/// Which of the blocks that are not data are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TailParts {
+    /// All.
+    All,
+    /// All but the filter: the table is as good, but slower.
+    NoFilter,
+    /// What makes entries readable and no more, for repair.
+    NoFilterNoTombstones,
+}
+
 /// The blocks of a file that are not data.
 pub(super) struct Tail {
     pub(super) envelope: Envelope,
@@ -56,7 +67,7 @@ pub(super) fn open_block<T>(
 
 impl Tail {
     /// Reads the end of a file of `file_bytes` bytes, but for the filter.
-    pub(super) fn read(file: &Arc<TableFile>, file_bytes: u64) -> Result<Self> {
+    pub(super) fn read(file: &Arc<TableFile>, file_bytes: u64, parts: TailParts) -> Result<Self> {
         let path = file.path();
         let len = file
             .open()?
@@ -80,10 +91,15 @@ impl Tail {
             .map_err(|bad| bad.at(path, footer_at))?;
         let footer = Footer::parse(&footer, footer_at)
             .map_err(|reason| Error::corruption(path, footer_at, reason))?;
-        Self::read_blocks(file, envelope, footer)
+        Self::read_blocks(file, envelope, footer, parts)
     }
 
-    fn read_blocks(file: &Arc<TableFile>, envelope: Envelope, footer: Footer) -> Result<Self> {
+    fn read_blocks(
+        file: &Arc<TableFile>,
+        envelope: Envelope,
+        footer: Footer,
+        parts: TailParts,
+    ) -> Result<Self> {
         let parse = |payload: &[u8]| {
             let index = Index::parse(payload, file.store().cache())?;
             if index.blocks() as u64 != footer.blocks || index.data_end() != footer.data_end() {
@@ -96,6 +112,7 @@ impl Tail {
         let properties = read_tail_block(file, &envelope, kind, at, Properties::parse)?;
         let tombstones = match footer.tombstones {
             Handle { len: 0, .. } => Vec::new(),
+            _ if parts == TailParts::NoFilterNoTombstones => Vec::new(),
             at => read_tail_block(file, &envelope, BlockKind::Tombstones, at, parse_tombstones)?,
         };
         Ok(Self {

@@ -10,7 +10,7 @@ use super::block::BlockRef;
 use super::filter::{Filter, key_hash};
 use super::reader::Table;
 use super::store::TableFile;
-use super::tail::Tail;
+use super::tail::{Tail, TailParts};
 use crate::error::{Error, Result};
 use crate::key::{EntryKind, SequenceNumber};
 
@@ -53,7 +53,7 @@ impl Table {
             min_seq: SequenceNumber::MAX,
             max_seq: 0,
         };
-        let tail = Tail::read(self.file(), meta.file_bytes)?;
+        let tail = Tail::read(self.file(), meta.file_bytes, TailParts::All)?;
         tail.check(self.path(), meta)?;
         let filter = tail.read_filter(self.file())?;
         let mut sealed = Vec::new();

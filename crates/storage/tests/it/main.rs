@@ -8,4 +8,5 @@ mod compaction;
 mod encryption;
 mod fixtures;
 mod reencrypt;
+mod repair;
 mod verify;

@@ -359,6 +359,10 @@ impl Database {
         Ok(self.inner.engine().close()?)
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        self.inner.engine()
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         self.inner.engine().directory()

@@ -37,6 +37,7 @@
 #[cfg(feature = "tokio")]
 pub mod aio;
 mod batch;
+mod care;
 pub mod compat;
 mod database;
 mod error;
@@ -47,13 +48,17 @@ mod snapshot;
 mod transaction;
 
 pub use batch::WriteBatch;
+pub use care::repair;
 pub use database::Database;
 pub use error::{Error, ErrorKind, Result};
 pub use iter::{Entry, Iter};
 pub use keyspace::{Keyspace, Swapped};
 pub use options::{Compression, Encryption, KeyspaceOptions, Options};
 pub use rustdb_crypto as crypto;
-pub use rustdb_storage::engine::{Durability, EngineStats as Stats, Latencies, LevelStats};
+pub use rustdb_storage::engine::{
+    Checkpoint, Durability, EngineStats as Stats, Latencies, LevelStats, Problem, RepairReport,
+    VerifyProgress, VerifyReport,
+};
 pub use rustdb_storage::slice::Slice;
 pub use rustdb_txn::IsolationLevel;
 pub use snapshot::Snapshot;

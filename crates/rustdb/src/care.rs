@@ -1,0 +1,169 @@
+//! Copies, verification, repair, and changing keys.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustdb_crypto::{Algorithm, KeyProvider};
+use rustdb_storage::engine::{Checkpoint, RepairReport, VerifyProgress, VerifyReport};
+use rustdb_vfs::{OsVfs, VfsRef};
+
+use crate::database::Database;
+use crate::error::Result;
+use crate::options::Options;
+
+impl Database {
+    /// Makes `directory`, which must be missing or empty, a database with everything that was
+    /// acknowledged before the call. Takes little time and space: files are immutable and get a
+    /// second name there, or are copied where the file system has no hard links. Writes wait for
+    /// a moment, and the two databases have nothing to do with each other afterwards.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("db");
+    /// # let checkpoint = directory.path().join("checkpoint");
+    /// let db = rustdb::Database::open(&path)?;
+    /// db.put("k", "then")?;
+    /// db.checkpoint(&checkpoint)?;
+    /// db.put("k", "now")?;
+    /// let old = rustdb::Database::open(&checkpoint)?;
+    /// assert_eq!(old.get("k")?.as_deref(), Some(&b"then"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn checkpoint(&self, directory: impl AsRef<Path>) -> Result<Checkpoint> {
+        Ok(self.engine().checkpoint(directory.as_ref())?)
+    }
+
+    /// As [`Database::checkpoint`], but every byte is copied, so that the copy survives damage of
+    /// the original. For backups, and for other disks.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let db = rustdb::Database::open(directory.path().join("db"))?;
+    /// # let backup = directory.path().join("backup");
+    /// db.put("k", "v")?;
+    /// assert_eq!(db.copy_to(&backup)?.linked_files, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn copy_to(&self, directory: impl AsRef<Path>) -> Result<Checkpoint> {
+        Ok(self.engine().copy_to(directory.as_ref())?)
+    }
+
+    /// Reads everything on disk and checks it, while other work goes on. What is wrong is listed
+    /// in the report.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("k", "v")?;
+    /// db.flush()?;
+    /// let report = db.verify()?;
+    /// assert!(report.is_sound());
+    /// assert_eq!(report.tables, 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn verify(&self) -> Result<VerifyReport> {
+        Ok(self.engine().verify()?)
+    }
+
+    /// As [`Database::verify`]; `progress` is called between files, and may end it.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use std::ops::ControlFlow;
+    /// let report = db.verify_with(|progress| {
+    ///     println!("{} of {} bytes", progress.done_bytes, progress.total_bytes);
+    ///     ControlFlow::Break(())
+    /// })?;
+    /// assert!(report.is_cancelled);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn verify_with(
+        &self,
+        mut progress: impl FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<VerifyReport> {
+        Ok(self.engine().verify_with(&mut progress)?)
+    }
+
+    /// Makes another key the one that opens an encrypted database. Rewrites one small file.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("db");
+    /// use rustdb::crypto::{Algorithm, RawKey, Secret};
+    /// use rustdb::{Database, Encryption, ErrorKind, Options};
+    /// # use std::sync::Arc;
+    /// let options = |byte| Options {
+    ///     encryption: Some(Encryption {
+    ///         provider: Arc::new(RawKey::new(Secret::new([byte; 32]))),
+    ///         algorithm: Algorithm::Aes256Gcm,
+    ///     }),
+    ///     ..Options::default()
+    /// };
+    /// let db = Database::open_with(&path, options(1))?;
+    /// db.change_key(&RawKey::new(Secret::new([2; 32])))?;
+    /// db.close()?;
+    /// let refused = Database::open_with(&path, options(1)).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    /// Database::open_with(&path, options(2))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn change_key(&self, provider: &dyn KeyProvider) -> Result<()> {
+        Ok(self.engine().change_key(provider)?)
+    }
+
+    /// Draws a new data key, perhaps for another cipher, for the files that are written from now
+    /// on. The others follow as they are rewritten; [`Database::reencrypt`] does that at once.
+    ///
+    /// ```
+    /// # use rustdb::crypto::{Algorithm, RawKey, Secret};
+    /// # let encryption = rustdb::Encryption {
+    /// #     provider: std::sync::Arc::new(RawKey::new(Secret::new([1; 32]))),
+    /// #     algorithm: Algorithm::Aes256Gcm,
+    /// # };
+    /// # let directory = tempfile::tempdir()?;
+    /// # let options = rustdb::Options { encryption: Some(encryption), ..Default::default() };
+    /// # let db = rustdb::Database::open_with(directory.path().join("db"), options)?;
+    /// db.rotate_data_key(Algorithm::ChaCha20Poly1305)?;
+    /// db.reencrypt()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rotate_data_key(&self, algorithm: Algorithm) -> Result<()> {
+        self.engine().rotate_data_key(algorithm)?;
+        Ok(())
+    }
+
+    /// Rewrites everything that is sealed under an older data key; see
+    /// [`Database::rotate_data_key`]. May take long; everything else goes on meanwhile.
+    pub fn reencrypt(&self) -> Result<()> {
+        Ok(self.engine().reencrypt()?)
+    }
+}
+
+/// Repairs a database that does not open: keeps what is undamaged, and says what it dropped. Files
+/// that are no longer used are kept in `lost-and-found` inside the directory.
+///
+/// The options are those the database is opened with; if it is encrypted, the key is needed.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("db");
+/// use rustdb::{Database, Options};
+/// let db = Database::open(&path)?;
+/// db.put("k", "v")?;
+/// db.close()?;
+/// std::fs::remove_file(path.join("CURRENT"))?;
+/// assert!(Database::open(&path).is_err());
+///
+/// let report = rustdb::repair(&path, Options::default())?;
+/// println!("{report}");
+/// assert_eq!(Database::open(&path)?.get("k")?.as_deref(), Some(&b"v"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn repair(path: impl AsRef<Path>, options: Options) -> Result<RepairReport> {
+    let vfs = match &options.vfs {
+        Some(vfs) => vfs.clone(),
+        None => Arc::new(OsVfs::new()) as VfsRef,
+    };
+    let report = rustdb_storage::engine::repair(vfs, path.as_ref(), options.engine())?;
+    Ok(report)
+}

@@ -45,8 +45,8 @@ pub struct JobContext<'a> {
     pub version: &'a Version,
     /// The options the choice was made with.
     pub options: &'a CompactionOptions,
-    /// The live snapshots, ascending. NB: listed after `version` was current, together with
-    /// `visible`.
+    /// The live snapshots, ascending, listed together with `visible`: a snapshot that is not
+    /// among them is, or will be, at least as new as that.
     pub snapshots: &'a [SequenceNumber],
     /// The newest commit that readers see.
     pub visible: SequenceNumber,

@@ -10,6 +10,7 @@ use super::file::record_bytes;
 use super::*;
 use crate::envelope::{CHECKSUM_BYTES, HEADER_BYTES, Security};
 use crate::error::Error;
+use crate::format_doc;
 use crate::key::{FileNumber, VALUE_BYTES_MAX};
 use crate::manifest::ValueFileMeta;
 use crate::names;
@@ -379,4 +380,52 @@ fn more_files_than_may_be_open_can_be_read() {
             );
         }
     }
+}
+
+const DOCUMENT: &str = include_str!("../../../../docs/format/value.md");
+
+#[test]
+fn layout_is_as_documented() {
+    let names_of = |heading: &str| -> Vec<(String, usize, usize)> {
+        let fields = format_doc::layout(DOCUMENT, heading).into_iter();
+        fields.map(|f| (f.name, f.offset, f.size)).collect()
+    };
+    let field = |name: &str, offset, size| (name.to_owned(), offset, size);
+    assert_eq!(
+        names_of("## Head"),
+        [field("length", 0, 8), field("checksum", 8, 8)]
+    );
+    assert_eq!(
+        names_of("## Pointer"),
+        [
+            field("file", 0, 8),
+            field("offset", 8, 8),
+            field("length", 16, 8),
+            field("checksum", 24, 8)
+        ]
+    );
+    let kinds = format_doc::numbers(DOCUMENT, "## Block kinds");
+    assert_eq!(kinds, [(1, "head".to_owned()), (2, "frame".to_owned())]);
+    assert!(DOCUMENT.contains("of 65,536 bytes"));
+    assert_eq!(FRAME_BYTES, 65_536);
+}
+
+#[test]
+fn example_is_as_documented() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    let pointer = writer.append(b"value").unwrap().pointer;
+    writer.append(b"").unwrap();
+    let meta = fixture.store.written(FileNumber(1)).unwrap();
+    let file = fixture
+        .vfs
+        .open(&fixture.path(1), OpenMode::ReadWrite)
+        .unwrap();
+    let mut bytes = vec![0; meta.file_bytes as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    let example = format_doc::hex(DOCUMENT, "## Example");
+    assert_eq!(bytes, example, "{}", format_doc::dump(&bytes));
+    let example = format_doc::hex(DOCUMENT, "## Example pointer");
+    let bytes = pointer.encode();
+    assert_eq!(bytes[..], example, "{}", format_doc::dump(&bytes));
 }

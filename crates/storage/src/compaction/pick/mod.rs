@@ -221,15 +221,10 @@ impl<'a> Picker<'a> {
         }
     }
 
-    /// Whether tables may pass from `level` down into `to` within `bounds`, as far as the levels
-    /// between are concerned: nothing may be, or be about to come, in between.
+    /// Whether tables may pass from `level` down into `to`, the next level in use, within
+    /// `bounds`: the levels between are empty, and nothing may be about to come there.
     fn is_open_between(&self, level: usize, to: usize, bounds: KeyBounds<'_>) -> bool {
-        (level + 1..to).all(|between| {
-            !self.busy.has_range(between, bounds)
-                && !self.shape.levels[between]
-                    .iter()
-                    .any(|run| run.overlaps(bounds))
-        })
+        (level + 1..to).all(|between| !self.busy.has_range(between, bounds))
     }
 
     /// Whether the tables of a run can go to `level` without being read: nothing there overlaps

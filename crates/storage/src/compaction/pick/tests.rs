@@ -272,6 +272,13 @@ fn compactions_side_by_side_keep_apart() {
 }
 
 #[test]
+fn an_empty_level_gets_its_first_run_from_one_compaction() {
+    let mut case = case("4 a-c:400m,d11 d-f:400m,d11\n6 a-f:30000m");
+    assert_eq!(case.start(), "LevelSize merge 4[a-c] to 5");
+    assert_eq!(case.start(), "nothing");
+}
+
+#[test]
 fn a_move_into_a_range_that_is_written_to_waits() {
     let mut case = case("0 d-e | d-e | d-e | d-e\n5 a-c:300m g-h:1m\n6 a-k:1000m");
     let bounds = KeyBounds::closed(b"a", b"h");

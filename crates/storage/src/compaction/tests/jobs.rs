@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rustdb_vfs::{Effect, Failure, Fault, OpKind};
 
-use super::tree::{Tree, Write, directory, is_closed, key, tiny};
+use super::model::{Write, key};
+use super::tree::{Tree, directory, is_closed, tiny};
 use crate::compaction::{Action, CompactionOptions, ManualRange, Reason};
 use crate::key::{EntryKind, FileNumber};
 use crate::manifest::LEVELS;

@@ -6,13 +6,44 @@ use std::time::Duration;
 
 use rustdb_vfs::SimRng;
 
-use super::tree::{Key, Tree, Write, key, tiny};
+use super::model::{Key, Write, key};
+use super::tree::{Tree, tiny};
 use crate::compaction::{CompactionOptions, CompactionStyle, ManualRange};
 
-fn random_key(rng: &mut SimRng) -> Key {
-    // Two keyspaces are large, one is small.
-    let keyspace = [1, 1, 1, 2, 2, 3][rng.index(6)];
-    key(keyspace, &format!("{:02}", rng.below(30)))
+/// Which keys a workload writes.
+#[derive(Clone, Copy)]
+struct Mix {
+    /// How many keys a keyspace has.
+    keys: u64,
+    /// Keys of one memtable or ingested run lie so close to each other.
+    window: u64,
+}
+
+/// Few keys, so that everything overlaps everything.
+const DENSE: Mix = Mix {
+    keys: 30,
+    window: 30,
+};
+
+/// Memtables and runs that overlap few others, so that tables fit into gaps.
+const SPARSE: Mix = Mix {
+    keys: 200,
+    window: 4,
+};
+
+impl Mix {
+    /// The keys to choose from at this moment: the window moves with each flush.
+    fn key(self, tree: &Tree, rng: &mut SimRng) -> Key {
+        // Two keyspaces are large, one is small.
+        let keyspaces = [1, 1, 1, 2, 2, 3];
+        let place = tree.memtables.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let keyspace = match self.window < self.keys {
+            true => keyspaces[(place % 6) as usize],
+            false => keyspaces[rng.index(6)],
+        };
+        let first = place % (self.keys - self.window + 1);
+        key(keyspace, &format!("{:03}", first + rng.below(self.window)))
+    }
 }
 
 fn random_write(rng: &mut SimRng, now: u64) -> Write {
@@ -31,13 +62,13 @@ fn random_write(rng: &mut SimRng, now: u64) -> Write {
     }
 }
 
-fn random_commit(tree: &mut Tree, rng: &mut SimRng) {
+fn random_commit(tree: &mut Tree, rng: &mut SimRng, mix: Mix) {
     let now = tree.now();
-    let writes = (0..1 + rng.below(6)).map(|_| (random_key(rng), random_write(rng, now)));
+    let writes = (0..1 + rng.below(6)).map(|_| (mix.key(tree, rng), random_write(rng, now)));
     let writes: Vec<_> = writes.collect();
     let mut ranges = Vec::new();
     if rng.one_in(8) {
-        let (a, b) = (random_key(rng), random_key(rng));
+        let (a, b) = (mix.key(tree, rng), mix.key(tree, rng));
         ranges.push((a.clone().min(b.clone()), a.max(b)));
     }
     if rng.one_in(60) {
@@ -48,24 +79,25 @@ fn random_commit(tree: &mut Tree, rng: &mut SimRng) {
     tree.commit(writes, ranges);
 }
 
-fn step(tree: &mut Tree, rng: &mut SimRng) {
+fn step(tree: &mut Tree, rng: &mut SimRng, mix: Mix) {
     match rng.below(100) {
-        0..45 => random_commit(tree, rng),
+        0..45 => random_commit(tree, rng, mix),
         45..55 => tree.freeze(),
         55..67 => {
             let keys_per_table = 1 + rng.index(20);
             tree.flush_oldest(keys_per_table);
             tree.check();
         }
-        67..70 => {
+        67..71 => {
+            tree.memtables += 1;
             let now = tree.now();
             let writes: BTreeMap<_, _> = (0..1 + rng.below(15))
-                .map(|_| (random_key(rng), random_write(rng, now)))
+                .map(|_| (mix.key(tree, rng), random_write(rng, now)))
                 .collect();
             tree.ingest(writes);
             tree.check();
         }
-        70..74 => {
+        71..74 => {
             tree.snapshots.insert(tree.sequence);
         }
         74..78 => {
@@ -90,11 +122,11 @@ fn step(tree: &mut Tree, rng: &mut SimRng) {
     }
 }
 
-fn random_workload(seed: u64, options: CompactionOptions, steps: usize) -> Tree {
+fn random_workload(seed: u64, options: CompactionOptions, mix: Mix, steps: usize) -> Tree {
     let mut rng = SimRng::new(seed);
     let mut tree = Tree::new(seed, options);
     for _ in 0..steps {
-        step(&mut tree, &mut rng);
+        step(&mut tree, &mut rng, mix);
     }
     tree.flush();
     tree.check();
@@ -119,7 +151,12 @@ fn random_workload(seed: u64, options: CompactionOptions, steps: usize) -> Tree 
 }
 
 /// Runs a workload for each seed, and says which one failed.
-fn for_seeds(seeds: std::ops::Range<u64>, options: &CompactionOptions, steps: usize) -> Vec<Tree> {
+fn for_seeds(
+    seeds: std::ops::Range<u64>,
+    options: &CompactionOptions,
+    mix: Mix,
+    steps: usize,
+) -> Vec<Tree> {
     struct Report(u64);
     impl Drop for Report {
         fn drop(&mut self) {
@@ -130,14 +167,14 @@ fn for_seeds(seeds: std::ops::Range<u64>, options: &CompactionOptions, steps: us
     }
     let run = |seed| {
         let _report = Report(seed);
-        random_workload(seed, options.clone(), steps)
+        random_workload(seed, options.clone(), mix, steps)
     };
     seeds.map(run).collect()
 }
 
 #[test]
 fn every_snapshot_sees_the_same_whatever_is_compacted() {
-    let trees = for_seeds(0..40, &tiny(), 400);
+    let trees = for_seeds(0..24, &tiny(), DENSE, 400);
     let mut reasons = BTreeMap::new();
     for (reason, count) in trees.iter().flat_map(|tree| &tree.reasons) {
         *reasons.entry(reason.as_str()).or_insert(0) += count;
@@ -163,12 +200,22 @@ fn every_snapshot_sees_the_same_when_tiering() {
         style: CompactionStyle::Tiered { runs_max: 3 },
         ..tiny()
     };
-    for_seeds(100..120, &options, 400);
+    for_seeds(100..112, &options, DENSE, 400);
+}
+
+#[test]
+fn tables_that_fit_into_gaps_do_not_get_in_the_way_of_compactions() {
+    let options = CompactionOptions {
+        // Level 0 is merged into the bottom, where ingested runs go, too.
+        base_bytes: 1 << 20,
+        ..tiny()
+    };
+    for_seeds(300..324, &options, SPARSE, 600);
 }
 
 #[test]
 fn changing_the_style_keeps_the_tree_in_order() {
-    for seed in 200..210 {
+    for seed in 200..206 {
         let mut rng = SimRng::new(seed);
         let mut tree = Tree::new(seed, tiny());
         for round in 0..6 {
@@ -177,7 +224,7 @@ fn changing_the_style_keeps_the_tree_in_order() {
                 _ => CompactionStyle::Leveled,
             };
             for _ in 0..120 {
-                step(&mut tree, &mut rng);
+                step(&mut tree, &mut rng, DENSE);
             }
         }
         tree.flush();

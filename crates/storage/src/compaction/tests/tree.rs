@@ -1,86 +1,25 @@
 //! A small engine for tests: memtables, a version, compactions that run side by side, and a model
-//! of every commit to compare what readers see with.
+//! of every commit.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustdb_vfs::{SimVfs, VfsRef};
 
+use super::model::{Key, Model, Write};
 use crate::codec::Codec;
 use crate::compaction::*;
 use crate::envelope::Security;
 use crate::error::{Error, Result};
-use crate::iter::{Bounds, Cover, Cursor, RunCursor, Source, VisibleIter};
-use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber, storage_key};
+use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber};
 use crate::manifest::{AddedTable, ManifestState, TableMeta, VersionEdit};
 use crate::memtable::{Memtable, MemtableWriter};
 use crate::names::{self, FileName};
-use crate::table::{
-    FilterUse, ReadMode, TableBuilder, TableOptions, TableStore, TableStoreOptions, key_hash,
-};
+use crate::table::{TableBuilder, TableOptions, TableStore, TableStoreOptions};
 use crate::value::*;
-use crate::version::{Run, RunTables, TreeFiles, Version};
-
-pub(super) type Key = Vec<u8>;
-
-/// A storage key of a keyspace.
-pub(super) fn key(keyspace: u32, user: &str) -> Key {
-    let mut out = Vec::new();
-    storage_key(KeyspaceId(keyspace), user.as_bytes(), &mut out);
-    out
-}
-
-/// What a commit writes.
-#[derive(Clone, Debug)]
-pub(super) enum Write {
-    Put {
-        value: Vec<u8>,
-        expiry: Option<u64>,
-    },
-    /// The same, with the value in a value file.
-    PutLarge {
-        value: Vec<u8>,
-        expiry: Option<u64>,
-    },
-    Delete,
-}
-
-/// Every commit there was.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Model {
-    writes: BTreeMap<Key, Vec<(SequenceNumber, Write)>>,
-    ranges: Vec<(Key, Key, SequenceNumber)>,
-}
-
-impl Model {
-    /// What a reader at `at` sees.
-    fn view(&self, at: SequenceNumber, now: u64) -> BTreeMap<Key, Vec<u8>> {
-        let visible = self.writes.iter().filter_map(|(key, writes)| {
-            let (seq, write) = writes.iter().rev().find(|(seq, _)| *seq <= at)?;
-            let is_covered = self.ranges.iter().any(|(start, end, tombstone)| {
-                start <= key && key < end && *tombstone <= at && *tombstone > *seq
-            });
-            match write {
-                Write::Put { value, expiry } | Write::PutLarge { value, expiry } => {
-                    let is_live = expiry.is_none_or(|expiry| expiry > now);
-                    (is_live && !is_covered).then(|| (key.clone(), value.clone()))
-                }
-                Write::Delete => None,
-            }
-        });
-        visible.collect()
-    }
-
-    /// The newest commit that changed the key.
-    fn newest(&self, key: &Key) -> SequenceNumber {
-        let writes = self.writes.get(key).and_then(|writes| writes.last());
-        let ranges = self.ranges.iter().filter(|(s, e, _)| s <= key && key < e);
-        let newest = ranges.map(|(_, _, seq)| *seq).max().unwrap_or(0);
-        newest.max(writes.map_or(0, |(seq, _)| *seq))
-    }
-}
+use crate::version::{TreeFiles, Version};
 
 struct Profiles;
 
@@ -103,7 +42,7 @@ struct InFlight {
 
 pub(super) struct Tree {
     pub(super) machine: SimVfs,
-    vfs: VfsRef,
+    pub(super) vfs: VfsRef,
     security: Arc<Security>,
     pub(super) options: CompactionOptions,
     files: TreeFiles,
@@ -115,15 +54,17 @@ pub(super) struct Tree {
     /// Folds every edit, as recovery would.
     manifest: ManifestState,
     next_run: u64,
-    active: MemtableWriter,
+    pub(super) active: MemtableWriter,
     /// Oldest first.
-    frozen: VecDeque<Arc<Memtable>>,
+    pub(super) frozen: VecDeque<Arc<Memtable>>,
     pins: Vec<ValuePin>,
     pub(super) sequence: SequenceNumber,
     pub(super) snapshots: BTreeSet<SequenceNumber>,
     pub(super) busy: Reservations,
     in_flight: Vec<InFlight>,
     pub(super) model: Model,
+    /// How many memtables there were.
+    pub(super) memtables: u64,
     pub(super) retired_keys: Vec<u32>,
     /// How often each reason was carried out.
     pub(super) reasons: BTreeMap<String, usize>,
@@ -136,9 +77,9 @@ pub(super) fn directory() -> &'static Path {
 pub(super) fn tiny() -> CompactionOptions {
     CompactionOptions {
         level0_trigger: 2,
-        base_bytes: 6 << 10,
+        base_bytes: 3 << 10,
         multiplier: 3,
-        table_bytes: 3 << 10,
+        table_bytes: 1500,
         settle_micros: 50_000_000,
         ..CompactionOptions::default()
     }
@@ -187,6 +128,7 @@ impl Tree {
             busy: Reservations::new(),
             in_flight: Vec::new(),
             model: Model::default(),
+            memtables: 0,
             retired_keys: Vec::new(),
             reasons: BTreeMap::new(),
         }
@@ -262,6 +204,7 @@ impl Tree {
             let full = std::mem::replace(&mut self.active, next);
             self.frozen.push_back(full.memtable().clone());
             self.pins.clear();
+            self.memtables += 1;
         }
     }
 
@@ -351,7 +294,10 @@ impl Tree {
         let bottom = crate::manifest::LEVELS - 1;
         let is_free = !self.version.overlaps(bounds)
             && !self.busy.has_range(bottom, bounds)
-            && self.frozen.is_empty();
+            && self.frozen.iter().all(|memtable| {
+                let after = [&meta.largest[..], &[0]].concat();
+                !memtable.overlaps(&meta.smallest, &after)
+            });
         let existing = self
             .version
             .level(bottom)
@@ -560,163 +506,6 @@ impl Tree {
             }
         }
         panic!("a manual compaction does not end");
-    }
-
-    // Reading.
-
-    /// What a reader at `at` sees, through an iterator.
-    fn scan(&self, at: SequenceNumber) -> BTreeMap<Key, Vec<u8>> {
-        let memtables = self.frozen.iter().rev();
-        let memtables = [self.active.memtable()].into_iter().chain(memtables);
-        let mut sources: Vec<Source> = memtables.map(|m| Source::memtable(m, at)).collect();
-        for run in self.version.levels().iter().flat_map(|level| level.runs()) {
-            let tables = RunTables::new(run.clone(), ReadMode::default());
-            sources.push(Source {
-                cursor: Cursor::Run(RunCursor::new(tables.clone())),
-                cover: Some(Cover::of_run(Box::new(tables), at)),
-                max_seq: run.max_seq(),
-            });
-        }
-        let mut iter = VisibleIter::new(sources, Bounds::default(), at, self.now());
-        let mut seen = BTreeMap::new();
-        iter.seek_to_first().unwrap();
-        while iter.valid() {
-            let value = self.resolve(iter.kind(), iter.stored());
-            seen.insert(iter.key().to_vec(), value);
-            iter.next().unwrap();
-        }
-        seen
-    }
-
-    fn resolve(&self, kind: EntryKind, stored: &[u8]) -> Vec<u8> {
-        match Reference::decode(kind, stored) {
-            Some(reference) => self.values.read(&reference.pointer).unwrap(),
-            None => split_expiry(kind, stored).unwrap().1.to_vec(),
-        }
-    }
-
-    /// The newest entry of a key, by point reads that stop at the first source that knows
-    /// something: sequence number, kind and value. The second number is that of a tombstone that
-    /// ended the search.
-    fn get(&self, key: &Key, at: SequenceNumber) -> Option<(SequenceNumber, EntryKind, Vec<u8>)> {
-        enum Young<'a> {
-            Memtable(&'a Memtable),
-            Run(&'a Run),
-        }
-        let frozen = self
-            .frozen
-            .iter()
-            .map(|m| (m.max_seq(), Young::Memtable(m)));
-        let level0 = self.version.level(0).runs().iter();
-        let runs = level0.map(|run| (run.max_seq(), Young::Run(run)));
-        let mut young: Vec<_> = frozen.chain(runs).collect();
-        young.sort_by_key(|(max, _)| std::cmp::Reverse(*max));
-        let deeper = self.version.deeper_runs().iter();
-        let sources = [Young::Memtable(self.active.memtable())]
-            .into_iter()
-            .chain(young.into_iter().map(|(_, source)| source))
-            .chain(deeper.map(|run| Young::Run(run)));
-        for source in sources {
-            let (found, tombstone) = match source {
-                Young::Memtable(memtable) => {
-                    let entry = memtable.get(key, at);
-                    let found = entry.map(|e| (e.seq(), e.kind(), e.value().to_vec()));
-                    (found, memtable.covering(key, at))
-                }
-                Young::Run(run) => {
-                    let Some(handle) = run.find(key) else {
-                        continue;
-                    };
-                    let table = handle.table().unwrap();
-                    let found = table.get(key, key_hash(key), at, FilterUse::First).unwrap();
-                    let found = found.map(|f| (f.seq, f.kind, f.value.to_vec()));
-                    (found, table.range_tombstones().covering(key, at))
-                }
-            };
-            match (found, tombstone) {
-                (Some(found), tombstone) if tombstone.is_none_or(|t| t <= found.0) => {
-                    return Some(found);
-                }
-                (_, Some(tombstone)) => return Some((tombstone, EntryKind::Delete, Vec::new())),
-                (_, None) => {}
-            }
-        }
-        None
-    }
-
-    /// Compares what every snapshot sees with the model, by iterators and by point reads, and
-    /// the newest change of every key as far as a transaction could ask for it.
-    pub(super) fn check(&self) {
-        let now = self.now();
-        let oldest = self.snapshots.first().copied().unwrap_or(self.sequence);
-        for at in self.snapshots.iter().copied().chain([self.sequence]) {
-            let expected = self.model.view(at, now);
-            let seen = self.scan(at);
-            assert_eq!(seen, expected, "at {at} of {}", self.sequence);
-            for key in self.model.writes.keys() {
-                let found = self
-                    .get(key, at)
-                    .filter(|(_, kind, _)| *kind != EntryKind::Delete);
-                let value = found
-                    .filter(|(_, kind, stored)| expiry_of(*kind, stored).is_none_or(|e| e > now))
-                    .map(|(_, kind, stored)| self.resolve(kind, &stored));
-                let shown = key.escape_ascii();
-                assert_eq!(value.as_ref(), expected.get(key), "get {shown} at {at}");
-            }
-        }
-        for key in self.model.writes.keys() {
-            let newest = self.model.newest(key);
-            if newest > oldest {
-                let found = self.get(key, self.sequence).map(|(seq, _, _)| seq);
-                let shown = key.escape_ascii();
-                assert_eq!(found, Some(newest), "newest change of {shown}");
-            }
-        }
-    }
-
-    /// Checks that every file in the directory is named, and every named file is there and whole.
-    pub(super) fn check_files(&self) {
-        let entries = self.vfs.read_dir(directory()).unwrap();
-        let tables: BTreeSet<_> = self.version.tables().map(|t| t.meta().number).collect();
-        for entry in entries {
-            match FileName::parse(&entry.name) {
-                Some(FileName::Table(number)) => {
-                    assert!(tables.contains(&number), "{number:?} is left over");
-                }
-                Some(FileName::Value(number)) => {
-                    let is_known = self.version.value_files().contains_key(&number);
-                    let is_new = self.values.written(number).is_some();
-                    assert!(is_known || is_new, "{number:?} is left over");
-                }
-                other => panic!("unexpected {other:?}"),
-            }
-        }
-        for handle in self.version.tables() {
-            handle.table().unwrap().verify().unwrap();
-        }
-        for entry in self.version.value_files().values() {
-            self.values.verify(entry.handle.meta()).unwrap();
-        }
-    }
-
-    /// The tables and value files in the directory.
-    pub(super) fn listing(&self) -> Vec<PathBuf> {
-        let entries = self.vfs.read_dir(directory()).unwrap();
-        entries.into_iter().map(|entry| entry.path).collect()
-    }
-
-    /// What is stored of a key, newest first, over all tables.
-    pub(super) fn entries(&self, key: &Key) -> Vec<(SequenceNumber, EntryKind)> {
-        let mut entries = Vec::new();
-        for handle in self.version.tables() {
-            let mut cursor = handle.table().unwrap().cursor(ReadMode::default());
-            cursor.seek(key, crate::key::MAX_SEQUENCE).unwrap();
-            while cursor.valid() && cursor.key() == key.as_slice() {
-                entries.push((cursor.seq(), cursor.kind()));
-                cursor.next().unwrap();
-            }
-        }
-        entries
     }
 }
 

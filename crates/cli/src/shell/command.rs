@@ -24,6 +24,8 @@ pub enum Command {
     Export(ExportArguments),
     Flush,
     Compact,
+    Verify,
+    Checkpoint { directory: String },
     Help,
     Quit,
 }
@@ -124,6 +126,18 @@ pub const FORMS: &[Form] = &[
         "",
         "rewrite tables until only live data is left",
         |rest| alone(rest, Command::Compact),
+    ),
+    form(
+        &["verify"],
+        "",
+        "read everything on disk and check it",
+        |rest| alone(rest, Command::Verify),
+    ),
+    form(
+        &["checkpoint"],
+        "DIRECTORY",
+        "make a copy there that opens as a database",
+        checkpoint,
     ),
     form(&["help", "?", "\\h"], "", "print this text", |rest| {
         alone(rest, Command::Help)
@@ -312,6 +326,11 @@ fn create(line: &str) -> Result<Command> {
     }
     let keyspace = keyspace.ok_or_else(|| Failure::usage("a name is missing"))?;
     Ok(Command::Create { keyspace, counted })
+}
+
+fn checkpoint(line: &str) -> Result<Command> {
+    let directory = name(one_key(line)?)?;
+    Ok(Command::Checkpoint { directory })
 }
 
 fn import(line: &str) -> Result<Command> {

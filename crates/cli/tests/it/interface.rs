@@ -219,6 +219,34 @@ fn nobody_reading_the_output_is_no_failure() {
 }
 
 #[test]
+fn a_checkpoint_opens_as_a_database_and_stays_as_it_was() {
+    let place = Place::new();
+    let copy = place.path("copy");
+    let lines = format!("put k then\ncheckpoint {}\nput k now\n", copy.display());
+    place.shell(&lines).ok();
+    assert_eq!(place.shell("get k\n").ok(), "now\n");
+    let mut command = command();
+    command.args(["local", "-c", "get k"]).arg("-d").arg(copy);
+    assert_eq!(run(&mut command, "").ok(), "then\n");
+}
+
+#[test]
+fn verify_is_content_with_what_was_written_and_finds_a_changed_byte() {
+    let place = Place::new();
+    let text = place.shell("put k v\nflush\nverify\n").ok();
+    assert!(text.contains(": 1 tables, "), "{text}");
+    let table = files(&place.database())
+        .into_iter()
+        .find(|name| name.ends_with(".sst"));
+    let table = place.database().join(table.unwrap());
+    let mut bytes = std::fs::read(&table).unwrap();
+    bytes[70] ^= 1;
+    std::fs::write(&table, bytes).unwrap();
+    let told = place.shell("verify\n").failed(1);
+    assert!(told.starts_with("error: "), "{told}");
+}
+
+#[test]
 fn completions_and_the_manual_page_are_printed() {
     for shell in ["bash", "zsh", "fish"] {
         let script = run(command().args(["completions", shell]), "").ok();

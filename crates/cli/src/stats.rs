@@ -32,20 +32,7 @@ fn lines(stats: &Stats) -> Vec<String> {
         format!("Sequence: {}", stats.sequence),
     ];
     lines.push(format!("Keyspaces: {}", stats.keyspaces));
-    for (number, level) in stats
-        .levels
-        .iter()
-        .enumerate()
-        .filter(|(_, level)| level.tables > 0)
-    {
-        lines.push(format!(
-            "Level {number}: {} tables in {} runs, {}, {} entries",
-            level.tables,
-            level.runs,
-            size(level.bytes),
-            count(level.entries)
-        ));
-    }
+    lines.extend(level_lines(stats));
     lines.push(format!(
         "Value files: {}, {} ({} in use)",
         stats.value_files,
@@ -95,6 +82,21 @@ fn lines(stats: &Stats) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn level_lines(stats: &Stats) -> Vec<String> {
+    let levels = stats.levels.iter().enumerate();
+    let used = levels.filter(|(_, level)| level.tables > 0);
+    used.map(|(number, level)| {
+        format!(
+            "Level {number}: {} tables in {} runs, {}, {} entries",
+            level.tables,
+            level.runs,
+            size(level.bytes),
+            count(level.entries)
+        )
+    })
+    .collect()
 }
 
 fn latencies(latencies: &Latencies) -> String {

@@ -1,5 +1,7 @@
 //! Runs simulations: `rustdb-sim [--seeds N] [--seed FIRST]`.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use rustdb_sim::{Report, run_seed};

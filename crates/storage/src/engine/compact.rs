@@ -127,6 +127,10 @@ impl Inner {
     ) -> Option<Job> {
         let mut busy = self.compactions.busy.lock();
         let super_version = self.super_version.load_full();
+        if let Err(error) = super_version.version.load_tombstones() {
+            // What is not loaded is not dropped; merges that need the table will report it.
+            tracing::warn!(%error, "cannot read range tombstones");
+        }
         let circumstances = self.circumstances(&super_version);
         let shape = Shape::of(&super_version.version);
         let choice = pick(&shape, &circumstances.moment(), &busy)?;

@@ -39,15 +39,27 @@ impl Inner {
                 .map(|entry| entry.handle.meta());
             let meta = match (self.values.written(number), known) {
                 (Some(meta), _) => meta,
-                (None, Some(_)) => continue,
-                // Written before the last restart, and only the log has referred to it so far.
-                (None, None) => self.values.survey(number)?,
+                // Written before the last restart. The log may refer to more of the file than the
+                // manifest got to know.
+                (None, Some(known)) if self.value_file_bytes(number)? <= known.file_bytes => {
+                    continue;
+                }
+                (None, _) => self.values.survey(number)?,
             };
             if known.is_none_or(|known| known.file_bytes < meta.file_bytes) {
                 metas.push(meta);
             }
         }
         Ok(metas)
+    }
+
+    fn value_file_bytes(&self, number: FileNumber) -> Result<u64> {
+        let path = names::value(&self.directory, number);
+        let metadata = self
+            .vfs
+            .metadata(&path)
+            .map_err(|e| Error::io("measure", &path, e))?;
+        Ok(metadata.len)
     }
 
     /// Takes value files that nothing refers to any more out of the tree.

@@ -132,6 +132,13 @@ impl Version {
         runs.flat_map(|run| run.tables())
     }
 
+    /// Opens the tables that have range tombstones, so that decisions see these; a table is
+    /// opened once.
+    pub fn load_tombstones(&self) -> Result<()> {
+        let mut tables = self.tables().filter(|t| t.meta().range_tombstones > 0);
+        tables.try_for_each(|table| table.table().map(|_| ()))
+    }
+
     /// Whether any table overlaps `bounds`.
     pub fn overlaps(&self, bounds: KeyBounds<'_>) -> bool {
         let mut levels = self.levels.iter();

@@ -27,6 +27,8 @@ pub(crate) fn encrypted(byte: u8, algorithm: Algorithm) -> EngineOptions {
             provider,
             algorithm,
         }),
+        // The tests look at files, which must not come and go meanwhile.
+        compaction_threads: 0,
         ..small()
     }
 }

@@ -375,13 +375,7 @@ impl Tree {
     }
 
     fn with_moment<T>(&self, body: impl FnOnce(&Shape, &Moment<'_>) -> T) -> T {
-        for table in self
-            .version
-            .tables()
-            .filter(|t| t.meta().range_tombstones > 0)
-        {
-            table.table().unwrap();
-        }
+        self.version.load_tombstones().unwrap();
         let snapshots: Vec<_> = self.snapshots.iter().copied().collect();
         let files = self.version.value_files().keys().copied();
         let moment = Moment {

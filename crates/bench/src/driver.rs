@@ -290,7 +290,7 @@ impl Drop for Worker {
     }
 }
 
-/// Removes a database, be it a folder, a file, several files, or nothing.
+/// Removes a database, and what was made beside it under its name and an extension.
 fn remove(path: &Path) -> Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(());
@@ -300,11 +300,11 @@ fn remove(path: &Path) -> Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        if entry
-            .file_name()
+        let found = entry.file_name();
+        let rest = found
             .as_encoded_bytes()
-            .starts_with(name.as_encoded_bytes())
-        {
+            .strip_prefix(name.as_encoded_bytes());
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {
             match entry.file_type()?.is_dir() {
                 true => std::fs::remove_dir_all(entry.path())?,
                 false => std::fs::remove_file(entry.path())?,

@@ -93,7 +93,7 @@ impl Report {
             let mut line = vec![format!("{} ({})", row.workload, row.unit)];
             line.extend(engines.iter().map(|engine| cell(row, engine)));
             if compared {
-                let other = row.best(|name| name != OURS && name != BARE);
+                let other = row.best(|name| !name.starts_with(OURS) && name != BARE);
                 let ratio = row
                     .figure(OURS)
                     .zip(other)

@@ -129,10 +129,14 @@ impl Inner {
     }
 
     fn flush_loop(&self) {
+        let mut log_end = None;
         self.work_loop(|| {
             self.check_space(0);
             let flushed = self.flush_one();
             *self.background.flush_error.lock() = flushed.as_ref().err().cloned();
+            if let Ok(false) = flushed {
+                log_end = self.vouch_when_idle(log_end);
+            }
             flushed.inspect_err(|_| self.background.wake())
         });
     }

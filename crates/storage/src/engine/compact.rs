@@ -282,9 +282,4 @@ impl Compactions {
             numbers,
         }
     }
-
-    /// Whether a running compaction may write tables into this range of the last level.
-    pub(super) fn is_writing(&self, level: usize, bounds: crate::version::KeyBounds<'_>) -> bool {
-        self.busy.lock().has_range(level, bounds)
-    }
 }

@@ -75,7 +75,9 @@ impl Inner {
             }
             cursor.next();
         }
-        for tombstone in memtable.tombstones().iter() {
+        // Snapshots that are taken from now on see at least all of the memtable, which is visible.
+        let (snapshots, _) = self.snapshots.list(&self.visible);
+        for tombstone in memtable.tombstones().retained(&snapshots) {
             builder.add_range_tombstone(&tombstone.start, &tombstone.end, tombstone.seq)?;
         }
         builder.finish()
@@ -174,3 +176,6 @@ impl Inner {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::compaction::Ticket;
 use crate::engine::batch::Batch;
 use crate::engine::pipeline::{Durability, Validate};
+use crate::engine::versions::VersionSet;
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, Result};
 use crate::iter::RunCursor;
@@ -343,7 +345,23 @@ impl Inner {
         let edit = VersionEdit::decode(encoded)
             .map_err(|reason| Error::corruption(&self.directory, 0, reason.to_string()))?;
         let mut versions = self.versions.lock();
-        let level = self.ingest_level(&versions, &edit);
+        let place = self.reserve_place(&versions, &edit);
+        let installed = self.install_ingested_at(place.level, &mut versions, sequence, edit);
+        // NB: after the new version is published, so that whoever finds the range free sees it.
+        drop(versions);
+        if let Some(ticket) = place.ticket {
+            self.compactions.busy.lock().release(ticket);
+        }
+        installed
+    }
+
+    fn install_ingested_at(
+        &self,
+        level: usize,
+        versions: &mut VersionSet,
+        sequence: SequenceNumber,
+        edit: VersionEdit,
+    ) -> Result<()> {
         let run = match versions.version.level(level).runs().first() {
             Some(run) if level > 0 => run.id(),
             _ => versions.new_run(),
@@ -373,21 +391,47 @@ impl Inner {
         versions.install(self, edit, 0)
     }
 
-    /// The deepest level if nothing in the tree or in frozen memtables overlaps, else level 0.
-    fn ingest_level(&self, versions: &super::versions::VersionSet, edit: &VersionEdit) -> usize {
+    /// The deepest level if nothing in the tree or in frozen memtables overlaps and no compaction
+    /// is about to put something there, else level 0. The range of the deepest level is reserved,
+    /// so that no compaction chooses it before the tables are there.
+    fn reserve_place(&self, versions: &VersionSet, edit: &VersionEdit) -> Place {
+        let young = Place {
+            level: 0,
+            ticket: None,
+        };
+        let bounds = edit.added.iter().map(|table| KeyBounds::of(&table.meta));
+        let Some(hull) = bounds.reduce(KeyBounds::join) else {
+            return young;
+        };
         let overlaps = edit.added.iter().any(|table| {
             let (smallest, largest) = (&*table.meta.smallest, &*table.meta.largest);
             versions.version.overlaps(KeyBounds::of(&table.meta))
-                || self
-                    .compactions
-                    .is_writing(LEVELS - 1, KeyBounds::of(&table.meta))
                 || versions
                     .frozen
                     .iter()
                     .any(|memtable| memtable.overlaps(smallest, largest))
         });
-        if overlaps { 0 } else { LEVELS - 1 }
+        if overlaps {
+            return young;
+        }
+        let bottom = LEVELS - 1;
+        let mut busy = self.compactions.busy.lock();
+        // A level without a run gets its first one from one side only: two would make two.
+        let is_first = versions.version.level(bottom).runs().is_empty();
+        if busy.has_range(bottom, hull) || (is_first && busy.has_level(bottom)) {
+            return young;
+        }
+        Place {
+            level: bottom,
+            ticket: Some(busy.reserve_range(bottom, hull)),
+        }
     }
+}
+
+/// Where ingested tables go.
+struct Place {
+    level: usize,
+    ticket: Option<Ticket>,
 }
 
 impl fmt::Debug for RunWriter {
@@ -411,3 +455,6 @@ impl fmt::Debug for RunReader {
         f.write_str("RunReader")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,6 +204,34 @@ impl Inner {
         }
     }
 
+    /// Vouches for the end of the log when nothing was added since it was `before`; returns the
+    /// end it has now.
+    ///
+    /// A record tells how much was durable when it was written, so what the last sync made
+    /// durable is vouched for by the next record only. When there is none for a while, one that
+    /// says nothing else is added. Without it damage of the last commits before a pause would
+    /// look like a write that the power failure tore. The record is not synced: it is there for
+    /// whatever does not lose the operating system's writes.
+    pub(crate) fn vouch_when_idle(
+        &self,
+        before: Option<(FileNumber, u64)>,
+    ) -> Option<(FileNumber, u64)> {
+        if !self.fault.is_healthy() {
+            return None;
+        }
+        // Whoever has the writer is busy with the log.
+        let mut writer = self.writer.try_lock()?;
+        let writer = writer.as_mut()?;
+        let now = (writer.log_number, writer.log.end());
+        if before == Some(now) {
+            let log = &mut writer.log;
+            if let Err(error) = log.append_promise().and_then(|_| log.flush()) {
+                self.fault.poison(&error);
+            }
+        }
+        Some((writer.log_number, writer.log.end()))
+    }
+
     /// Finishes the log segment, and makes everything that follows go to a new one.
     fn switch_log(&self, writer: &mut Writer) -> Result<FileNumber> {
         let number = self.new_file_number();

@@ -150,13 +150,15 @@ impl History {
         // looks the same to this one.
         let mut served = None;
         for &at in snapshots.iter().chain([&SequenceNumber::MAX]) {
-            let tombstones = self.at(at).to_tombstones();
-            retained.extend(
-                tombstones
-                    .into_iter()
-                    .filter(|t| served.is_none_or(|s| t.seq > s)),
-            );
-            served = Some(at);
+            let before = served.replace(at);
+            let is_new = |seq| before.is_none_or(|before| seq > before);
+            // Most snapshots see the same tombstones as the one before.
+            if let Some(version) = self.version_at(at).filter(|v| is_new(v.tombstone.seq)) {
+                let view = View {
+                    tree: version.tree.clone(),
+                };
+                retained.extend(view.to_tombstones().into_iter().filter(|t| is_new(t.seq)));
+            }
         }
         retained
     }

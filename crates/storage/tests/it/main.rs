@@ -7,6 +7,7 @@ mod checkpoint;
 mod compaction;
 mod encryption;
 mod fixtures;
+mod idle;
 mod reencrypt;
 mod repair;
 mod verify;

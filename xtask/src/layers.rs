@@ -104,7 +104,7 @@ pub(crate) const CRATES: &[Row] = &[
         layer: Layer::Development,
         name: "sim",
         what: "whole databases on simulated machines, from a seed",
-        imports: &["rustdb", "crypto", "vfs"],
+        imports: &["rustdb", "storage", "crypto", "vfs"],
         never: "real files, clocks and threads",
         unsafe_code: Unsafe::Never,
     },

@@ -28,6 +28,9 @@ commands:
   bench kv [OPTIONS]     measure the key-value engine; see `cargo xtask bench kv --help`
   sim [--seeds N] [--seed SEED]
                          simulate whole databases; a seed that failed repeats exactly
+  sim --exhaustive [--seed SEED] [--sample N]
+                         lose power at every step of a workload, and at every step of every
+                         recovery (of one in N)
   help                   print this text
 ";
 

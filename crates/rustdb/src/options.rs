@@ -81,6 +81,9 @@ pub struct Options {
     /// The file system, clock and threads to use instead of the system's.
     #[doc(hidden)]
     pub vfs: Option<VfsRef>,
+    /// Where options without a name here come from: for tests that need a small or an odd tree.
+    #[doc(hidden)]
+    pub engine: Option<EngineOptions>,
 }
 
 impl Default for Options {
@@ -102,6 +105,7 @@ impl Default for Options {
             lock_timeout: Duration::from_secs(10),
             encryption: None,
             vfs: None,
+            engine: None,
         }
     }
 }
@@ -120,7 +124,7 @@ impl Options {
             open_files_max: self.open_files_max,
             reserve_bytes: self.reserve_bytes,
             encryption: self.encryption.clone(),
-            ..EngineOptions::default()
+            ..self.engine.clone().unwrap_or_default()
         }
     }
 }

@@ -21,7 +21,9 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod exhaust;
 mod run;
 mod workload;
 
+pub use exhaust::{Extent, Tried, exhaust};
 pub use run::{Report, run_seed};

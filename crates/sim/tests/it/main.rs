@@ -1,5 +1,7 @@
 //! A dozen fixed seeds; `cargo xtask sim` runs as many as wanted.
 
+mod exhaustive;
+
 #[test]
 fn every_power_loss_leaves_what_was_promised() {
     let mut recoveries = 0;

@@ -21,6 +21,12 @@ pub enum PowerLoss {
     LoseData,
     /// Data and lengths, but no names.
     LoseNames,
+    /// Everything but the end of the last write to each file that was written and not synced: of
+    /// that write only so many sectors survive. Lengths survive.
+    TornLast {
+        /// Sectors of the last write that survive.
+        sectors: u64,
+    },
     /// Whatever the seed says, for every change on its own: kept, dropped, torn at a sector, or
     /// kept though an earlier one is dropped.
     Seeded(u64),
@@ -54,7 +60,7 @@ impl PowerLoss {
     fn names(self, count: usize, rng: &mut SimRng) -> Vec<bool> {
         match self {
             Self::LoseAll | Self::LoseNames => vec![false; count],
-            Self::KeepAll | Self::LoseData => vec![true; count],
+            Self::KeepAll | Self::LoseData | Self::TornLast { .. } => vec![true; count],
             Self::Seeded(_) => match Style::draw(count, rng) {
                 Style::Prefix(kept) => (0..count).map(|n| n < kept).collect(),
                 Style::Each { keep_percent } => {
@@ -71,6 +77,11 @@ impl PowerLoss {
             Self::LoseAll => (vec![Fate::Drop; count], 0),
             Self::KeepAll | Self::LoseNames => (vec![Fate::Keep; count], count),
             Self::LoseData => (vec![Fate::Drop; count], count),
+            Self::TornLast { sectors } => {
+                let mut fates = vec![Fate::Keep; count];
+                fates[count - 1] = Fate::Head(sectors);
+                (fates, count)
+            }
             Self::Seeded(_) => draw_fates(count, rng),
         };
         contents.after_power_loss(&fates, lengths_kept)

@@ -486,3 +486,20 @@ fn power_fails_in_the_middle_of_an_operation() {
     let seen = outcomes(&machine, |m| read(m, "/f").unwrap());
     assert_eq!(seen, BTreeSet::from([b"old".to_vec(), b"new".to_vec()]));
 }
+
+#[test]
+fn only_the_last_write_of_each_file_is_torn() {
+    let machine = SimVfs::new(1);
+    for name in ["/a", "/b"] {
+        let file = machine.open(Path::new(name), OpenMode::CreateNew).unwrap();
+        file.write_all_at(&[1; 1024], 0).unwrap();
+        file.write_all_at(&[2; 1024], 1024).unwrap();
+    }
+    let after = machine.power_loss(PowerLoss::TornLast { sectors: 1 });
+    for name in ["/a", "/b"] {
+        let bytes = after.contents(Path::new(name)).unwrap();
+        assert_eq!(bytes[..1024], [1; 1024]);
+        assert_eq!(bytes[1024..1536], [2; 512]);
+        assert_eq!(bytes[1536..], [0; 512]);
+    }
+}

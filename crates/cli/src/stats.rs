@@ -74,6 +74,7 @@ fn lines(stats: &Stats) -> Vec<String> {
         size(stats.cache.budget_bytes as u64),
         100.0 * stats.cache.hit_ratio()
     ));
+    lines.push(memory_line(stats));
     lines.push(format!("Snapshots: {}", stats.snapshots));
     if stats.background_errors > 0 {
         lines.push(format!(
@@ -82,6 +83,22 @@ fn lines(stats: &Stats) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn memory_line(stats: &Stats) -> String {
+    let memory = &stats.memory;
+    let limit = match memory.budget {
+        Some(budget) => format!(" of {}", size(budget as u64)),
+        None => String::new(),
+    };
+    format!(
+        "Memory: {}{limit} (cache {}, memtables {}, transactions {}, tables being written {})",
+        size(memory.total() as u64),
+        size(memory.cache as u64),
+        size(memory.memtables as u64),
+        size(memory.write_sets as u64),
+        size(memory.builders as u64)
+    )
 }
 
 fn level_lines(stats: &Stats) -> Vec<String> {
@@ -165,6 +182,14 @@ fn object(stats: &Stats) -> Value {
             "evictions": stats.cache.evictions,
             "used_bytes": stats.cache.used_bytes,
             "budget_bytes": stats.cache.budget_bytes,
+        },
+        "memory": {
+            "budget_bytes": stats.memory.budget,
+            "used_bytes": stats.memory.total(),
+            "cache_bytes": stats.memory.cache,
+            "memtable_bytes": stats.memory.memtables,
+            "write_set_bytes": stats.memory.write_sets,
+            "builder_bytes": stats.memory.builders,
         },
         "snapshots": stats.snapshots,
         "oldest_snapshot": stats.oldest_snapshot,

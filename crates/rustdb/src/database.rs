@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustdb_storage::engine::{Durability, Engine, EngineStats};
 use rustdb_storage::key::KeyspaceId;
 use rustdb_storage::slice::Slice;
-use rustdb_txn::{Access, IsolationLevel, TransactionManager, TransactionOptions, Wait};
+use rustdb_txn::{Access, IsolationLevel, TransactionManager};
 use rustdb_vfs::{MemVfs, OsVfs, VfsRef};
 
 use crate::batch::{WriteBatch, told};
@@ -68,14 +68,7 @@ impl Database {
             None => Arc::new(OsVfs::new()) as VfsRef,
         };
         let engine = Engine::open(vfs, path.as_ref(), options.engine())?;
-        let manager = TransactionManager::new(
-            engine,
-            TransactionOptions {
-                write_set_bytes_max: options.transaction_bytes,
-                lock_wait: Wait::AtMost(options.lock_timeout),
-                ..TransactionOptions::default()
-            },
-        );
+        let manager = TransactionManager::new(engine, options.transactions());
         let inner = Arc::new(Inner {
             manager,
             durability: options.durability,

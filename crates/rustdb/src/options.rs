@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustdb_storage::codec::Codec;
 use rustdb_storage::engine::{Durability, EngineOptions};
+use rustdb_txn::{TransactionOptions, Wait};
 use rustdb_vfs::VfsRef;
 
 pub use rustdb_storage::keyring::Encryption;
@@ -57,6 +58,13 @@ pub struct Options {
     pub read_only: bool,
     /// How durable a write is when it returns, where the call does not say.
     pub durability: Durability,
+    /// One limit for the memory of cache, write buffers, transactions' writes and tables being
+    /// written; the other sizes here are scaled down to it, and the cache takes what is left. At
+    /// least 4 MiB. Without it, which is the default, each size stands by itself.
+    ///
+    /// Outside of it are what a call has in hand (a value, a batch, an iterator's blocks), what a
+    /// [`Slice`](crate::Slice) keeps, about 1 KiB per file and keyspace, and 4 MiB of fixed buffers.
+    pub memory_budget: Option<usize>,
     /// Memory for blocks, indexes and filters.
     pub cache_bytes: usize,
     /// Memory that takes writes before they are flushed to a table. Up to four times as much is
@@ -94,6 +102,7 @@ impl Default for Options {
             create_new: false,
             read_only: false,
             durability: Durability::Sync,
+            memory_budget: None,
             cache_bytes: engine.cache_bytes,
             write_buffer_bytes: engine.memtable_bytes,
             transaction_bytes: 32 << 20,
@@ -112,7 +121,7 @@ impl Default for Options {
 
 impl Options {
     pub(crate) fn engine(&self) -> EngineOptions {
-        EngineOptions {
+        let engine = EngineOptions {
             create: self.create,
             create_new: self.create_new,
             read_only: self.read_only,
@@ -125,6 +134,22 @@ impl Options {
             reserve_bytes: self.reserve_bytes,
             encryption: self.encryption.clone(),
             ..self.engine.clone().unwrap_or_default()
+        };
+        match self.memory_budget {
+            Some(budget) => engine.within(budget),
+            None => engine,
+        }
+    }
+
+    pub(crate) fn transactions(&self) -> TransactionOptions {
+        let options = TransactionOptions {
+            write_set_bytes_max: self.transaction_bytes,
+            lock_wait: Wait::AtMost(self.lock_timeout),
+            ..TransactionOptions::default()
+        };
+        match self.memory_budget {
+            Some(budget) => options.within(budget),
+            None => options,
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod key;
 pub mod keyring;
 pub mod log;
 pub mod manifest;
+pub mod memory;
 pub mod memtable;
 pub mod names;
 pub mod security;

@@ -29,6 +29,7 @@ use rustdb_skiplist as skiplist;
 use rustdb_vfs::sync::Mutex;
 
 use crate::key::{EntryKind, FileNumber, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
+use crate::memory::MemoryCharge;
 use crate::slice::{INLINE_BYTES_MAX, Slice};
 use crate::tombstone::{History, RangeTombstone};
 
@@ -49,6 +50,7 @@ pub struct Memtable {
     /// The value files that entries refer to, and the bytes they refer to.
     references: Mutex<BTreeMap<FileNumber, u64>>,
     counts_at_freeze: Mutex<Option<Counts>>,
+    charge: Mutex<Option<MemoryCharge>>,
 }
 
 /// Exact numbers of keys, by keyspace.
@@ -63,6 +65,8 @@ pub struct MemtableEntry<'a>(skiplist::EntryRef<'a>);
 pub struct MemtableWriter {
     list: skiplist::Writer,
     memtable: Arc<Memtable>,
+    /// The memory that was counted last.
+    charged_bytes: usize,
 }
 
 impl MemtableWriter {
@@ -79,10 +83,29 @@ impl MemtableWriter {
             deletions: AtomicU64::new(0),
             references: Mutex::new(BTreeMap::new()),
             counts_at_freeze: Mutex::new(None),
+            charge: Mutex::new(None),
         };
         Self {
             list: writer,
             memtable: Arc::new(memtable),
+            charged_bytes: 0,
+        }
+    }
+
+    /// Counts the memory that the memtable takes, as long as it lives.
+    pub(crate) fn with_charge(self, charge: MemoryCharge) -> Self {
+        *self.memtable.charge.lock() = Some(charge);
+        self
+    }
+
+    /// Brings the count up to date.
+    pub(crate) fn settle_charge(&mut self) {
+        let bytes = self.memtable.memory_bytes();
+        if bytes != self.charged_bytes {
+            self.charged_bytes = bytes;
+            if let Some(charge) = &mut *self.memtable.charge.lock() {
+                charge.set(bytes);
+            }
         }
     }
 

@@ -19,6 +19,9 @@ use crate::table::Block;
 /// The longest byte string that is copied into the handle.
 pub const INLINE_BYTES_MAX: usize = 22;
 
+/// A vector of this length is kept as it is.
+const LARGE_BYTES: usize = 64 << 10;
+
 /// Immutable bytes, owned or shared. See the module's documentation.
 #[derive(Clone)]
 pub struct Slice(Repr);
@@ -41,6 +44,10 @@ enum Repr {
     },
     Heap {
         bytes: Arc<[u8]>,
+    },
+    /// As it was read: too long to be copied once more.
+    Large {
+        bytes: Arc<Vec<u8>>,
     },
 }
 
@@ -118,14 +125,16 @@ impl Slice {
                     }),
                 }
             }
-            Repr::Inline { .. } | Repr::Heap { .. } => Self::copy_from(&self[start..]),
+            Repr::Inline { .. } | Repr::Heap { .. } | Repr::Large { .. } => {
+                Self::copy_from(&self[start..])
+            }
         }
     }
 
     /// The same bytes, in memory of their own if they pin more than that.
     pub fn compact(self) -> Self {
         match self.0 {
-            Repr::Inline { .. } | Repr::Heap { .. } => self,
+            Repr::Inline { .. } | Repr::Heap { .. } | Repr::Large { .. } => self,
             Repr::Block { .. } | Repr::Memtable { .. } => Self::copy_from(&self),
         }
     }
@@ -141,6 +150,7 @@ impl Deref for Slice {
             Repr::Block { block, start, end } => &block.bytes()[*start as usize..*end as usize],
             Repr::Memtable { bytes, skipped } => &bytes[*skipped as usize..],
             Repr::Heap { bytes } => bytes,
+            Repr::Large { bytes } => bytes,
         }
     }
 }
@@ -168,6 +178,11 @@ impl From<Pinned> for Slice {
 
 impl From<Vec<u8>> for Slice {
     fn from(bytes: Vec<u8>) -> Self {
+        if bytes.len() >= LARGE_BYTES && bytes.capacity() - bytes.len() <= bytes.len() / 8 {
+            return Slice(Repr::Large {
+                bytes: Arc::new(bytes),
+            });
+        }
         match Self::inline(&bytes) {
             Some(slice) => slice,
             None => Slice(Repr::Heap {

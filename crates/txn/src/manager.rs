@@ -50,6 +50,22 @@ impl Default for TransactionOptions {
     }
 }
 
+impl TransactionOptions {
+    /// These options with every part scaled to a budget of memory, unless it is smaller already.
+    #[must_use]
+    pub fn within(mut self, budget: usize) -> Self {
+        let share = |part: usize| budget / part;
+        self.conflict_slots = self
+            .conflict_slots
+            .min((share(64) / size_of::<u64>()).next_power_of_two());
+        self.recent_bytes_max = self.recent_bytes_max.min(share(32));
+        self.write_set_bytes_max = self.write_set_bytes_max.min(share(16).max(256 << 10));
+        self.read_ranges_max = self.read_ranges_max.min(share(1024).max(1 << 10));
+        self.locks_max = self.locks_max.min(share(4096).max(1 << 12));
+        self
+    }
+}
+
 /// A keyspace as transactions need it: its number, and whether its keys are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyspaceRef {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use rustdb_storage::KeyspaceId;
 use rustdb_storage::key::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use rustdb_storage::memory::{Account, MemoryCharge};
 
 use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
@@ -35,6 +36,9 @@ use crate::scan::{Entry, KeyRange, Scan, check_range};
 use crate::write_set::{NEVER, SavepointId, Write, WriteSet};
 use rustdb_storage::engine::{Engine, ReadAt, Snapshot};
 use rustdb_storage::slice::Slice;
+
+/// Writes are not counted against the budget of memory before they take so much.
+const CHARGED_BYTES_MIN: usize = 64 << 10;
 
 /// What a transaction is shielded from. See the module's documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +90,8 @@ pub struct Transaction {
     counted: Vec<KeyspaceId>,
     /// The walk of the last `pop_first` or `pop_last`, to go on from.
     pub(crate) popping: Option<Popping>,
+    /// For the writes in memory, once they are worth it.
+    charge: Option<MemoryCharge>,
 }
 
 impl Transaction {
@@ -122,6 +128,7 @@ impl Transaction {
             savepoints: Vec::new(),
             counted: Vec::new(),
             popping: None,
+            charge: None,
             shared,
         }
     }
@@ -355,8 +362,17 @@ impl Transaction {
         self.note_counted(keyspace);
         let writes = self.writes.get_mut();
         writes.write(keyspace.id, key, write);
-        if writes.memory_bytes() > self.shared.options.write_set_bytes_max {
-            writes.spill(&self.shared.engine)?;
+        let bytes = writes.memory_bytes();
+        if bytes >= CHARGED_BYTES_MIN {
+            let memory = self.shared.engine.memory();
+            let charge = self
+                .charge
+                .get_or_insert_with(|| memory.charge(Account::WriteSets));
+            charge.set(bytes);
+            if bytes > self.shared.options.write_set_bytes_max || charge.should_let_go() {
+                writes.spill(&self.shared.engine)?;
+                charge.set(writes.memory_bytes());
+            }
         }
         Ok(())
     }

@@ -6,9 +6,10 @@
 //!
 //! This crate does not know what the bytes mean.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod file;
+mod heap;
 mod image;
 mod mem;
 mod os;
@@ -20,6 +21,7 @@ pub mod sync;
 pub use file::{
     DirEntry, File, FileExt, FileRef, JoinHandle, LockMode, Metadata, OpenMode, Vfs, VfsRef,
 };
+pub use heap::CountingAllocator;
 pub use mem::MemVfs;
 pub use os::OsVfs;
 pub use rng::SimRng;

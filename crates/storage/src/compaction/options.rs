@@ -30,6 +30,8 @@ pub struct CompactionOptions {
     pub multiplier: u64,
     /// Output tables are cut at this length.
     pub table_bytes: u64,
+    /// How much a merge reads at once of each of its inputs.
+    pub readahead_bytes: usize,
     /// The first level whose tables are compressed. A table written above that and not compressed
     /// is rewritten, not just moved, when it gets there.
     pub compressed_from: usize,
@@ -58,6 +60,7 @@ impl Default for CompactionOptions {
             base_bytes: 256 << 20,
             multiplier: 10,
             table_bytes: 64 << 20,
+            readahead_bytes: 512 << 10,
             compressed_from: LEVELS,
             tombstone_ratio: 0.25,
             garbage_ratio: 0.1,

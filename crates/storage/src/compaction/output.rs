@@ -14,6 +14,7 @@ use crate::envelope::Security;
 use crate::error::{Error, Result};
 use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber, split_storage_key};
 use crate::manifest::TableMeta;
+use crate::memory::{Account, Memory};
 use crate::names;
 use crate::table::{TableBuilder, TableOptions};
 use crate::tombstone::RangeTombstone;
@@ -45,6 +46,8 @@ pub struct TableSpace<'a> {
     pub numbers: &'a FileNumbers,
     /// How the blocks of each keyspace are written.
     pub profiles: &'a dyn TableProfiles,
+    /// Counts what builders take; `None` in tests.
+    pub memory: Option<&'a Arc<Memory>>,
 }
 
 /// Writes entries, given in order, to tables that do not overlap. Dropped before
@@ -144,6 +147,7 @@ impl<'a> Output<'a> {
             let bytes = builder.estimated_bytes();
             let ends_keyspace = keyspace != self.keyspace;
             bytes >= self.table_bytes
+                || builder.should_end()
                 || passed >= GRANDPARENT_TABLES * self.table_bytes
                 || (ends_keyspace && bytes >= self.table_bytes / KEYSPACE_CUT_DIVISOR)
         });
@@ -175,7 +179,10 @@ impl<'a> Output<'a> {
         let (vfs, security) = (self.space.vfs, self.space.security);
         let builder = TableBuilder::new(vfs, security, &path, number, options);
         // A failed creation may have left the file.
-        let builder = builder.inspect_err(|_| self.remove(number))?;
+        let mut builder = builder.inspect_err(|_| self.remove(number))?;
+        if let Some(memory) = self.space.memory {
+            builder = builder.with_charge(memory.charge(Account::Builders));
+        }
         self.current = Some((number, builder));
         self.grandparents.passed_bytes = 0;
         Ok(())

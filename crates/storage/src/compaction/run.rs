@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::iter::{Cursor, EntryCursor, MergeCursor, RunCursor};
 use crate::key::{EntryKind, FileNumber, SequenceNumber};
 use crate::manifest::{AddedTable, VersionEdit};
+use crate::memory::{Account, MemoryCharge};
 use crate::table::ReadMode;
 use crate::tombstone::Fragments;
 use crate::value::{Reference, ValuePin, ValueStore, ValueWriter};
@@ -173,6 +174,11 @@ fn merge(
         context.space.vfs.wall_micros(),
         level == BOTTOM,
     );
+    let charge = context.space.memory.map(|memory| {
+        let mut charge = memory.charge(Account::Builders);
+        charge.set(inputs.runs.len() * context.options.readahead_bytes);
+        charge
+    });
     let output = Output::new(
         context.space,
         level,
@@ -182,7 +188,7 @@ fn merge(
     );
     let job = Merge {
         context,
-        cursor: MergeCursor::new(inputs.cursors()),
+        cursor: MergeCursor::new(inputs.cursors(context.options.readahead_bytes)),
         judge,
         output,
         relocation: Relocation::new(collect, context),
@@ -191,6 +197,7 @@ fn merge(
             ..JobStats::default()
         },
         unpaid_bytes: 0,
+        _charge: charge,
     };
     let mut outcome = job.finish(level, run)?;
     outcome.edit.removed = inputs.numbers.into_iter().collect();
@@ -259,8 +266,12 @@ impl Inputs {
         )))
     }
 
-    fn cursors(&self) -> Vec<Cursor> {
-        let tables = |run: &Arc<Run>| RunTables::new(run.clone(), ReadMode::COMPACTION);
+    fn cursors(&self, readahead_bytes: usize) -> Vec<Cursor> {
+        let mode = ReadMode {
+            readahead_bytes_max: readahead_bytes,
+            ..ReadMode::COMPACTION
+        };
+        let tables = |run: &Arc<Run>| RunTables::new(run.clone(), mode);
         let runs = self.runs.iter();
         runs.map(|run| Cursor::Run(RunCursor::new(tables(run))))
             .collect()
@@ -276,6 +287,8 @@ struct Merge<'a> {
     relocation: Relocation<'a>,
     stats: JobStats,
     unpaid_bytes: u64,
+    /// For what is read ahead.
+    _charge: Option<MemoryCharge>,
 }
 
 impl Merge<'_> {

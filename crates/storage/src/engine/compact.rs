@@ -14,6 +14,7 @@ use crate::engine::super_version::SuperVersion;
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, Result};
 use crate::key::{FileNumber, KeyspaceId, SequenceNumber, storage_key};
+use crate::memory::Account;
 use crate::table::TableOptions;
 use crate::value::{FileNumbers, ValueWriter};
 
@@ -74,6 +75,10 @@ impl Inner {
     /// Carries out the most urgent compaction; `false` if nothing is due.
     pub(crate) fn compact_one(&self) -> Result<bool> {
         self.fault.check_internal()?;
+        if self.memory.is_scarce(Account::Builders) {
+            // Other merges have the memory; whoever ends first wakes us.
+            return Ok(false);
+        }
         let job = self.choose(|shape, moment, busy| {
             compaction::pick(shape, &self.options.compaction, moment, busy)
         });
@@ -201,6 +206,7 @@ impl Inner {
                 directory: &self.directory,
                 numbers: &self.compactions.numbers,
                 profiles: self,
+                memory: Some(&self.memory),
             },
             version: &job.super_version.version,
             options: &self.options.compaction,

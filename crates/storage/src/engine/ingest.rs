@@ -21,14 +21,12 @@ use crate::error::{Error, Result};
 use crate::iter::RunCursor;
 use crate::key::{EntryKind, FileNumber, KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
 use crate::manifest::{AddedTable, LEVELS, TableMeta, VersionEdit};
+use crate::memory::Account;
 use crate::names;
 use crate::slice::Slice;
 use crate::table::{FilterUse, ReadMode, TableBuilder, TableOptions};
 use crate::value::ValuePin;
 use crate::version::{KeyBounds, Run, RunTables};
-
-/// A table of a run is closed when it reaches this size.
-const TABLE_BYTES: u64 = 64 << 20;
 
 /// Writes sorted entries to new table files, outside of any transaction so far.
 pub struct RunWriter {
@@ -173,10 +171,11 @@ impl RunWriter {
         }
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
+        let table_bytes = self.inner.options.compaction.table_bytes;
         if self
             .builder
             .as_ref()
-            .is_some_and(|(_, b)| b.estimated_bytes() >= TABLE_BYTES)
+            .is_some_and(|(_, b)| b.estimated_bytes() >= table_bytes || b.should_end())
         {
             self.finish_table()?;
         }
@@ -252,6 +251,17 @@ impl RunReader {
         Some(RunCursor::new(RunTables::new(run, ReadMode::default())))
     }
 
+    /// As [`RunReader::cursor`], for one walk over all of it: reads so much at once, and leaves
+    /// the cache alone.
+    pub fn walk(&self, readahead_bytes: usize) -> Option<RunCursor<RunTables>> {
+        let mode = ReadMode {
+            readahead_bytes_max: readahead_bytes,
+            ..ReadMode::COMPACTION
+        };
+        let run = self.run.clone()?;
+        Some(RunCursor::new(RunTables::new(run, mode)))
+    }
+
     /// The user's value of an entry, read from its value file if it is there.
     pub fn resolve(&self, kind: EntryKind, stored: Slice) -> Result<Slice> {
         self.inner.resolve(kind, stored)
@@ -310,7 +320,8 @@ impl Inner {
     pub(crate) fn table_builder(&self, number: FileNumber, level: usize) -> Result<TableBuilder> {
         let path = names::table(&self.directory, number);
         let options = self.table_options_of(level, None);
-        TableBuilder::new(&self.vfs, &self.security, &path, number, options)
+        let builder = TableBuilder::new(&self.vfs, &self.security, &path, number, options)?;
+        Ok(builder.with_charge(self.memory.charge(Account::Builders)))
     }
 
     /// How the blocks of a keyspace, given by its prefix, are written at `level`.

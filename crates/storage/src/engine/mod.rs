@@ -68,6 +68,7 @@ pub use verify::{Problem, VerifyProgress, VerifyReport};
 use crate::envelope::Security;
 use crate::error::{Error, Result};
 use crate::key::SequenceNumber;
+use crate::memory::Memory;
 use crate::table::TableStore;
 use crate::value::{ValueStore, ValueWriter};
 use crate::version::TreeFiles;
@@ -99,6 +100,8 @@ pub(crate) struct Inner {
     pub directory: PathBuf,
     pub options: EngineOptions,
     pub security: Arc<Security>,
+    /// What is kept in memory, within one budget.
+    pub memory: Arc<Memory>,
     /// What open tables share.
     pub tables: Arc<TableStore>,
     /// Handles of tables and value files.
@@ -189,6 +192,11 @@ impl Engine {
     /// The world the engine lives in.
     pub fn vfs(&self) -> &VfsRef {
         &self.inner().vfs
+    }
+
+    /// The engine's memory, for what layers above keep on its account.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.inner().memory
     }
 
     /// Stops background work, writes what is in memory to disk, and releases the directory.

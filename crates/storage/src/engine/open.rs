@@ -41,6 +41,7 @@ use crate::error::{Error, Result};
 use crate::key::{FileNumber, KeyspaceId};
 use crate::log::LogWriter;
 use crate::manifest::{Manifest, ManifestState, Recovered, VersionEdit};
+use crate::memory::Memory;
 use crate::memtable::MemtableWriter;
 use crate::names::{self, FileName};
 use crate::table::{TableStore, TableStoreOptions};
@@ -240,6 +241,8 @@ fn assemble(
     let compactions = Compactions::new(limiter, moved_values, numbers);
     let value_writer = value_writer_of(&values, &options);
     let version = Arc::new(Version::empty().apply(&state.to_snapshot(), &files)?);
+    let cache = tables.cache().clone();
+    let memory = Memory::new(options.memory_budget, options.cache_bytes, cache);
     let writer = MemtableWriter::new(FileNumber(0));
     let active = writer.memtable().clone();
     let super_version = SuperVersion::new(active.clone(), std::iter::empty(), version.clone());
@@ -271,6 +274,7 @@ fn assemble(
         directory,
         options,
         security,
+        memory,
         tables,
         files,
         values,
@@ -327,7 +331,7 @@ impl Inner {
         if replayed.writer.memtable().is_empty() {
             // Everything is in tables, and the segments are not needed any more; so the counts
             // must say what the segments said.
-            replayed.writer = MemtableWriter::new(log_number);
+            replayed.writer = self.new_memtable(log_number);
             replayed.flushed_sequence = replayed.last_sequence;
             replayed.flushed_counts = self.keyspaces.counts_at(replayed.last_sequence);
             replayed.ends.clear();

@@ -7,6 +7,9 @@ use crate::compaction::CompactionOptions;
 use crate::error::{Error, Result};
 use crate::keyring::Encryption;
 
+/// The least budget of memory that makes sense.
+const MEMORY_BUDGET_MIN: usize = 4 << 20;
+
 /// Options of [`Engine::open`](crate::engine::Engine::open).
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -16,6 +19,9 @@ pub struct EngineOptions {
     pub create_new: bool,
     /// Open without writing anything: no log, no background work, a shared lock.
     pub read_only: bool,
+    /// The limit of cache, memtables, write sets and table builders together; `None` leaves each
+    /// to its own. See [`crate::memory`] and [`EngineOptions::within`].
+    pub memory_budget: Option<usize>,
     /// Bytes of blocks, indexes and filters kept in memory.
     pub cache_bytes: usize,
     /// Bytes a memtable holds before it is frozen and flushed.
@@ -53,6 +59,7 @@ impl Default for EngineOptions {
             create: true,
             create_new: false,
             read_only: false,
+            memory_budget: None,
             cache_bytes: 256 << 20,
             memtable_bytes: 64 << 20,
             frozen_memtables_max: 3,
@@ -75,6 +82,27 @@ impl Default for EngineOptions {
 }
 
 impl EngineOptions {
+    /// These options with every part scaled to a budget of memory, unless it is smaller already.
+    ///
+    /// The cache takes what the others leave. Memtables, one active and those that wait, take at
+    /// most a quarter, so do tables being written.
+    #[must_use]
+    pub fn within(mut self, budget: usize) -> Self {
+        let share = |part: usize| budget / part;
+        let memtables = share(4) / (self.frozen_memtables_max + 1);
+        // The last chunk of a memtable may be as long as the rest, or 4 MiB.
+        let memtable_bytes = memtables - (memtables / 2).min(4 << 20);
+        self.memory_budget = Some(budget);
+        self.cache_bytes = budget;
+        self.memtable_bytes = self.memtable_bytes.min(memtable_bytes.max(64 << 10));
+        let compaction = &mut self.compaction;
+        let table_bytes = (share(32) as u64).max(512 << 10);
+        compaction.table_bytes = compaction.table_bytes.min(table_bytes);
+        compaction.base_bytes = compaction.base_bytes.min(8 * self.memtable_bytes as u64);
+        compaction.readahead_bytes = compaction.readahead_bytes.min(share(256).max(32 << 10));
+        self
+    }
+
     /// Checks what would otherwise fail later and less clearly.
     pub fn check(&self) -> Result<()> {
         let rules = [
@@ -85,6 +113,11 @@ impl EngineOptions {
             (
                 self.memtable_bytes <= 4 << 30,
                 "`memtable_bytes` must be at most 4 GiB",
+            ),
+            (
+                self.memory_budget
+                    .is_none_or(|bytes| bytes >= MEMORY_BUDGET_MIN),
+                "`memory_budget` must be at least 4 MiB",
             ),
             (
                 self.frozen_memtables_max >= 1,

@@ -56,7 +56,7 @@ impl<'a> Replay<'a> {
             is_over: false,
             manifest_sequence: state.last_sequence,
             replayed: Replayed {
-                writer: MemtableWriter::new(state.wal_floor),
+                writer: inner.new_memtable(state.wal_floor),
                 last_sequence: state.last_sequence.max(state.flushed_sequence),
                 flushed_sequence: state.flushed_sequence,
                 flushed_counts: state.counts().to_vec(),
@@ -229,7 +229,7 @@ impl<'a> Replay<'a> {
             self.inner.flush_recovered(&memtable)?;
         }
         let floor = memtable.first_log();
-        self.replayed.writer = MemtableWriter::new(floor);
+        self.replayed.writer = self.inner.new_memtable(floor);
         self.replayed.flushed_sequence = sequence;
         self.replayed.flushed_counts = self.inner.keyspaces.counts_at(sequence);
         Ok(())

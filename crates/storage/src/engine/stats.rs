@@ -198,6 +198,8 @@ pub struct EngineStats {
     pub stalls: u64,
     /// Time that writes were delayed.
     pub stall_time: Duration,
+    /// Memory by use, and its budget.
+    pub memory: crate::memory::MemoryStats,
     /// The block cache.
     pub cache: crate::cache::CacheStats,
     /// Live snapshots.
@@ -278,6 +280,7 @@ impl Inner {
             levels,
             stalls: get(&counters.stalls),
             stall_time: Duration::from_micros(get(&counters.stall_micros)),
+            memory: self.memory.stats(),
             cache: self.tables.cache().stats(),
             snapshots: self.snapshots.count(),
             oldest_snapshot: self.snapshots.oldest(&self.visible),

@@ -9,6 +9,7 @@ use crate::engine::{Engine, Inner};
 use crate::error::{Error, Result};
 use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber, split_storage_key};
 use crate::log::LogWriter;
+use crate::memory::Account;
 use crate::memtable::MemtableWriter;
 use crate::names;
 use crate::value::{Reference, ValuePin};
@@ -93,6 +94,7 @@ impl Inner {
             })?;
             self.apply(writer, &commit)?;
         }
+        writer.memtable.settle_charge();
         if writer.memtable.memtable().used_bytes() >= self.options.memtable_bytes {
             self.freeze(writer, None)?;
         }
@@ -259,7 +261,7 @@ impl Inner {
         let sequence = self.visible.load(Ordering::Acquire);
         let frozen = writer.memtable.memtable().clone();
         frozen.set_counts_at_freeze(self.keyspaces.counts_at(sequence));
-        writer.memtable = MemtableWriter::new(first_log.unwrap_or(number));
+        writer.memtable = self.new_memtable(first_log.unwrap_or(number));
         self.versions
             .lock()
             .install_active(self, writer.memtable.memtable().clone());
@@ -327,6 +329,12 @@ impl Inner {
             self.freeze(writer, None)
         };
         renewed.inspect_err(|error| self.fault.poison(error))
+    }
+
+    /// An empty memtable whose memory counts.
+    pub(crate) fn new_memtable(&self, first_log: FileNumber) -> MemtableWriter {
+        let charge = self.memory.charge(Account::Memtables);
+        MemtableWriter::new(first_log).with_charge(charge)
     }
 
     /// A file number nobody had before.

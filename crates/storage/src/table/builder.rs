@@ -32,11 +32,18 @@ use crate::key::{
     split_storage_key,
 };
 use crate::manifest::TableMeta;
+use crate::memory::MemoryCharge;
 use crate::tombstone::RangeTombstone;
 use crate::value::{Reference, expiry_of, split_expiry};
 
 /// So many bytes are written to the file at once.
 const WRITE_BYTES: usize = 256 << 10;
+
+/// What making a filter takes for each key, besides its hash: see [`Filter::build`].
+const FILTER_BUILD_BYTES: usize = 36;
+
+/// A table is not ended for lack of memory before it has this length.
+const SMALL_TABLE_BYTES: u64 = 256 << 10;
 
 /// How the blocks of a table, or of a part of it, are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +85,7 @@ pub struct TableBuilder {
     properties: Properties,
     /// Reused for each block: its uncompressed bytes.
     payload: Vec<u8>,
+    charge: Option<MemoryCharge>,
 }
 
 impl TableBuilder {
@@ -112,7 +120,29 @@ impl TableBuilder {
                 unfiltered: Vec::new(),
             },
             payload: Vec::new(),
+            charge: None,
         })
+    }
+
+    /// Counts the memory that the builder takes.
+    pub(crate) fn with_charge(mut self, charge: MemoryCharge) -> Self {
+        self.charge = Some(charge);
+        self
+    }
+
+    /// About what the builder takes in memory, when it makes the filter at the end.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let keys = self.hashes.capacity() * size_of::<u64>();
+        let filter = self.hashes.len() * FILTER_BUILD_BYTES;
+        keys + filter + self.index.bytes() + self.payload.capacity() + 2 * WRITE_BYTES
+    }
+
+    /// Whether builders take more memory than they should, so that this one had better end.
+    pub(crate) fn should_end(&self) -> bool {
+        self.charge
+            .as_ref()
+            .is_some_and(MemoryCharge::should_let_go)
+            && self.estimated_bytes() >= SMALL_TABLE_BYTES
     }
 
     /// Replaces what would differ from one run to the next.
@@ -285,6 +315,10 @@ impl TableBuilder {
             .output
             .write_block(BlockKind::Data, self.options.codec, &self.payload)?;
         self.index.add(&self.separator, handle.len, self.continues);
+        let bytes = self.memory_bytes();
+        if let Some(charge) = &mut self.charge {
+            charge.set(bytes);
+        }
         Ok(())
     }
 

@@ -25,6 +25,10 @@ use crate::ranges::{RangeSet, successor};
 use crate::transaction::Transaction;
 use crate::write_set::Piece;
 
+/// How much of each piece is read at once, at least and at most.
+const READAHEAD_MIN: usize = 4 << 10;
+const READAHEAD_MAX: usize = 512 << 10;
+
 /// What has to be done for each key of a keyspace.
 #[derive(Debug, Default)]
 struct KeyspacePlan {
@@ -196,11 +200,14 @@ impl Commit<'_> {
     /// whether it came to the end.
     fn walk(&self, plans: &mut Plans, target: &mut Target) -> Result<bool> {
         let pieces = self.writes.pieces();
+        // What is read ahead takes the place of the writes that were in memory before.
+        let bytes_max = self.transaction.shared.options.write_set_bytes_max;
+        let readahead = (bytes_max / pieces.len().max(1)).clamp(READAHEAD_MIN, READAHEAD_MAX);
         // Newest first, so that of equal keys the last write comes first. A piece may have deleted
         // ranges and no writes.
         let (sources, cursors): (Vec<usize>, Vec<RunCursor<RunTables>>) = (0..pieces.len())
             .rev()
-            .filter_map(|n| Some((n, pieces[n].new_cursor()?)))
+            .filter_map(|n| Some((n, pieces[n].new_cursor(readahead)?)))
             .unzip();
         let mut merge = MergeCursor::new(cursors);
         merge.seek_to_first()?;

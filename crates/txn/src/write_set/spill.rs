@@ -102,9 +102,9 @@ impl Piece {
         &self.run
     }
 
-    /// A cursor over the writes, on none of them.
-    pub(crate) fn new_cursor(&self) -> Option<RunCursor<RunTables>> {
-        self.reader.cursor()
+    /// A cursor for one walk over all writes, on none of them, that reads so much ahead.
+    pub(crate) fn new_cursor(&self, readahead_bytes: usize) -> Option<RunCursor<RunTables>> {
+        self.reader.walk(readahead_bytes)
     }
 
     /// The write of a storage key.

@@ -408,6 +408,7 @@ impl Tree {
                     directory: directory(),
                     numbers: &numbers,
                     profiles: &Profiles,
+                    memory: None,
                 },
                 version: &self.version,
                 options: &self.options,

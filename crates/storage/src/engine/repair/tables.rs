@@ -278,6 +278,7 @@ impl Repair {
             directory: &self.directory,
             numbers: &self.numbers,
             profiles,
+            memory: None,
         };
         let table_bytes = self.options.compaction.table_bytes;
         Output::new(space, level, table_bytes, tombstones, Vec::new())

@@ -225,8 +225,43 @@ impl Database {
         Ok(Keyspace::new(self.inner.clone(), name, info.id))
     }
 
+    /// Creates keyspaces of these names at the cost of one write: all of them or none.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use rustdb::KeyspaceOptions;
+    /// let made = db.create_keyspaces(["a", "b", "c"], &KeyspaceOptions::default())?;
+    /// made[1].put("key", "value")?;
+    /// db.drop_keyspaces(["a", "c"])?;
+    /// assert_eq!(db.keyspaces(), ["b", "default"]);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn create_keyspaces<N: AsRef<str>>(
+        &self,
+        names: impl IntoIterator<Item = N>,
+        options: &KeyspaceOptions,
+    ) -> Result<Vec<Keyspace>> {
+        let names: Vec<N> = names.into_iter().collect();
+        let options = options.engine();
+        let wanted: Vec<_> = names.iter().map(|name| (name.as_ref(), &options)).collect();
+        let created = self.inner.engine().create_keyspaces(&wanted)?;
+        let made = created
+            .iter()
+            .map(|info| Keyspace::new(self.inner.clone(), &info.name, info.id));
+        Ok(made.collect())
+    }
+
+    /// Drops keyspaces at the cost of one write: all of them or none. As
+    /// [`Database::drop_keyspace`].
+    pub fn drop_keyspaces<N: AsRef<str>>(&self, names: impl IntoIterator<Item = N>) -> Result<()> {
+        let names: Vec<N> = names.into_iter().collect();
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        Ok(self.inner.engine().drop_keyspaces(&names)?)
+    }
+
     /// Drops a keyspace and everything in it, at the cost of one write. Handles of it see nothing
-    /// any more; snapshots taken before still see it.
+    /// any more, and writes through them, also by transactions that are open, are refused with
+    /// [`ErrorKind::NotFound`]; snapshots taken before still see it.
     pub fn drop_keyspace(&self, name: &str) -> Result<()> {
         Ok(self.inner.engine().drop_keyspace(name)?)
     }

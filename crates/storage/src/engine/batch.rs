@@ -43,6 +43,8 @@ pub struct Batch {
     large: Vec<LargeValue>,
     value_threshold: usize,
     annex: Vec<u8>,
+    /// The keyspaces of the files that are published.
+    ingested: Vec<KeyspaceId>,
 }
 
 /// A value on its way to a value file.
@@ -63,6 +65,7 @@ impl Batch {
             large: Vec::new(),
             value_threshold: value_threshold.max(1),
             annex: Vec::new(),
+            ingested: Vec::new(),
         }
     }
 
@@ -154,10 +157,32 @@ impl Batch {
             return Ok(());
         }
         self.drop_own_writes(&lower, &upper);
+        self.add_delete_range(keyspace, start, &upper)
+    }
+
+    /// Deletes everything in a keyspace to which this batch has written nothing.
+    pub(crate) fn delete_keyspace(&mut self, keyspace: KeyspaceId) -> Result<()> {
+        self.add_delete_range(keyspace, &[], &KeyspaceId(keyspace.0 + 1).prefix())
+    }
+
+    fn add_delete_range(&mut self, keyspace: KeyspaceId, start: &[u8], upper: &[u8]) -> Result<()> {
         self.begin(TAG_DELETE_RANGE, keyspace, start)?;
         write_varint(&mut self.operations, upper.len() as u64);
-        self.operations.extend_from_slice(&upper);
+        self.operations.extend_from_slice(upper);
         Ok(())
+    }
+
+    /// The keyspaces it writes to, ascending.
+    pub(crate) fn keyspaces(&self) -> Vec<KeyspaceId> {
+        let operations = self.operations().flatten();
+        let prefixes = operations.filter_map(|operation| operation.key.first_chunk().copied());
+        let mut keyspaces: Vec<_> = prefixes
+            .map(|prefix| KeyspaceId(u32::from_be_bytes(prefix)))
+            .collect();
+        keyspaces.extend(&self.ingested);
+        keyspaces.sort_unstable();
+        keyspaces.dedup();
+        keyspaces
     }
 
     /// Attaches bytes that storage keeps with the commit and does not read.
@@ -185,6 +210,7 @@ impl Batch {
         self.operations.clear();
         self.large.clear();
         self.annex.clear();
+        self.ingested.clear();
         self.count = 0;
     }
 
@@ -197,8 +223,9 @@ impl Batch {
     }
 
     /// Publishes sorted files at this commit; `tables` is an encoded list.
-    pub(crate) fn ingest(&mut self, tables: &[u8]) -> Result<()> {
+    pub(crate) fn ingest(&mut self, tables: &[u8], keyspaces: Vec<KeyspaceId>) -> Result<()> {
         self.count_one()?;
+        self.ingested = keyspaces;
         self.operations.push(TAG_INGEST);
         write_varint(&mut self.operations, 0);
         write_varint(&mut self.operations, tables.len() as u64);

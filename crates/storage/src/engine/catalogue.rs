@@ -1,5 +1,6 @@
 //! Creating, finding, dropping and counting keyspaces.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::engine::iterator::Bounds;
@@ -19,47 +20,82 @@ impl Engine {
         name: &str,
         options: &KeyspaceOptions,
     ) -> Result<Arc<KeyspaceInfo>> {
-        check_name(name)?;
+        let mut created = self.create_keyspaces(&[(name, options)])?;
+        created
+            .pop()
+            .ok_or_else(|| Error::NoSuchKeyspace(name.to_owned()))
+    }
+
+    /// Creates keyspaces with one commit: all of them or, if one cannot be, none. Durable when it
+    /// returns.
+    pub fn create_keyspaces(
+        &self,
+        wanted: &[(&str, &KeyspaceOptions)],
+    ) -> Result<Vec<Arc<KeyspaceInfo>>> {
         let inner = self.inner();
         let _catalogue = inner.catalogue.lock();
-        let next = inner.peek_keyspace();
-        if inner.keyspaces.by_name(name).is_some() {
-            return Err(Error::KeyspaceExists(name.to_owned()));
+        let next = inner.peek_keyspace().0;
+        if u32::try_from(wanted.len()).is_ok_and(|count| next <= KEYSPACE_ID_MAX - count) {
+            let mut batch = self.batch();
+            let mut names = HashSet::new();
+            for (id, (name, options)) in (next..).map(KeyspaceId).zip(wanted) {
+                check_name(name)?;
+                if inner.keyspaces.by_name(name).is_some() || !names.insert(*name) {
+                    return Err(Error::KeyspaceExists((*name).to_owned()));
+                }
+                batch.put(KeyspaceId::SYSTEM, name.as_bytes(), &options.encode(id))?;
+            }
+            if !batch.is_empty() {
+                inner.commit(&mut batch, Durability::Sync, &mut accept)?;
+            }
+            let created = wanted.iter().map(|(name, _)| {
+                let info = inner.keyspaces.by_name(name);
+                info.ok_or_else(|| Error::NoSuchKeyspace((*name).to_owned()))
+            });
+            return created.collect();
         }
-        if next.0 > KEYSPACE_ID_MAX {
-            return Err(Error::InvalidArgument(
-                "all keyspace ids have been used".into(),
-            ));
-        }
-        let id = next;
-        let mut batch = self.batch();
-        batch.put(KeyspaceId::SYSTEM, name.as_bytes(), &options.encode(id))?;
-        inner.commit(&mut batch, Durability::Sync, &mut accept)?;
-        inner
-            .keyspaces
-            .by_name(name)
-            .ok_or_else(|| Error::NoSuchKeyspace(name.to_owned()))
+        Err(Error::InvalidArgument(
+            "all keyspace ids have been used".into(),
+        ))
     }
 
     /// Drops a keyspace and all its data, at once and durably. Snapshots taken before still see
     /// it through its id. Costs the same whatever it holds.
     pub fn drop_keyspace(&self, name: &str) -> Result<()> {
+        self.drop_keyspaces(&[name])
+    }
+
+    /// Drops keyspaces with one commit: all of them or, if one cannot be, none.
+    pub fn drop_keyspaces(&self, names: &[&str]) -> Result<()> {
         let inner = self.inner();
         let _catalogue = inner.catalogue.lock();
-        let info = inner
-            .keyspaces
-            .by_name(name)
-            .ok_or_else(|| Error::NoSuchKeyspace(name.to_owned()))?;
-        if info.id == KeyspaceId::DEFAULT {
-            return Err(Error::InvalidArgument(
-                "the default keyspace cannot be dropped".into(),
-            ));
-        }
         let mut batch = self.batch();
-        batch.delete(KeyspaceId::SYSTEM, name.as_bytes())?;
-        batch.delete_range(info.id, &[], None)?;
-        inner.commit(&mut batch, Durability::Sync, &mut accept)?;
-        inner.background.wake();
+        let mut ids = Vec::new();
+        for name in names.iter().collect::<HashSet<_>>() {
+            let info = inner
+                .keyspaces
+                .by_name(name)
+                .ok_or_else(|| Error::NoSuchKeyspace((*name).to_owned()))?;
+            if info.id == KeyspaceId::DEFAULT {
+                return Err(Error::InvalidArgument(
+                    "the default keyspace cannot be dropped".into(),
+                ));
+            }
+            batch.delete(KeyspaceId::SYSTEM, name.as_bytes())?;
+            batch.delete_keyspace(info.id)?;
+            ids.push(info.id);
+        }
+        if !batch.is_empty() {
+            // From this place in the order of commits on, nobody writes to them.
+            let mut close = |_: &mut CommitContext| {
+                inner.keyspaces.close(&ids);
+                Ok(())
+            };
+            inner
+                .commit(&mut batch, Durability::Sync, &mut close)
+                .inspect_err(|_| inner.keyspaces.reopen(&ids))?;
+            inner.background.wake();
+        }
         Ok(())
     }
 

@@ -23,6 +23,7 @@ impl Inner {
         };
         self.versions.lock().manifest = None;
         self.reap();
+        *self.lock.lock() = None;
         result
     }
 

@@ -44,6 +44,8 @@ pub struct SortedRun {
     tables: Vec<Arc<TableMeta>>,
     /// Keeps the value files that the tables refer to.
     pins: Vec<ValuePin>,
+    /// What it has something of.
+    keyspaces: Vec<KeyspaceId>,
     /// Whether the files belong to the database now.
     is_published: AtomicBool,
 }
@@ -57,6 +59,7 @@ impl Engine {
                 inner: inner.clone(),
                 tables: Vec::new(),
                 pins: Vec::new(),
+                keyspaces: Vec::new(),
                 is_published: AtomicBool::new(false),
             },
             inner,
@@ -110,7 +113,8 @@ impl Engine {
             ..VersionEdit::default()
         };
         let encoded = edit.encode();
-        batch.ingest(&encoded)?;
+        let keyspaces = runs.iter().flat_map(|run| &run.keyspaces).copied();
+        batch.ingest(&encoded, keyspaces.collect())?;
         let sequence = inner.commit(batch, Durability::Sync, validate);
         // Files are taken back only after a refusal before the commit point. After any other
         // failure nobody knows, and recovery will decide.
@@ -118,6 +122,7 @@ impl Engine {
             &sequence,
             Err(Error::Rejected(_)
                 | Error::InvalidArgument(_)
+                | Error::NoSuchKeyspace(_)
                 | Error::NoSpace { .. }
                 | Error::ReadOnly
                 | Error::Closed
@@ -190,6 +195,7 @@ impl RunWriter {
         };
         if key.first_chunk() != self.keyspace.as_ref() {
             self.keyspace = key.first_chunk().copied();
+            self.run.note_keyspace(self.keyspace);
             builder.set_options(self.inner.table_options_of(LEVELS - 1, self.keyspace))?;
         }
         builder.add(key, 0, kind, stored)
@@ -211,6 +217,7 @@ impl RunWriter {
             inner: self.inner.clone(),
             tables: Vec::new(),
             pins: Vec::new(),
+            keyspaces: Vec::new(),
             is_published: AtomicBool::new(true),
         };
         Ok(std::mem::replace(&mut self.run, empty))
@@ -292,6 +299,12 @@ impl SortedRun {
             inner: self.inner.clone(),
             run,
         })
+    }
+
+    fn note_keyspace(&mut self, prefix: Option<[u8; KEYSPACE_BYTES]>) {
+        let keyspace = prefix.map(u32::from_be_bytes).map(KeyspaceId);
+        let last = self.keyspaces.last().copied();
+        self.keyspaces.extend(keyspace.filter(|_| last != keyspace));
     }
 
     /// How many entries it holds.

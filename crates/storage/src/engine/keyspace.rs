@@ -9,8 +9,9 @@
 //! layer above. The count of an older snapshot is found in a short history, which keeps one entry
 //! for each run of changes that a live snapshot separates from the next.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustdb_vfs::sync::Mutex;
 
@@ -172,40 +173,74 @@ impl Count {
 
 /// The keyspaces of an open engine.
 #[derive(Debug, Default)]
-pub(crate) struct Keyspaces(Mutex<KeyspaceMaps>);
+pub(crate) struct Keyspaces {
+    maps: Mutex<KeyspaceMaps>,
+    /// How many keyspaces were dropped since the engine was opened.
+    drops: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct KeyspaceMaps {
     by_id: HashMap<KeyspaceId, Arc<KeyspaceInfo>>,
     by_name: HashMap<String, Arc<KeyspaceInfo>>,
+    /// Those that were dropped since the engine was opened: somebody may still have their ids.
+    closed: HashSet<KeyspaceId>,
 }
 
 impl Keyspaces {
     pub fn insert(&self, info: KeyspaceInfo) {
         let info = Arc::new(info);
-        let mut maps = self.0.lock();
+        let mut maps = self.maps.lock();
         maps.by_name.insert(info.name.clone(), info.clone());
         maps.by_id.insert(info.id, info);
     }
 
     pub fn remove(&self, name: &str) {
-        let mut maps = self.0.lock();
+        let mut maps = self.maps.lock();
         if let Some(info) = maps.by_name.remove(name) {
             maps.by_id.remove(&info.id);
         }
     }
 
     pub fn by_id(&self, id: KeyspaceId) -> Option<Arc<KeyspaceInfo>> {
-        self.0.lock().by_id.get(&id).cloned()
+        self.maps.lock().by_id.get(&id).cloned()
     }
 
     pub fn by_name(&self, name: &str) -> Option<Arc<KeyspaceInfo>> {
-        self.0.lock().by_name.get(name).cloned()
+        self.maps.lock().by_name.get(name).cloned()
+    }
+
+    /// Refuses writes to these keyspaces from now on.
+    pub fn close(&self, ids: &[KeyspaceId]) {
+        self.maps.lock().closed.extend(ids);
+        self.drops.fetch_add(ids.len() as u64, Ordering::AcqRel);
+    }
+
+    /// Takes [`Keyspaces::close`] back.
+    pub fn reopen(&self, ids: &[KeyspaceId]) {
+        let mut maps = self.maps.lock();
+        ids.iter().for_each(|id| {
+            maps.closed.remove(id);
+        });
+    }
+
+    /// A number that changes when a keyspace is dropped; zero before that.
+    pub fn drops(&self) -> u64 {
+        self.drops.load(Ordering::Acquire)
+    }
+
+    /// Fails if one of these keyspaces was dropped.
+    pub fn check_open(&self, ids: &[KeyspaceId]) -> Result<()> {
+        let maps = self.maps.lock();
+        match ids.iter().find(|id| maps.closed.contains(id)) {
+            None => Ok(()),
+            Some(id) => Err(Error::NoSuchKeyspace(format!("number {}, dropped", id.0))),
+        }
     }
 
     /// All keyspaces but the system's, by name.
     pub fn list(&self) -> Vec<Arc<KeyspaceInfo>> {
-        let maps = self.0.lock();
+        let maps = self.maps.lock();
         let mut all: Vec<_> = maps.by_name.values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
@@ -213,7 +248,7 @@ impl Keyspaces {
 
     /// Exact counts of the counted keyspaces at `sequence`.
     pub fn counts_at(&self, sequence: SequenceNumber) -> Vec<(KeyspaceId, u64)> {
-        let maps = self.0.lock();
+        let maps = self.maps.lock();
         let mut counts: Vec<_> = maps
             .by_id
             .values()

@@ -130,9 +130,8 @@ pub(crate) struct Inner {
     pub background: Background,
     pub fault: Fault,
     pub counters: Counters,
-    /// Keeps the directory ours until the engine is gone.
-    #[expect(dead_code, reason = "dropping it releases the lock")]
-    pub lock: FileRef,
+    /// Keeps the directory ours until the engine is closed.
+    pub lock: Mutex<Option<FileRef>>,
 }
 
 impl Engine {

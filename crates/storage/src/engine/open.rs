@@ -281,7 +281,7 @@ fn assemble(
         has_unsynced_values: AtomicBool::new(false),
         value_writer,
         next_file,
-        lock,
+        lock: Mutex::new(Some(lock)),
     })
 }
 

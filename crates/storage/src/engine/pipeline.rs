@@ -145,8 +145,20 @@ impl Inner {
         validate: &mut dyn Validate,
     ) -> Result<SequenceNumber> {
         let micros = self.vfs.wall_micros();
+        // Ids are given out for keyspaces that exist, so before the first drop all are good.
+        let drops = self.keyspaces.drops();
+        let mut keyspaces = match drops {
+            0 => Vec::new(),
+            _ => batch.keyspaces(),
+        };
         let mut state = self.pipeline.state.lock();
         self.fault.check()?;
+        if self.keyspaces.drops() > 0 {
+            if drops == 0 {
+                keyspaces = batch.keyspaces();
+            }
+            self.keyspaces.check_open(&keyspaces)?;
+        }
         let mut context = CommitContext {
             sequence: state.next_sequence,
             visible: self.visible.load(Ordering::Acquire),

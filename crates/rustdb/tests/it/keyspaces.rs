@@ -1,0 +1,87 @@
+//! Many keyspaces, and dropped ones.
+
+use std::sync::Arc;
+
+use rustdb::{Database, ErrorKind, KeyspaceOptions, Options};
+use rustdb_vfs::{MemVfs, VfsRef};
+
+fn open(vfs: &VfsRef) -> Database {
+    let options = Options {
+        vfs: Some(vfs.clone()),
+        // So small that every transaction of this file's tests is spilled.
+        transaction_bytes: 1 << 10,
+        ..Options::default()
+    };
+    Database::open_with("/db", options).expect("opens")
+}
+
+#[test]
+fn two_thousand_keyspaces_are_created_reopened_and_dropped() {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let db = open(&vfs);
+    let names: Vec<String> = (0..2000).map(|number| format!("ks{number:04}")).collect();
+    let groups = db.stats().commit_groups;
+    let made = db
+        .create_keyspaces(&names, &KeyspaceOptions::default())
+        .unwrap();
+    assert_eq!(db.stats().commit_groups, groups + 1, "one sync for all");
+    for keyspace in &made {
+        keyspace.put("name", keyspace.name()).unwrap();
+    }
+    let again = db.create_keyspaces(["new", "ks0007"], &KeyspaceOptions::default());
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let twice = db.create_keyspaces(["new", "new"], &KeyspaceOptions::default());
+    assert_eq!(twice.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    db.close().unwrap();
+
+    let db = open(&vfs);
+    assert_eq!(db.keyspaces().len(), 2001);
+    for name in &names {
+        let keyspace = db.keyspace(name).unwrap();
+        let found = keyspace.get("name").unwrap();
+        assert_eq!(found.as_deref(), Some(name.as_bytes()));
+    }
+    db.drop_keyspaces(names.iter().step_by(2)).unwrap();
+    let missing = db.drop_keyspaces(["ks0001", "ks0002"]).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    db.compact().unwrap();
+    db.close().unwrap();
+
+    let db = open(&vfs);
+    assert_eq!(db.keyspaces().len(), 1001);
+    let entries: u64 = db.stats().levels.iter().map(|level| level.entries).sum();
+    assert_eq!(
+        entries, 2000,
+        "of each keyspace left, its name and its entry"
+    );
+    assert!(db.existing_keyspace("ks0000").is_none());
+    assert_eq!(db.keyspace("ks0001").unwrap().len().unwrap(), 1);
+}
+
+#[test]
+fn writes_to_a_keyspace_dropped_meanwhile_are_refused() {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let db = open(&vfs);
+    for (name, keys) in [("small", 1), ("spilled", 1000)] {
+        let keyspace = db.keyspace(name).unwrap();
+        let mut transaction = db.begin().unwrap();
+        for key in 0..keys {
+            let key = format!("{key}");
+            transaction.keyspace(&keyspace).put(key, "value").unwrap();
+        }
+        transaction.put("other", name).unwrap();
+        db.drop_keyspace(name).unwrap();
+        let refused = transaction.commit().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused}");
+        assert!(refused.message().contains("dropped"), "{refused}");
+        assert_eq!(db.get("other").unwrap(), None, "all or nothing");
+        let refused = keyspace.put("key", "value").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound);
+        // A new one of the name is another keyspace.
+        let again = db.keyspace(name).unwrap();
+        again.put("key", "value").unwrap();
+        assert!(keyspace.put("key", "value").is_err());
+        assert_eq!(again.len().unwrap(), 1);
+    }
+    db.put("other", "still works").unwrap();
+}

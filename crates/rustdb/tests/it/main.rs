@@ -1,0 +1,3 @@
+//! The facade under hard conditions.
+
+mod keyspaces;

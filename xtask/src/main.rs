@@ -4,7 +4,8 @@
 //!   of crates, which is the one truth about who may import whom.
 //! - `ci` runs every check in order and prints each command first, so that a failure can be
 //!   repeated by hand.
-//! - `bench` builds and runs the benchmarks in release mode, `sim` the simulations.
+//! - `bench` builds and runs the benchmarks in release mode, `sim` the simulations, `kill` the
+//!   tests that kill processes.
 //!
 //! This crate knows the repository, not the database: it imports none of our crates.
 
@@ -31,6 +32,8 @@ commands:
   sim --exhaustive [--seed SEED] [--sample N]
                          lose power at every step of a workload, and at every step of every
                          recovery (of one in N)
+  kill [--rounds N]      kill -9 of the shell and of several writers, N times for each load
+                         (plain, encrypted, large values), and look for what was acknowledged
   help                   print this text
 ";
 
@@ -41,6 +44,33 @@ type Failure = String;
 fn simulate(arguments: &[String]) -> Result<(), Failure> {
     let run = ["run", "--release", "--package", "rustdb-sim", "--"];
     workspace::run(workspace::cargo().args(run).args(arguments))
+}
+
+/// Kills real processes. The tests do it; this asks for many rounds, of release builds.
+fn kill(arguments: &[String]) -> Result<(), Failure> {
+    let rounds = match arguments {
+        [] => "100",
+        [option, rounds] if option == "--rounds" && rounds.parse::<u64>().is_ok() => rounds,
+        _ => return Err("usage: cargo xtask kill [--rounds N]".to_owned()),
+    };
+    let programs = [
+        vec!["--package", "rustdb", "--test", "kill"],
+        vec![
+            "--package",
+            "rustdb-cli",
+            "--test",
+            "it",
+            "kill",
+            "--",
+            "--nocapture",
+        ],
+    ];
+    for program in programs {
+        let mut command = workspace::cargo();
+        command.args(["test", "--release"]).args(program);
+        workspace::run(command.env("RUSTDB_KILL_ROUNDS", rounds))?;
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {
@@ -54,6 +84,7 @@ fn main() -> ExitCode {
         "ci" => ci::command(rest),
         "bench" => bench::command(rest),
         "sim" => simulate(rest),
+        "kill" => kill(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -1,6 +1,6 @@
 //! `kill -9` at a random moment: what the shell acknowledged is there afterwards.
 //!
-//! A few rounds run always, a hundred with `RUSTDB_LONG=1`. They work on one database, so that a
+//! A few rounds run always; `RUSTDB_KILL_ROUNDS` asks for more, as `cargo xtask kill` does. They work on one database, so that a
 //! round starts from what the kills before it left.
 
 use std::collections::BTreeSet;
@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::harness::{Place, command};
 
 fn rounds() -> u64 {
-    match std::env::var_os("RUSTDB_LONG") {
-        Some(_) => 100,
-        None => 3,
+    match std::env::var("RUSTDB_KILL_ROUNDS") {
+        Ok(text) => text.parse().expect("RUSTDB_KILL_ROUNDS is a number"),
+        Err(_) => 3,
     }
 }
 

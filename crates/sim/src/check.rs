@@ -1,16 +1,20 @@
 //! Opening a database on a disk after power loss, and comparing.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use rustdb::{Database, Error};
+use rustdb::{Database, Error, ErrorKind};
 use rustdb_vfs::{OpSet, PowerLoss, SimVfs};
 
-use crate::run::Setting;
-use crate::workload::{Random, State};
+use crate::setting::Setting;
+use crate::workload::{Entries, Random, SHORT_LIFE_OVER, State};
 
 /// A disk as a power failure would leave it, and what each client may expect to find.
 pub(crate) struct Future {
     pub disk: SimVfs,
+    /// Where the database is.
+    pub directory: PathBuf,
+    /// The keys that may open it, if it is encrypted: the newest first.
+    pub keys: Vec<u8>,
     /// How the power was lost, for the report.
     pub how: String,
     /// Of each client: the last state it was promised, and the last it had begun.
@@ -25,47 +29,74 @@ pub(crate) fn check(
     random: &mut Random,
 ) -> Result<u64, String> {
     let mut disk = future.disk.fork();
+    // Opening needs a little space.
+    disk.set_capacity(None);
     let mut recoveries = 1;
     // The power may fail again while the database recovers.
     while random.one_in(3) && recoveries < 4 {
         let fuse = disk.power_off_at(OpSet::CHANGES, random.below(60));
-        drop(Database::open_with("/db", setting.options(disk.vfs())));
+        drop(open(setting, future, &disk));
         disk.remove_fault(fuse);
         disk = disk.power_loss(PowerLoss::Seeded(random.next()));
         recoveries += 1;
     }
+    // Values with a short life are gone then.
+    disk.advance(SHORT_LIFE_OVER);
     let describe = |what: String| format!("{what}\nafter: {}", future.how);
     let failed = |error: Error| describe(format!("the database does not open: {error}"));
-    let db = Database::open_with("/db", setting.options(disk.vfs())).map_err(failed)?;
+    let db = open(setting, future, &disk).map_err(failed)?;
     for (client, history) in histories.iter().enumerate() {
-        let (promised, begun) = future.bounds[client];
-        let begun = begun.min(history.len() - 1);
-        let found = read(&db, client).map_err(describe)?;
-        if !history[promised..=begun].contains(&found) {
-            let elsewhere = history.iter().position(|state| *state == found);
-            return Err(describe(format!(
-                "client {client} was promised state {promised} and had begun {begun}, but finds {}",
-                match elsewhere {
-                    Some(state) => format!("state {state}"),
-                    None => format!(
-                        "none of its states: {}",
-                        difference(&found, &history[begun])
-                    ),
-                }
-            )));
-        }
+        let bounds = future.bounds[client];
+        client_finds_itself(&db, client, history, bounds).map_err(describe)?;
     }
     use_it(&db).map_err(|error| describe(format!("the recovered database fails: {error}")))?;
     Ok(recoveries)
 }
 
+fn open(setting: &Setting, future: &Future, disk: &SimVfs) -> rustdb::Result<Database> {
+    let with = |key| Database::open_with(&future.directory, setting.options(disk.vfs(), key));
+    let (first, others) = future.keys.split_first().expect("there always is a key");
+    others
+        .iter()
+        .fold(with(*first), |opened, key| match opened {
+            Err(error) if error.kind() == ErrorKind::Unsupported => with(*key),
+            opened => opened,
+        })
+}
+
+/// Whether a client finds one of its states from the one it was promised to the one it had begun.
+pub(crate) fn client_finds_itself(
+    db: &Database,
+    client: usize,
+    history: &[State],
+    (promised, begun): (usize, usize),
+) -> Result<(), String> {
+    let begun = begun.min(history.len() - 1);
+    let states: Vec<Option<Entries>> = history
+        .iter()
+        .map(|state| Some(state.as_ref()?.survivors()))
+        .collect();
+    let found = read(db, client)?;
+    if states[promised..=begun].contains(&found) {
+        return Ok(());
+    }
+    let elsewhere = states.iter().position(|state| *state == found);
+    Err(format!(
+        "client {client} was promised state {promised} and had begun {begun}, but finds {}",
+        match elsewhere {
+            Some(state) => format!("state {state}"),
+            None => format!("none of its states: {}", difference(&found, &states[begun])),
+        }
+    ))
+}
+
 /// What a client finds, by scan, checked against point reads and the count.
-fn read(db: &Database, client: usize) -> Result<State, String> {
+fn read(db: &Database, client: usize) -> Result<Option<Entries>, String> {
     let Some(keyspace) = db.existing_keyspace(&client_name(client)) else {
         return Ok(None);
     };
     let fail = |error: Error| format!("client {client} cannot read: {error}");
-    let mut map = BTreeMap::new();
+    let mut map = Entries::new();
     for entry in keyspace.iter() {
         let (key, value) = entry.map_err(fail)?;
         let found = keyspace.get(&key).map_err(fail)?;
@@ -92,7 +123,7 @@ fn use_it(db: &Database) -> rustdb::Result<()> {
     db.clone().close()
 }
 
-fn difference(found: &State, expected: &State) -> String {
+fn difference(found: &Option<Entries>, expected: &Option<Entries>) -> String {
     let (Some(found), Some(expected)) = (found, expected) else {
         return format!(
             "keyspace there: {}, expected: {}",

@@ -20,9 +20,12 @@
 
 #![forbid(unsafe_code)]
 
+mod caretaker;
 mod check;
+mod client;
 mod exhaust;
 mod run;
+mod setting;
 mod workload;
 
 pub use exhaust::{Extent, Tried, exhaust};

@@ -1,17 +1,21 @@
 //! One run: the database, its clients, and the disks that power loss would leave.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustdb::crypto::{Algorithm, RawKey, Secret};
-use rustdb::{Database, Durability, Encryption, Options};
+use rustdb::{Database, ErrorKind};
 use rustdb_vfs::sync::Mutex;
-use rustdb_vfs::{Effect, Failure, Fault, OpSet, PowerLoss, SimVfs, Simulation, Vfs, VfsRef};
+use rustdb_vfs::{OpSet, PowerLoss, SimVfs, Simulation, Vfs};
 
-use crate::check::{Future, check, client_name};
-use crate::workload::{Random, State, Step};
+use crate::caretaker::{inject, take_care};
+use crate::check::{self, Future, check, client_name};
+use crate::client::be_client;
+use crate::exhaust::lint;
+use crate::setting::Setting;
+use crate::workload::{Random, SHORT_LIFE_OVER, State};
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,64 +30,62 @@ pub struct Report {
     pub failed_steps: u64,
 }
 
-/// What a seed decides about a run as a whole.
-#[derive(Clone, Debug)]
-pub(crate) struct Setting {
-    seed: u64,
-    clients: usize,
-    steps: usize,
-    is_encrypted: bool,
-    has_faults: bool,
-    write_buffer_bytes: usize,
-    /// One in so many changes of the disk is looked at.
-    sample: u64,
-}
-
-impl Setting {
-    fn of(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        Self {
-            seed,
-            clients: 1 + random.below(3) as usize,
-            steps: 30 + random.below(50) as usize,
-            is_encrypted: random.one_in(4),
-            has_faults: random.one_in(3),
-            write_buffer_bytes: 4096 << random.below(4),
-            sample: 1 + random.below(24),
-        }
-    }
-
-    pub(crate) fn options(&self, vfs: VfsRef) -> Options {
-        let encryption = self.is_encrypted.then(|| Encryption {
-            provider: Arc::new(RawKey::new(Secret::new([7; 32]))),
-            algorithm: Algorithm::ChaCha20Poly1305,
-        });
-        Options {
-            cache_bytes: 256 << 10,
-            write_buffer_bytes: self.write_buffer_bytes,
-            transaction_bytes: 4 << 10,
-            large_value_bytes: 256,
-            compaction_threads: 1,
-            reserve_bytes: 0,
-            encryption,
-            vfs: Some(vfs),
-            ..Options::default()
-        }
-    }
-}
-
 /// What clients and observer share.
-struct Shared {
-    promised: Vec<AtomicUsize>,
-    begun: Vec<AtomicUsize>,
-    histories: Vec<Mutex<Vec<State>>>,
+pub(crate) struct Shared {
+    /// Of each client: the last step that is safe, that has returned, that has begun.
+    pub promised: Vec<AtomicUsize>,
+    pub returned: Vec<AtomicUsize>,
+    pub begun: Vec<AtomicUsize>,
+    pub histories: Vec<Mutex<Vec<State>>>,
     /// The clients' steps, in short, for the report of a failure.
-    steps: Vec<Mutex<Vec<String>>>,
-    failed_steps: AtomicUsize,
-    /// What clients found wrong while they ran.
-    complaints: Mutex<Vec<String>>,
-    running: AtomicUsize,
+    pub steps: Vec<Mutex<Vec<String>>>,
+    pub failed_steps: AtomicUsize,
+    /// What was found wrong while they ran.
+    pub complaints: Mutex<Vec<String>>,
+    pub running: AtomicUsize,
+    /// The key that opens the database, and the one that perhaps does.
+    pub key: AtomicU8,
+    pub next_key: AtomicU8,
+    pub futures: Mutex<mpsc::Sender<Future>>,
 }
+
+impl Shared {
+    fn new(clients: usize, futures: mpsc::Sender<Future>) -> Self {
+        let zeros = || (0..clients).map(|_| AtomicUsize::new(0)).collect();
+        Self {
+            promised: zeros(),
+            returned: zeros(),
+            begun: zeros(),
+            histories: (0..clients).map(|_| Mutex::new(vec![None])).collect(),
+            steps: (0..clients).map(|_| Mutex::default()).collect(),
+            failed_steps: AtomicUsize::new(0),
+            complaints: Mutex::default(),
+            running: AtomicUsize::new(clients),
+            key: AtomicU8::new(1),
+            next_key: AtomicU8::new(1),
+            futures: Mutex::new(futures),
+        }
+    }
+
+    /// The steps that everybody's counters stand at.
+    pub fn at(counters: &[AtomicUsize]) -> Vec<usize> {
+        let load = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        counters.iter().map(load).collect()
+    }
+
+    /// The keys that may open the database now.
+    pub fn keys(&self) -> Vec<u8> {
+        let mut keys = vec![
+            self.next_key.load(Ordering::Relaxed),
+            self.key.load(Ordering::Relaxed),
+        ];
+        keys.dedup();
+        keys
+    }
+}
+
+/// The most simulated time that it may take to go on when faults have ended.
+const LIVELY: Duration = Duration::from_secs(10);
 
 /// Runs one seed.
 ///
@@ -129,34 +131,26 @@ pub fn run_seed(seed: u64) -> Result<Report, String> {
 }
 
 fn simulate(setting: &Setting) -> Result<(Vec<Future>, Arc<Shared>), String> {
-    let shared = Arc::new(Shared {
-        promised: (0..setting.clients).map(|_| AtomicUsize::new(0)).collect(),
-        begun: (0..setting.clients).map(|_| AtomicUsize::new(0)).collect(),
-        histories: (0..setting.clients)
-            .map(|_| Mutex::new(vec![None]))
-            .collect(),
-        steps: (0..setting.clients).map(|_| Mutex::default()).collect(),
-        failed_steps: AtomicUsize::new(0),
-        complaints: Mutex::default(),
-        running: AtomicUsize::new(setting.clients),
-    });
     let (sender, futures) = mpsc::channel();
+    let shared = Arc::new(Shared::new(setting.clients, sender));
     let outcome = {
         let (shared, setting) = (shared.clone(), setting.clone());
         Simulation::new(setting.seed).try_run(move |machine| {
-            watch(&machine, &setting, &shared, sender);
-            live(&machine, &setting, &shared)
+            watch(&machine, &setting, &shared);
+            let lived = live(&machine, &setting, &shared);
+            machine.observe(|_, _| {});
+            lived.map(|()| machine)
         })
     };
-    match outcome {
-        Ok(outcome) => outcome.value?,
-        Err(failure) => return Err(format!("{failure}\nsetting: {setting:?}")),
-    }
-    Ok((futures.into_iter().collect(), shared))
+    let describe = |what: String| format!("seed {}: {what}\nsetting: {setting:?}", setting.seed);
+    let outcome = outcome.map_err(|failure| describe(failure.to_string()))?;
+    let machine = outcome.value.map_err(describe)?;
+    lint::no_open_files(&machine).map_err(describe)?;
+    Ok((futures.try_iter().collect(), shared))
 }
 
 /// Notes, at some of the changes of the disk, what power loss would leave.
-fn watch(machine: &SimVfs, setting: &Setting, shared: &Arc<Shared>, sender: mpsc::Sender<Future>) {
+fn watch(machine: &SimVfs, setting: &Setting, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     let (sample, seed) = (setting.sample, setting.seed);
     let seen = AtomicUsize::new(0);
@@ -169,46 +163,50 @@ fn watch(machine: &SimVfs, setting: &Setting, shared: &Arc<Shared>, sender: mpsc
         if !random.one_in(sample) {
             return;
         }
-        let policy = match random.below(8) {
+        let policy = match random.below(9) {
             0 => PowerLoss::LoseAll,
             1 => PowerLoss::KeepAll,
             2 => PowerLoss::LoseData,
             3 => PowerLoss::LoseNames,
+            4 => PowerLoss::TornLast {
+                sectors: random.below(3),
+            },
             _ => PowerLoss::Seeded(random.next()),
         };
-        let bounds = shared.promised.iter().zip(&shared.begun);
+        let (promised, begun) = (Shared::at(&shared.promised), Shared::at(&shared.begun));
         let future = Future {
-            bounds: bounds
-                .map(|(p, b)| (p.load(Ordering::Relaxed), b.load(Ordering::Relaxed)))
-                .collect(),
+            directory: PathBuf::from("/db"),
+            keys: shared.keys(),
+            bounds: promised.into_iter().zip(begun).collect(),
             how: format!("{policy:?} at change {number}, {operation:?}"),
             disk: machine.after_power_loss(policy),
         };
         // Nobody listens any more when the run has failed; it reports for itself.
-        drop(sender.send(future));
+        drop(shared.futures.lock().send(future));
     });
 }
 
 /// The life of the database.
 fn live(machine: &SimVfs, setting: &Setting, shared: &Arc<Shared>) -> Result<(), String> {
-    let open = || Database::open_with("/db", setting.options(machine.vfs()));
-    let db = open().map_err(|e| format!("cannot create the database: {e}"))?;
+    let db = Database::open_with("/db", setting.options(machine.vfs(), 1))
+        .map_err(|e| format!("cannot create the database: {e}"))?;
     if setting.has_faults {
         inject(machine, setting);
     }
     let mut threads = Vec::new();
     for client in 0..setting.clients {
         let (db, shared, setting) = (db.clone(), shared.clone(), setting.clone());
+        let world = machine.clone();
         let body = move || {
-            be_client(&db, &setting, &shared, client);
+            be_client(&db, &world, &setting, &shared, client);
             shared.running.fetch_sub(1, Ordering::Relaxed);
         };
         threads.push(machine.spawn(&client_name(client), Box::new(body)));
     }
     let caretaker = {
         let (db, shared, world) = (db.clone(), shared.clone(), machine.clone());
-        let random = Random::new(setting.seed ^ 0xca7e);
-        let body = move || take_care(&db, &world, &shared, random);
+        let setting = setting.clone();
+        let body = move || take_care(&db, &world, &setting, &shared);
         machine.vfs().spawn("caretaker", Box::new(body))
     };
     for thread in threads.into_iter().chain([caretaker]) {
@@ -217,91 +215,52 @@ fn live(machine: &SimVfs, setting: &Setting, shared: &Arc<Shared>) -> Result<(),
             return Err("a thread panicked".into());
         }
     }
+    go_on_without_faults(db, machine, setting, shared)
+}
+
+/// When faults have ended everything must work again, and soon.
+fn go_on_without_faults(
+    db: Database,
+    machine: &SimVfs,
+    setting: &Setting,
+    shared: &Shared,
+) -> Result<(), String> {
+    machine.clear_faults();
+    machine.set_capacity(None);
+    let start = machine.monotonic();
+    if db.stats().fault.is_none() {
+        // The engine looks at the free space now and then.
+        while let Err(error) = db.put("after faults", "works") {
+            if error.kind() != ErrorKind::NoSpace || machine.monotonic() - start > LIVELY {
+                return Err(format!("a healthy database does not take a write: {error}"));
+            }
+            machine.sleep(Duration::from_millis(100));
+        }
+        let worked = db.flush().and_then(|()| db.compact());
+        worked.map_err(|error| format!("a healthy database does not flush: {error}"))?;
+    }
     drop(db.close());
-    Ok(())
-}
-
-fn be_client(db: &Database, setting: &Setting, shared: &Shared, client: usize) {
-    let mut random = Random::new(setting.seed.wrapping_add(1 + client as u64));
-    let mut state: State = None;
-    for number in 1..=setting.steps {
-        let step = Step::draw(&mut random, &state);
-        let durability = match random.below(4) {
-            0 => Durability::None,
-            1 => Durability::Buffered,
-            _ => Durability::Sync,
-        };
-        let next = step.applied_to(&state);
-        shared.steps[client]
-            .lock()
-            .push(format!("{durability:?} {}", step.in_short()));
-        shared.histories[client].lock().push(next.clone());
-        shared.begun[client].store(number, Ordering::Relaxed);
-        if step.perform(db, &client_name(client), durability).is_err() {
-            // Whether it happened is unknown, so this is as far as the history can go.
-            shared.failed_steps.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        if let Err(what) = count_is_right(db, client, &next) {
-            shared
-                .complaints
-                .lock()
-                .push(format!("{what} after {step:?}"));
-        }
-        // A step that changes nothing may not reach the log, and then promises nothing.
-        let changes = next != state;
-        if changes && (durability == Durability::Sync || step.is_always_durable()) {
-            shared.promised[client].store(number, Ordering::Relaxed);
-        }
-        state = next;
+    // Values with a short life are gone now.
+    machine.advance(SHORT_LIFE_OVER);
+    let opened = shared
+        .keys()
+        .into_iter()
+        .find_map(|key| Database::open_with("/db", setting.options(machine.vfs(), key)).ok());
+    let db = opened.ok_or("the database does not open when faults have ended")?;
+    for client in 0..setting.clients {
+        let history = shared.histories[client].lock().clone();
+        let promised = shared.promised[client].load(Ordering::Relaxed);
+        let begun = shared.begun[client].load(Ordering::Relaxed);
+        check::client_finds_itself(&db, client, &history, (promised, begun))?;
     }
-}
-
-/// The count of a live keyspace.
-fn count_is_right(db: &Database, client: usize, state: &State) -> Result<(), String> {
-    let (Some(keyspace), Some(map)) = (db.existing_keyspace(&client_name(client)), state) else {
-        return Ok(());
-    };
-    match keyspace.len() {
-        Ok(count) if count != map.len() as u64 => Err(format!(
-            "client {client}: len is {count} for {} keys",
-            map.len()
-        )),
-        _ => Ok(()),
+    let worked = db
+        .put("after reopening", "works")
+        .and_then(|()| db.compact())
+        .and_then(|()| db.close());
+    worked.map_err(|error| format!("the reopened database fails: {error}"))?;
+    let took = machine.monotonic() - start - SHORT_LIFE_OVER;
+    match took > LIVELY {
+        true => Err(format!("{took:?} of simulated time to go on after faults")),
+        false => Ok(()),
     }
-}
-
-/// Flushes and compacts now and then while clients run.
-fn take_care(db: &Database, machine: &SimVfs, shared: &Shared, mut random: Random) {
-    while shared.running.load(Ordering::Relaxed) > 0 {
-        machine.sleep(Duration::from_micros(random.below(20_000)));
-        // Failures are for the clients to notice.
-        drop(match random.below(3) {
-            0 => db.flush(),
-            1 => db.compact(),
-            _ => Ok(()),
-        });
-    }
-}
-
-/// Lets something go wrong, once or for good, at some moment.
-fn inject(machine: &SimVfs, setting: &Setting) {
-    let mut random = Random::new(setting.seed ^ 0xfa17);
-    let effect = match random.below(6) {
-        0 => Effect::Fail(Failure::Io),
-        1 => Effect::Fail(Failure::NoSpace),
-        2 => Effect::Torn(Failure::Io),
-        3 => Effect::LosePages(rustdb_vfs::AfterLoss::Old),
-        4 => Effect::LosePages(rustdb_vfs::AfterLoss::New),
-        _ => Effect::Short,
-    };
-    let fault = Fault::new(effect)
-        .on(OpSet::CHANGES)
-        .after(random.below(400));
-    let times = if random.one_in(3) {
-        u64::MAX
-    } else {
-        1 + random.below(3)
-    };
-    machine.inject(fault.times(times));
 }

@@ -9,7 +9,7 @@ use rustdb_vfs::{OpKind, Operation, PowerLoss, SimVfs};
 
 /// After an operation on a manifest or on `CURRENT`: every file that the manifest in force names
 /// is safe from power loss, its name included, as far as the manifest says it reaches.
-pub(super) fn manifest_names_synced_files(
+pub(crate) fn manifest_names_synced_files(
     machine: &SimVfs,
     operation: &Operation<'_>,
     keys: &[Option<Encryption>],
@@ -62,7 +62,7 @@ fn unsafe_file(path: &Path, why: &str) -> String {
 }
 
 /// What may be left once every handle of the database is gone: nothing.
-pub(super) fn no_open_files(machine: &SimVfs) -> Result<(), String> {
+pub(crate) fn no_open_files(machine: &SimVfs) -> Result<(), String> {
     match machine.open_files()[..] {
         [] => Ok(()),
         ref open => Err(format!("files are still open: {open:?}")),
@@ -70,7 +70,7 @@ pub(super) fn no_open_files(machine: &SimVfs) -> Result<(), String> {
 }
 
 /// Nothing of what was written may be on an encrypted disk in plain.
-pub(super) fn no_plaintext(machine: &SimVfs, marker: &[u8]) -> Result<(), String> {
+pub(crate) fn no_plaintext(machine: &SimVfs, marker: &[u8]) -> Result<(), String> {
     let finder = |bytes: &Vec<u8>| bytes.windows(marker.len()).any(|window| window == marker);
     match machine.remains().iter().any(finder) {
         false => Ok(()),

@@ -14,7 +14,7 @@
 //! [`repair`] interrupts repairs. [`lint`] watches the disk meanwhile.
 
 mod check;
-mod lint;
+pub(crate) mod lint;
 mod repair;
 mod script;
 

@@ -23,6 +23,10 @@ const IDLE_CHECK: Duration = Duration::from_secs(1);
 /// How long a failed background job waits before it is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
+/// A writer that waits for the background gives up after this time if the background's work keeps
+/// failing. What fails once is tried again before.
+const FAILING_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// The pressure that means "wait".
 const STOP: u64 = u64::MAX;
 
@@ -38,6 +42,8 @@ pub(crate) struct Background {
     pressure: AtomicU64,
     /// Why the last flush failed, if it did.
     pub flush_error: Mutex<Option<Error>>,
+    /// Why the last compaction failed, if it did.
+    compaction_error: Mutex<Option<Error>>,
     /// Set while the disk has less free space than the reserve.
     pub space_is_low: AtomicBool,
 }
@@ -70,6 +76,12 @@ impl Background {
                 self.changed.wait_for(&mut generation, IDLE_CHECK);
             }
         }
+    }
+
+    /// Why background work gets nowhere, if it fails.
+    fn failure(&self) -> Option<Error> {
+        let flush = self.flush_error.lock().clone();
+        flush.or_else(|| self.compaction_error.lock().clone())
     }
 
     /// Blocks until something changes after `seen`, or for [`IDLE_CHECK`].
@@ -142,7 +154,11 @@ impl Inner {
     }
 
     fn compact_loop(&self) {
-        self.work_loop(|| self.compact_one());
+        self.work_loop(|| {
+            let compacted = self.compact_one();
+            *self.background.compaction_error.lock() = compacted.as_ref().err().cloned();
+            compacted
+        });
     }
 
     /// Runs `job` as long as it finds something to do, and again when something has changed.
@@ -175,6 +191,9 @@ impl Inner {
         let limit = self.options.frozen_memtables_max;
         let pressure = if waiting >= limit {
             STOP
+        } else if self.options.compaction_threads == 0 {
+            // Whoever compacts by call may be the one who writes.
+            0
         } else {
             let shape = compaction::Shape::of(&versions.version);
             match compaction::pace(&shape, &self.options.compaction) {
@@ -203,8 +222,12 @@ impl Inner {
                 if let Err(error) = self.fault.check() {
                     return Some(Err(error));
                 }
-                let pressure = self.background.pressure.load(Ordering::Acquire);
-                (pressure != STOP).then_some(Ok(()))
+                if self.background.pressure.load(Ordering::Acquire) != STOP {
+                    return Some(Ok(()));
+                }
+                let waited = self.vfs.monotonic().saturating_sub(start);
+                let failure = (waited >= FAILING_WAIT_MAX).then(|| self.background.failure());
+                failure.flatten().map(Err)
             })?;
         } else {
             let micros = (bytes as u64).saturating_mul(pressure) >> 20;

@@ -11,7 +11,7 @@ use rustdb_storage::key::KeyspaceId;
 use rustdb_vfs::{MemVfs, VfsRef};
 
 const DIR: &str = "/db";
-const KS: KeyspaceId = KeyspaceId::DEFAULT;
+pub(crate) const KS: KeyspaceId = KeyspaceId::DEFAULT;
 
 pub(crate) fn small() -> EngineOptions {
     EngineOptions {

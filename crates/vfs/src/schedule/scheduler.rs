@@ -288,7 +288,7 @@ impl Scheduler {
                 .collect();
             let earliest = core.threads.iter().filter_map(Thread::deadline).min();
             match earliest {
-                Some(deadline) if runnable.is_empty() => self.clock.advance_to(deadline),
+                Some(deadline) if runnable.is_empty() => self.clock.idle_until(deadline),
                 Some(deadline)
                     if deadline < now + SLOWNESS_MAX && core.chooser.lets_deadline_pass() =>
                 {

@@ -10,6 +10,8 @@ const START_MICROS: i64 = 1_767_225_600_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct SimClock {
     nanos: AtomicU64,
+    /// How much of it passed only because nobody had anything to do.
+    idle_nanos: AtomicU64,
     /// How far the wall clock was set from where it would be.
     wall_offset_micros: AtomicI64,
 }
@@ -19,6 +21,7 @@ impl SimClock {
     pub(crate) fn fork(&self) -> Self {
         Self {
             nanos: AtomicU64::new(self.nanos.load(Ordering::SeqCst)),
+            idle_nanos: AtomicU64::new(self.idle_nanos.load(Ordering::SeqCst)),
             wall_offset_micros: AtomicI64::new(self.wall_offset_micros.load(Ordering::SeqCst)),
         }
     }
@@ -36,6 +39,18 @@ impl SimClock {
     pub(crate) fn advance_to(&self, moment: Duration) {
         let nanos = u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX);
         self.nanos.fetch_max(nanos, Ordering::SeqCst);
+    }
+
+    /// As [`SimClock::advance_to`], when everybody waits.
+    pub(crate) fn idle_until(&self, moment: Duration) {
+        let idle = moment.saturating_sub(self.now());
+        let nanos = u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
+        self.idle_nanos.fetch_add(nanos, Ordering::SeqCst);
+        self.advance_to(moment);
+    }
+
+    pub(crate) fn idle_time(&self) -> Duration {
+        Duration::from_nanos(self.idle_nanos.load(Ordering::SeqCst))
     }
 
     pub(crate) fn wall_micros(&self) -> u64 {

@@ -288,6 +288,12 @@ impl SimVfs {
         self.machine.clock.advance(duration);
     }
 
+    /// How much time passed in simulations only because everybody waited for something: what a
+    /// missed notification costs, but not a slow machine.
+    pub fn idle_time(&self) -> Duration {
+        self.machine.clock.idle_time()
+    }
+
     /// Sets the wall clock forward or back, as an operator may.
     pub fn shift_wall_clock(&self, micros: i64) {
         self.machine.clock.shift_wall(micros);

@@ -54,15 +54,18 @@ impl<'a> Checker<'a> {
         self.keys[self.acts.len()]
     }
 
-    /// One power loss; if it `is_sampled`, also one at every step of the recovery after it.
+    /// One power loss, or without one the end of the process; if it `is_sampled`, also one at every step of the recovery after it.
     pub(super) fn check(
         &self,
         moment: &Moment,
-        policy: PowerLoss,
+        loss: Option<PowerLoss>,
         is_sampled: bool,
         tried: &mut Tried,
     ) -> Result<(), String> {
-        let disk = moment.machine.after_power_loss(policy);
+        let disk = match loss {
+            Some(policy) => moment.machine.after_power_loss(policy),
+            None => moment.machine.fork(),
+        };
         let steps = Arc::new(Mutex::new(Vec::new()));
         if is_sampled {
             let steps = steps.clone();

@@ -123,17 +123,16 @@ pub fn exhaust(extent: Extent) -> Result<Tried, String> {
     let mut number = 0;
     for (step, moment) in moments.iter().enumerate() {
         tried.steps += 1;
-        for policy in policies(extent.seed ^ (step as u64) << 8, extent.seeds) {
+        let losses = policies(extent.seed ^ (step as u64) << 8, extent.seeds).map(Some);
+        // `None`: only the process ended, and the system still has what was not synced.
+        for loss in losses.chain([None]) {
             number += 1;
             let is_sampled = number % extent.recovery_sample == 0;
-            checker
-                .check(moment, policy, is_sampled, &mut tried)
-                .map_err(|what| {
-                    format!(
-                        "{what}\nafter {policy:?} at step {step}: {}\n{extent:?}",
-                        moment.what
-                    )
-                })?;
+            let checked = checker.check(moment, loss, is_sampled, &mut tried);
+            checked.map_err(|what| {
+                let how = format!("{loss:?} at step {step}: {}", moment.what);
+                format!("{what}\nafter {how}\n{extent:?}")
+            })?;
         }
     }
     let last = checker.worlds.last().expect("there is one per act");

@@ -91,6 +91,7 @@ impl Inner {
         added.iter_mut().for_each(|table| table.run = run);
         let files = memtable.references().into_iter().map(|(file, _)| file);
         let value_files_added = self.metas_of_values(files, &versions.version)?;
+        self.settle_values(&value_files_added, &versions.version)?;
         let edit = VersionEdit {
             added,
             value_files_added,

@@ -343,6 +343,7 @@ impl Inner {
             value_files_added: self.metas_of_values(values, &versions.version)?,
             ..VersionEdit::default()
         };
+        self.settle_values(&found.value_files_added, &versions.version)?;
         versions.version = Arc::new(versions.version.apply(&found, &self.files)?);
         let changes = VersionEdit {
             added: versions.added_since(&state),

@@ -114,7 +114,7 @@ impl<'a> Replay<'a> {
         let finished = end.is_none() && reader.end() == Some(LogEnd::Finished);
         if !finished && expect == Expect::Open {
             if !self.inner.options.read_only {
-                reader.sync()?;
+                reader.sync(&*self.inner.vfs)?;
             }
             self.is_over = true;
         }

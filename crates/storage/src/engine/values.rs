@@ -5,7 +5,10 @@
 //! tree by an edit when the first three are over, and the disk when the last one is.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::Ordering;
+
+use rustdb_vfs::{FileExt, OpenMode};
 
 use crate::engine::Inner;
 use crate::error::{Error, Result};
@@ -13,6 +16,9 @@ use crate::key::FileNumber;
 use crate::manifest::{ValueFileMeta, VersionEdit};
 use crate::names::{self, FileName};
 use crate::version::Version;
+
+/// So much is rewritten at once.
+const REWRITE_BYTES: usize = 256 << 10;
 
 impl Inner {
     /// Makes the large values of all commits so far durable. A log record must not become durable
@@ -51,6 +57,32 @@ impl Inner {
             }
         }
         Ok(metas)
+    }
+
+    /// Makes durable what recovery has found in these value files and `version` does not vouch
+    /// for. It is written once more, as [`crate::log::LogReader::sync`] does with the log, and for
+    /// the same reason.
+    pub(crate) fn settle_values(&self, metas: &[ValueFileMeta], version: &Version) -> Result<()> {
+        for meta in metas {
+            let path = names::value(&self.directory, meta.number);
+            let known = version.value_files().get(&meta.number);
+            let start = known.map_or(0, |entry| entry.handle.meta().file_bytes);
+            self.rewrite(&path, start, meta.file_bytes)
+                .map_err(|e| Error::io("sync", &path, e))?;
+        }
+        Ok(())
+    }
+
+    fn rewrite(&self, path: &Path, mut start: u64, end: u64) -> std::io::Result<()> {
+        let file = self.vfs.open(path, OpenMode::ReadWrite)?;
+        let mut chunk = vec![0; REWRITE_BYTES];
+        while start < end {
+            let length = chunk.len().min((end - start) as usize);
+            file.read_exact_at(&mut chunk[..length], start)?;
+            file.write_all_at(&chunk[..length], start)?;
+            start += length as u64;
+        }
+        file.sync_data()
     }
 
     fn value_file_bytes(&self, number: FileNumber) -> Result<u64> {

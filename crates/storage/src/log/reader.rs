@@ -18,13 +18,16 @@
 
 use std::path::{Path, PathBuf};
 
-use rustdb_vfs::{FileExt, FileRef, OpenMode, VfsRef};
+use rustdb_vfs::{FileExt, FileRef, OpenMode, Vfs, VfsRef};
 
 use super::frame::{
     ALIGNMENT, END_KIND, NotAHeader, PROMISE_KIND, RECORD_HEADER_BYTES, RecordHeader,
 };
 use crate::envelope::{Envelope, FileHeader, FileKind, HEADER_BYTES, MAGIC, Security};
 use crate::error::{Error, Result};
+
+/// So much is rewritten at once.
+const REWRITE_BYTES: usize = 1 << 20;
 
 /// The least that is read at once.
 const WINDOW_BYTES: u64 = 256 << 10;
@@ -215,10 +218,23 @@ impl LogReader {
 
     /// Makes durable what was read. Records may have been read from the system's memory only;
     /// sync before relying on them elsewhere, as an end that was written down does.
-    pub fn sync(&self) -> Result<()> {
-        self.file
-            .sync_data()
-            .map_err(|e| Error::io("sync", &self.path, e))
+    ///
+    /// What nobody vouches for is written once more: after a failed sync the system may show it
+    /// and take it for written, while the disk has nothing of it, and then a sync alone would
+    /// succeed and do nothing. The bytes are the same, so a crash meanwhile changes nothing.
+    pub fn sync(&self, vfs: &dyn Vfs) -> Result<()> {
+        let rewritten = vfs.open(&self.path, OpenMode::ReadWrite).and_then(|file| {
+            let mut start = self.promised.min(self.offset);
+            let mut chunk = vec![0; REWRITE_BYTES.min((self.offset - start) as usize)];
+            while start < self.offset {
+                let length = chunk.len().min((self.offset - start) as usize);
+                file.read_exact_at(&mut chunk[..length], start)?;
+                file.write_all_at(&chunk[..length], start)?;
+                start += length as u64;
+            }
+            file.sync_data()
+        });
+        rewritten.map_err(|e| Error::io("sync", &self.path, e))
     }
 
     /// Reads and checks the record at the current offset and moves behind it.

@@ -8,6 +8,7 @@ mod compaction;
 mod encryption;
 mod fixtures;
 mod idle;
+mod lost_pages;
 mod reencrypt;
 mod repair;
 mod verify;

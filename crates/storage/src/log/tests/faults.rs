@@ -76,7 +76,7 @@ fn check_end_holds(sim: &SimVfs, end: u64, policy: PowerLoss, context: &str) {
     let security = Security::plain(Arc::clone(&vfs), [5; 16]);
     let path = Path::new(PATH);
     let reader = LogReader::open(&vfs, &security, path, FileKind::Wal, Expect::EndAt(end)).unwrap();
-    reader.sync().unwrap();
+    reader.sync(&*vfs).unwrap();
     vfs.sync_dir(Path::new("")).unwrap();
     let later = sim.power_loss(policy).vfs();
     let security = Security::plain(Arc::clone(&later), [5; 16]);

@@ -72,7 +72,7 @@ fn writers_do_not_wait_for_ever_for_flushes_that_fail() {
         let engine = open(&machine.vfs(), options);
         let fault = Fault::new(Effect::Fail(Failure::Io)).on(OpKind::Create);
         let fault = machine.inject(fault.path(".sst").forever());
-        let mut write = || {
+        let write = || {
             let mut batch = engine.batch();
             batch.put(KS, b"key", &[1; 2_000]).unwrap();
             engine.commit(&mut batch, Durability::Sync, &mut accept)

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rustdb::crypto::Algorithm;
 use rustdb::{Compression, Durability};
 
 use crate::failure::Status;
@@ -40,7 +41,15 @@ impl Arguments {
             Some(Command::Local(shell)) => shell.json,
             Some(Command::Import(import)) => import.json,
             Some(Command::Export(export)) => export.json,
-            Some(Command::Stats(stats)) => stats.json,
+            Some(
+                Command::Stats(result)
+                | Command::Verify(result)
+                | Command::Repair(result)
+                | Command::Compact(result)
+                | Command::Reencrypt(result),
+            ) => result.json,
+            Some(Command::Checkpoint(checkpoint)) => checkpoint.result.json,
+            Some(Command::ChangeKey(change)) => change.result.json,
             Some(Command::Completions { .. } | Command::Man | Command::Version) => false,
         }
     }
@@ -56,7 +65,19 @@ pub enum Command {
     /// Write a keyspace to a file
     Export(ExportArguments),
     /// Print sizes and counters
-    Stats(StatsArguments),
+    Stats(ResultArguments),
+    /// Read everything on disk and check it
+    Verify(ResultArguments),
+    /// Save what can be saved of a database that does not open
+    Repair(ResultArguments),
+    /// Make a copy that opens as a database
+    Checkpoint(CheckpointArguments),
+    /// Rewrite the tables until only live data is left
+    Compact(ResultArguments),
+    /// Make another key the one that opens an encrypted database
+    ChangeKey(ChangeKeyArguments),
+    /// Rewrite an encrypted database under a new data key, with the cipher of `--cipher`
+    Reencrypt(ResultArguments),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -87,6 +108,9 @@ pub struct DatabaseArguments {
     /// The file with the key of an encrypted database: 32 bytes or 64 hexadecimal digits
     #[arg(long, value_name = "FILE", env = "RUSTDB_KEY_FILE", global = true)]
     pub key_file: Option<PathBuf>,
+    /// Ask for the passphrase of an encrypted database
+    #[arg(long, env = "RUSTDB_ASK_PASSPHRASE", global = true, value_parser = FalseyValueParser::new())]
+    pub ask_passphrase: bool,
     /// The cipher of a new encrypted database
     #[arg(
         long,
@@ -138,12 +162,37 @@ pub struct ShellArguments {
     pub json: bool,
 }
 
-/// How sizes and counters are printed.
+/// How a result is printed.
 #[derive(Clone, Debug, Args)]
-pub struct StatsArguments {
-    /// Print them as one JSON object
+pub struct ResultArguments {
+    /// Print the result as one JSON object
     #[arg(long, env = "RUSTDB_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
+}
+
+/// What copy to make.
+#[derive(Clone, Debug, Args)]
+pub struct CheckpointArguments {
+    /// The directory to make, which must be missing or empty
+    pub directory: PathBuf,
+    /// Copy every byte, for a backup, instead of giving files a second name
+    #[arg(long, env = "RUSTDB_COPY", value_parser = FalseyValueParser::new())]
+    pub copy: bool,
+    #[command(flatten)]
+    pub result: ResultArguments,
+}
+
+/// Which key opens the database from now on.
+#[derive(Clone, Debug, Args)]
+pub struct ChangeKeyArguments {
+    /// The file with the new key: 32 bytes or 64 hexadecimal digits
+    #[arg(long, value_name = "FILE", env = "RUSTDB_NEW_KEY_FILE")]
+    pub new_key_file: Option<PathBuf>,
+    /// Ask for the new passphrase
+    #[arg(long, env = "RUSTDB_ASK_NEW_PASSPHRASE", value_parser = FalseyValueParser::new())]
+    pub ask_new_passphrase: bool,
+    #[command(flatten)]
+    pub result: ResultArguments,
 }
 
 /// A cipher by name.
@@ -156,6 +205,15 @@ pub enum Cipher {
     /// The fastest elsewhere
     #[value(name = "chacha20-poly1305")]
     ChaCha20Poly1305,
+}
+
+impl From<Cipher> for Algorithm {
+    fn from(name: Cipher) -> Self {
+        match name {
+            Cipher::Aes256Gcm => Algorithm::Aes256Gcm,
+            Cipher::ChaCha20Poly1305 => Algorithm::ChaCha20Poly1305,
+        }
+    }
 }
 
 /// A durability by name.

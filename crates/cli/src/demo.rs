@@ -39,6 +39,10 @@ const SAMPLE: [(&str, &str); 11] = [
 /// Shows everything.
 pub fn run(arguments: &DatabaseArguments) -> Result<()> {
     let start = Instant::now();
+    if arguments.ask_passphrase {
+        return Err(Failure::usage("the demo asks for no passphrase")
+            .hint("it takes a `--key-file`, or the variable `RUSTDB_KEY`"));
+    }
     let place = Place::of(arguments)?;
     let mut arguments = arguments.clone();
     arguments.data_dir = Some(place.directory.clone());

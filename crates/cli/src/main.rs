@@ -3,6 +3,7 @@
 //! ```text
 //! arguments ──▶ main ──▶ open ──▶ shell      put, get, scan ... by hand or from a script
 //!                 │       └─────▶ transfer   CSV, JSON lines and dumps, in and out
+//!                 │       └─────▶ care       verify, repair, checkpoint, compact, keys
 //!                 │       └─────▶ stats, demo
 //!                 └─────▶ generate           completions and the manual page
 //! ```
@@ -15,9 +16,11 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod care;
 mod demo;
 mod failure;
 mod generate;
+mod keys;
 mod open;
 mod output;
 mod shell;
@@ -28,6 +31,7 @@ mod transfer;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustdb::Database;
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Result;
@@ -71,10 +75,30 @@ fn run(arguments: Arguments) -> Result<()> {
             report.print(&mut Output::standard(export.json))?;
             open::close(db)
         }
-        Some(Command::Stats(options)) => {
-            let db = open::existing(&database)?;
-            stats::print(&db, &mut Output::standard(options.json))?;
-            open::close(db)
+        Some(Command::Stats(result)) => care::on_existing(&database, result.json, stats::print),
+        Some(Command::Verify(result)) => care::on_existing(&database, result.json, care::verify),
+        Some(Command::Repair(result)) => {
+            care::repair(&database, &mut Output::standard(result.json))
+        }
+        Some(Command::Checkpoint(checkpoint)) => {
+            care::on_existing(&database, checkpoint.result.json, |db, output| {
+                care::checkpoint(db, &checkpoint, output)
+            })
+        }
+        Some(Command::Compact(result)) => {
+            care::on_existing(&database, result.json, |db, output| {
+                care::timed(db, output, "Compacted", Database::compact)
+            })
+        }
+        Some(Command::ChangeKey(change)) => {
+            care::on_existing(&database, change.result.json, |db, output| {
+                care::change_key(db, &change, output)
+            })
+        }
+        Some(Command::Reencrypt(result)) => {
+            care::on_existing(&database, result.json, |db, output| {
+                care::reencrypt(db, &database, output)
+            })
         }
         Some(Command::Completions { shell }) => generate::completions(shell),
         Some(Command::Man) => generate::manual(),

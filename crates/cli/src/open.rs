@@ -1,14 +1,12 @@
 //! From arguments to an open database.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use rustdb::crypto::{Algorithm, KeyFile};
 use rustdb::{Database, Encryption, Options};
 
-use crate::arguments::{Cipher, DatabaseArguments};
+use crate::arguments::DatabaseArguments;
 use crate::failure::{Failure, Result};
-use crate::{shell, signals};
+use crate::{keys, shell, signals};
 
 /// Where the database is if nobody says.
 const DEFAULT_DIRECTORY: &str = "./data";
@@ -18,7 +16,7 @@ const KEY_FILE: &str = "RUSTDB_KEY_FILE";
 
 /// Variables like it that mean something else. Others are taken for a misspelt [`KEY_FILE`]: to go
 /// on without the key would make a database that is not encrypted.
-const LIKE_KEY_FILE: [&str; 2] = ["RUSTDB_KEYSPACE", "RUSTDB_KEY_COLUMNS"];
+const LIKE_KEY_FILE: [&str; 3] = [keys::KEY, "RUSTDB_KEYSPACE", "RUSTDB_KEY_COLUMNS"];
 
 /// Opens the database, creating it if there is none.
 pub fn database(arguments: &DatabaseArguments) -> Result<Database> {
@@ -56,11 +54,16 @@ pub fn check_environment() -> Result<()> {
         if is_known || !name.starts_with("RUSTDB") {
             continue;
         }
-        let misspelt = name.starts_with("RUSTDB_KEY") || shell::distance(name, KEY_FILE) <= 3;
+        let misspelt = name.starts_with("RUSTDB_KEY")
+            || name.starts_with("RUSTDB_PASS")
+            || shell::distance(name, KEY_FILE) <= 3;
         if misspelt {
             return Err(
-                Failure::usage(format!("unknown environment variable `{name}`"))
-                    .hint(format!("the key file is given by `{KEY_FILE}`")),
+                Failure::usage(format!("unknown environment variable `{name}`")).hint(format!(
+                    "the key file is given by `{KEY_FILE}`, a key or `passphrase:` and a \
+                         passphrase by `{}`",
+                    keys::KEY
+                )),
             );
         }
     }
@@ -69,7 +72,7 @@ pub fn check_environment() -> Result<()> {
 
 fn open(arguments: &DatabaseArguments, create: bool) -> Result<Database> {
     let directory = directory(arguments);
-    let options = options(arguments, create);
+    let options = options(arguments, create)?;
     let database = Database::open_with(&directory, options).map_err(|error| {
         let missing = !create && !directory.join("CURRENT").exists();
         match missing {
@@ -86,17 +89,18 @@ fn no_database(directory: &Path) -> Failure {
         .hint("name its directory with `--data-dir`")
 }
 
-/// The options that the arguments ask for.
-pub fn options(arguments: &DatabaseArguments, create: bool) -> Options {
+/// The options that the arguments ask for. Asks for a passphrase if they say so.
+pub fn options(arguments: &DatabaseArguments, create: bool) -> Result<Options> {
+    let is_new = create && !directory(arguments).join("CURRENT").exists();
     let mut options = Options {
         create,
         read_only: arguments.read_only,
         durability: arguments.durability.into(),
         compression: arguments.compression.into(),
-        encryption: arguments
-            .key_file
-            .as_deref()
-            .map(|path| encryption(path, arguments.cipher)),
+        encryption: keys::given(arguments, is_new)?.map(|provider| Encryption {
+            provider,
+            algorithm: arguments.cipher.into(),
+        }),
         ..Options::default()
     };
     if let Some(mib) = arguments.cache_mib {
@@ -105,18 +109,5 @@ pub fn options(arguments: &DatabaseArguments, create: bool) -> Options {
     if let Some(mib) = arguments.write_buffer_mib {
         options.write_buffer_bytes = mib << 20;
     }
-    options
-}
-
-fn encryption(path: &Path, cipher: Cipher) -> Encryption {
-    let owned = path.to_owned();
-    Encryption {
-        provider: Arc::new(KeyFile::new(path.display().to_string(), move || {
-            std::fs::read(&owned)
-        })),
-        algorithm: match cipher {
-            Cipher::Aes256Gcm => Algorithm::Aes256Gcm,
-            Cipher::ChaCha20Poly1305 => Algorithm::ChaCha20Poly1305,
-        },
-    }
+    Ok(options)
 }

@@ -4,6 +4,7 @@ use clap::Parser;
 
 use super::nearest::nearest;
 use super::words::{self, Word};
+use crate::arguments::CheckpointArguments;
 use crate::failure::{Failure, Result};
 use crate::transfer::{ExportArguments, ImportArguments};
 
@@ -25,7 +26,7 @@ pub enum Command {
     Flush,
     Compact,
     Verify,
-    Checkpoint { directory: String },
+    Checkpoint(CheckpointArguments),
     Help,
     Quit,
 }
@@ -135,7 +136,7 @@ pub const FORMS: &[Form] = &[
     ),
     form(
         &["checkpoint"],
-        "DIRECTORY",
+        "DIRECTORY [--copy]",
         "make a copy there that opens as a database",
         checkpoint,
     ),
@@ -329,8 +330,13 @@ fn create(line: &str) -> Result<Command> {
 }
 
 fn checkpoint(line: &str) -> Result<Command> {
-    let directory = name(one_key(line)?)?;
-    Ok(Command::Checkpoint { directory })
+    #[derive(Parser)]
+    #[command(name = "checkpoint", no_binary_name = true)]
+    struct Line {
+        #[command(flatten)]
+        arguments: CheckpointArguments,
+    }
+    Ok(Command::Checkpoint(by_clap::<Line>(line)?.arguments))
 }
 
 fn import(line: &str) -> Result<Command> {

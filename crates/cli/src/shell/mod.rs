@@ -26,7 +26,7 @@ use self::session::{Next, Session};
 use crate::arguments::{DatabaseArguments, ShellArguments};
 use crate::failure::{Failure, Result, Status};
 use crate::output::Output;
-use crate::{open, signals};
+use crate::{keys, open, signals};
 
 /// What a person reads before the first prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn greet(database: &Database, is_interactive: bool) {
 fn by_hand(session: &mut Session, db: &Database, arguments: &DatabaseArguments) -> Result<()> {
     // An encrypted database shall leave no plain text in its directory, and one that is only read
     // shall stay as it is: their history ends with the shell.
-    let keeps_history = !arguments.read_only && arguments.key_file.is_none();
+    let keeps_history = !arguments.read_only && !keys::is_given(arguments);
     let directory = keeps_history.then(|| db.path().to_owned());
     let mut editor = Editor::new(db, directory.as_deref())?;
     loop {

@@ -1,16 +1,15 @@
 //! Runs commands on a database.
 
-use std::ops::{Bound, ControlFlow};
-use std::time::Instant;
+use std::ops::Bound;
 
 use rustdb::{Database, Iter, Keyspace, KeyspaceOptions};
 use serde_json::json;
 
 use super::command::{self, Command, FORMS, KeyRange, Scan};
 use crate::failure::{Failure, Result};
-use crate::output::{Output, counted, json_of, readable, size, time};
+use crate::output::{Output, counted, json_of, readable};
 use crate::signals::{self, Working};
-use crate::{stats, transfer};
+use crate::{care, stats, transfer};
 
 /// Whether the shell goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,10 +88,19 @@ impl Session {
                 let report = transfer::export(&self.database, &arguments, Some(&self.keyspace))?;
                 report.print(&mut self.output)
             }
-            Command::Flush => self.timed("Flushed", |database| database.flush()),
-            Command::Compact => self.timed("Compacted", |database| database.compact()),
-            Command::Verify => self.verify(),
-            Command::Checkpoint { directory } => self.checkpoint(&directory),
+            Command::Flush => {
+                care::timed(&self.database, &mut self.output, "Flushed", Database::flush)
+            }
+            Command::Compact => care::timed(
+                &self.database,
+                &mut self.output,
+                "Compacted",
+                Database::compact,
+            ),
+            Command::Verify => care::verify(&self.database, &mut self.output),
+            Command::Checkpoint(arguments) => {
+                care::checkpoint(&self.database, &arguments, &mut self.output)
+            }
             Command::Help => self.help(),
             Command::Quit => Ok(()),
         }
@@ -100,66 +108,6 @@ impl Session {
 
     fn ok(&mut self, text: &str) -> Result<()> {
         self.output.result(text, &json!({ "ok": true }))
-    }
-
-    fn timed(&mut self, done: &str, work: impl Fn(&Database) -> rustdb::Result<()>) -> Result<()> {
-        let start = Instant::now();
-        work(&self.database)?;
-        self.ok(&format!("{done} in {}", time(start.elapsed())))
-    }
-
-    /// Damage is listed on standard output, and makes the command fail.
-    fn verify(&mut self) -> Result<()> {
-        let report = self
-            .database
-            .verify_with(|_| match signals::is_cancelled() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })?;
-        let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
-        let text = format!(
-            "Verified {}: {} tables, {} value files, {} log segments",
-            size(report.bytes),
-            report.tables,
-            report.value_files,
-            report.log_segments
-        );
-        let object = json!({
-            "sound": report.is_sound(),
-            "bytes": report.bytes,
-            "tables": report.tables,
-            "entries": report.entries,
-            "value_files": report.value_files,
-            "log_segments": report.log_segments,
-            "problems": problems,
-        });
-        self.output.result(&text, &object)?;
-        if !self.output.is_json() {
-            for problem in &problems {
-                self.output.line(problem)?;
-            }
-        }
-        if report.is_cancelled {
-            return Err(Failure::cancelled(""));
-        }
-        match report.problem_count {
-            0 => Ok(()),
-            number => Err(Failure::new(format!(
-                "the database is damaged: {}",
-                counted(number, "problem", "problems")
-            ))),
-        }
-    }
-
-    fn checkpoint(&mut self, directory: &str) -> Result<()> {
-        let made = self.database.checkpoint(directory)?;
-        let text = format!(
-            "Checkpoint in {directory}: {}, as of commit {}",
-            size(made.bytes),
-            made.sequence
-        );
-        let object = json!({ "ok": true, "bytes": made.bytes, "sequence": made.sequence });
-        self.output.result(&text, &object)
     }
 
     fn get(&mut self, key: &[u8]) -> Result<()> {

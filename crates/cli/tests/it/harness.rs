@@ -103,6 +103,14 @@ impl Place {
         path
     }
 
+    /// A key file that only its owner can read.
+    pub fn key_file(&self, name: &str, content: &str) -> String {
+        let path = self.write(name, content);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, mode).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }

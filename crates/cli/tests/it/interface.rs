@@ -167,23 +167,23 @@ fn a_second_process_is_told_who_has_the_database() {
 #[test]
 fn an_encrypted_database_needs_its_key_and_a_misspelt_variable_is_refused() {
     let place = Place::new();
-    let key = place.write("key", "11".repeat(32));
-    let other = place.write("other", "22".repeat(32));
-    let flag = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let key = place.key_file("key", &"11".repeat(32));
+    let other = place.key_file("other", &"22".repeat(32));
     place
-        .run(&["local", "--key-file", &flag(&key), "-c", "put k secret"])
+        .run(&["local", "--key-file", &key, "-c", "put k secret"])
         .ok();
     let text = place
-        .run(&["local", "--key-file", &flag(&key), "-c", "get k"])
+        .run(&["local", "--key-file", &key, "-c", "get k"])
         .ok();
     assert_eq!(text, "secret\n");
     place
-        .run(&["local", "--key-file", &flag(&other), "-c", "get k"])
+        .run(&["local", "--key-file", &other, "-c", "get k"])
         .failed(1);
     place.run(&["local", "-c", "get k"]).failed(1);
 
     let mut misspelt = command();
-    misspelt.args(["local", "-c", "put k v", "-d", &flag(&place.path("new"))]);
+    misspelt.args(["local", "-c", "put k v", "-d"]);
+    misspelt.arg(place.path("new"));
     let told = run(misspelt.env("RUSTDB_KEYFILE", &key), "").failed(2);
     assert!(told.contains("RUSTDB_KEY_FILE"), "{told}");
     assert!(!place.path("new").exists());
@@ -234,7 +234,7 @@ fn a_checkpoint_opens_as_a_database_and_stays_as_it_was() {
 fn verify_is_content_with_what_was_written_and_finds_a_changed_byte() {
     let place = Place::new();
     let text = place.shell("put k v\nflush\nverify\n").ok();
-    assert!(text.contains(": 1 tables, "), "{text}");
+    assert!(text.contains(": 1 table, "), "{text}");
     let table = files(&place.database())
         .into_iter()
         .find(|name| name.ends_with(".sst"));

@@ -2,6 +2,8 @@
 //! and a terminal.
 
 #[cfg(test)]
+mod care;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod harness;

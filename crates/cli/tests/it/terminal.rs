@@ -181,8 +181,8 @@ fn a_request_to_end_closes_the_database() {
 #[test]
 fn the_history_of_an_encrypted_database_is_not_written() {
     let place = Place::new();
-    let key = place.write("key", "11".repeat(32));
-    let mut terminal = Terminal::open(&place, &["local", "--key-file", key.to_str().unwrap()]);
+    let key = place.key_file("key", &"11".repeat(32));
+    let mut terminal = Terminal::open(&place, &["local", "--key-file", &key]);
     terminal.wait_for("rustdb> ");
     terminal.type_keys("put k secret\r");
     terminal.wait_for("OK");
@@ -191,4 +191,26 @@ fn the_history_of_an_encrypted_database_is_not_written() {
     terminal.wait_for("Bye!");
     assert!(terminal.wait_for_end().success());
     assert!(!place.path("db/.rustdb_history").exists());
+}
+
+#[test]
+fn a_passphrase_is_asked_for_and_not_shown() {
+    let place = Place::new();
+    let mut terminal = Terminal::open(&place, &["local", "--ask-passphrase"]);
+    terminal.wait_for("Passphrase: ");
+    terminal.type_keys("correct horse\r");
+    terminal.wait_for("Once more: ");
+    terminal.type_keys("correct horse\r");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("put k secret\r");
+    terminal.wait_for("OK");
+    terminal.type_keys("\x04");
+    terminal.wait_for("Bye!");
+    assert!(terminal.wait_for_end().success());
+    place.run(&["local", "-c", "get k"]).failed(1);
+    let mut read = crate::harness::command();
+    read.args(["local", "-c", "get k", "-d"])
+        .arg(place.database());
+    read.env("RUSTDB_KEY", "passphrase:correct horse");
+    assert_eq!(crate::harness::run(&mut read, "").ok(), "secret\n");
 }

@@ -363,13 +363,14 @@ impl Transaction {
         let writes = self.writes.get_mut();
         writes.write(keyspace.id, key, write);
         let bytes = writes.memory_bytes();
-        if bytes >= CHARGED_BYTES_MIN {
+        let is_over = bytes > self.shared.options.write_set_bytes_max;
+        if is_over || bytes >= CHARGED_BYTES_MIN {
             let memory = self.shared.engine.memory();
             let charge = self
                 .charge
                 .get_or_insert_with(|| memory.charge(Account::WriteSets));
             charge.set(bytes);
-            if bytes > self.shared.options.write_set_bytes_max || charge.should_let_go() {
+            if is_over || charge.should_let_go() {
                 writes.spill(&self.shared.engine)?;
                 charge.set(writes.memory_bytes());
             }

@@ -12,7 +12,10 @@ impl<'a> Picker<'a> {
     /// Adds what single tables need.
     pub(super) fn cleanup_needs(&self, needs: &mut Vec<Need<'a>>) {
         for (level, run, table) in self.shape.tables() {
-            if self.is_busy(table) {
+            // NB: what a newer run of level 0 hides may still be in a memtable, and a rewrite would
+            // take its deletions for useless.
+            let must_wait = level == 0 && table.meta.max_seq > self.moment.flushed;
+            if must_wait || self.is_busy(table) {
                 continue;
             }
             let bounds = table.bounds();

@@ -533,3 +533,14 @@ fn a_manual_compaction_takes_everything_to_the_bottom() {
         busy.with(|moment| pick_manual(&busy.shape, &busy.options, moment, &busy.busy, &range));
     assert_eq!(step, ManualStep::Wait);
 }
+
+#[test]
+fn a_run_that_waits_for_a_memtable_is_not_rewritten() {
+    // What it deletes may still be in that memtable.
+    let mut case = case("0 a-f:d30,x30");
+    case.retired = vec![0];
+    case.flushed = 5;
+    assert_eq!(case.picked(), "nothing");
+    case.flushed = u64::MAX;
+    assert!(case.picked() != "nothing");
+}

@@ -10,6 +10,7 @@ use super::KeyColumns;
 use super::load::{Item, Refusal, Source};
 use super::row::{auto_key, field, join_key};
 use crate::failure::{Failure, Result};
+use crate::output::readable;
 
 /// Reads rows.
 pub struct Reader<R> {
@@ -46,7 +47,7 @@ impl<R: BufRead> Reader<R> {
             KeyColumns::Absent => {
                 return Err(Failure::usage("which columns make the key?").hint(format!(
                     "say `--key COLUMN[,COLUMN]` or `--key auto`; the columns are {}",
-                    columns.join(", ")
+                    listed(&columns)
                 )));
             }
         };
@@ -144,10 +145,20 @@ fn positions(columns: &[String], names: &[String]) -> Result<Vec<usize>> {
             .position(|column| column == name)
             .ok_or_else(|| {
                 Failure::usage(format!("no column `{name}`"))
-                    .hint(format!("the columns are {}", columns.join(", ")))
+                    .hint(format!("the columns are {}", listed(columns)))
             })
     };
     names.iter().map(position).collect()
+}
+
+/// The columns for a hint. What is no table may seem to have one column of any size.
+fn listed(columns: &[String]) -> String {
+    const CHARACTERS_MAX: usize = 500;
+    let text = columns.join(", ");
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{} ...", readable(text[..end].as_bytes())),
+        None => readable(text.as_bytes()),
+    }
 }
 
 fn unreadable(error: &csv::Error) -> Failure {

@@ -289,3 +289,14 @@ fn imported_files_are_read_by_key_prefix_and_range_in_this_session_and_the_next(
         assert!(text.ends_with(&format!("\n{rows}\n")), "{name}: {text}");
     }
 }
+
+#[test]
+fn a_file_that_is_no_table_does_not_flood_the_terminal() {
+    let place = Place::new();
+    place.write("long.csv", "a".repeat(1 << 20));
+    for key in [&["--key", "b"][..], &[]] {
+        let told = import(&place, "long.csv", key).failed(2);
+        assert!(told.contains("the columns are aaa"), "{}", told.len());
+        assert!(told.len() < 1_000, "{}", told.len());
+    }
+}

@@ -156,7 +156,7 @@ fn listed(columns: &[String]) -> String {
     const CHARACTERS_MAX: usize = 500;
     let text = columns.join(", ");
     match text.char_indices().nth(CHARACTERS_MAX) {
-        Some((end, _)) => format!("{} ...", readable(text[..end].as_bytes())),
+        Some((end, _)) => format!("{} ...", readable(&text.as_bytes()[..end])),
         None => readable(text.as_bytes()),
     }
 }

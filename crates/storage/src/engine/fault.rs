@@ -26,9 +26,10 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub fn read_only() -> Self {
+    pub fn new(is_read_only: bool) -> Self {
+        let state = if is_read_only { READ_ONLY } else { HEALTHY };
         Self {
-            state: AtomicU8::new(READ_ONLY),
+            state: AtomicU8::new(state),
             reason: Mutex::new(None),
         }
     }

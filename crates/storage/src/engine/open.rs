@@ -246,10 +246,7 @@ fn assemble(
     let writer = MemtableWriter::new(FileNumber(0));
     let active = writer.memtable().clone();
     let super_version = SuperVersion::new(active.clone(), std::iter::empty(), version.clone());
-    let fault = match options.read_only {
-        true => Fault::read_only(),
-        false => Fault::default(),
-    };
+    let fault = Fault::new(options.read_only);
     Ok(Inner {
         super_version: ArcSwap::from_pointee(super_version),
         pipeline: Pipeline::new(state.last_sequence),

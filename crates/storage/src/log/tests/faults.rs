@@ -201,3 +201,35 @@ fn without_space_to_fill_ahead_syncs_still_succeed() {
     });
     assert!(matches!(error, Some(Error::NoSpace { .. })), "{error:?}");
 }
+
+/// A record's number is added to: the highest would overflow. Only salvage takes a number that was
+/// not due.
+#[test]
+fn a_number_that_no_record_can_have_is_damage() {
+    let offset = HEADER_BYTES as u64 + 8;
+    for number in [offset, u64::MAX] {
+        let (vfs, security) = setup();
+        let log = writer(&vfs, &security);
+        let mut bytes = file_bytes(&vfs);
+        let envelope =
+            Envelope::open(&security, log.path(), &bytes[..HEADER_BYTES], FileKind::Wal).unwrap();
+        let header = RecordHeader {
+            payload_bytes: 0,
+            kind: 1,
+            number,
+            promise: 0,
+        };
+        let header = header.encode(&envelope, offset);
+        let mut payload = Vec::new();
+        envelope.seal(number, 1, &header, &mut payload);
+        bytes.extend_from_slice(&[1; 8]);
+        bytes.extend_from_slice(&header);
+        bytes.extend_from_slice(&payload);
+        replace_file(&vfs, &bytes);
+        let expect = Expect::Finished;
+        let path = Path::new(PATH);
+        let mut reader = LogReader::open(&vfs, &security, path, FileKind::Wal, expect).unwrap();
+        assert!(reader.next().is_err());
+        assert_eq!(reader.skip_damage().unwrap(), None, "{number}");
+    }
+}

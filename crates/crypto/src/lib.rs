@@ -40,5 +40,8 @@ pub use provider::{
 pub use ring::{
     DataKey, DataKeyId, DataKeyState, KeyRing, RingError, SUB_KEY_AUDIT, SUB_KEY_MANIFEST,
 };
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use ring_format::seal_any;
 pub use ring_format::{RING_BYTES_MAX, RING_FORMAT_VERSION, RingHeader};
 pub use secret::{Random, Secret};

@@ -249,6 +249,25 @@ impl KeyRing {
     }
 }
 
+/// A ring with any header and any secrets, sealed as if it were a good one: a fuzz target's way
+/// past check, tag and checksum. Lengths and key check are made to fit; the rest is not.
+#[cfg(feature = "fuzzing")]
+pub fn seal_any(header: &[u8], secrets: &[u8], kek: &Kek) -> Vec<u8> {
+    let mut bytes = header.to_vec();
+    bytes.resize(HEADER_BYTES, 0);
+    let secrets_bytes = u32::try_from(secrets.len()).expect("inputs are short");
+    bytes[SECRETS_BYTES..SALT].copy_from_slice(&secrets_bytes.to_le_bytes());
+    let nonce: [u8; RING_NONCE_BYTES] = array_at(&bytes, NONCE);
+    bytes[KEY_CHECK..HEADER_BYTES].copy_from_slice(&key_check(kek, &nonce));
+    let mut sealed = secrets.to_vec();
+    let tag = seal_ring(&sealing_key(kek, &nonce), &nonce, &bytes, &mut sealed);
+    bytes.extend_from_slice(&sealed);
+    bytes.extend_from_slice(&tag);
+    let sum = checksum(&bytes);
+    bytes.extend_from_slice(&sum);
+    bytes
+}
+
 fn read_entry(entry: &[u8]) -> Result<DataKey, RingError> {
     if entry[ENTRY_RESERVED..ENTRY_CREATED] != [0; 2] {
         return Err(RingError::Damaged("reserved bytes of a data key are set"));

@@ -18,6 +18,9 @@ pub mod envelope;
 pub mod error;
 #[cfg(test)]
 mod format_doc;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod iter;
 pub mod key;
 pub mod keyring;

@@ -147,6 +147,18 @@ fn stops(failure: &Failure) -> bool {
     )
 }
 
+/// Parses a line and tells what is wrong with it, as a session does; for fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz_line(line: &str) -> bool {
+    match command::parse(line) {
+        Ok(command) => command.is_some(),
+        Err(failure) => {
+            assert!(!format!("{failure:?}").is_empty());
+            false
+        }
+    }
+}
+
 fn text_of(line: Vec<u8>) -> io::Result<String> {
     String::from_utf8(line).map_err(|_| {
         io::Error::new(

@@ -14,6 +14,8 @@
 
 mod csv_rows;
 mod dump;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod input;
 mod json_lines;
 mod load;

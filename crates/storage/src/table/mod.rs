@@ -14,7 +14,7 @@
 //! | [`tail`] | the end of a file: everything but the data blocks |
 //! | [`reader`] | opens a file, answers point reads |
 //! | [`cursor`] | walks it both ways |
-//! | [`fuzzing`] | all parsers of blocks behind one function |
+//! | `fuzzing` | all parsers of blocks behind one function |
 //! | [`salvage`] | reads what is left of a damaged one |
 //! | [`verify`] | reads all of it and checks that it agrees with itself |
 //!
@@ -27,6 +27,7 @@ mod builder;
 mod cursor;
 mod filter;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
 mod fuzzing;
 mod index;
 mod properties;
@@ -46,7 +47,8 @@ pub(crate) use block::{HEAT_MAX, SharedBlock};
 pub use builder::{TableBuilder, TableOptions};
 pub use cursor::{ReadMode, TableCursor};
 pub use filter::{Filter, key_hash};
-pub use fuzzing::check_payload;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use fuzzing::check_payload;
 pub use reader::{FilterUse, Found, Table};
 pub use store::{TableStore, TableStoreOptions};
 pub use verify::TableReport;

@@ -26,6 +26,8 @@ pub(crate) fn command(arguments: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     run(cargo().args(["test", "--workspace"]))?;
+    // A workspace of its own: the harnesses, without the fuzzer.
+    run(cargo().args(["test", "--manifest-path", "fuzz/Cargo.toml"]))?;
     run(cargo()
         .env("RUSTDOCFLAGS", "-D warnings")
         .args(["doc", "--workspace", "--no-deps"]))?;

@@ -5,7 +5,7 @@
 //! - `ci` runs every check in order and prints each command first, so that a failure can be
 //!   repeated by hand.
 //! - `bench` builds and runs the benchmarks in release mode, `sim` the simulations, `kill` the
-//!   tests that kill processes.
+//!   tests that kill processes, `fuzz` the fuzz targets.
 //!
 //! This crate knows the repository, not the database: it imports none of our crates.
 
@@ -13,6 +13,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod layers;
 mod tidy;
 mod workspace;
@@ -34,6 +35,8 @@ commands:
                          recovery (of one in N)
   kill [--rounds N]      kill -9 of the shell and of several writers, N times for each load
                          (plain, encrypted, large values), and look for what was acknowledged
+  fuzz [TARGET...] [--all] [--seconds N]
+                         give bytes to everything that reads bytes; see `cargo xtask fuzz --help`
   help                   print this text
 ";
 
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         "bench" => bench::command(rest),
         "sim" => simulate(rest),
         "kill" => kill(rest),
+        "fuzz" => fuzz::command(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -75,8 +75,10 @@ impl Inner {
     /// `NoSpace` means that the group was refused before anything was written; every other error
     /// ends writing, because the group may or may not be there after a crash.
     pub(crate) fn write_group(&self, group: &Group) -> Result<()> {
-        self.fault.check()?;
         let mut writer = self.writer.lock();
+        // NB: with the lock. Who held it may have failed to end the log segment, and nothing may
+        // follow such a segment.
+        self.fault.check()?;
         let writer = writer.as_mut().ok_or(Error::Closed)?;
         self.check_room(group.payload.len() as u64)?;
         self.log_and_apply(writer, group).map_err(|error| {

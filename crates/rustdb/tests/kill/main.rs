@@ -8,6 +8,12 @@
 //!
 //! A few rounds always run; `RUSTDB_KILL_ROUNDS` asks for more, as `cargo xtask kill` does.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test without the harness: real processes, threads and time, and a panic is a failure"
+)]
+
 mod child;
 mod model;
 

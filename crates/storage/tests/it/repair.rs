@@ -317,6 +317,30 @@ fn a_rebuilt_manifest_keeps_newer_versions_before_older_ones() {
     }
 }
 
+/// Without a manifest nobody knows how long a value file was.
+#[test]
+fn a_value_file_cut_short_is_noticed_without_a_manifest() {
+    let (sound, before) = sample(4, options());
+    let path = files(&sound.vfs(), ".val").remove(0);
+    let length = sound.vfs().metadata(&path).unwrap().len;
+    // A record is 16 + 8 bytes, the value, and 8 bytes for its one frame.
+    for cut in [64, 64 + 9032, length / 2, length - 1] {
+        let sim = sound.fork();
+        let vfs = sim.vfs();
+        let file = vfs.open(&path, OpenMode::ReadWrite).unwrap();
+        file.set_len(cut).unwrap();
+        vfs.remove_file(&files(&vfs, "MANIFEST")[0]).unwrap();
+        let report = run(&vfs, options());
+        let engine = open(&vfs, options());
+        let gone = lost(&before, &contents(&engine));
+        assert!((1..=10).contains(&gone), "{cut}: {gone} lost\n{report}");
+        // A value may be lost twice: from a table, and from the log that it came from.
+        assert!(report.lost_values >= gone as u64, "{cut}\n{report}");
+        let verified = engine.verify().unwrap();
+        assert!(verified.is_sound(), "{cut}: {:?}", verified.problems);
+    }
+}
+
 #[test]
 fn an_encrypted_database_is_repaired_with_its_key_and_not_without() {
     let (sim, before) = sample(5, sealed());

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::key::{EntryKind, FileNumber, SequenceNumber};
 use crate::manifest::{LEVELS, ManifestState, TableMeta, ValueFileMeta};
 use crate::names::{self, FileName};
-use crate::table::Table;
+use crate::table::{ReadMode, Table};
 use crate::tombstone::RangeTombstone;
 use crate::value::{Reference, ValueStore, ValueWriter};
 
@@ -72,6 +72,30 @@ impl Values {
         !kind.is_reference()
             || Reference::decode(kind, stored)
                 .is_some_and(|r| self.is_sound(&r) || self.store.check(&r.pointer).is_ok())
+    }
+
+    /// Whether no value of a table has to be touched. The manifest would tell how long value files
+    /// have to be, but it may be lost or an older one, so each reference is looked at.
+    fn has_all_of(&self, table: &Arc<Table>) -> Result<bool> {
+        let mut files = table.meta().value_refs.iter();
+        if !files.all(|(file, _)| self.sound.contains_key(file)) {
+            return Ok(false);
+        }
+        if table.meta().value_refs.is_empty() {
+            return Ok(true);
+        }
+        let mut cursor = table.cursor(ReadMode::COMPACTION);
+        cursor.seek_to_first()?;
+        while cursor.valid() {
+            let (kind, stored) = (cursor.kind(), cursor.value());
+            let is_reference = kind.is_reference();
+            let reference = Reference::decode(kind, stored);
+            if is_reference && !reference.is_some_and(|reference| self.is_sound(&reference)) {
+                return Ok(false);
+            }
+            cursor.next()?;
+        }
+        Ok(true)
     }
 
     fn is_sound(&self, reference: &Reference) -> bool {
@@ -152,14 +176,16 @@ impl Repair {
             self.damage(&path, &Error::corruption(&path, 0, "the file is missing"));
             return Ok(Vec::new());
         }
-        let mut references = meta.value_refs.iter();
-        let has_values = references.all(|(file, _)| self.values.sound.contains_key(file));
-        match self.open_table(meta).and_then(|table| table.verify()) {
-            Ok(_) if has_values => {
+        let has_values = self.open_table(meta).and_then(|table| {
+            table.verify()?;
+            self.values.has_all_of(&table)
+        });
+        match has_values {
+            Ok(true) => {
                 self.report.tables_kept += 1;
                 return Ok(vec![meta.clone()]);
             }
-            Ok(_) => {}
+            Ok(false) => {}
             Err(error) => self.damage(&path, &error),
         }
         match Table::open_damaged(&self.store, &path, meta) {

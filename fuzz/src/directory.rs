@@ -242,7 +242,7 @@ fn check_repaired(contents: &Contents, expected: Option<&Contents>) {
     }
 }
 
-/// The databases as they are, and one operation of each kind on each file.
+/// The databases as they are, one operation of each kind on each file, and many at once.
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for database in 0..3 {
@@ -255,6 +255,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
             let checks = (file + what) % 2 * 4;
             let high = (what % 2) * 0x80;
             seeds.push(vec![database | checks, what, file, 90, high, 3, 1, 2, 3]);
+        }
+        for file in 0..count {
+            let flip = |at: u8| [0, file, at.wrapping_mul(37), at & 1, 1, 1 << (at & 7), 0, 0];
+            let flips: Vec<u8> = (1..=OPERATIONS_MAX as u8).flat_map(flip).collect();
+            seeds.push(crate::selected(database | 4, &flips));
         }
     }
     seeds

@@ -1,3 +1,4 @@
 //! The facade under hard conditions.
 
+mod full_disk;
 mod keyspaces;

@@ -61,6 +61,8 @@ pub struct JobContext<'a> {
     pub limiter: &'a RateLimiter,
     /// Ends the compaction early when it is set.
     pub cancel: &'a AtomicBool,
+    /// Ends the compaction with `NoSpace` when less free space is left.
+    pub space_kept: u64,
     /// Tells others how far it is.
     pub progress: &'a Progress,
 }
@@ -357,6 +359,13 @@ impl Merge<'_> {
     fn pay(&mut self) -> Result<()> {
         if self.context.cancel.load(Ordering::Relaxed) {
             return Err(Error::Closed);
+        }
+        let TableSpace { vfs, directory, .. } = self.context.space;
+        let available = vfs.available_bytes(directory).unwrap_or(u64::MAX);
+        if available < self.context.space_kept {
+            return Err(Error::NoSpace {
+                path: directory.to_path_buf(),
+            });
         }
         let bytes = std::mem::take(&mut self.unpaid_bytes);
         let progress = self.context.progress;

@@ -14,6 +14,7 @@ use rustdb_vfs::sync::{Condvar, Mutex};
 
 use crate::compaction::{self, Pace};
 use crate::engine::Inner;
+use crate::engine::batch::Batch;
 use crate::engine::versions::VersionSet;
 use crate::error::{Error, Result};
 
@@ -44,7 +45,7 @@ pub(crate) struct Background {
     pub flush_error: Mutex<Option<Error>>,
     /// Why the last compaction failed, if it did.
     compaction_error: Mutex<Option<Error>>,
-    /// Set while the disk has less free space than the reserve.
+    /// Set while the disk has hardly more free space than writes have to leave.
     pub space_is_low: AtomicBool,
 }
 
@@ -143,7 +144,8 @@ impl Inner {
     fn flush_loop(&self) {
         let mut log_end = None;
         self.work_loop(|| {
-            self.check_space(0);
+            self.check_space();
+            self.freeze_deletions()?;
             let flushed = self.flush_one();
             *self.background.flush_error.lock() = flushed.as_ref().err().cloned();
             if let Ok(false) = flushed {
@@ -156,7 +158,13 @@ impl Inner {
     fn compact_loop(&self) {
         self.work_loop(|| {
             let compacted = self.compact_one();
-            *self.background.compaction_error.lock() = compacted.as_ref().err().cloned();
+            let failed = compacted.as_ref().err().cloned();
+            let is_news = failed.is_some();
+            let before = std::mem::replace(&mut *self.background.compaction_error.lock(), failed);
+            // Only the first time: others that compact must not wake each other for ever.
+            if is_news && before.is_none() {
+                self.background.wake();
+            }
             compacted
         });
     }
@@ -210,8 +218,21 @@ impl Inner {
         }
     }
 
-    /// Lets a write of `bytes` in, at the pace the background can keep.
-    pub(crate) fn admit(&self, bytes: usize) -> Result<()> {
+    /// Whether background work waits for space, so that waiting for it may take for ever.
+    fn lacks_space(&self) -> bool {
+        let Background {
+            flush_error,
+            compaction_error,
+            ..
+        } = &self.background;
+        [flush_error, compaction_error]
+            .iter()
+            .any(|error| matches!(&*error.lock(), Some(Error::NoSpace { .. })))
+    }
+
+    /// Lets a batch in, at the pace the background can keep.
+    pub(crate) fn admit(&self, batch: &Batch) -> Result<()> {
+        let (bytes, only_deletes) = (batch.bytes(), batch.only_deletes());
         let pressure = self.background.pressure.load(Ordering::Acquire);
         if pressure == 0 {
             return Ok(());
@@ -224,6 +245,12 @@ impl Inner {
                 }
                 if self.background.pressure.load(Ordering::Acquire) != STOP {
                     return Some(Ok(()));
+                }
+                if self.lacks_space() {
+                    return Some(match only_deletes {
+                        true => Ok(()),
+                        false => Err(self.no_space()),
+                    });
                 }
                 let waited = self.vfs.monotonic().saturating_sub(start);
                 let failure = (waited >= FAILING_WAIT_MAX).then(|| self.background.failure());
@@ -248,20 +275,5 @@ impl Inner {
         self.counters
             .record_stall(self.vfs.monotonic().saturating_sub(start));
         Ok(())
-    }
-
-    /// Refuses writes while the disk is nearly full, and lets them in again when it is not.
-    pub(crate) fn check_space(&self, wanted: u64) {
-        let Ok(available) = self.vfs.available_bytes(&self.directory) else {
-            return;
-        };
-        let is_low = available < self.options.reserve_bytes.saturating_add(wanted);
-        if self.background.space_is_low.swap(is_low, Ordering::AcqRel) != is_low {
-            if is_low {
-                tracing::warn!(available, "the disk is nearly full; writes are refused");
-            } else {
-                tracing::info!(available, "the disk has space again");
-            }
-        }
     }
 }

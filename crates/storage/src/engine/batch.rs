@@ -43,6 +43,7 @@ pub struct Batch {
     large: Vec<LargeValue>,
     value_threshold: usize,
     annex: Vec<u8>,
+    has_puts: bool,
     /// The keyspaces of the files that are published.
     ingested: Vec<KeyspaceId>,
 }
@@ -65,6 +66,7 @@ impl Batch {
             large: Vec::new(),
             value_threshold: value_threshold.max(1),
             annex: Vec::new(),
+            has_puts: false,
             ingested: Vec::new(),
         }
     }
@@ -99,6 +101,7 @@ impl Batch {
                 value.len()
             )));
         }
+        self.has_puts = true;
         let is_large = value.len() >= self.value_threshold;
         let kind = match (is_large, expiry.is_some()) {
             (false, false) => EntryKind::Put,
@@ -205,12 +208,18 @@ impl Batch {
         self.operations.len()
     }
 
+    /// Whether it takes nothing but space in the log.
+    pub(crate) fn only_deletes(&self) -> bool {
+        !self.has_puts && self.ingested.is_empty()
+    }
+
     /// Forgets all operations and keeps the memory.
     pub fn clear(&mut self) {
         self.operations.clear();
         self.large.clear();
         self.annex.clear();
         self.ingested.clear();
+        self.has_puts = false;
         self.count = 0;
     }
 

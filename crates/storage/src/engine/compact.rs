@@ -12,7 +12,7 @@ use crate::compaction::{
 };
 use crate::engine::super_version::SuperVersion;
 use crate::engine::{Engine, Inner};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key::{FileNumber, KeyspaceId, SequenceNumber, storage_key};
 use crate::memory::Account;
 use crate::table::TableOptions;
@@ -217,6 +217,7 @@ impl Inner {
             moved_values: &self.compactions.moved_values,
             limiter: &self.compactions.limiter,
             cancel: self.background.shutdown_flag(),
+            space_kept: self.space_kept_by_merges(),
             progress: &Progress::default(),
         };
         let mut outcome = compaction::run(&job.choice, &context)?;
@@ -237,21 +238,6 @@ impl Inner {
             ?elapsed,
             "compacted"
         );
-        Ok(())
-    }
-
-    /// Refuses a merge whose output may not fit the disk.
-    fn check_room_for_output(&self, choice: &Choice) -> Result<()> {
-        let is_merge = matches!(choice.action, compaction::Action::Merge { .. });
-        let available = self
-            .vfs
-            .available_bytes(&self.directory)
-            .unwrap_or(u64::MAX);
-        if is_merge && available < choice.input_bytes() {
-            return Err(Error::NoSpace {
-                path: self.directory.clone(),
-            });
-        }
         Ok(())
     }
 }

@@ -28,6 +28,9 @@ use crate::table::{FilterUse, ReadMode, TableBuilder, TableOptions};
 use crate::value::ValuePin;
 use crate::version::{KeyBounds, Run, RunTables};
 
+/// So much is written before the free space is looked at again.
+const SPACE_CHECK_BYTES: u64 = 256 << 10;
+
 /// Writes sorted entries to new table files, outside of any transaction so far.
 pub struct RunWriter {
     inner: Arc<Inner>,
@@ -36,6 +39,8 @@ pub struct RunWriter {
     last_key: Vec<u8>,
     /// The keyspace whose options are in force.
     keyspace: Option<[u8; KEYSPACE_BYTES]>,
+    /// Bytes added since the free space was looked at.
+    unchecked_bytes: u64,
 }
 
 /// Sorted table files that nobody can see yet. Dropping them removes the files.
@@ -66,6 +71,7 @@ impl Engine {
             builder: None,
             last_key: Vec::new(),
             keyspace: None,
+            unchecked_bytes: 0,
         }
     }
 
@@ -144,6 +150,7 @@ impl RunWriter {
             stored.extend_from_slice(&expiry.to_le_bytes());
         }
         if value.len() >= self.inner.options.value_threshold {
+            self.inner.check_room_for_data(value.len() as u64)?;
             let appended = self.inner.value_writer.append(value)?;
             stored.extend_from_slice(&appended.pointer.encode());
             self.run.pins.push(appended.pin);
@@ -197,6 +204,11 @@ impl RunWriter {
             self.keyspace = key.first_chunk().copied();
             self.run.note_keyspace(self.keyspace);
             builder.set_options(self.inner.table_options_of(LEVELS - 1, self.keyspace))?;
+        }
+        self.unchecked_bytes += (key.len() + stored.len()) as u64;
+        if self.unchecked_bytes >= SPACE_CHECK_BYTES {
+            self.inner.check_room_for_data(self.unchecked_bytes)?;
+            self.unchecked_bytes = 0;
         }
         builder.add(key, 0, kind, stored)
     }

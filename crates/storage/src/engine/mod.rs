@@ -36,6 +36,7 @@ mod read;
 mod repair;
 mod replay;
 mod snapshot;
+mod space;
 mod stats;
 mod super_version;
 mod values;

@@ -189,12 +189,6 @@ impl Inner {
         drop(state);
 
         let result = self.write_group(&group);
-        if let Err(Error::NoSpace { .. }) = &result {
-            // Nothing of the group was written, but its numbers were given out, and somebody may
-            // wait until they are visible.
-            let last = (group.first_sequence + group.commits as u64).saturating_sub(1);
-            self.visible.fetch_max(last, Ordering::AcqRel);
-        }
         group.outcome.finish(result.clone());
 
         let mut state = self.pipeline.state.lock();

@@ -17,9 +17,6 @@ use crate::value::{Reference, ValuePin};
 /// A record of the log that holds commits.
 pub(crate) const RECORD_COMMITS: u8 = 1;
 
-/// How much is written before the free space is looked at again.
-const SPACE_CHECK_BYTES: u64 = 1 << 20;
-
 /// Unsynced, unflushed log bytes that a process may hold back.
 const LOG_BUFFER_BYTES: u64 = 256 << 10;
 
@@ -40,7 +37,8 @@ impl Inner {
         validate: &mut dyn Validate,
     ) -> Result<SequenceNumber> {
         self.fault.check()?;
-        self.admit(batch.bytes())?;
+        self.admit(batch)?;
+        self.check_room_for_batch(batch)?;
         let pins = self.write_large_values(batch, durability)?;
         let result = self.commit_batch(batch, durability, validate);
         drop(pins);
@@ -57,7 +55,7 @@ impl Inner {
         let large = batch.take_large();
         let mut pins = Vec::with_capacity(large.len());
         for value in large {
-            self.check_room(value.bytes.len() as u64)?;
+            self.check_room_for_data(value.bytes.len() as u64)?;
             let appended = self.value_writer.append(&value.bytes)?;
             batch.set_pointer(value.pointer_at, &appended.pointer.encode());
             pins.push(appended.pin);
@@ -72,15 +70,14 @@ impl Inner {
 
     /// Logs and applies one group. Called by the leader, one group at a time.
     ///
-    /// `NoSpace` means that the group was refused before anything was written; every other error
-    /// ends writing, because the group may or may not be there after a crash.
+    /// A failure ends writing, because the group may or may not be there after a crash. What the
+    /// disk has no room for is refused before it comes to that.
     pub(crate) fn write_group(&self, group: &Group) -> Result<()> {
         let mut writer = self.writer.lock();
         // NB: with the lock. Who held it may have failed to end the log segment, and nothing may
         // follow such a segment.
         self.fault.check()?;
         let writer = writer.as_mut().ok_or(Error::Closed)?;
-        self.check_room(group.payload.len() as u64)?;
         self.log_and_apply(writer, group).map_err(|error| {
             self.fault.poison(&error);
             Error::Poisoned(error.to_string().into())
@@ -99,26 +96,6 @@ impl Inner {
         writer.memtable.settle_charge();
         if writer.memtable.memtable().used_bytes() >= self.options.memtable_bytes {
             self.freeze(writer, None)?;
-        }
-        Ok(())
-    }
-
-    /// Refuses a write of `bytes` while the disk has no more free space than the reserve. Asks the
-    /// system once per mebibyte written.
-    fn check_room(&self, bytes: u64) -> Result<()> {
-        let since = self
-            .counters
-            .log_bytes_checked
-            .fetch_add(bytes, Ordering::Relaxed)
-            + bytes;
-        if since >= SPACE_CHECK_BYTES {
-            self.counters.log_bytes_checked.store(0, Ordering::Relaxed);
-            self.check_space(bytes);
-        }
-        if self.background.space_is_low.load(Ordering::Acquire) {
-            return Err(Error::NoSpace {
-                path: self.directory.clone(),
-            });
         }
         Ok(())
     }
@@ -309,7 +286,7 @@ impl Inner {
         self.wait_for_flush()
     }
 
-    fn freeze_in_turn(&self) -> Result<()> {
+    pub(crate) fn freeze_in_turn(&self) -> Result<()> {
         let mut writer = self.writer.lock();
         let writer = writer.as_mut().ok_or(Error::Closed)?;
         if writer.memtable.memtable().is_empty() {

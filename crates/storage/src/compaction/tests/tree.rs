@@ -419,6 +419,7 @@ impl Tree {
                 moved_values: &self.moved,
                 limiter: &RateLimiter::new(self.vfs.clone(), 0),
                 cancel,
+                space_kept: 0,
                 progress: &Progress::default(),
             },
         )

@@ -44,17 +44,15 @@ fn fill(db: &Database) -> u32 {
     unreachable!("the disk has an end")
 }
 
-/// Tries a write until it is let in.
-fn resumes(db: &Database) -> bool {
+/// Tries a write until it is let in, for as long as background work may need to make room.
+fn put_in_time(db: &Database, key: &[u8], value: &[u8]) -> bool {
     let waiting = OsVfs::new();
-    (0..200).any(|_| {
-        waiting.sleep(Duration::from_millis(50));
-        match db.put("new", value(0)) {
-            Ok(()) => true,
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
-                false
-            }
+    (0..200).any(|_| match db.put(key, value) {
+        Ok(()) => true,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+            waiting.sleep(Duration::from_millis(50));
+            false
         }
     })
 }
@@ -85,7 +83,7 @@ fn writes_are_refused_and_resume_when_space_returns() {
     db.drop_keyspace("doomed").unwrap();
     assert_eq!(db.keyspaces(), ["default"]);
     sim.set_capacity(Some(64 * MIB));
-    assert!(resumes(&db), "{:?}", db.stats());
+    assert!(put_in_time(&db, b"new", b"value"), "{:?}", db.stats());
     assert_eq!(db.stats().fault, None);
     db.close().unwrap();
     let db = open(&sim);
@@ -114,4 +112,41 @@ fn what_is_too_large_for_the_disk_fails_alone() {
     assert_eq!(db.len().unwrap(), 3);
     db.close().unwrap();
     assert_eq!(open(&sim).len().unwrap(), 3);
+}
+
+#[test]
+fn a_dropped_keyspace_gives_its_space_back() {
+    for is_mixed in [false, true] {
+        let sim = SimVfs::new(5);
+        sim.set_capacity(Some(24 * MIB));
+        let db = open(&sim);
+        let doomed = db.keyspace("doomed").unwrap();
+        let mut kept = 0;
+        for number in 0.. {
+            let is_kept = is_mixed && number % 2 == 0;
+            let result = match is_kept {
+                true => db.put(key(number), value(number)),
+                false => doomed.put(key(number), value(number)),
+            };
+            if let Err(error) = result {
+                assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+                break;
+            }
+            kept += u32::from(is_kept);
+        }
+        drop(doomed);
+        db.drop_keyspace("doomed").unwrap();
+        // A good part of it can be written again.
+        for number in 0..4_000 {
+            let key = [b"again", &key(number)[..]].concat();
+            let is_written = put_in_time(&db, &key, &value(number));
+            assert!(is_written, "mixed: {is_mixed}, {number}: {:?}", db.stats());
+        }
+        for number in (0..2 * kept).step_by(2) {
+            let found = db.get(key(number)).unwrap();
+            assert_eq!(found.as_deref(), Some(&*value(number)), "{number}");
+        }
+        assert_eq!(db.len().unwrap(), u64::from(kept) + 4_000);
+        db.close().unwrap();
+    }
 }

@@ -123,7 +123,10 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Judge {
     stripes: Stripes,
+    /// Those of all inputs.
     tombstones: Arc<Fragments>,
+    /// Those of the whole tree.
+    cover: Arc<Fragments>,
     older: Older,
     now_micros: u64,
     /// Whether the result is the last run of the tree, whose entries need no sequence numbers.
@@ -134,10 +137,15 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    /// A judge of entries that `tombstones`, those of all inputs, may cover.
+    /// A judge of entries that `cover`, the range tombstones of the whole tree, may cover.
+    /// `tombstones` are those of all inputs.
+    ///
+    /// A tombstone of another table goes on covering what it hides: it is not given up while
+    /// something older overlaps it.
     pub(super) fn new(
         stripes: Stripes,
         tombstones: Arc<Fragments>,
+        cover: Arc<Fragments>,
         older: Older,
         now_micros: u64,
         zeroes: bool,
@@ -145,6 +153,7 @@ impl Judge {
         Self {
             stripes,
             tombstones,
+            cover,
             older,
             now_micros,
             zeroes,
@@ -185,7 +194,7 @@ impl Judge {
         let Some(end) = end else {
             return Verdict::Keep(seq);
         };
-        let covering = self.tombstones.covering(key, end);
+        let covering = self.cover.covering(key, end);
         if covering.is_some_and(|tombstone| tombstone > seq) {
             return Verdict::Drop;
         }
@@ -241,7 +250,8 @@ mod tests {
         older: Older,
     ) -> String {
         let list = Arc::new(Fragments::from_tombstones(tombstones));
-        let mut judge = Judge::new(Stripes::new(snapshots, visible), list, older, 100, true);
+        let stripes = Stripes::new(snapshots, visible);
+        let mut judge = Judge::new(stripes, list.clone(), list, older, 100, true);
         let mut out = Vec::new();
         for entry in entries.split(' ') {
             let (seq, kind) = entry.split_once(':').unwrap();
@@ -337,7 +347,8 @@ mod tests {
         let list = [8, 7, 4, 2, 1].map(|seq| RangeTombstone::new(b"k", b"l", seq));
         let needed = |visible: u64, older: Older| -> Vec<u64> {
             let list = Arc::new(Fragments::from_tombstones(&list));
-            let judge = Judge::new(Stripes::new(&[3, 6], visible), list, older, 0, true);
+            let stripes = Stripes::new(&[3, 6], visible);
+            let judge = Judge::new(stripes, list.clone(), list, older, 0, true);
             judge.needed_tombstones().iter().map(|t| t.seq).collect()
         };
         assert_eq!(needed(9, something_older()), [8, 4, 2]);

@@ -18,6 +18,7 @@
 //! business. So is removing value files that nothing refers to.
 
 mod choice;
+mod cover;
 mod gc;
 mod options;
 mod output;
@@ -34,6 +35,7 @@ mod sim;
 mod tests;
 
 pub use choice::{Action, Choice, InputRun, OutputRun, Reason};
+pub(crate) use cover::{covered_bytes, range_tombstones};
 pub use options::{CompactionOptions, CompactionStyle};
 pub(crate) use output::Output;
 pub use output::{TableProfiles, TableSpace};

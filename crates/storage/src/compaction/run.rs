@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::choice::{Action, Choice, InputRun, OutputRun};
+use super::cover::range_tombstones;
 use super::gc::{Judge, Older, Stripes, Verdict};
 use super::options::CompactionOptions;
 use super::output::{Output, TableSpace};
@@ -170,6 +171,7 @@ fn merge(
     let judge = Judge::new(
         Stripes::new(context.snapshots, context.visible),
         inputs.tombstones()?,
+        Arc::new(range_tombstones(context.version)),
         Older::than(context.version, |table| {
             inputs.numbers.contains(&table.meta().number)
         }),

@@ -1,9 +1,11 @@
 //! The shape of a tree: what decisions about it are made from, without files behind it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::cover;
 use super::options::CompactionOptions;
+use crate::error::Result;
 use crate::key::{FileNumber, SequenceNumber};
 use crate::manifest::{LEVELS, TableMeta};
 use crate::tombstone::Fragments;
@@ -37,6 +39,8 @@ pub struct TableShape {
     pub meta: Arc<TableMeta>,
     /// Its range tombstones, or none as long as the table was not opened.
     pub tombstones: Arc<Fragments>,
+    /// How much of it newer range tombstones cover, if that was asked.
+    pub covered_bytes: u64,
 }
 
 /// A value file.
@@ -93,6 +97,7 @@ impl Shape {
                     .map(|table| TableShape {
                         meta: table.meta().clone(),
                         tombstones: table.loaded_tombstones(),
+                        covered_bytes: 0,
                     })
                     .collect(),
             });
@@ -109,6 +114,26 @@ impl Shape {
         });
         shape.values = values.collect();
         shape
+    }
+
+    /// Finds out how much of each table of `version`, which this is the shape of, newer range
+    /// tombstones cover. Opens the tables they reach into.
+    pub fn note_covered(&mut self, version: &Version, moment: &Moment<'_>) -> Result<()> {
+        let tombstones = cover::range_tombstones(version);
+        if tombstones.is_empty() {
+            return Ok(());
+        }
+        let handles: BTreeMap<FileNumber, _> = version
+            .tables()
+            .map(|table| (table.meta().number, table))
+            .collect();
+        let runs = self.levels.iter_mut().flatten();
+        for table in runs.flat_map(|run| &mut run.tables) {
+            if let Some(handle) = handles.get(&table.meta.number) {
+                table.covered_bytes = cover::covered_bytes(handle, &tombstones, moment)?;
+            }
+        }
+        Ok(())
     }
 
     /// The length of all tables of a level.
@@ -170,6 +195,7 @@ impl TableShape {
         Self {
             meta: Arc::new(meta),
             tombstones: Arc::default(),
+            covered_bytes: 0,
         }
     }
 

@@ -219,7 +219,7 @@ impl Inner {
     }
 
     /// Whether background work waits for space, so that waiting for it may take for ever.
-    fn lacks_space(&self) -> bool {
+    pub(crate) fn lacks_space(&self) -> bool {
         let Background {
             flush_error,
             compaction_error,

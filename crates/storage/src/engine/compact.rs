@@ -30,14 +30,14 @@ pub(crate) struct Compactions {
 }
 
 /// A choice, what it was made from, and the reservation for it.
-struct Job {
-    choice: Choice,
+pub(super) struct Job {
+    pub(super) choice: Choice,
     ticket: Ticket,
-    super_version: Arc<SuperVersion>,
+    pub(super) super_version: Arc<SuperVersion>,
 }
 
 /// What decisions depend on besides the shape, owned.
-struct Circumstances {
+pub(super) struct Circumstances {
     snapshots: Vec<SequenceNumber>,
     visible: SequenceNumber,
     flushed: SequenceNumber,
@@ -137,7 +137,13 @@ impl Inner {
             tracing::warn!(%error, "cannot read range tombstones");
         }
         let circumstances = self.circumstances(&super_version);
-        let shape = Shape::of(&super_version.version);
+        let mut shape = Shape::of(&super_version.version);
+        if self.needs_space() {
+            let noted = shape.note_covered(&super_version.version, &circumstances.moment());
+            if let Err(error) = noted {
+                tracing::warn!(%error, "cannot tell what range tombstones cover");
+            }
+        }
         let choice = pick(&shape, &circumstances.moment(), &busy)?;
         let ticket = busy.reserve(&choice);
         Some(Job {
@@ -147,7 +153,7 @@ impl Inner {
         })
     }
 
-    fn circumstances(&self, super_version: &SuperVersion) -> Circumstances {
+    pub(super) fn circumstances(&self, super_version: &SuperVersion) -> Circumstances {
         let memtables = || super_version.frozen().chain([&super_version.active]);
         let in_memtables = memtables().flat_map(|memtable| memtable.references());
         let mut unsettled: BTreeSet<FileNumber> = in_memtables.map(|(file, _)| file).collect();
@@ -195,7 +201,7 @@ impl Inner {
 
     fn run_choice(&self, job: &Job) -> Result<()> {
         let start = self.vfs.monotonic();
-        self.check_room_for_output(&job.choice)?;
+        self.check_room_for_output(job)?;
         let new_run = self.versions.lock().new_run();
         // NB: after the version was loaded.
         let (snapshots, visible) = self.snapshots.list(&self.visible);
@@ -243,7 +249,7 @@ impl Inner {
 }
 
 impl Circumstances {
-    fn moment(&self) -> Moment<'_> {
+    pub(super) fn moment(&self) -> Moment<'_> {
         Moment {
             now_micros: self.now_micros,
             snapshots: &self.snapshots,

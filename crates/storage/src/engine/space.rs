@@ -7,16 +7,20 @@
 //!
 //! *Owed* is what memtables will take when they are flushed. Writes leave that and the reserve
 //! alone, so that what was accepted can always be flushed. Compaction may use the upper half of the
-//! reserve, deletions all but a quarter: both are how space comes back. The last quarter is for
+//! reserve, deletions all but a quarter: both are how space comes back. While space is low, tables
+//! that range tombstones cover in part, as of a dropped keyspace, are rewritten one by one, because
+//! merging all of them down would take more room than there is. The last quarter is for
 //! logs and manifests, whose failure would end writing.
 //!
 //! A refusal leaves no trace, and the next write asks again: writes resume with the space.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use crate::compaction::{Action, Choice};
+use crate::compaction::{self, Action};
 use crate::engine::Inner;
 use crate::engine::batch::Batch;
+use crate::engine::compact::Job;
 use crate::error::{Error, Result};
 
 /// How much is written before the free space is looked at again.
@@ -76,37 +80,59 @@ impl Inner {
         }
     }
 
-    /// While space is low, sees to it that deletions reach the tables: only there do they free any.
+    /// Whether space has to be made, be it for writes or for the merges that they wait for.
+    pub(crate) fn needs_space(&self) -> bool {
+        self.background.space_is_low.load(Ordering::Acquire) || self.lacks_space()
+    }
+
+    /// While space is needed, sees to it that deletions reach the tables: only there do they free any.
     pub(crate) fn freeze_deletions(&self) -> Result<()> {
         let super_version = self.super_version.load_full();
         let active = &super_version.active;
         let has_deletions = active.has_tombstones() || active.deletions() > 0;
-        let is_low = self.background.space_is_low.load(Ordering::Acquire);
-        if is_low && has_deletions && super_version.frozen().next().is_none() {
-            return self.freeze_in_turn();
+        match has_deletions && super_version.frozen().next().is_none() && self.needs_space() {
+            true => self.freeze_in_turn(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Refuses a merge whose output may not fit the disk.
-    pub(crate) fn check_room_for_output(&self, choice: &Choice) -> Result<()> {
-        if !matches!(choice.action, Action::Merge { .. }) {
+    pub(super) fn check_room_for_output(&self, job: &Job) -> Result<()> {
+        if !matches!(job.choice.action, Action::Merge { .. }) {
             return Ok(());
         }
-        let inputs = choice.inputs().map(|table| {
-            let dead = 2 * table.tombstones + table.shadowed;
-            let live = table.entries.saturating_sub(dead);
-            let live_bytes = table.file_bytes as f64 * live as f64 / table.entries.max(1) as f64;
-            (live_bytes as u64).max(table.file_bytes / OUTPUT_PART_MIN)
-        });
-        let output: u64 = inputs.sum();
-        let limit = output
-            .saturating_add(self.owed_bytes())
+        let others = self
+            .owed_bytes()
             .saturating_add(self.space_kept_by_merges());
-        match self.available_bytes() < limit {
-            true => Err(self.no_space()),
-            false => Ok(()),
+        let available = self.available_bytes();
+        // Looking into tables costs something: only if it matters.
+        let fits = |output: u64| available >= output.saturating_add(others);
+        match fits(job.choice.input_bytes()) || fits(self.output_bytes(job)?) {
+            true => Ok(()),
+            false => Err(self.no_space()),
         }
+    }
+
+    /// The length of a merge's output, about.
+    fn output_bytes(&self, job: &Job) -> Result<u64> {
+        let version = &job.super_version.version;
+        let circumstances = self.circumstances(&job.super_version);
+        let tombstones = compaction::range_tombstones(version);
+        let inputs: BTreeSet<_> = job.choice.input_numbers().into_iter().collect();
+        let mut output = 0u64;
+        for table in version.tables() {
+            let meta = table.meta();
+            if !inputs.contains(&meta.number) {
+                continue;
+            }
+            let moment = circumstances.moment();
+            let covered = compaction::covered_bytes(table, &tombstones, &moment)?;
+            let uncovered = meta.file_bytes.saturating_sub(covered);
+            let dead = 2 * meta.tombstones + meta.shadowed;
+            let live = meta.entries.saturating_sub(dead) as f64 / meta.entries.max(1) as f64;
+            output += ((uncovered as f64 * live) as u64).max(uncovered / OUTPUT_PART_MIN);
+        }
+        Ok(output)
     }
 
     /// A merge gives up when it has left less free space than this.

@@ -178,6 +178,18 @@ impl Table {
         (end.start + end.end).saturating_sub(start.start + start.end) / 2
     }
 
+    /// How many bytes of the file are blocks that hold nothing but keys from `lower` on and below
+    /// `upper`.
+    pub fn inner_bytes(&self, lower: &[u8], upper: &[u8]) -> u64 {
+        if self.index.blocks() == 0 || lower >= upper {
+            return 0;
+        }
+        let start = self.index.find(lower, MAX_SEQUENCE);
+        let end = self.index.find(upper, MAX_SEQUENCE);
+        let (start, end) = (self.index.location(start), self.index.location(end));
+        end.start.saturating_sub(start.end)
+    }
+
     /// The newest entry of `key` that is not newer than `seq`. `hash` is the key's [`key_hash`].
     ///
     /// [`key_hash`]: super::key_hash

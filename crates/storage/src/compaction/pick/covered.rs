@@ -2,10 +2,14 @@
 
 use super::Picker;
 use crate::compaction::choice::{Action, Choice, Reason};
+use crate::compaction::cover::covering_at;
 use crate::compaction::shape::{RunShape, TableShape};
 
 /// How many tables are dropped at once.
 const DROPPED_TABLES_MAX: usize = 1000;
+
+/// A table is written anew if at least this part of it, one in so many, is covered.
+const SHRUNK_PART: u64 = 4;
 
 impl Picker<'_> {
     /// Drops tables that range tombstones cover as a whole, or whose entries have all expired.
@@ -35,16 +39,37 @@ impl Picker<'_> {
         })
     }
 
+    /// Writes a table anew of which range tombstones cover a good part: the one of which least is
+    /// left. Known only while space is low, see [`Shape::note_covered`].
+    ///
+    /// Elsewhere the tombstones come down to the table in time. Here that would take a merge that
+    /// there is no room for.
+    ///
+    /// [`Shape::note_covered`]: crate::compaction::Shape::note_covered
+    pub(super) fn shrunk(&self) -> Option<Choice> {
+        let left = |table: &TableShape| table.meta.file_bytes.saturating_sub(table.covered_bytes);
+        let (level, run, table) = self
+            .shape
+            .tables()
+            .filter(|(level, _, table)| {
+                // NB: as with any other rewrite, see `cleanup_needs`.
+                let must_wait = *level == 0 && table.meta.max_seq > self.moment.flushed;
+                !must_wait
+                    && !self.is_busy(table)
+                    && table.covered_bytes > 0
+                    && table.covered_bytes >= table.meta.file_bytes / SHRUNK_PART
+            })
+            .min_by_key(|(_, _, table)| left(table))?;
+        Some(self.rewrite(level, run, table, Reason::Covered))
+    }
+
     /// Whether tombstones in the tables of `run` cover every entry and range tombstone of
     /// `table`, for every snapshot that would see one of them.
     ///
     /// The tombstones stay where they are and go on covering what is older than the table.
     fn is_covered(&self, table: &TableShape, run: &RunShape) -> bool {
         let meta = &table.meta;
-        // A tombstone above a snapshot that sees part of the table does not help; the newest one
-        // below that snapshot, and visible to all later ones, does.
-        let first_reader = self.moment.snapshots.iter().find(|s| **s >= meta.min_seq);
-        let at = first_reader.map_or(self.moment.visible, |s| (*s).min(self.moment.visible));
+        let at = covering_at(meta, self.moment);
         let bounds = table.bounds();
         let mut key: &[u8] = &meta.smallest;
         loop {

@@ -14,7 +14,7 @@
 //! | a retired key | 1 |
 //!
 //! Tables that can be dropped without being read come before everything: that costs nothing and
-//! gives space.
+//! gives space. While space is low, rewriting tables that are covered in part comes next.
 //!
 //! Why it ends: a merge lowers what caused it (runs of level 0, bytes above a level's target,
 //! dead entries that can be collected, references to a dying value file) and never raises a need
@@ -49,6 +49,9 @@ pub fn pick(
 ) -> Option<Choice> {
     let picker = Picker::new(shape, options, moment, busy);
     if let Some(choice) = picker.covered() {
+        return Some(choice);
+    }
+    if let Some(choice) = picker.shrunk() {
         return Some(choice);
     }
     let mut needs = picker.needs();

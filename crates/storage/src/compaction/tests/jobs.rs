@@ -182,6 +182,38 @@ fn covered_tables_are_dropped_without_being_read() {
 }
 
 #[test]
+fn while_space_is_needed_tables_that_are_covered_in_part_are_rewritten() {
+    let mut tree = Tree::new(5, idle());
+    for keyspace in 1..=3 {
+        for i in 0..60 {
+            tree.put(key(keyspace, &format!("{i:03}")), &"v".repeat(50));
+        }
+    }
+    // One table of level 0, and one of level 0 above it that covers a third of it.
+    tree.flush();
+    let before = tree.version.table_bytes();
+    let snapshot = tree.sequence;
+    tree.commit(vec![], vec![(key(2, ""), key(3, ""))]);
+    tree.flush();
+    assert_eq!(tree.pick(), None, "in time it is merged down");
+    tree.needs_space = true;
+    tree.snapshots.insert(snapshot);
+    assert_eq!(tree.pick(), None, "the snapshot needs it");
+    tree.snapshots.clear();
+    let choice = tree.pick().unwrap();
+    assert_eq!(choice.reason, Reason::Covered);
+    assert_eq!(choice.inputs().count(), 1);
+    tree.settle();
+    tree.check();
+    tree.check_files();
+    assert_eq!(tree.reasons["Covered"], 1, "once is enough");
+    let after = tree.version.table_bytes();
+    // Filters and indexes are a large part of such small tables.
+    assert!(after < before * 7 / 8, "{before} to {after} bytes");
+    assert_eq!(tree.entries(&key(2, "030")), []);
+}
+
+#[test]
 fn expired_entries_go_and_do_not_bring_older_versions_back() {
     let mut tree = Tree::new(5, idle());
     let expiry = Some(tree.now() + 10_000_000);

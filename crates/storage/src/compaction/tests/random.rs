@@ -110,6 +110,7 @@ fn step(tree: &mut Tree, rng: &mut SimRng, mix: Mix) {
         78..80 => tree.machine.advance(Duration::from_secs(rng.below(30))),
         80..90 => {
             if tree.in_flight() < 3 {
+                tree.needs_space = rng.below(3) == 0;
                 tree.start();
             }
         }

@@ -66,6 +66,8 @@ pub(super) struct Tree {
     /// How many memtables there were.
     pub(super) memtables: u64,
     pub(super) retired_keys: Vec<u32>,
+    /// Whether the disk is nearly full.
+    pub(super) needs_space: bool,
     /// How often each reason was carried out.
     pub(super) reasons: BTreeMap<String, usize>,
 }
@@ -130,6 +132,7 @@ impl Tree {
             model: Model::default(),
             memtables: 0,
             retired_keys: Vec::new(),
+            needs_space: false,
             reasons: BTreeMap::new(),
         }
     }
@@ -386,7 +389,11 @@ impl Tree {
             unsettled_values: &files.filter(|f| !self.values.is_settled(*f)).collect(),
             retired_keys: &self.retired_keys,
         };
-        body(&Shape::of(&self.version), &moment)
+        let mut shape = Shape::of(&self.version);
+        if self.needs_space {
+            shape.note_covered(&self.version, &moment).unwrap();
+        }
+        body(&shape, &moment)
     }
 
     /// What would be compacted next.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rustdb::{Database, Encryption, Options};
+use rustdb::{Database, Encryption, ErrorKind, Options};
 
 use crate::arguments::DatabaseArguments;
 use crate::failure::{Failure, Result};
@@ -73,13 +73,11 @@ pub fn check_environment() -> Result<()> {
 fn open(arguments: &DatabaseArguments, create: bool) -> Result<Database> {
     let directory = directory(arguments);
     let options = options(arguments, create)?;
-    let database = Database::open_with(&directory, options).map_err(|error| {
-        let missing = !create && !directory.join("CURRENT").exists();
-        match missing {
-            true => no_database(&directory),
-            false => error.into(),
-        }
-    })?;
+    let database =
+        Database::open_with(&directory, options).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => no_database(&directory),
+            _ => error.into(),
+        })?;
     signals::watch(&database)?;
     Ok(database)
 }

@@ -7,9 +7,32 @@ use rustdb_storage::error::Error as StorageError;
 use rustdb_txn::{Error as TransactionError, LockError, Retryable};
 
 /// The result of an operation on a database.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// fn greeting(db: &rustdb::Database) -> rustdb::Result<String> {
+///     let value = db.get("greeting")?.unwrap_or_default();
+///     Ok(String::from_utf8_lossy(&value).into_owned())
+/// }
+/// assert_eq!(greeting(&db)?, "");
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a caller can do about an error.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// use rustdb::ErrorKind;
+/// let mut tx = db.begin()?;
+/// tx.put("k", "mine")?;
+/// db.put("k", "theirs")?;
+/// match tx.commit() {
+///     Err(error) if error.kind() == ErrorKind::Conflict => println!("begin again"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -45,6 +68,18 @@ pub enum ErrorKind {
 }
 
 /// An error: its kind, a message for people, often a hint, and the cause.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// use std::error::Error;
+/// let error = db.put(vec![0; 100_000], "").unwrap_err();
+/// eprintln!("error: {error}");
+/// if let Some(hint) = error.hint() {
+///     eprintln!("hint: {hint}");
+/// }
+/// assert!(error.source().is_some());
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Error(Box<Parts>);
 
@@ -77,21 +112,54 @@ impl Error {
     }
 
     /// What can be done about it.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let error = db.drop_keyspace("missing").unwrap_err();
+    /// assert_eq!(error.kind(), rustdb::ErrorKind::NotFound);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
     /// What happened, in one line.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let error = db.drop_keyspace("missing").unwrap_err();
+    /// assert!(error.message().contains("missing"), "{}", error.message());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
     /// What to try, if there is something to try.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("db");
+    /// let db = rustdb::Database::open(&path)?;
+    /// let error = rustdb::Database::open(&path).unwrap_err();
+    /// assert_eq!(error.hint(), Some("close it there, or open it read-only"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn hint(&self) -> Option<&str> {
         self.0.hint
     }
 
     /// Whether running the same transaction again may succeed.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// tx.put("k", "mine")?;
+    /// db.put("k", "theirs")?;
+    /// assert!(tx.commit().unwrap_err().is_retryable());
+    /// assert!(!db.drop_keyspace("missing").unwrap_err().is_retryable());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.0.kind,
@@ -165,7 +233,10 @@ impl From<StorageError> for Error {
             StorageError::Unsupported(_) => ErrorKind::Unsupported,
             StorageError::InvalidArgument(_) => ErrorKind::InvalidArgument,
             StorageError::NoSuchKeyspace(_) => ErrorKind::NotFound,
-            StorageError::KeyspaceExists(_) => ErrorKind::AlreadyExists,
+            StorageError::NoDatabase(_) => ErrorKind::NotFound,
+            StorageError::KeyspaceExists(_) | StorageError::DatabaseExists(_) => {
+                ErrorKind::AlreadyExists
+            }
             StorageError::Rejected(_) => ErrorKind::Conflict,
             StorageError::NoSpace { .. } => ErrorKind::NoSpace,
             StorageError::ReadOnly => ErrorKind::ReadOnly,

@@ -35,6 +35,10 @@ pub enum Error {
     Unsupported(String),
     /// The caller broke a documented rule: a key too long, an option out of range.
     InvalidArgument(String),
+    /// The directory is missing or empty, and the options say not to create a database in it.
+    NoDatabase(PathBuf),
+    /// The directory holds a database, and the options say to create a new one.
+    DatabaseExists(PathBuf),
     /// There is no keyspace of that name or id.
     NoSuchKeyspace(String),
     /// A keyspace of that name exists already.
@@ -124,6 +128,10 @@ impl fmt::Display for Error {
                 write!(f, "database `{}` is in use by {holder}", path.display())
             }
             Error::Unsupported(m) | Error::InvalidArgument(m) => f.write_str(m),
+            Error::NoDatabase(path) => write!(f, "there is no database in `{}`", path.display()),
+            Error::DatabaseExists(path) => {
+                write!(f, "database `{}` already exists", path.display())
+            }
             Error::NoSuchKeyspace(name) => write!(f, "keyspace `{name}` does not exist"),
             Error::KeyspaceExists(name) => write!(f, "keyspace `{name}` already exists"),
             Error::Rejected(r) => f.write_str(&r.message),

@@ -55,6 +55,15 @@ impl Fault {
         }
     }
 
+    /// Fails if the engine was closed.
+    #[inline]
+    pub fn check_open(&self) -> Result<()> {
+        match self.state.load(Ordering::Acquire) {
+            CLOSED => Err(Error::Closed),
+            _ => Ok(()),
+        }
+    }
+
     pub fn is_healthy(&self) -> bool {
         self.state.load(Ordering::Acquire) == HEALTHY
     }

@@ -107,6 +107,7 @@ enum Gap {
 impl Engine {
     /// Iterates over a keyspace.
     pub fn iter(&self, keyspace: KeyspaceId, bounds: Bounds, at: ReadAt<'_>) -> Result<EngineIter> {
+        self.inner().fault.check_open()?;
         self.inner().iter(bounds.in_keyspace(keyspace), at)
     }
 }

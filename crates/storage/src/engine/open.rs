@@ -57,10 +57,7 @@ pub(super) fn open(vfs: VfsRef, directory: &Path, options: EngineOptions) -> Res
     // Someone else may have created the database while we were looking.
     let exists = exists || vfs.metadata(&names::current(directory)).is_ok();
     if exists && options.create_new {
-        return Err(Error::InvalidArgument(format!(
-            "database `{}` already exists",
-            directory.display()
-        )));
+        return Err(Error::DatabaseExists(directory.to_path_buf()));
     }
     let (security, recovered) = if exists {
         let security = crate::keyring::open_security(&vfs, directory, options.encryption.as_ref())?;
@@ -105,9 +102,7 @@ fn look_at(vfs: &dyn Vfs, directory: &Path, options: &EngineOptions) -> Result<b
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             if options.read_only || !options.create {
-                return Err(Error::Unsupported(format!(
-                    "there is no database in `{shown}`"
-                )));
+                return Err(Error::NoDatabase(directory.to_path_buf()));
             }
             vfs.create_dir_all(directory)
                 .map_err(|e| Error::io("create", directory, e))?;
@@ -143,9 +138,7 @@ fn look_at(vfs: &dyn Vfs, directory: &Path, options: &EngineOptions) -> Result<b
         }
     }
     if options.read_only || !options.create {
-        return Err(Error::Unsupported(format!(
-            "there is no database in `{shown}`"
-        )));
+        return Err(Error::NoDatabase(directory.to_path_buf()));
     }
     Ok(false)
 }

@@ -41,12 +41,14 @@ impl Engine {
     /// The value of `key`, or `None` if it has none (or had, until it expired).
     pub fn get(&self, keyspace: KeyspaceId, key: &[u8], at: ReadAt<'_>) -> Result<Option<Slice>> {
         let inner = self.inner();
+        inner.fault.check_open()?;
         with_storage_key(keyspace, key, |key| inner.get(key, at))
     }
 
     /// Whether `key` has a value. Does not read large values.
     pub fn contains(&self, keyspace: KeyspaceId, key: &[u8], at: ReadAt<'_>) -> Result<bool> {
         let inner = self.inner();
+        inner.fault.check_open()?;
         with_storage_key(keyspace, key, |key| {
             let found = inner.find(key, at)?;
             Ok(found.is_some_and(|entry| inner.is_live(&entry)))

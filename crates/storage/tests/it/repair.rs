@@ -364,7 +364,7 @@ fn what_is_no_database_is_left_alone() {
     let vfs = SimVfs::new(6).vfs();
     vfs.create_dir_all(Path::new("/db")).unwrap();
     let refused = repair(vfs.clone(), Path::new("/db"), options());
-    assert!(matches!(refused, Err(Error::Unsupported(_))));
+    assert!(matches!(refused, Err(Error::NoDatabase(_))));
     assert!(vfs.read_dir(Path::new("/db")).unwrap().is_empty());
     let engine = open(&vfs, options());
     let refused = repair(vfs, Path::new("/db"), options());

@@ -69,10 +69,7 @@ pub fn repair(vfs: VfsRef, directory: &Path, options: EngineOptions) -> Result<R
         .read_dir(directory)
         .map_err(|e| Error::io("read", directory, e))?;
     if !entries.iter().any(|e| FileName::parse(&e.name).is_some()) {
-        let shown = directory.display();
-        return Err(Error::Unsupported(format!(
-            "there is no database in `{shown}`"
-        )));
+        return Err(Error::NoDatabase(directory.to_path_buf()));
     }
     let lock = open::take_lock(&*vfs, directory, &options)?;
     let mut repair = Repair::new(vfs.clone(), directory, options.clone())?;

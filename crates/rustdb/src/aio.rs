@@ -32,16 +32,53 @@ use crate::{Options, Slice, Transaction, WriteBatch};
 const SCAN_ENTRIES: usize = 256;
 
 /// A database handle whose methods are asynchronous. Cheap to clone.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("db");
+/// # use rustdb::aio::AsyncDatabase;
+/// let db = AsyncDatabase::open(path).await?;
+/// let writer = db.clone();
+/// let task = tokio::spawn(async move { writer.put("from", "a task").await });
+/// task.await.unwrap()?;
+/// assert!(db.get("from").await?.is_some());
+/// # Ok::<(), rustdb::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct AsyncDatabase(Database);
 
 impl AsyncDatabase {
     /// Opens a database; see [`Database::open`].
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// let db = AsyncDatabase::open(&path).await?;
+    /// db.put("k", "v").await?;
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, Options::default()).await
     }
 
     /// Opens a database with options; see [`Database::open_with`].
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// use rustdb::Options;
+    /// let options = Options { create: false, ..Options::default() };
+    /// assert!(AsyncDatabase::open_with(&path, options).await.is_err());
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
         run(move || Database::open_with(path, options))
@@ -50,11 +87,38 @@ impl AsyncDatabase {
     }
 
     /// The handle with the blocking methods.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// println!("{:?}", db.blocking().stats()); // cheap, so no thread is needed
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn blocking(&self) -> &Database {
         &self.0
     }
 
     /// Runs `body` with the blocking handle, on the blocking pool.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// let count = db.with(|db| {
+    ///     let users = db.keyspace("users")?;
+    ///     users.put("ada", "...")?;
+    ///     users.len()
+    /// });
+    /// assert_eq!(count.await?, 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn with<T: Send + 'static>(
         &self,
         body: impl FnOnce(&Database) -> Result<T> + Send + 'static,
@@ -64,29 +128,96 @@ impl AsyncDatabase {
     }
 
     /// The value of a key.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// assert_eq!(db.get("nothing").await?, None);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn get(&self, key: impl Into<Vec<u8>>) -> Result<Option<Slice>> {
         let key = key.into();
         self.with(move |db| db.get(key)).await
     }
 
     /// Writes a value; returns when it is as durable as the options say.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// tokio::try_join!(db.put("a", "1"), db.put("b", "2"))?; // share one sync, perhaps
+    /// assert!(db.get("b").await?.is_some());
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn put(&self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Result<()> {
         let (key, value) = (key.into(), value.into());
         self.with(move |db| db.put(key, value)).await
     }
 
     /// Deletes a key, whether it exists or not.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// db.put("k", "v").await?;
+    /// db.delete("k").await?;
+    /// assert_eq!(db.get("k").await?, None);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn delete(&self, key: impl Into<Vec<u8>>) -> Result<()> {
         let key = key.into();
         self.with(move |db| db.delete(key)).await
     }
 
     /// Commits a batch.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// let ks = db.blocking().default_keyspace();
+    /// let mut batch = rustdb::WriteBatch::new();
+    /// batch.put(&ks, "a", "1").put(&ks, "b", "2");
+    /// db.write(batch).await?;
+    /// assert_eq!(db.get("a").await?.as_deref(), Some(&b"1"[..]));
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn write(&self, batch: WriteBatch) -> Result<()> {
         self.with(move |db| db.write(&batch)).await
     }
 
     /// Runs a transaction, again after a conflict; see [`Database::transaction`].
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// let is_new = db.transaction(|tx| {
+    ///     let is_new = tx.get("k")?.is_none();
+    ///     tx.put("k", "v")?;
+    ///     Ok(is_new)
+    /// });
+    /// assert!(is_new.await?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn transaction<T: Send + 'static>(
         &self,
         body: impl FnMut(&mut Transaction) -> Result<T> + Send + 'static,
@@ -95,6 +226,22 @@ impl AsyncDatabase {
     }
 
     /// Walks over the entries whose keys begin with `prefix`, as of one moment.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// db.put("user:1", "Ada").await?;
+    /// db.put("user:2", "Grace").await?;
+    /// let mut users = db.scan("user:");
+    /// while let Some((key, name)) = users.next().await? {
+    ///     println!("{key:?}: {name:?}");
+    /// }
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn scan(&self, prefix: impl AsRef<[u8]>) -> AsyncScan {
         AsyncScan {
             iter: Some(self.0.prefix(prefix)),
@@ -103,12 +250,41 @@ impl AsyncDatabase {
     }
 
     /// Closes the database; see [`Database::close`].
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// db.put("k", "v").await?;
+    /// db.close().await?;
+    /// assert!(rustdb::Database::open(&path)?.get("k")?.is_some());
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn close(self) -> Result<()> {
         run(move || self.0.close()).await
     }
 }
 
 /// A walk over entries, read in pieces on the blocking pool.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("db");
+/// # use rustdb::aio::AsyncDatabase;
+/// # let db = AsyncDatabase::open(&path).await?;
+/// db.with(|db| (0..1000u32).try_for_each(|n| db.put(n.to_be_bytes(), ""))).await?;
+/// let (mut scan, mut count) = (db.scan(""), 0);
+/// while scan.next().await?.is_some() {
+///     count += 1;
+/// }
+/// assert_eq!(count, 1000);
+/// # Ok::<(), rustdb::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct AsyncScan {
     iter: Option<crate::Iter>,
@@ -117,6 +293,21 @@ pub struct AsyncScan {
 
 impl AsyncScan {
     /// The next entry, or `None` at the end.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(&path).await?;
+    /// db.put("only", "one").await?;
+    /// let mut scan = db.scan("");
+    /// assert!(scan.next().await?.is_some());
+    /// assert!(scan.next().await?.is_none());
+    /// assert!(scan.next().await?.is_none());
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn next(&mut self) -> Result<Option<Entry>> {
         if let Some(entry) = self.entries.next() {
             return Ok(Some(entry));

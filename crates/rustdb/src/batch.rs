@@ -27,11 +27,30 @@ pub struct WriteBatch(pub(crate) TxnBatch);
 
 impl WriteBatch {
     /// A batch without writes.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let batch = rustdb::WriteBatch::new();
+    /// db.write(&batch)?; // does nothing
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Writes a value.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// let names = db.keyspace("names")?;
+    /// for (number, name) in ["Ada", "Grace", "Barbara"].iter().enumerate() {
+    ///     batch.put(&names, number.to_be_bytes(), name);
+    /// }
+    /// db.write(&batch)?;
+    /// assert_eq!(names.len()?, 3);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn put(
         &mut self,
         keyspace: &Keyspace,
@@ -44,6 +63,19 @@ impl WriteBatch {
     }
 
     /// Writes a value that is gone after `ttl`.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// # let ks = db.default_keyspace();
+    /// use std::time::Duration;
+    /// batch
+    ///     .put(&ks, "user:7", "Ada")
+    ///     .put_with_ttl(&ks, "token:7", "secret", Duration::from_secs(600));
+    /// db.write(&batch)?;
+    /// # assert_eq!(db.len()?, 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn put_with_ttl(
         &mut self,
         keyspace: &Keyspace,
@@ -58,12 +90,35 @@ impl WriteBatch {
     }
 
     /// Deletes a key, whether it exists or not.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// let (drafts, posts) = (db.keyspace("drafts")?, db.keyspace("posts")?);
+    /// drafts.put("hello", "...")?;
+    /// batch.delete(&drafts, "hello").put(&posts, "hello", "...");
+    /// db.write(&batch)?; // moved, and never in both or in neither
+    /// assert!(drafts.is_empty()? && posts.contains_key("hello")?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn delete(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>) -> &mut Self {
         self.0.delete(keyspace.reference(), key.as_ref());
         self
     }
 
     /// Deletes all keys of a range, at the cost of one write.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// # let ks = db.default_keyspace();
+    /// ks.put("line:1", "old")?;
+    /// ks.put("line:2", "old")?;
+    /// batch.delete_range(&ks, "line:".."line;").put(&ks, "line:1", "new");
+    /// db.write(&batch)?;
+    /// assert_eq!(db.len()?, 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn delete_range<K: AsRef<[u8]>>(
         &mut self,
         keyspace: &Keyspace,
@@ -76,21 +131,64 @@ impl WriteBatch {
     }
 
     /// How many writes it holds.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// # let ks = db.default_keyspace();
+    /// batch.put(&ks, "k", "v").delete(&ks, "k");
+    /// assert_eq!(batch.len(), 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether it holds none.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// assert!(batch.is_empty());
+    /// batch.delete(&db.default_keyspace(), "k");
+    /// assert!(!batch.is_empty());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The size of its keys and values, in bytes.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// # let ks = db.default_keyspace();
+    /// for number in 0..10_000u32 {
+    ///     batch.put(&ks, number.to_be_bytes(), [0; 100]);
+    ///     if batch.bytes() > 256 << 10 {
+    ///         db.write(&batch)?;
+    ///         batch.clear();
+    ///     }
+    /// }
+    /// db.write(&batch)?;
+    /// assert_eq!(db.len()?, 10_000);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn bytes(&self) -> usize {
         self.0.bytes()
     }
 
     /// Forgets all writes.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// batch.put(&db.default_keyspace(), "k", "v");
+    /// batch.clear();
+    /// assert_eq!((batch.len(), batch.bytes()), (0, 0));
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn clear(&mut self) {
         self.0.clear();
     }

@@ -134,6 +134,21 @@ impl Database {
 
     /// Rewrites everything that is sealed under an older data key; see
     /// [`Database::rotate_data_key`]. May take long; everything else goes on meanwhile.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("db");
+    /// # let provider = rustdb::crypto::RawKey::new(rustdb::crypto::Secret::new([1; 32]));
+    /// # let algorithm = rustdb::crypto::Algorithm::Aes256Gcm;
+    /// # let encryption = rustdb::Encryption { provider: std::sync::Arc::new(provider), algorithm };
+    /// # let options = rustdb::Options { encryption: Some(encryption), ..Default::default() };
+    /// # let db = rustdb::Database::open_with(&path, options)?;
+    /// db.put("k", "sealed under the first key")?;
+    /// db.rotate_data_key(algorithm)?;
+    /// db.reencrypt()?;
+    /// assert_eq!(db.get("k")?.as_deref(), Some(&b"sealed under the first key"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reencrypt(&self) -> Result<()> {
         Ok(self.engine().reencrypt()?)
     }

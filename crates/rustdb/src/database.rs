@@ -1,5 +1,7 @@
 //! The database handle.
 
+mod keyspaces;
+
 use std::fmt;
 use std::ops::RangeBounds;
 use std::path::Path;
@@ -12,10 +14,10 @@ use rustdb_txn::{Access, IsolationLevel, TransactionManager};
 use rustdb_vfs::{MemVfs, OsVfs, VfsRef};
 
 use crate::batch::{WriteBatch, told};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::iter::{Entry, Iter};
 use crate::keyspace::{Keyspace, Swapped};
-use crate::options::{KeyspaceOptions, Options};
+use crate::options::Options;
 use crate::snapshot::Snapshot;
 use crate::transaction::Transaction;
 
@@ -24,6 +26,15 @@ use crate::transaction::Transaction;
 /// A handle: clones share the database, any thread may use one, and the last one to be dropped
 /// closes it. The methods that take a key work on the *default keyspace*; other keyspaces are
 /// got with [`Database::keyspace`].
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// let writer = db.clone();
+/// let thread = std::thread::spawn(move || writer.put("from", "another thread"));
+/// thread.join().unwrap()?;
+/// assert_eq!(db.get("from")?.as_deref(), Some(&b"another thread"[..]));
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Database {
     inner: Arc<Inner>,
@@ -57,11 +68,33 @@ impl Database {
     ///
     /// Fails if the directory holds something else, if another process has it open, or if it is
     /// damaged. What a crash left half done is recovered.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("db");
+    /// use rustdb::Database;
+    /// let db = Database::open(&path)?; // creates it
+    /// db.put("k", "v")?;
+    /// drop(db);
+    /// let db = Database::open(&path)?; // opens it
+    /// assert_eq!(db.get("k")?.as_deref(), Some(&b"v"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, Options::default())
     }
 
     /// As [`Database::open`], with options.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("db");
+    /// use rustdb::{Database, ErrorKind, Options};
+    /// let options = Options { create: false, ..Options::default() };
+    /// let error = Database::open_with(&path, options).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let vfs = match &options.vfs {
             Some(vfs) => vfs.clone(),
@@ -97,6 +130,15 @@ impl Database {
     // ------------------------------------------------------------------ the default keyspace
 
     /// The keyspace that every database has.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let keyspace = db.default_keyspace();
+    /// keyspace.put("k", "v")?;
+    /// assert!(db.get("k")?.is_some());
+    /// assert_eq!(keyspace.name(), "default");
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn default_keyspace(&self) -> Keyspace {
         self.default.clone()
     }
@@ -115,6 +157,14 @@ impl Database {
     }
 
     /// The values of several keys as of one moment; see [`Keyspace::multi_get`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("a", "1")?;
+    /// let values = db.multi_get(["a", "b"])?;
+    /// assert!(values[0].is_some() && values[1].is_none());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn multi_get<K: AsRef<[u8]>>(
         &self,
         keys: impl IntoIterator<Item = K>,
@@ -123,16 +173,42 @@ impl Database {
     }
 
     /// Writes a value; see [`Keyspace::put`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("text", "or bytes")?;
+    /// db.put([0, 255], vec![0; 1000])?;
+    /// db.put([0, 255], "this replaces the zeros")?;
+    /// assert_eq!(db.len()?, 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         self.default.put(key, value)
     }
 
     /// Deletes a key; see [`Keyspace::delete`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("k", "v")?;
+    /// db.delete("k")?;
+    /// assert_eq!(db.get("k")?, None);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<()> {
         self.default.delete(key)
     }
 
     /// Writes a value if the old one is as expected; see [`Keyspace::compare_and_swap`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use rustdb::Swapped;
+    /// db.put("state", "new")?;
+    /// let swapped = db.compare_and_swap("state", Some(b"new"), Some(b"paid"))?;
+    /// assert_eq!(swapped, Swapped::Done);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn compare_and_swap(
         &self,
         key: impl AsRef<[u8]>,
@@ -143,142 +219,120 @@ impl Database {
     }
 
     /// All entries; see [`Keyspace::iter`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("b", "2")?;
+    /// db.put("a", "1")?;
+    /// let keys = db.iter().map(|entry| entry.map(|(key, _)| key[0]));
+    /// assert_eq!(keys.collect::<rustdb::Result<Vec<u8>>>()?, *b"ab");
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn iter(&self) -> Iter {
         self.default.iter()
     }
 
     /// The entries of a range of keys; see [`Keyspace::range`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// for hour in 8..18 {
+    ///     db.put(format!("{hour:02}:00"), "")?;
+    /// }
+    /// assert_eq!(db.range("09:00".."12:00").count(), 3);
+    /// assert_eq!(db.range("12:00"..).count(), 6);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Iter {
         self.default.range(range)
     }
 
     /// The entries whose keys begin with `prefix`; see [`Keyspace::prefix`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("user:1", "Ada")?;
+    /// db.put("user:2", "Grace")?;
+    /// db.put("version", "1")?;
+    /// for entry in db.prefix("user:").rev() {
+    ///     let (key, name) = entry?;
+    ///     assert!(key.starts_with(b"user:") && name.len() > 2);
+    /// }
+    /// # assert_eq!(db.prefix("user:").count(), 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Iter {
         self.default.prefix(prefix)
     }
 
     /// The first entry.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// assert_eq!(db.first()?, None);
+    /// db.put("2026-01-31", "snow")?;
+    /// db.put("2026-07-31", "sun")?;
+    /// let (day, weather) = db.first()?.expect("there are two");
+    /// assert_eq!((&*day, &*weather), (&b"2026-01-31"[..], &b"snow"[..]));
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn first(&self) -> Result<Option<Entry>> {
         self.default.first()
     }
 
     /// The last entry.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// for number in [1u32, 2, 300] {
+    ///     db.put(number.to_be_bytes(), "")?; // big-endian numbers sort as numbers do
+    /// }
+    /// let (key, _) = db.last()?.expect("there are three");
+    /// assert_eq!(*key, 300u32.to_be_bytes());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn last(&self) -> Result<Option<Entry>> {
         self.default.last()
     }
 
     /// The number of keys; see [`Keyspace::len`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("k", "v")?;
+    /// db.put("k", "w")?;
+    /// assert_eq!(db.len()?, 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn len(&self) -> Result<u64> {
         self.default.len()
     }
 
     /// Whether the default keyspace has no keys.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// assert!(db.is_empty()?);
+    /// db.put("", "the empty key is a key too")?;
+    /// assert!(!db.is_empty()?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn is_empty(&self) -> Result<bool> {
         self.default.is_empty()
-    }
-
-    // ----------------------------------------------------------------------------- keyspaces
-
-    /// The keyspace of that name, which is created, with default options, if there is none.
-    pub fn keyspace(&self, name: &str) -> Result<Keyspace> {
-        self.keyspace_or_create(name, &KeyspaceOptions::default())
-    }
-
-    /// The keyspace of that name, which is created with `options` if there is none. The options
-    /// of one that exists stay as they are.
-    pub fn keyspace_or_create(&self, name: &str, options: &KeyspaceOptions) -> Result<Keyspace> {
-        if let Some(keyspace) = self.existing_keyspace(name) {
-            return Ok(keyspace);
-        }
-        match self.create_keyspace(name, options) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => self
-                .existing_keyspace(name)
-                .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no keyspace `{name}`"))),
-            result => result,
-        }
-    }
-
-    /// The keyspace of that name, if there is one.
-    pub fn existing_keyspace(&self, name: &str) -> Option<Keyspace> {
-        let info = self.inner.engine().keyspace(name)?;
-        Some(Keyspace::new(self.inner.clone(), name, info.id))
-    }
-
-    /// Creates a keyspace.
-    ///
-    /// ```
-    /// # let db = rustdb::Database::in_memory()?;
-    /// use rustdb::{ErrorKind, KeyspaceOptions};
-    /// let counted = KeyspaceOptions { counted: true, ..KeyspaceOptions::default() };
-    /// let users = db.create_keyspace("users", &counted)?;
-    /// users.put("ada", "...")?;
-    /// assert_eq!(users.len()?, 1); // takes no time, however many there are
-    /// let again = db.create_keyspace("users", &counted).unwrap_err();
-    /// assert_eq!(again.kind(), ErrorKind::AlreadyExists);
-    /// # Ok::<(), rustdb::Error>(())
-    /// ```
-    pub fn create_keyspace(&self, name: &str, options: &KeyspaceOptions) -> Result<Keyspace> {
-        let info = self
-            .inner
-            .engine()
-            .create_keyspace(name, &options.engine())?;
-        Ok(Keyspace::new(self.inner.clone(), name, info.id))
-    }
-
-    /// Creates keyspaces of these names at the cost of one write: all of them or none.
-    ///
-    /// ```
-    /// # let db = rustdb::Database::in_memory()?;
-    /// use rustdb::KeyspaceOptions;
-    /// let made = db.create_keyspaces(["a", "b", "c"], &KeyspaceOptions::default())?;
-    /// made[1].put("key", "value")?;
-    /// db.drop_keyspaces(["a", "c"])?;
-    /// assert_eq!(db.keyspaces(), ["b", "default"]);
-    /// # Ok::<(), rustdb::Error>(())
-    /// ```
-    pub fn create_keyspaces<N: AsRef<str>>(
-        &self,
-        names: impl IntoIterator<Item = N>,
-        options: &KeyspaceOptions,
-    ) -> Result<Vec<Keyspace>> {
-        let names: Vec<N> = names.into_iter().collect();
-        let options = options.engine();
-        let wanted: Vec<_> = names.iter().map(|name| (name.as_ref(), &options)).collect();
-        let created = self.inner.engine().create_keyspaces(&wanted)?;
-        let made = created
-            .iter()
-            .map(|info| Keyspace::new(self.inner.clone(), &info.name, info.id));
-        Ok(made.collect())
-    }
-
-    /// Drops keyspaces at the cost of one write: all of them or none. As
-    /// [`Database::drop_keyspace`].
-    pub fn drop_keyspaces<N: AsRef<str>>(&self, names: impl IntoIterator<Item = N>) -> Result<()> {
-        let names: Vec<N> = names.into_iter().collect();
-        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        Ok(self.inner.engine().drop_keyspaces(&names)?)
-    }
-
-    /// Drops a keyspace and everything in it, at the cost of one write. Handles of it see nothing
-    /// any more, and writes through them, also by transactions that are open, are refused with
-    /// [`ErrorKind::NotFound`]; snapshots taken before still see it.
-    pub fn drop_keyspace(&self, name: &str) -> Result<()> {
-        Ok(self.inner.engine().drop_keyspace(name)?)
-    }
-
-    /// The names of all keyspaces, in order.
-    pub fn keyspaces(&self) -> Vec<String> {
-        self.inner
-            .engine()
-            .keyspaces()
-            .iter()
-            .map(|info| info.name.clone())
-            .collect()
     }
 
     // -------------------------------------------------------------------------- transactions
 
     /// Begins a transaction under snapshot isolation.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// tx.put("from", "a")?;
+    /// tx.put("to", "b")?;
+    /// tx.commit()?; // both or neither
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn begin(&self) -> Result<Transaction> {
         self.begin_with(IsolationLevel::Snapshot)
     }
@@ -325,6 +379,19 @@ impl Database {
     }
 
     /// As [`Database::transaction`], with the isolation and durability given.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use rustdb::{Durability, IsolationLevel};
+    /// db.transaction_with(IsolationLevel::Serializable, Durability::Buffered, |tx| {
+    ///     // What this reads stays true until the commit, or the transaction runs again.
+    ///     if tx.prefix("doctor on call:")?.count() > 1 {
+    ///         tx.delete("doctor on call:alice")?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn transaction_with<T>(
         &self,
         isolation: IsolationLevel,
@@ -341,17 +408,46 @@ impl Database {
     }
 
     /// Commits a batch.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut batch = rustdb::WriteBatch::new();
+    /// let (orders, lines) = (db.keyspace("orders")?, db.keyspace("lines")?);
+    /// batch.put(&orders, "7", "open").put(&lines, "7/1", "a pen").put(&lines, "7/2", "ink");
+    /// db.write(&batch)?;
+    /// assert_eq!(lines.len()?, 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn write(&self, batch: &WriteBatch) -> Result<()> {
         self.write_with(batch, self.inner.durability)
     }
 
     /// As [`Database::write`], as durable as said.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use rustdb::{Durability, WriteBatch};
+    /// let mut batch = WriteBatch::new();
+    /// batch.put(&db.default_keyspace(), "visits", "17");
+    /// db.write_with(&batch, Durability::Buffered)?; // a power failure may lose it
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn write_with(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
         told(self.inner.manager.write(&batch.0, durability))?;
         Ok(())
     }
 
     /// The database as it is now, to be read later.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("a", "1")?;
+    /// let before = db.snapshot();
+    /// db.put("b", "2")?;
+    /// assert_eq!(before.iter(&db.default_keyspace()).count(), 1);
+    /// assert_eq!(db.iter().count(), 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(self.inner.clone())
     }
@@ -359,12 +455,33 @@ impl Database {
     // ---------------------------------------------------------------------------------- care
 
     /// Writes what is in memory to tables.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("k", "v")?;
+    /// db.flush()?;
+    /// let stats = db.stats();
+    /// assert_eq!(stats.memtable_entries, 0);
+    /// assert_eq!(stats.levels.iter().map(|level| level.tables).sum::<usize>(), 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn flush(&self) -> Result<()> {
         Ok(self.inner.engine().flush()?)
     }
 
     /// Rewrites what is worth rewriting, so that only live data is left on disk and reads find it
     /// in one place. May take long; everything else goes on meanwhile.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// for round in 0..10 {
+    ///     db.put("k", [round; 1000])?;
+    /// }
+    /// db.compact()?;
+    /// let entries: u64 = db.stats().levels.iter().map(|level| level.entries).sum();
+    /// assert_eq!(entries, 1); // nine old versions are gone
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn compact(&self) -> Result<()> {
         Ok(self.inner.engine().compact()?)
     }
@@ -383,6 +500,17 @@ impl Database {
 
     /// Closes the database: writes out what is in memory and releases the directory. All handles
     /// fail from then on. Dropping the last handle does the same and cannot report errors.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("db");
+    /// use rustdb::{Database, ErrorKind};
+    /// let db = Database::open(&path)?;
+    /// let other = db.clone();
+    /// db.close()?;
+    /// assert_eq!(other.get("k").unwrap_err().kind(), ErrorKind::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(self) -> Result<()> {
         Ok(self.inner.engine().close()?)
     }
@@ -392,6 +520,14 @@ impl Database {
     }
 
     /// The directory.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("db");
+    /// let db = rustdb::Database::open(&path)?;
+    /// assert_eq!(db.path(), path);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &Path {
         self.inner.engine().directory()
     }

@@ -10,11 +10,34 @@ use rustdb_storage::slice::Slice;
 use crate::error::Result;
 
 /// A key and its value.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// fn shown((key, value): &rustdb::Entry) -> String {
+///     format!("{} = {}", String::from_utf8_lossy(key), String::from_utf8_lossy(value))
+/// }
+/// db.put("name", "Ada")?;
+/// assert_eq!(db.first()?.as_ref().map(shown).as_deref(), Some("name = Ada"));
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 pub type Entry = (Slice, Slice);
 
 /// Walks over entries in key order, from either end, as of one moment.
 ///
 /// An error ends the walk after it has been returned.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// for key in ["a", "b", "c", "d"] {
+///     db.put(key, "")?;
+/// }
+/// let mut iter = db.iter();
+/// let (first, _) = iter.next().expect("four entries")?;
+/// let (last, _) = iter.next_back().expect("three entries")?;
+/// assert_eq!((&*first, &*last), (&b"a"[..], &b"d"[..]));
+/// assert_eq!(iter.count(), 2);
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 pub struct Iter {
     source: Source,
     front: Option<EngineIter>,

@@ -16,6 +16,18 @@ use crate::error::Result;
 use crate::iter::{Entry, Iter, bounds_of};
 
 /// What came of a compare-and-swap.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// use rustdb::Swapped;
+/// db.put("leader", "node 1")?;
+/// match db.compare_and_swap("leader", None, Some(b"node 2"))? {
+///     Swapped::Done => println!("node 2 leads"),
+///     Swapped::Differs(Some(leader)) => assert_eq!(*leader, *b"node 1"),
+///     Swapped::Differs(None) => unreachable!("it would have been done"),
+/// }
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swapped {
     /// The value was as expected, and is now the new one.
@@ -57,6 +69,12 @@ impl Keyspace {
     }
 
     /// The name.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// assert_eq!(db.keyspace("fruit")?.name(), "fruit");
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -83,6 +101,17 @@ impl Keyspace {
     ///
     /// The value is not copied: it shares the memory of a cached block. Copy it (`to_vec`) to
     /// keep it for long.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let ks = db.keyspace("texts")?;
+    /// ks.put("hello", "world")?;
+    /// let value = ks.get("hello")?.expect("just written");
+    /// assert_eq!(std::str::from_utf8(&value), Ok("world")); // a value is a slice of bytes
+    /// let kept: Vec<u8> = value.to_vec();
+    /// # assert_eq!(kept, b"world");
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
         Ok(self
             .inner
@@ -91,6 +120,15 @@ impl Keyspace {
     }
 
     /// Whether a key has a value. Does not read large values.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let ks = db.keyspace("films")?;
+    /// ks.put("intro.mp4", vec![0; 1 << 20])?;
+    /// assert!(ks.contains_key("intro.mp4")?);
+    /// assert!(!ks.contains_key("end.mp4")?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         Ok(self
             .inner
@@ -121,11 +159,32 @@ impl Keyspace {
     }
 
     /// Writes a value, with the durability of the database's options.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let settings = db.keyspace("settings")?;
+    /// settings.put("volume", "7")?;
+    /// settings.put("volume", "11")?;
+    /// assert_eq!(settings.get("volume")?.as_deref(), Some(&b"11"[..]));
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         self.put_with(key, value, self.durability())
     }
 
     /// As [`Keyspace::put`], as durable as said.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use rustdb::Durability;
+    /// let clicks = db.keyspace("clicks")?;
+    /// for click in 0..100u32 {
+    ///     clicks.put_with(click.to_be_bytes(), "", Durability::Buffered)?;
+    /// }
+    /// // Once this is on disk, so is everything before it.
+    /// clicks.put_with(100u32.to_be_bytes(), "", Durability::Sync)?;
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn put_with(
         &self,
         key: impl AsRef<[u8]>,
@@ -166,11 +225,30 @@ impl Keyspace {
     }
 
     /// Deletes a key, whether it exists or not.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let ks = db.keyspace("sessions")?;
+    /// ks.put("k", "v")?;
+    /// ks.delete("k")?;
+    /// ks.delete("k")?; // is no error
+    /// assert!(!ks.contains_key("k")?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn delete(&self, key: impl AsRef<[u8]>) -> Result<()> {
         self.delete_with(key, self.durability())
     }
 
     /// As [`Keyspace::delete`], as durable as said.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let ks = db.default_keyspace();
+    /// ks.put("cached", "...")?;
+    /// ks.delete_with("cached", rustdb::Durability::None)?;
+    /// assert!(ks.is_empty()?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn delete_with(&self, key: impl AsRef<[u8]>, durability: Durability) -> Result<()> {
         told(
             self.inner
@@ -203,6 +281,18 @@ impl Keyspace {
     }
 
     /// Deletes all keys.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let fruit = db.keyspace("fruit")?;
+    /// # for (name, colour) in [("apple", "red"), ("banana", "yellow"), ("cherry", "red")] {
+    /// #     fruit.put(name, colour)?;
+    /// # }
+    /// assert_eq!(fruit.len()?, 3);
+    /// fruit.clear()?;
+    /// assert_eq!(fruit.len()?, 0);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn clear(&self) -> Result<()> {
         self.delete_range::<&[u8]>(..)
     }
@@ -264,6 +354,17 @@ impl Keyspace {
     }
 
     /// All entries, in key order.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let fruit = db.keyspace("fruit")?;
+    /// # for (name, colour) in [("apple", "red"), ("banana", "yellow"), ("cherry", "red")] {
+    /// #     fruit.put(name, colour)?;
+    /// # }
+    /// let red = fruit.iter().filter(|entry| matches!(entry, Ok((_, colour)) if &**colour == b"red"));
+    /// assert_eq!(red.count(), 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn iter(&self) -> Iter {
         self.scan(Bounds::all())
     }
@@ -285,6 +386,17 @@ impl Keyspace {
     }
 
     /// The entries whose keys begin with `prefix`.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let files = db.keyspace("files")?;
+    /// for path in ["etc/hosts", "home/ada", "home/grace"] {
+    ///     files.put(path, "...")?;
+    /// }
+    /// assert_eq!(files.prefix("home/").count(), 2);
+    /// assert_eq!(files.prefix("").count(), 3);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Iter {
         self.scan(Bounds::prefix(prefix.as_ref()))
     }
@@ -295,16 +407,50 @@ impl Keyspace {
     }
 
     /// The first entry.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let fruit = db.keyspace("fruit")?;
+    /// # for (name, colour) in [("apple", "red"), ("banana", "yellow"), ("cherry", "red")] {
+    /// #     fruit.put(name, colour)?;
+    /// # }
+    /// let (name, colour) = fruit.first()?.expect("there is fruit");
+    /// assert_eq!((&*name, &*colour), (&b"apple"[..], &b"red"[..]));
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn first(&self) -> Result<Option<Entry>> {
         self.iter().next().transpose()
     }
 
     /// The last entry.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let fruit = db.keyspace("fruit")?;
+    /// # for (name, colour) in [("apple", "red"), ("banana", "yellow"), ("cherry", "red")] {
+    /// #     fruit.put(name, colour)?;
+    /// # }
+    /// let (name, _) = fruit.last()?.expect("there is fruit");
+    /// assert_eq!(*name, *b"cherry");
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn last(&self) -> Result<Option<Entry>> {
         self.iter().next_back().transpose()
     }
 
     /// The exact number of keys: at once for a counted keyspace, by a scan for others.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let fruit = db.keyspace("fruit")?;
+    /// # for (name, colour) in [("apple", "red"), ("banana", "yellow"), ("cherry", "red")] {
+    /// #     fruit.put(name, colour)?;
+    /// # }
+    /// assert_eq!(fruit.len()?, 3);
+    /// fruit.delete("banana")?;
+    /// assert_eq!(fruit.len()?, 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn len(&self) -> Result<u64> {
         let snapshot = self.inner.engine().snapshot();
         Ok(self
@@ -314,11 +460,34 @@ impl Keyspace {
     }
 
     /// Whether there are no keys.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let fruit = db.keyspace("fruit")?;
+    /// # for (name, colour) in [("apple", "red"), ("banana", "yellow"), ("cherry", "red")] {
+    /// #     fruit.put(name, colour)?;
+    /// # }
+    /// fruit.delete_range("a".."c")?;
+    /// assert!(!fruit.is_empty()?);
+    /// fruit.delete("cherry")?;
+    /// assert!(fruit.is_empty()?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.first()?.is_none())
     }
 
     /// About how many keys there are, without looking at them. Recent deletions make it inexact.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let fruit = db.keyspace("fruit")?;
+    /// # for (name, colour) in [("apple", "red"), ("banana", "yellow"), ("cherry", "red")] {
+    /// #     fruit.put(name, colour)?;
+    /// # }
+    /// assert_eq!(fruit.approximate_len()?, 3);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn approximate_len(&self) -> Result<u64> {
         Ok(self.inner.engine().approximate_len(self.id())?)
     }

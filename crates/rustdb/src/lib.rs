@@ -44,6 +44,7 @@ mod error;
 mod iter;
 mod keyspace;
 mod options;
+mod reexports;
 mod snapshot;
 mod transaction;
 
@@ -54,12 +55,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use iter::{Entry, Iter};
 pub use keyspace::{Keyspace, Swapped};
 pub use options::{Compression, Encryption, KeyspaceOptions, Options};
-pub use rustdb_crypto as crypto;
-pub use rustdb_storage::engine::{
-    Checkpoint, Durability, EngineStats as Stats, Latencies, LevelStats, Problem, RepairReport,
-    VerifyProgress, VerifyReport,
+pub use reexports::{
+    Checkpoint, Durability, IsolationLevel, Latencies, LevelStats, Problem, RepairReport, Slice,
+    Stats, VerifyProgress, VerifyReport, crypto,
 };
-pub use rustdb_storage::slice::Slice;
-pub use rustdb_txn::IsolationLevel;
 pub use snapshot::Snapshot;
 pub use transaction::{Savepoint, Transaction, TransactionIter, TransactionKeyspace};

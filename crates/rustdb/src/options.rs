@@ -7,9 +7,46 @@ use rustdb_storage::engine::{Durability, EngineOptions};
 use rustdb_txn::{TransactionOptions, Wait};
 use rustdb_vfs::VfsRef;
 
+/// Encryption at rest: where the outer key comes from, and the cipher of a new database.
+///
+/// A database is encrypted when it is created with this, and opens only with this from then on.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("db");
+/// use std::sync::Arc;
+/// use rustdb::crypto::{Algorithm, RawKey, Secret};
+/// use rustdb::{Database, Encryption, Options};
+///
+/// let options = |key: [u8; 32]| Options {
+///     encryption: Some(Encryption {
+///         provider: Arc::new(RawKey::new(Secret::new(key))),
+///         algorithm: Algorithm::ChaCha20Poly1305,
+///     }),
+///     ..Options::default()
+/// };
+/// Database::open_with(&path, options([1; 32]))?.put("k", "secret")?;
+/// assert!(Database::open(&path).is_err());
+/// assert!(Database::open_with(&path, options([2; 32])).is_err());
+/// let db = Database::open_with(&path, options([1; 32]))?;
+/// assert_eq!(db.get("k")?.as_deref(), Some(&b"secret"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub use rustdb_storage::keyring::Encryption;
 
 /// How blocks are compressed.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("db");
+/// use rustdb::{Compression, Database, KeyspaceOptions, Options};
+///
+/// let options = Options { compression: Compression::Snappy, ..Options::default() };
+/// let db = Database::open_with(&path, options)?;
+/// let none = KeyspaceOptions { compression: Some(Compression::None), ..Default::default() };
+/// db.create_keyspace("photos", &none)?; // compressed as they are
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
@@ -155,6 +192,19 @@ impl Options {
 }
 
 /// Options of a new keyspace; see [`Database::create_keyspace`](crate::Database::create_keyspace).
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// use std::time::Duration;
+/// use rustdb::KeyspaceOptions;
+///
+/// let counted = KeyspaceOptions { counted: true, ..KeyspaceOptions::default() };
+/// let orders = db.create_keyspace("orders", &counted)?;
+/// orders.put("1", "")?;
+/// assert_eq!(orders.len()?, 1);
+/// assert!(orders.put_with_ttl("2", "", Duration::from_secs(60)).is_err());
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyspaceOptions {
     /// Keep an exact count, so that [`Keyspace::len`](crate::Keyspace::len) takes no time. Writes

@@ -1,6 +1,6 @@
 //! What the layers below make and this crate passes on, with examples in this crate's words.
 
-/// Keys and ciphers, for [`Encryption`]: where a key comes from, and how it is kept in memory.
+/// Keys and ciphers, for [`Encryption`](crate::Encryption): where a key comes from, and how it is kept in memory.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;

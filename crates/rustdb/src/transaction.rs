@@ -1,19 +1,21 @@
 //! Transactions.
 
+mod view;
+
 use std::fmt;
 use std::ops::RangeBounds;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustdb_storage::engine::Durability;
 use rustdb_storage::slice::Slice;
-use rustdb_txn::{KeyRange, SavepointId, Scan, Transaction as Txn};
+use rustdb_txn::{KeyRange, SavepointId, Transaction as Txn};
 
 use crate::batch::{key_range, told};
 use crate::database::Inner;
 use crate::error::Result;
-use crate::iter::Entry;
 use crate::keyspace::Keyspace;
+
+pub use view::{TransactionIter, TransactionKeyspace};
 
 /// A transaction: sees the database as it was when it began, and its own writes. Nobody else
 /// sees these before they are committed, and then sees all of them at once.
@@ -43,6 +45,21 @@ pub struct Transaction {
 }
 
 /// A moment within a transaction to which it can be rolled back.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// let mut tx = db.begin()?;
+/// for (number, line) in ["1", "two", "3"].iter().enumerate() {
+///     let before = tx.savepoint();
+///     tx.put(number.to_be_bytes(), line)?;
+///     if line.parse::<u32>().is_err() {
+///         tx.rollback_to(before)?; // only this line is undone
+///     }
+/// }
+/// tx.commit()?;
+/// assert_eq!(db.len()?, 2);
+/// # Ok::<(), rustdb::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Savepoint(SavepointId);
 
@@ -60,6 +77,17 @@ impl Transaction {
     }
 
     /// The transaction's view of a keyspace.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let stock = db.keyspace("stock")?;
+    /// let mut tx = db.begin()?;
+    /// tx.keyspace(&stock).put("pen", "12")?;
+    /// tx.put("last change", "today")?; // in the default keyspace
+    /// tx.commit()?;
+    /// assert_eq!(stock.len()?, 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn keyspace<'t>(&'t mut self, keyspace: &'t Keyspace) -> TransactionKeyspace<'t> {
         TransactionKeyspace {
             transaction: self,
@@ -73,6 +101,16 @@ impl Transaction {
     }
 
     /// The value of a key.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// db.put("k", "committed later")?;
+    /// assert_eq!(tx.get("k")?, None);
+    /// tx.put("k", "its own")?;
+    /// assert_eq!(tx.get("k")?.as_deref(), Some(&b"its own"[..]));
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
         told(self.transaction.get(self.default.reference(), key.as_ref()))
     }
@@ -95,26 +133,77 @@ impl Transaction {
     }
 
     /// Writes a value.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// tx.put("k", "v")?;
+    /// assert!(db.is_empty()?);
+    /// tx.commit()?;
+    /// assert!(!db.is_empty()?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         self.default_view(|view| view.put(key, value))
     }
 
     /// Deletes a key, whether it exists or not.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("k", "v")?;
+    /// let mut tx = db.begin()?;
+    /// tx.delete("k")?;
+    /// assert_eq!(tx.get("k")?, None);
+    /// assert!(db.get("k")?.is_some()); // until the commit
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<()> {
         self.default_view(|view| view.delete(key))
     }
 
     /// All entries, in key order, this transaction's writes among them.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.put("a", "1")?;
+    /// let mut tx = db.begin()?;
+    /// tx.put("b", "2")?;
+    /// assert_eq!(tx.iter()?.count(), 2);
+    /// assert_eq!(db.iter().count(), 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn iter(&self) -> Result<TransactionIter<'_>> {
         self.scan(&self.default, KeyRange::all())
     }
 
     /// The entries of a range of keys, from either end.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// for number in 0..100u8 {
+    ///     tx.put([number], "")?;
+    /// }
+    /// let (largest, _) = tx.range([0]..[50])?.next_back().expect("there are fifty")?;
+    /// assert_eq!(*largest, [49]);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Result<TransactionIter<'_>> {
         self.scan(&self.default, key_range(&range))
     }
 
     /// The entries whose keys begin with `prefix`.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// tx.put("todo:1", "write")?;
+    /// tx.put("todo:2", "read")?;
+    /// tx.put("done", "0")?;
+    /// assert_eq!(tx.prefix("todo:")?.count(), 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Result<TransactionIter<'_>> {
         self.scan(&self.default, KeyRange::prefix(prefix.as_ref()))
     }
@@ -147,11 +236,34 @@ impl Transaction {
 
     /// Undoes what was written, and releases what was locked, since the savepoint. The savepoint
     /// stays; later ones are gone.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// let start = tx.savepoint();
+    /// tx.put("k", "v")?;
+    /// tx.rollback_to(start)?;
+    /// assert_eq!(tx.get("k")?, None);
+    /// tx.rollback_to(start)?; // as often as needed
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
         told(self.transaction.rollback_to(savepoint.0))
     }
 
     /// Forgets a savepoint, and later ones, and keeps what was written since.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// let start = tx.savepoint();
+    /// tx.put("k", "v")?;
+    /// tx.release(start)?;
+    /// assert!(tx.rollback_to(start).is_err());
+    /// tx.commit()?;
+    /// assert!(db.get("k")?.is_some());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn release(&mut self, savepoint: Savepoint) -> Result<()> {
         told(self.transaction.release(savepoint.0))
     }
@@ -159,18 +271,47 @@ impl Transaction {
     /// Makes all writes visible at once, as durable as the database's options say.
     ///
     /// After an error nothing was written.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let (mut first, mut second) = (db.begin()?, db.begin()?);
+    /// first.put("k", "first")?;
+    /// second.put("k", "second")?;
+    /// first.commit()?;
+    /// let error = second.commit().unwrap_err();
+    /// assert_eq!(error.kind(), rustdb::ErrorKind::Conflict);
+    /// assert_eq!(db.get("k")?.as_deref(), Some(&b"first"[..]));
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn commit(self) -> Result<()> {
         let durability = self.inner.durability;
         self.commit_with(durability)
     }
 
     /// As [`Transaction::commit`], as durable as said.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// tx.put("progress", "80 %")?;
+    /// tx.commit_with(rustdb::Durability::None)?; // can be worked out again
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn commit_with(self, durability: Durability) -> Result<()> {
         told(self.transaction.commit(durability))?;
         Ok(())
     }
 
     /// Forgets all writes, as dropping the transaction does.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let mut tx = db.begin()?;
+    /// tx.put("k", "v")?;
+    /// tx.rollback();
+    /// assert_eq!(db.get("k")?, None);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
     pub fn rollback(self) {}
 }
 
@@ -179,219 +320,3 @@ impl fmt::Debug for Transaction {
         f.debug_struct("Transaction").finish_non_exhaustive()
     }
 }
-
-/// A transaction's view of one keyspace.
-#[derive(Debug)]
-pub struct TransactionKeyspace<'t> {
-    transaction: &'t mut Transaction,
-    keyspace: &'t Keyspace,
-}
-
-impl TransactionKeyspace<'_> {
-    /// The value of a key.
-    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
-        told(
-            self.transaction
-                .transaction
-                .get(self.keyspace.reference(), key.as_ref()),
-        )
-    }
-
-    /// Whether a key has a value.
-    pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        told(
-            self.transaction
-                .transaction
-                .contains(self.keyspace.reference(), key.as_ref()),
-        )
-    }
-
-    /// The values of several keys, in their order.
-    pub fn multi_get<K: AsRef<[u8]>>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-    ) -> Result<Vec<Option<Slice>>> {
-        told(
-            self.transaction
-                .transaction
-                .multi_get(self.keyspace.reference(), keys),
-        )
-    }
-
-    /// See [`Transaction::get_for_update`].
-    pub fn get_for_update(&mut self, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
-        let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .get_for_update(reference, key.as_ref()),
-        )
-    }
-
-    /// Writes a value.
-    pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-        let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .put(reference, key.as_ref(), value.as_ref()),
-        )
-    }
-
-    /// Writes a value that is gone after `ttl`.
-    pub fn put_with_ttl(
-        &mut self,
-        key: impl AsRef<[u8]>,
-        value: impl AsRef<[u8]>,
-        ttl: Duration,
-    ) -> Result<()> {
-        let (reference, expiry) = (self.keyspace.reference(), self.keyspace.expiry_after(ttl));
-        told(self.transaction.transaction.put_expiring(
-            reference,
-            key.as_ref(),
-            value.as_ref(),
-            expiry,
-        ))
-    }
-
-    /// Deletes a key, whether it exists or not.
-    pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<()> {
-        let reference = self.keyspace.reference();
-        told(self.transaction.transaction.delete(reference, key.as_ref()))
-    }
-
-    /// Deletes all keys of a range.
-    pub fn delete_range<K: AsRef<[u8]>>(&mut self, range: impl RangeBounds<K>) -> Result<()> {
-        let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .delete_range(reference, key_range(&range)),
-        )
-    }
-
-    /// Removes and returns the first entry of a range. Doing so again and again costs the same
-    /// each time.
-    pub fn pop_first<K: AsRef<[u8]>>(
-        &mut self,
-        range: impl RangeBounds<K>,
-    ) -> Result<Option<Entry>> {
-        let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .pop_first(reference, &key_range(&range)),
-        )
-    }
-
-    /// Removes and returns the last entry of a range.
-    pub fn pop_last<K: AsRef<[u8]>>(
-        &mut self,
-        range: impl RangeBounds<K>,
-    ) -> Result<Option<Entry>> {
-        let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .pop_last(reference, &key_range(&range)),
-        )
-    }
-
-    /// Removes the entries of a range for which `keep` says no; returns how many.
-    pub fn retain<K: AsRef<[u8]>>(
-        &mut self,
-        range: impl RangeBounds<K>,
-        keep: impl FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<u64> {
-        let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .retain(reference, key_range(&range), keep),
-        )
-    }
-
-    /// Removes the entries of a range for which `wanted` says yes, and hands each to `take`.
-    pub fn extract_if<K: AsRef<[u8]>>(
-        &mut self,
-        range: impl RangeBounds<K>,
-        wanted: impl FnMut(&[u8], &[u8]) -> bool,
-        mut take: impl FnMut(Entry),
-    ) -> Result<u64> {
-        let reference = self.keyspace.reference();
-        let txn = &mut self.transaction.transaction;
-        let mut extract = told(txn.extract(reference, key_range(&range), wanted))?;
-        let mut count = 0;
-        while let Some(entry) = told(extract.next(txn))? {
-            take(entry);
-            count += 1;
-        }
-        Ok(count)
-    }
-
-    /// All entries, in key order, this transaction's writes among them.
-    pub fn iter(&self) -> Result<TransactionIter<'_>> {
-        self.transaction.scan(self.keyspace, KeyRange::all())
-    }
-
-    /// The entries of a range of keys, from either end.
-    pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Result<TransactionIter<'_>> {
-        self.transaction.scan(self.keyspace, key_range(&range))
-    }
-
-    /// The entries whose keys begin with `prefix`.
-    pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Result<TransactionIter<'_>> {
-        self.transaction
-            .scan(self.keyspace, KeyRange::prefix(prefix.as_ref()))
-    }
-
-    /// The first entry.
-    pub fn first(&self) -> Result<Option<Entry>> {
-        self.iter()?.next().transpose()
-    }
-
-    /// The last entry.
-    pub fn last(&self) -> Result<Option<Entry>> {
-        self.iter()?.next_back().transpose()
-    }
-}
-
-/// Walks over entries as a transaction sees them, from either end.
-#[derive(Debug)]
-pub struct TransactionIter<'t> {
-    transaction: &'t Txn,
-    scan: Scan,
-    is_over: bool,
-}
-
-impl TransactionIter<'_> {
-    fn end(&mut self, step: rustdb_txn::Result<Option<Entry>>) -> Option<Result<Entry>> {
-        let item = told(step).transpose();
-        self.is_over = !matches!(item, Some(Ok(_)));
-        item
-    }
-}
-
-impl Iterator for TransactionIter<'_> {
-    type Item = Result<Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let step = self.scan.next(self.transaction);
-        self.end(step)
-    }
-}
-
-impl DoubleEndedIterator for TransactionIter<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let step = self.scan.next_back(self.transaction);
-        self.end(step)
-    }
-}
-
-impl std::iter::FusedIterator for TransactionIter<'_> {}

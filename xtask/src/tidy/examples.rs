@@ -247,15 +247,13 @@ mod tests {
     #[test]
     fn a_module_shows_its_use_at_its_head() {
         let shown = "//! ```\n//! a();\n//! ```\n";
-        assert_eq!(found(&[("lib.rs", "pub mod a;\n"), ("a.rs", shown)]), []);
-        assert_eq!(
-            found(&[("lib.rs", "pub mod a;\n"), ("a/mod.rs", shown)]),
-            []
-        );
-        assert_eq!(
-            found(&[("lib.rs", "pub mod a;\n"), ("a.rs", "//! A.\n")]),
-            [1]
-        );
+        for (path, text, lines) in [
+            ("a.rs", shown, &[][..]),
+            ("a/mod.rs", shown, &[]),
+            ("a.rs", "//! A.\n", &[1]),
+        ] {
+            assert_eq!(found(&[("lib.rs", "pub mod a;\n"), (path, text)]), lines);
+        }
     }
 
     #[test]

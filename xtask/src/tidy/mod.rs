@@ -10,10 +10,12 @@
 //! | [`source`] | what is code and what is comment in a Rust file |
 //! | [`size`] | length of files and of functions |
 //! | [`words`] | `unsafe`, module documentation, promises without an owner, paths of one machine |
+//! | [`examples`] | public items of the facade, and the examples that show their use |
 //! | [`documents`] | links between documents; formats and the documents that describe them |
 
 mod architecture;
 mod documents;
+mod examples;
 mod size;
 mod source;
 mod words;
@@ -92,6 +94,7 @@ fn findings() -> Result<Vec<Finding>, Failure> {
         }
     }
     findings.extend(documents::formats(&files));
+    findings.extend(examples::check(&files));
     findings.sort();
     Ok(findings)
 }

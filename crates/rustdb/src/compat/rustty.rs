@@ -28,33 +28,113 @@ use std::path::Path;
 use crate::error::Result;
 
 /// A database with rustty's names.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+/// let other = storage.clone(); // another handle
+/// let mut tx = TransactionContext::new(&other).await?;
+/// tx.transaction_mut().put("k", "v")?;
+/// tx.commit().await?;
+/// assert!(storage.database().get("k")?.is_some());
+/// # Ok::<(), rustdb::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct MvccLsmStorage(crate::Database);
 
 impl MvccLsmStorage {
     /// Opens or creates a database.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use rustdb::compat::rustty::MvccLsmStorage;
+    /// let path = directory.path().join("data");
+    /// let storage = MvccLsmStorage::new(&path)?;
+    /// assert!(MvccLsmStorage::new(&path).is_err()); // it is in use
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(path: impl AsRef<Path>) -> Result<Self> {
         Ok(Self(crate::Database::open(path)?))
     }
 
     /// The database underneath.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// let db = storage.database();
+    /// db.put("k", "v")?;
+    /// println!("{} keys", db.len()?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn database(&self) -> &crate::Database {
         &self.0
     }
 }
 
 /// A transaction on its way.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+/// let mut tx = TransactionContext::new(&storage).await?;
+/// tx.transaction_mut().put("k", "v")?;
+/// drop(tx); // rolls it back
+/// assert_eq!(storage.database().get("k")?, None);
+/// # Ok::<(), rustdb::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct TransactionContext {
     transaction: Transaction,
 }
 
 /// What can be done within a transaction.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+/// use rustdb::compat::rustty::Transaction;
+/// fn rename(tx: &mut Transaction, old: &str, new: &str) -> rustdb::Result<()> {
+///     let value = tx.get(old)?.unwrap_or_default();
+///     tx.put(new, value)?;
+///     tx.delete(old)
+/// }
+/// storage.database().put("a", "1")?;
+/// let mut tx = TransactionContext::new(&storage).await?;
+/// rename(tx.transaction_mut(), "a", "b")?;
+/// tx.commit().await?;
+/// assert!(storage.database().get("b")?.is_some());
+/// # Ok::<(), rustdb::Error>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Transaction(crate::Transaction);
 
 impl TransactionContext {
     /// Begins a transaction, which sees the database as it is now.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// let tx = TransactionContext::new(&storage).await?;
+    /// storage.database().put("k", "committed later")?;
+    /// assert_eq!(tx.transaction().get("k")?, None);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn new(storage: &MvccLsmStorage) -> Result<Self> {
         Ok(Self {
             transaction: Transaction(storage.0.begin()?),
@@ -62,11 +142,35 @@ impl TransactionContext {
     }
 
     /// The transaction.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// storage.database().put("k", "v")?;
+    /// let tx = TransactionContext::new(&storage).await?;
+    /// assert_eq!(tx.transaction().get("k")?, Some(b"v".to_vec()));
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn transaction(&self) -> &Transaction {
         &self.transaction
     }
 
     /// The transaction, for writing.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// let mut tx = TransactionContext::new(&storage).await?;
+    /// tx.transaction_mut().put("k", "v")?;
+    /// assert!(tx.transaction().get("k")?.is_some());
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn transaction_mut(&mut self) -> &mut Transaction {
         &mut self.transaction
     }
@@ -75,6 +179,20 @@ impl TransactionContext {
     ///
     /// With the feature `tokio`, the wait for the disk is on tokio's blocking pool; without it,
     /// the calling thread waits.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// let mut tx = TransactionContext::new(&storage).await?;
+    /// tx.transaction_mut().put("k", "mine")?;
+    /// storage.database().put("k", "theirs")?;
+    /// let error = tx.commit().await.unwrap_err();
+    /// assert_eq!(error.kind(), rustdb::ErrorKind::Conflict);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn commit(self) -> Result<()> {
         let transaction = self.transaction.0;
         #[cfg(feature = "tokio")]
@@ -89,6 +207,19 @@ impl TransactionContext {
     }
 
     /// Forgets the writes.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// let mut tx = TransactionContext::new(&storage).await?;
+    /// tx.transaction_mut().put("k", "v")?;
+    /// tx.rollback().await?;
+    /// assert!(storage.database().is_empty()?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn rollback(self) -> Result<()> {
         self.transaction.0.rollback();
         Ok(())
@@ -97,16 +228,56 @@ impl TransactionContext {
 
 impl Transaction {
     /// The value of a key as the transaction sees it.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// let mut tx = TransactionContext::new(&storage).await?;
+    /// tx.transaction_mut().put("k", "its own")?;
+    /// assert_eq!(tx.transaction().get("k")?, Some(b"its own".to_vec()));
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>> {
         Ok(self.0.get(key)?.map(|value| value.to_vec()))
     }
 
     /// Writes a value.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// let mut tx = TransactionContext::new(&storage).await?;
+    /// tx.transaction_mut().put("a", "1")?;
+    /// tx.transaction_mut().put("b", "2")?;
+    /// tx.commit().await?; // both or neither
+    /// assert_eq!(storage.database().len()?, 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         self.0.put(key, value)
     }
 
     /// Deletes a key.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # use rustdb::compat::rustty::{MvccLsmStorage, TransactionContext};
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// storage.database().put("k", "v")?;
+    /// let mut tx = TransactionContext::new(&storage).await?;
+    /// tx.transaction_mut().delete("k")?;
+    /// tx.commit().await?;
+    /// assert!(storage.database().is_empty()?);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<()> {
         self.0.delete(key)
     }

@@ -424,6 +424,8 @@ pub(crate) struct Commit<'a> {
     #[cfg_attr(not(test), expect(dead_code, reason = "kept on disk for time travel"))]
     pub micros: u64,
     pub operations: Operations<'a>,
+    /// Whether an operation refers to a large value.
+    pub has_references: bool,
     pub deltas: Vec<(KeyspaceId, i64)>,
     #[cfg_attr(
         not(test),
@@ -451,8 +453,9 @@ pub(crate) fn decode_commit<'a>(payload: &mut &'a [u8]) -> Result<Commit<'a>, &'
         remaining: u32::from_le_bytes(*count),
     };
     let mut walk = operations.clone();
+    let mut has_references = false;
     for operation in walk.by_ref() {
-        operation?;
+        has_references |= operation?.kind().is_some_and(EntryKind::is_reference);
     }
     let mut body = walk.bytes;
     let mut deltas = Vec::new();
@@ -473,6 +476,7 @@ pub(crate) fn decode_commit<'a>(payload: &mut &'a [u8]) -> Result<Commit<'a>, &'
         sequence,
         micros,
         operations,
+        has_references,
         deltas,
         annex,
     })

@@ -83,7 +83,7 @@ impl Inner {
         builder.finish()
     }
 
-    /// Writes a memtable that recovery has filled, without a manifest.
+    /// Writes the oldest frozen memtable while recovery has no manifest yet.
     pub(crate) fn flush_recovered(&self, memtable: &Memtable) -> Result<()> {
         let mut added = self.write_memtable(memtable)?;
         let mut versions = self.versions.lock();
@@ -97,7 +97,7 @@ impl Inner {
             value_files_added,
             ..VersionEdit::default()
         };
-        versions.install(self, edit, 0)
+        versions.install(self, edit, 1)
     }
 
     fn install_flush(

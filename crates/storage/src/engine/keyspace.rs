@@ -23,8 +23,9 @@ use crate::key::{KeyspaceId, SequenceNumber};
 /// The longest name of a keyspace, in bytes.
 pub const KEYSPACE_NAME_BYTES_MAX: usize = 255;
 
-/// How many changes a count remembers before it looks which of them a snapshot still needs.
-const HISTORY_PRUNE: usize = 64;
+/// The least number of changes a count remembers before it looks which of them a snapshot still
+/// needs. It looks again when there are twice as many as were needed the last time.
+const HISTORY_PRUNE_MIN: usize = 64;
 
 /// How a keyspace is stored. Fixed when it is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +102,8 @@ struct Count {
     since: SequenceNumber,
     /// Earlier counts and the sequence they held from, oldest first.
     history: VecDeque<(SequenceNumber, u64)>,
+    /// The length of the history at which it is looked through.
+    prune_at: usize,
 }
 
 impl KeyspaceInfo {
@@ -110,6 +113,7 @@ impl KeyspaceInfo {
                 now: count,
                 since: 0,
                 history: VecDeque::new(),
+                prune_at: HISTORY_PRUNE_MIN,
             })
         });
         Self {
@@ -147,9 +151,10 @@ impl KeyspaceInfo {
         count.history.push_back(previous);
         count.now = count.now.saturating_add_signed(delta);
         count.since = sequence;
-        if count.history.len() >= HISTORY_PRUNE {
+        if count.history.len() >= count.prune_at {
             let (live, visible) = live();
             count.prune(&live, visible);
+            count.prune_at = HISTORY_PRUNE_MIN.max(2 * count.history.len());
         }
     }
 }
@@ -308,6 +313,6 @@ mod tests {
         assert_eq!(info.count_at(500), Some(600));
         assert_eq!(info.count_at(1_000), Some(1_100));
         assert_eq!(info.count_at(5_000), Some(1_100));
-        assert!(info.count.as_ref().unwrap().lock().history.len() <= HISTORY_PRUNE + 2);
+        assert!(info.count.as_ref().unwrap().lock().history.len() <= HISTORY_PRUNE_MIN + 2);
     }
 }

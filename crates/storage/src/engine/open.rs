@@ -4,7 +4,7 @@
 //! same state:
 //!
 //! 1. The manifest tells the tables, the counters, and which log segments may still matter.
-//! 2. The log segments are replayed into a fresh memtable, oldest first. Commits that are already
+//! 2. The log segments are replayed into fresh memtables, oldest first. Commits that are already
 //!    in tables are skipped. A torn end is allowed in the last segment that holds anything; what
 //!    follows a torn segment was never acknowledged as durable, and is dropped, so that recovery
 //!    always yields a prefix of the commits.
@@ -318,7 +318,8 @@ impl Inner {
         manifest_number: FileNumber,
     ) -> Result<()> {
         let log_number = self.new_file_number();
-        if replayed.writer.memtable().is_empty() {
+        let mut versions = self.versions.lock();
+        if replayed.writer.memtable().is_empty() && versions.frozen.is_empty() {
             // Everything is in tables, and the segments are not needed any more; so the counts
             // must say what the segments said.
             replayed.writer = self.new_memtable(log_number);
@@ -327,8 +328,11 @@ impl Inner {
             replayed.ends.clear();
         }
         let active = replayed.writer.memtable().clone();
-        let mut versions = self.versions.lock();
-        let values = active.references().into_iter().map(|(file, _)| file);
+        let oldest = versions.frozen.front().unwrap_or(&active);
+        let wal_floor = oldest.first_log();
+        let memtables = versions.frozen.iter().chain([&active]);
+        let values = memtables.flat_map(|memtable| memtable.references());
+        let values = values.map(|(file, _)| file);
         let found = VersionEdit {
             value_files_added: self.metas_of_values(values, &versions.version)?,
             ..VersionEdit::default()
@@ -343,7 +347,7 @@ impl Inner {
             next_keyspace: Some(self.peek_keyspace()),
             last_sequence: Some(replayed.last_sequence),
             flushed_sequence: Some(replayed.flushed_sequence),
-            wal_floor: Some(active.first_log()),
+            wal_floor: Some(wal_floor),
             wal_ends: replayed.ends,
             counts: Some(replayed.flushed_counts),
             ..VersionEdit::default()
@@ -437,16 +441,15 @@ impl Inner {
         let super_version = self.super_version.load_full();
         let version = &super_version.version;
         let tables: BTreeSet<FileNumber> = version.tables().map(|t| t.meta().number).collect();
-        let floor = super_version.active.first_log();
-        let referenced: BTreeSet<FileNumber> = super_version
-            .active
-            .references()
-            .into_iter()
+        let memtables = || super_version.frozen().chain([&super_version.active]);
+        let floor = memtables().map(|memtable| memtable.first_log()).min();
+        let referenced: BTreeSet<FileNumber> = memtables()
+            .flat_map(|memtable| memtable.references())
             .map(|(file, _)| file)
             .collect();
         for (name, path) in &found.all {
             let is_needed = match name {
-                FileName::Wal(number) => *number >= floor,
+                FileName::Wal(number) => floor.is_none_or(|floor| *number >= floor),
                 FileName::Table(number) => tables.contains(number),
                 FileName::Value(number) => {
                     referenced.contains(number) || version.value_files().contains_key(number)

@@ -9,6 +9,7 @@ mod encryption;
 mod fixtures;
 mod idle;
 mod lost_pages;
+mod recovery;
 mod reencrypt;
 mod repair;
 mod verify;

@@ -60,7 +60,7 @@ impl Transaction {
         self.writes
             .get_mut()
             .delete_range(keyspace.id, &range.start, range.end.as_deref());
-        Ok(())
+        self.charge_writes()
     }
 
     /// Deletes the range key by key if it has few keys; returns whether it had.

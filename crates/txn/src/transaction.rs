@@ -360,8 +360,13 @@ impl Transaction {
             self.end_popping();
         }
         self.note_counted(keyspace);
+        self.writes.get_mut().write(keyspace.id, key, write);
+        self.charge_writes()
+    }
+
+    /// Accounts for what the writes take in memory, and moves them to files if that is too much.
+    pub(crate) fn charge_writes(&mut self) -> Result<()> {
         let writes = self.writes.get_mut();
-        writes.write(keyspace.id, key, write);
         let bytes = writes.memory_bytes();
         let is_over = bytes > self.shared.options.write_set_bytes_max;
         if is_over || bytes >= CHARGED_BYTES_MIN {

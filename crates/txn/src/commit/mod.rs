@@ -164,6 +164,7 @@ impl Commit<'_> {
             (Err(_), Some(Refusal::Stale(newest))) => {
                 self.transaction.engine().wait_visible(newest)?;
                 self.check_keys()?;
+                self.catch_up()?;
                 Ok(None)
             }
             (Err(_), Some(Refusal::NotQuiet)) => {
@@ -189,7 +190,7 @@ impl Commit<'_> {
                 }
             } else if let Some((first, last)) = space.bounds() {
                 self.footprint
-                    .add_range(keyspace, first, Some(&successor(last)));
+                    .add_hull(keyspace, first, Some(&successor(last)));
             }
         }
     }
@@ -213,9 +214,12 @@ impl Commit<'_> {
         Ok(())
     }
 
-    /// Compares keys in memory that are too many for the footprint.
+    /// Compares keys that are too many for the footprint with all that is visible.
     fn check_all(&self) -> Result<()> {
         let transaction = self.transaction;
+        if self.writes.is_spilled() {
+            return self.check_pieces();
+        }
         let slots = &transaction.shared.checks.slots;
         let snapshot = transaction.snapshot.sequence();
         for (keyspace, space) in self.writes.flat() {
@@ -244,17 +248,30 @@ impl Commit<'_> {
     /// Compares with what was committed since the watch began, until little of it is left for the
     /// pipeline.
     fn catch_up(&mut self) -> Result<()> {
-        let Some(watch) = &mut self.large else {
-            return Ok(());
-        };
-        let recent = &self.transaction.shared.checks.recent;
+        let checks = &self.transaction.shared.checks;
+        let engine = self.transaction.engine();
         for _ in 0..ATTEMPTS_MAX {
-            if recent.count_after(watch.after()) <= LATE_WRITES_MAX {
+            let Some(watch) = &self.large else {
+                break;
+            };
+            let after = watch.after();
+            if checks.recent.has_few_after(after, LATE_WRITES_MAX) {
                 break;
             }
-            let upto = self.transaction.engine().visible_sequence();
-            check_large(recent, self.writes, watch.after()).map_err(Refusal::into_error)?;
-            watch.advance(upto.max(watch.after()));
+            let mut upto = engine.visible_sequence();
+            match check_large(&checks.recent, self.writes, after) {
+                Ok(()) => {}
+                Err(Refusal::Stale(sequence)) => {
+                    engine.wait_visible(sequence)?;
+                    // NB: before the keys are looked at.
+                    upto = engine.visible_sequence();
+                    self.check_all()?;
+                }
+                Err(refusal) => return Err(refusal.into_error()),
+            }
+            if let Some(watch) = &mut self.large {
+                watch.advance(upto.max(after));
+            }
         }
         Ok(())
     }

@@ -69,19 +69,16 @@ impl Commit<'_> {
         self.find_emptied();
         let engine = self.transaction.engine();
         let mut batch = engine.batch();
+        let mut prepared = None;
         for _ in 0..ATTEMPTS_MAX {
-            let mut plans = self.plan()?;
-            let publication = self.prepare(&mut plans)?;
-            self.deltas = plans
-                .iter()
-                .map(|(keyspace, plan)| (*keyspace, plan.delta))
-                .collect();
-            self.deltas.retain(|(_, delta)| *delta != 0);
-            self.fill_spilled_footprint(&plans);
+            let publication = match &prepared {
+                Some(publication) => publication,
+                None => prepared.insert(self.plan_and_prepare()?),
+            };
             self.catch_up()?;
             batch.clear();
             let mut runs: Vec<&SortedRun> = Vec::new();
-            match &publication {
+            match publication {
                 Publication::Pieces => runs.extend(self.writes.pieces().iter().map(Piece::run)),
                 Publication::Merged(run) => runs.push(run),
                 Publication::Ranges(ranges) => {
@@ -95,11 +92,44 @@ impl Commit<'_> {
             let mut validator = self.validator();
             let result = engine.commit_runs(&runs, &mut batch, &mut validator);
             let refusal = validator.refusal.take();
+            let must_be_quiet = !self.quiet.is_empty();
             if let Some(sequence) = self.settle(result, refusal)? {
                 return Ok(sequence);
             }
+            if must_be_quiet && self.quiet.is_empty() {
+                prepared = None;
+            }
         }
         Err(Error::Conflict(Conflict::Contention))
+    }
+
+    /// Prepares what is published, and what is compared when it is.
+    fn plan_and_prepare(&mut self) -> Result<Publication> {
+        // NB: before the keys are looked at.
+        let upto = self.transaction.engine().visible_sequence();
+        let mut plans = self.plan()?;
+        let publication = self.prepare(&mut plans)?;
+        if let Some(watch) = &mut self.large {
+            watch.advance(upto.max(watch.after()));
+        }
+        let deltas = plans.iter().map(|(keyspace, plan)| (*keyspace, plan.delta));
+        self.deltas = deltas.filter(|(_, delta)| *delta != 0).collect();
+        self.fill_spilled_footprint(&plans);
+        Ok(publication)
+    }
+
+    /// Compares each key with all that is visible.
+    pub(super) fn check_pieces(&self) -> Result<()> {
+        let mut plans = self.plan()?;
+        // Only checked, not counted.
+        for plan in plans.values_mut() {
+            plan.is_counted = false;
+            plan.deleted = RangeSet::default();
+        }
+        match plans.values().any(|plan| plan.must_check) {
+            true => self.walk(&mut plans, &mut Target::Nothing).map(|_| ()),
+            false => Ok(()),
+        }
     }
 
     /// The keyspaces of all pieces.
@@ -311,7 +341,7 @@ impl Commit<'_> {
             for (keyspace, _) in plans.range(first_space..=last_space) {
                 let start = if *keyspace == first_space { first } else { &[] };
                 let end = (*keyspace == last_space).then_some(&*end);
-                self.footprint.add_range(*keyspace, start, end);
+                self.footprint.add_hull(*keyspace, start, end);
             }
         }
     }

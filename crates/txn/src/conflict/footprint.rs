@@ -20,8 +20,10 @@ pub(crate) struct Footprint {
     keys: Vec<FootprintKey>,
     /// The storage keys, one after the other.
     bytes: Vec<u8>,
-    /// Storage key ranges, end exclusive: deleted ranges, and what stands for too many keys.
+    /// Deleted ranges.
     ranges: Vec<StorageRange>,
+    /// What stands for too many keys: from the first to the last of them.
+    hulls: Vec<StorageRange>,
 }
 
 /// One key of a footprint.
@@ -54,6 +56,11 @@ impl Footprint {
         self.ranges.push(storage_range(keyspace, start, end));
     }
 
+    /// Adds a range of which too many keys are written to name them.
+    pub(crate) fn add_hull(&mut self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) {
+        self.hulls.push(storage_range(keyspace, start, end));
+    }
+
     pub(crate) fn keys(&self) -> &[FootprintKey] {
         &self.keys
     }
@@ -75,8 +82,19 @@ impl Footprint {
         })
     }
 
+    /// The deleted ranges.
     pub(crate) fn ranges(&self) -> &[StorageRange] {
         &self.ranges
+    }
+
+    /// The ranges that stand for too many keys.
+    pub(crate) fn hulls(&self) -> &[StorageRange] {
+        &self.hulls
+    }
+
+    /// Everything that is written and not named key by key.
+    pub(crate) fn ranges_and_hulls(&self) -> impl Iterator<Item = &StorageRange> {
+        self.ranges.iter().chain(&self.hulls)
     }
 }
 

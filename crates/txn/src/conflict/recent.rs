@@ -16,7 +16,8 @@
 //! Commits that no watcher can still ask about are dropped from the front. If what is left is
 //! more than `bytes_max`, the oldest are dropped all the same and `complete_after` rises; a
 //! transaction that began before it can no longer be checked and conflicts. A commit of very many
-//! keys is recorded as the range from its first to its last.
+//! keys is recorded as its *hull*, the range from its first to its last: for reads that counts as
+//! if every key in it were written; a large transaction asks the engine about its own keys.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -59,7 +60,18 @@ struct Commit {
     sequence: SequenceNumber,
     keys: Vec<Arc<[u8]>>,
     ranges: Vec<StorageRange>,
+    hulls: Vec<StorageRange>,
     bytes: usize,
+}
+
+/// Something that was written, in storage keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Written<'a> {
+    Key(&'a [u8]),
+    /// Every key of a range.
+    Range(&'a [u8], &'a [u8]),
+    /// Some keys of a range, by this commit.
+    Hull(&'a [u8], &'a [u8], SequenceNumber),
 }
 
 /// Keeps recording on. Commits newer than the watch's sequence number stay recorded.
@@ -153,7 +165,7 @@ impl Recent {
                 .take_while(|c| c.sequence > after)
         };
         let by_range = commits()
-            .flat_map(|c| &c.ranges)
+            .flat_map(|c| c.ranges.iter().chain(&c.hulls))
             .any(|(s, e)| reads.overlaps(s, Some(e)));
         let written: usize = commits().map(|c| c.keys.len()).sum();
         // Either each key written is looked up in what was read, or the other way round.
@@ -173,12 +185,12 @@ impl Recent {
         }
     }
 
-    /// Calls `visit` with everything written after `after`: keys as `(key, None)`, ranges as
-    /// `(start, Some(end))`. Stops at the first error. An empty set of commits costs nothing.
+    /// Calls `visit` with everything written after `after`. Stops at the first error. An empty set
+    /// of commits costs nothing.
     pub(crate) fn visit_after<E: From<Conflict>>(
         &self,
         after: SequenceNumber,
-        mut visit: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>,
+        mut visit: impl FnMut(Written<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let state = self.state.lock();
         if after < state.complete_after {
@@ -191,24 +203,32 @@ impl Recent {
             .take_while(|c| c.sequence > after)
         {
             for key in &commit.keys {
-                visit(key, None)?;
+                visit(Written::Key(key))?;
             }
             for (start, end) in &commit.ranges {
-                visit(start, Some(end))?;
+                visit(Written::Range(start, end))?;
+            }
+            for (start, end) in &commit.hulls {
+                visit(Written::Hull(start, end, commit.sequence))?;
             }
         }
         Ok(())
     }
 
-    /// How many keys and ranges were written after `after`.
-    pub(crate) fn count_after(&self, after: SequenceNumber) -> usize {
+    /// Whether few keys and ranges, at most `count`, were written after `after`, and no hulls.
+    pub(crate) fn has_few_after(&self, after: SequenceNumber, count: usize) -> bool {
         let state = self.state.lock();
-        let commits = state
-            .commits
-            .iter()
-            .rev()
-            .take_while(|c| c.sequence > after);
-        commits.map(|c| c.keys.len() + c.ranges.len()).sum()
+        let mut written = 0;
+        for commit in state.commits.iter().rev() {
+            if commit.sequence <= after {
+                break;
+            }
+            written += commit.keys.len() + commit.ranges.len();
+            if written > count || !commit.hulls.is_empty() {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -229,18 +249,14 @@ impl State {
 
     fn push(&mut self, sequence: SequenceNumber, footprint: &Footprint) {
         let keys: Vec<Arc<[u8]>> = footprint.storage_keys().map(Arc::from).collect();
-        let ranges: Vec<_> = footprint
-            .ranges()
-            .iter()
-            .map(|(s, e)| (s.clone(), e.clone()))
-            .collect();
+        let (ranges, hulls) = (footprint.ranges().to_vec(), footprint.hulls().to_vec());
         for key in &keys {
             self.newest.insert(key.clone(), sequence);
         }
         let overhead = |len: usize| len + 96;
         let bytes = keys.iter().map(|key| overhead(key.len())).sum::<usize>()
-            + ranges
-                .iter()
+            + footprint
+                .ranges_and_hulls()
                 .map(|(s, e)| overhead(s.len() + e.len()))
                 .sum::<usize>()
             + size_of::<Commit>();
@@ -249,6 +265,7 @@ impl State {
             sequence,
             keys,
             ranges,
+            hulls,
             bytes,
         });
     }

@@ -22,7 +22,7 @@ use rustdb_storage::key::split_storage_key;
 use rustdb_storage::{KeyspaceId, SequenceNumber};
 
 use super::footprint::Footprint;
-use super::recent::Recent;
+use super::recent::{Recent, Written};
 use super::slots::Slots;
 use crate::error::{Conflict, Error};
 use crate::lock::{LockTable, OwnerId};
@@ -42,7 +42,7 @@ pub(crate) struct Checks {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// A key may have been written after the moment it was checked at; the engine knows, once
-    /// this commit is visible.
+    /// the commit named here is visible.
     Stale(SequenceNumber),
     /// A keyspace that had to be unchanged is not.
     NotQuiet,
@@ -152,7 +152,7 @@ impl Validator<'_> {
         for key in self.footprint.keys() {
             slots.record(key.keyspace, key.hash, sequence);
         }
-        for (start, _) in self.footprint.ranges() {
+        for (start, _) in self.footprint.ranges_and_hulls() {
             slots.record_all(super::keyspace_of(start), sequence);
         }
     }
@@ -163,7 +163,7 @@ impl Validator<'_> {
             key.is_checked && locks.is_row_locked_by_other(self.owner, key.keyspace, bytes)
         });
         by_key
-            || !self.footprint.ranges().is_empty()
+            || self.footprint.ranges_and_hulls().next().is_some()
                 && locks.any_row_locked_by_other(self.owner, |keyspace, key| {
                     self.range_holds(keyspace, key)
                 })
@@ -173,7 +173,7 @@ impl Validator<'_> {
         let storage_key = [&keyspace.prefix(), key].concat();
         let inside =
             |(start, end): &(Box<[u8]>, Box<[u8]>)| **start <= *storage_key && *storage_key < **end;
-        self.footprint.ranges().iter().any(inside)
+        self.footprint.ranges_and_hulls().any(inside)
             && match self.large {
                 // The ranges stand for keys, which are known.
                 Some((writes, _)) => writes.checks(keyspace, key).unwrap_or(true),
@@ -183,28 +183,37 @@ impl Validator<'_> {
 }
 
 /// Whether anything that `writes` holds was written after `after`.
+///
+/// `Stale` if another large commit may have written some of it: the engine knows.
 pub(crate) fn check_large(
     recent: &Recent,
     writes: &WriteSet,
     after: SequenceNumber,
 ) -> Result<(), Refusal> {
-    recent.visit_after(after, |key, end| {
-        let (keyspace, start) = split_storage_key(key).unwrap_or((KeyspaceId::SYSTEM, key));
-        let is_hit = match end {
-            None => writes.checks(keyspace, start)?,
-            Some(end) => {
-                let end = split_storage_key(end)
-                    .filter(|(k, _)| *k == keyspace)
-                    .map(|(_, e)| e);
-                writes.checks_any(keyspace, start, end)?
+    recent.visit_after(after, |written| match written {
+        Written::Key(key) => {
+            let (keyspace, key) = split_storage_key(key).unwrap_or((KeyspaceId::SYSTEM, key));
+            match writes.checks(keyspace, key)? {
+                true => Err(Conflict::Write.into()),
+                false => Ok(()),
             }
-        };
-        if is_hit {
-            Err(Conflict::Write.into())
-        } else {
-            Ok(())
         }
+        Written::Range(start, end) => match checks_any(writes, start, end)? {
+            true => Err(Conflict::Write.into()),
+            false => Ok(()),
+        },
+        Written::Hull(start, end, sequence) => match checks_any(writes, start, end)? {
+            true => Err(Refusal::Stale(sequence)),
+            false => Ok(()),
+        },
     })
+}
+
+/// Whether `writes` relies on a key in this range of storage keys.
+fn checks_any(writes: &WriteSet, start: &[u8], end: &[u8]) -> Result<bool, Refusal> {
+    let (keyspace, start) = split_storage_key(start).unwrap_or((KeyspaceId::SYSTEM, start));
+    let end = split_storage_key(end).filter(|(k, _)| *k == keyspace);
+    Ok(writes.checks_any(keyspace, start, end.map(|(_, end)| end))?)
 }
 
 /// Checks the write of one key outside of any transaction.

@@ -6,6 +6,7 @@ mod count;
 mod database;
 mod full_disk;
 mod history;
+mod imports;
 mod invariants;
 mod model;
 mod script;

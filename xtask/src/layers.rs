@@ -45,6 +45,14 @@ pub(crate) enum Layer {
 /// Every crate of the workspace, from the disk up.
 pub(crate) const CRATES: &[Row] = &[
     Row {
+        layer: Layer::Floor(0),
+        name: "types",
+        what: "SQL values and types: text forms, order, arithmetic, casts, key and row encodings",
+        imports: &[],
+        never: "files, SQL text",
+        unsafe_code: Unsafe::Never,
+    },
+    Row {
         layer: Layer::Floor(1),
         name: "vfs",
         what: "files, clock, randomness, threads; real, in memory, simulated",
@@ -129,6 +137,7 @@ pub(crate) const CRATES: &[Row] = &[
 /// Outside crates that only these of ours may import.
 pub(crate) const RESTRICTED: &[(&str, &[&str])] = &[
     ("tokio", &["rustdb", "bench"]),
+    ("jiff", &["types"]),
     ("clap", &["cli"]),
     ("reedline", &["cli"]),
     ("indicatif", &["cli"]),

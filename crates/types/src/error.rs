@@ -1,0 +1,251 @@
+//! Errors as SQL knows them: a five-letter code that programs act on, and words for people.
+//!
+//! The words are PostgreSQL's, letter for letter, because clients and test suites compare them.
+
+use std::fmt;
+
+/// The result of anything here that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A five-letter SQLSTATE code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SqlState([u8; 5]);
+
+macro_rules! states {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        impl SqlState {
+            $($(#[$doc])* pub const $name: SqlState = SqlState(*$code);)*
+        }
+    };
+}
+
+states! {
+    /// `feature_not_supported`.
+    FEATURE_NOT_SUPPORTED = b"0A000";
+    /// `string_data_right_truncation`: too long for `varchar(n)` or `char(n)`.
+    STRING_DATA_RIGHT_TRUNCATION = b"22001";
+    /// `numeric_value_out_of_range`.
+    NUMERIC_VALUE_OUT_OF_RANGE = b"22003";
+    /// `null_value_not_allowed`.
+    NULL_VALUE_NOT_ALLOWED = b"22004";
+    /// `invalid_datetime_format`.
+    INVALID_DATETIME_FORMAT = b"22007";
+    /// `datetime_field_overflow`.
+    DATETIME_FIELD_OVERFLOW = b"22008";
+    /// `invalid_time_zone_displacement_value`.
+    INVALID_TIME_ZONE_DISPLACEMENT = b"22009";
+    /// `division_by_zero`.
+    DIVISION_BY_ZERO = b"22012";
+    /// `interval_field_overflow`.
+    INTERVAL_FIELD_OVERFLOW = b"22015";
+    /// `invalid_argument_for_logarithm`.
+    INVALID_ARGUMENT_FOR_LOGARITHM = b"2201E";
+    /// `invalid_argument_for_power_function`.
+    INVALID_ARGUMENT_FOR_POWER = b"2201F";
+    /// `character_not_in_repertoire`: bytes that are no UTF-8, or a zero byte.
+    CHARACTER_NOT_IN_REPERTOIRE = b"22021";
+    /// `invalid_parameter_value`.
+    INVALID_PARAMETER_VALUE = b"22023";
+    /// `array_subscript_error`.
+    ARRAY_SUBSCRIPT_ERROR = b"2202E";
+    /// `invalid_text_representation`.
+    INVALID_TEXT_REPRESENTATION = b"22P02";
+    /// `invalid_binary_representation`.
+    INVALID_BINARY_REPRESENTATION = b"22P03";
+    /// `untranslatable_character`.
+    UNTRANSLATABLE_CHARACTER = b"22P05";
+    /// `data_exception`.
+    DATA_EXCEPTION = b"22000";
+    /// `not_null_violation`.
+    NOT_NULL_VIOLATION = b"23502";
+    /// `check_violation`.
+    CHECK_VIOLATION = b"23514";
+    /// `cannot_coerce`.
+    CANNOT_COERCE = b"42846";
+    /// `datatype_mismatch`.
+    DATATYPE_MISMATCH = b"42804";
+    /// `indeterminate_datatype`.
+    INDETERMINATE_DATATYPE = b"42P18";
+    /// `undefined_function`: also operators.
+    UNDEFINED_FUNCTION = b"42883";
+    /// `ambiguous_function`: also operators.
+    AMBIGUOUS_FUNCTION = b"42725";
+    /// `undefined_object`: also types.
+    UNDEFINED_OBJECT = b"42704";
+    /// `syntax_error`.
+    SYNTAX_ERROR = b"42601";
+    /// `program_limit_exceeded`.
+    PROGRAM_LIMIT_EXCEEDED = b"54000";
+    /// `statement_too_complex`: nested too deeply.
+    STATEMENT_TOO_COMPLEX = b"54001";
+    /// `data_corrupted`: stored bytes that no encoder wrote.
+    DATA_CORRUPTED = b"XX001";
+    /// `internal_error`: a caller mixed up values and types.
+    INTERNAL_ERROR = b"XX000";
+}
+
+impl SqlState {
+    /// The state with this code, or `None` unless it is five upper-case letters and digits.
+    pub fn from_code(code: &str) -> Option<SqlState> {
+        let bytes: [u8; 5] = code.as_bytes().try_into().ok()?;
+        let plain = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        bytes.iter().all(plain).then_some(SqlState(bytes))
+    }
+
+    /// The five letters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("codes are ASCII, by their constructors")
+    }
+}
+
+impl fmt::Debug for SqlState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// What went wrong with a value or a type.
+///
+/// One word wide, so that results of small values stay small.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Box<Parts>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
+    state: SqlState,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// An error without detail and hint.
+    pub fn new(state: SqlState, message: impl Into<String>) -> Error {
+        Error(Box::new(Parts {
+            state,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }))
+    }
+
+    /// The same error with a detail: a full sentence.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Error {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// The same error with a hint: a full sentence that says what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Error {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The code that programs act on.
+    pub fn state(&self) -> SqlState {
+        self.0.state
+    }
+
+    /// What happened, in PostgreSQL's words.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// More about it.
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// `invalid input syntax for type integer: "x"`.
+    pub(crate) fn invalid_input(type_name: &str, text: &str) -> Error {
+        Error::new(
+            SqlState::INVALID_TEXT_REPRESENTATION,
+            format!("invalid input syntax for type {type_name}: \"{text}\""),
+        )
+    }
+
+    /// `integer out of range`.
+    pub(crate) fn out_of_range(type_name: &str) -> Error {
+        Error::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("{type_name} out of range"),
+        )
+    }
+
+    /// `value "99999" is out of range for type smallint`.
+    pub(crate) fn value_out_of_range(type_name: &str, text: &str) -> Error {
+        Error::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value \"{text}\" is out of range for type {type_name}"),
+        )
+    }
+
+    /// `division by zero`.
+    pub(crate) fn division_by_zero() -> Error {
+        Error::new(SqlState::DIVISION_BY_ZERO, "division by zero")
+    }
+
+    /// Stored bytes that no encoder wrote.
+    pub(crate) fn corrupted(what: &str) -> Error {
+        Error::new(
+            SqlState::DATA_CORRUPTED,
+            format!("stored bytes are damaged: {what}"),
+        )
+    }
+
+    /// A value that is not of the type its caller named.
+    pub(crate) fn mismatch(what: impl fmt::Display) -> Error {
+        Error::new(
+            SqlState::INTERNAL_ERROR,
+            format!("value does not fit its type: {what}"),
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}: {}", self.0.state, self.0.message)?;
+        for (name, words) in [("detail", &self.0.detail), ("hint", &self.0.hint)] {
+            if let Some(words) = words {
+                write!(out, "; {name}: {words}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_five_letters() {
+        assert_eq!(
+            SqlState::from_code("22003"),
+            Some(SqlState::NUMERIC_VALUE_OUT_OF_RANGE)
+        );
+        assert_eq!(SqlState::from_code("2200"), None);
+        assert_eq!(SqlState::from_code("22p02"), None);
+        assert_eq!(SqlState::DATA_CORRUPTED.as_str(), "XX001");
+    }
+
+    #[test]
+    fn error_is_one_word() {
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+}

@@ -1,0 +1,363 @@
+//! JSON text to a tree, or to a verdict.
+//!
+//! The grammar is RFC 8259's. The errors are PostgreSQL's, in words and code; their `DETAIL` names
+//! the token where the text went wrong.
+
+use super::{DEPTH_MAX, Json};
+use crate::error::{Error, Result, SqlState};
+use crate::modifier::Modifier;
+use crate::numeric::Numeric;
+
+impl Json {
+    /// Reads JSON text.
+    pub fn parse(text: &str) -> Result<Json> {
+        let mut parser = Parser {
+            text,
+            at: 0,
+            depth: 0,
+            keep: true,
+        };
+        parser.document()
+    }
+}
+
+/// Checks that `text` is JSON, as the type `json` wants it; builds nothing.
+pub(crate) fn validate(text: &str) -> Result<()> {
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+        keep: false,
+    };
+    parser.document().map(drop)
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    /// Whether a tree is wanted; else values are checked and dropped.
+    keep: bool,
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Result<Json> {
+        let value = self.value("JSON value")?;
+        self.skip_space();
+        if self.at < self.text.len() {
+            return Err(self.unexpected("end of input"));
+        }
+        Ok(value)
+    }
+
+    fn value(&mut self, expected: &str) -> Result<Json> {
+        self.skip_space();
+        match self.peek() {
+            Some(b'{') => self.nested(Self::object),
+            Some(b'[') => self.nested(Self::array),
+            Some(b'"') => Ok(Json::String(self.string()?.into())),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => self.word(expected),
+        }
+    }
+
+    fn nested(&mut self, read: fn(&mut Self) -> Result<Json>) -> Result<Json> {
+        if self.depth == DEPTH_MAX {
+            return Err(Error::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                "stack depth limit exceeded",
+            )
+            .with_detail(format!("JSON nests deeper than {DEPTH_MAX} levels.")));
+        }
+        self.depth += 1;
+        self.at += 1;
+        let value = read(self);
+        self.depth -= 1;
+        value
+    }
+
+    fn array(&mut self) -> Result<Json> {
+        let mut elements = Vec::new();
+        self.skip_space();
+        if self.take(b']') {
+            return Ok(Json::Array(elements));
+        }
+        let mut expected = "array element or \"]\"";
+        loop {
+            let element = self.value(expected)?;
+            expected = "JSON value";
+            if self.keep {
+                elements.push(element);
+            }
+            self.skip_space();
+            if self.take(b']') {
+                return Ok(Json::Array(elements));
+            }
+            if !self.take(b',') {
+                return Err(self.unexpected("\",\" or \"]\""));
+            }
+        }
+    }
+
+    fn object(&mut self) -> Result<Json> {
+        let mut members = Vec::new();
+        self.skip_space();
+        if self.take(b'}') {
+            return Ok(Json::Object(members));
+        }
+        let mut expected = "string or \"}\"";
+        loop {
+            self.skip_space();
+            if self.peek() != Some(b'"') {
+                return Err(self.unexpected(expected));
+            }
+            expected = "string";
+            let key = self.string()?;
+            self.skip_space();
+            if !self.take(b':') {
+                return Err(self.unexpected("\":\""));
+            }
+            let value = self.value("JSON value")?;
+            if self.keep {
+                members.push((key.into_boxed_str(), value));
+            }
+            self.skip_space();
+            if self.take(b'}') {
+                return Ok(Json::object(members));
+            }
+            if !self.take(b',') {
+                return Err(self.unexpected("\",\" or \"}\""));
+            }
+        }
+    }
+
+    fn number(&mut self) -> Result<Json> {
+        let start = self.at;
+        self.take(b'-');
+        let whole = self.digits();
+        let mut sound = whole == 1 || (whole > 1 && self.byte_at(self.at - whole) != b'0');
+        if self.take(b'.') {
+            sound &= self.digits() > 0;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            let _signed = self.take(b'+') || self.take(b'-');
+            sound &= self.digits() > 0;
+        }
+        // Letters and digits that follow belong to the token.
+        while self.peek().is_some_and(is_word) {
+            self.at += 1;
+            sound = false;
+        }
+        let text = &self.text[start..self.at];
+        if !sound {
+            return Err(invalid().with_detail(format!("Token \"{text}\" is invalid.")));
+        }
+        if !self.keep {
+            return Ok(Json::Null);
+        }
+        Ok(Json::Number(Numeric::parse(text, Modifier::NONE)?))
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn word(&mut self, expected: &str) -> Result<Json> {
+        let start = self.at;
+        while self.peek().is_some_and(is_word) {
+            self.at += 1;
+        }
+        match &self.text[start..self.at] {
+            "null" => Ok(Json::Null),
+            "true" => Ok(Json::Bool(true)),
+            "false" => Ok(Json::Bool(false)),
+            "" => Err(self.unexpected(expected)),
+            word => Err(invalid().with_detail(format!("Token \"{word}\" is invalid."))),
+        }
+    }
+
+    /// Reads a string; the opening quote is next.
+    fn string(&mut self) -> Result<String> {
+        self.at += 1;
+        let mut out = String::new();
+        loop {
+            let start = self.at;
+            while self
+                .peek()
+                .is_some_and(|byte| byte != b'"' && byte != b'\\' && byte >= b' ')
+            {
+                self.at += 1;
+            }
+            if self.keep {
+                out.push_str(&self.text[start..self.at]);
+            }
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(out);
+                }
+                Some(b'\\') => {
+                    let letter = self.escape()?;
+                    out.extend(letter.filter(|_| self.keep));
+                }
+                Some(byte) => {
+                    let detail = format!("Character with value 0x{byte:02x} must be escaped.");
+                    return Err(invalid().with_detail(detail));
+                }
+                None => return Err(self.ended()),
+            }
+        }
+    }
+
+    /// Reads an escape; `None` for one that only the type `json` keeps.
+    fn escape(&mut self) -> Result<Option<char>> {
+        self.at += 1;
+        let Some(letter) = self.text[self.at..].chars().next() else {
+            return Err(self.ended());
+        };
+        self.at += letter.len_utf8();
+        Ok(Some(match letter {
+            '"' | '\\' | '/' => letter,
+            'b' => '\x08',
+            'f' => '\x0c',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => return self.unicode(),
+            other => {
+                let detail = format!("Escape sequence \"\\{other}\" is invalid.");
+                return Err(invalid().with_detail(detail));
+            }
+        }))
+    }
+
+    fn unicode(&mut self) -> Result<Option<char>> {
+        let unit = self.hexadecimal()?;
+        if unit == 0 {
+            if !self.keep {
+                return Ok(None);
+            }
+            let words = "unsupported Unicode escape sequence";
+            return Err(Error::new(SqlState::UNTRANSLATABLE_CHARACTER, words)
+                .with_detail("\\u0000 cannot be converted to text."));
+        }
+        let code = match unit {
+            0xd800..=0xdbff => {
+                if !self.text[self.at..].starts_with("\\u") {
+                    return Err(lone_surrogate());
+                }
+                self.at += 2;
+                match self.hexadecimal()? {
+                    low @ 0xdc00..=0xdfff => 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00),
+                    0xd800..=0xdbff => return Err(double_surrogate()),
+                    _ => return Err(lone_surrogate()),
+                }
+            }
+            0xdc00..=0xdfff => return Err(lone_surrogate()),
+            other => other,
+        };
+        Ok(char::from_u32(code))
+    }
+
+    fn hexadecimal(&mut self) -> Result<u32> {
+        let digits = self.text.get(self.at..self.at + 4);
+        let hex = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let Some(hex) = hex else {
+            if self.text.len() < self.at + 4 {
+                return Err(self.ended());
+            }
+            let words = "\"\\u\" must be followed by four hexadecimal digits.";
+            return Err(invalid().with_detail(words));
+        };
+        self.at += 4;
+        u32::from_str_radix(hex, 16).map_err(|_| invalid())
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let taken = self.peek() == Some(byte);
+        self.at += usize::from(taken);
+        taken
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn byte_at(&self, at: usize) -> u8 {
+        self.text.as_bytes().get(at).copied().unwrap_or(0)
+    }
+
+    /// The next token is not what the grammar wants.
+    fn unexpected(&self, expected: &str) -> Error {
+        let rest = &self.text[self.at..];
+        let Some(first) = rest.chars().next() else {
+            return self.ended();
+        };
+        let word = rest.bytes().take_while(|byte| is_word(*byte)).count();
+        let token = match (first, word) {
+            ('"', _) => string_token(rest),
+            (_, 0) => &rest[..first.len_utf8()],
+            (_, word) => &rest[..word],
+        };
+        let punctuation = "{}[],:".contains(first);
+        let known = punctuation
+            || first == '"'
+            || first == '-'
+            || first.is_ascii_digit()
+            || matches!(token, "true" | "false" | "null");
+        let detail = match (known, expected) {
+            (false, _) => format!("Token \"{token}\" is invalid."),
+            (true, "end of input") => format!("Expected end of input, but found \"{token}\"."),
+            (true, expected) => format!("Expected {expected}, but found \"{token}\"."),
+        };
+        invalid().with_detail(detail)
+    }
+
+    fn ended(&self) -> Error {
+        if self.text[..self.at.min(self.text.len())]
+            .matches('"')
+            .count()
+            % 2
+            == 1
+        {
+            let token = self.text.find('"').map_or("", |at| &self.text[at..]);
+            return invalid().with_detail(format!("Token \"{token}\" is invalid."));
+        }
+        invalid().with_detail("The input string ended unexpectedly.")
+    }
+}
+
+fn string_token(rest: &str) -> &str {
+    let end = rest[1..].find('"').map_or(rest.len(), |at| at + 2);
+    &rest[..end]
+}
+
+/// Bytes that stay together in a token that is none.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.' || byte >= 0x80
+}
+
+fn invalid() -> Error {
+    Error::new(
+        SqlState::INVALID_TEXT_REPRESENTATION,
+        "invalid input syntax for type json",
+    )
+}
+
+fn lone_surrogate() -> Error {
+    invalid().with_detail("Unicode low surrogate must follow a high surrogate.")
+}
+
+fn double_surrogate() -> Error {
+    invalid().with_detail("Unicode high surrogate must not follow a high surrogate.")
+}

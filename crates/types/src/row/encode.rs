@@ -1,0 +1,92 @@
+//! Values to row bytes.
+
+use super::{HAS_NULLS, Place, RowLayout, VERSION, value};
+use crate::error::{Error, Result, SqlState};
+use crate::value::Value;
+
+impl RowLayout {
+    /// Appends a row of these values, one for each of the layout's columns.
+    ///
+    /// An error if a value is not of its column's type, or the row is longer than 4 GiB.
+    pub fn encode(&self, values: &[Value], out: &mut Vec<u8>) -> Result<()> {
+        if values.len() != self.columns.len() {
+            return Err(Error::mismatch("number of columns"));
+        }
+        let (fixed_bytes, varying_count) = self.parts(values.len());
+        let has_nulls = values.iter().any(Value::is_null);
+        let start = out.len();
+        out.push(0);
+        out.extend_from_slice(&(values.len() as u16).to_le_bytes());
+        if has_nulls {
+            put_bitmap(values, out);
+        }
+        let fixed = out.len();
+        out.resize(fixed + fixed_bytes, 0);
+        // Offsets are one byte each until the row turns out to be long: most are short.
+        let ends = out.len();
+        out.resize(ends + varying_count, 0);
+        let data = out.len();
+        let mut offset_bytes = 1;
+        let mut wide = Vec::new();
+        for (column, value) in self.columns.iter().zip(values) {
+            match column.place {
+                Place::Fixed { offset, width } => {
+                    let at = fixed + offset;
+                    value::put_fixed(&column.column_type, value, &mut out[at..at + width])?;
+                }
+                Place::Varying { index } => {
+                    value::put_varying(&column.column_type, value, out)?;
+                    let end = out.len() - data;
+                    if offset_bytes == 1 && end > usize::from(u8::MAX) {
+                        wide = out[ends..ends + index]
+                            .iter()
+                            .map(|end| u32::from(*end))
+                            .collect();
+                        offset_bytes = 2;
+                    }
+                    match offset_bytes {
+                        1 => out[ends + index] = end as u8,
+                        _ => wide.push(u32::try_from(end).map_err(|_| too_long())?),
+                    }
+                }
+            }
+        }
+        if offset_bytes > 1 {
+            offset_bytes = put_wide_ends(&wide, ends, out);
+        }
+        out[start] = VERSION | offset_bytes | if has_nulls { HAS_NULLS } else { 0 };
+        Ok(())
+    }
+}
+
+/// One bit per column, the lowest first; set for NULL.
+fn put_bitmap(values: &[Value], out: &mut Vec<u8>) {
+    for eight in values.chunks(8) {
+        let bits = eight
+            .iter()
+            .enumerate()
+            .map(|(bit, value)| u8::from(value.is_null()) << bit);
+        out.push(bits.fold(0, |byte, bit| byte | bit));
+    }
+}
+
+/// Replaces the table of one-byte offsets; returns how many bytes each has now.
+fn put_wide_ends(wide: &[u32], ends: usize, out: &mut Vec<u8>) -> u8 {
+    let short = wide.last().is_none_or(|end| *end <= u32::from(u16::MAX));
+    let table: Vec<u8> = if short {
+        wide.iter()
+            .flat_map(|end| (*end as u16).to_le_bytes())
+            .collect()
+    } else {
+        wide.iter().flat_map(|end| end.to_le_bytes()).collect()
+    };
+    out.splice(ends..ends + wide.len(), table);
+    if short { 2 } else { 4 }
+}
+
+fn too_long() -> Error {
+    Error::new(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        "row is too big: more than 4 GiB",
+    )
+}

@@ -43,7 +43,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     {
         seeds.push(crate::selected(selector, lines.as_bytes()));
     }
-    let records = b"\x01\x01\x01\0\0\0a\x02\x01\0\0\0\x01\0\0\0kv\x02\0\0\0\0\0\0\0\0";
+    let records = b"\x04\x02\x03\x01\0\0\0lz4a\x05\x01\0\0\0\x01\0\0\0\x07\0\0\0\0\0\0\0kv\x02\0\0\0\0\0\0\0\0";
     let end = b"\x03\x02\0\0\0\0\0\0\0";
     seeds.push(crate::selected(2, &seal_dump(&[records, end])));
     seeds.push(crate::selected(3, &crate::joined([&records[..], end])));

@@ -1,7 +1,7 @@
 //! Write batches.
 
 use std::ops::RangeBounds;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustdb_txn::{KeyRange, WriteBatch as TxnBatch};
 
@@ -86,6 +86,35 @@ impl WriteBatch {
         let expiry = keyspace.expiry_after(ttl);
         self.0
             .put_expiring(keyspace.reference(), key.as_ref(), value.as_ref(), expiry);
+        self
+    }
+
+    /// Writes a value that is gone at a given time, as read from [`Iter::expiry`].
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut batch = rustdb::WriteBatch::new();
+    /// # let ks = db.default_keyspace();
+    /// use std::time::{Duration, SystemTime};
+    /// let midnight = SystemTime::now() + Duration::from_secs(3600);
+    /// batch.put_with_expiry(&ks, "cinderella", "dances", midnight);
+    /// db.write(&batch)?;
+    /// # assert_eq!(db.len()?, 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    ///
+    /// [`Iter::expiry`]: crate::Iter::expiry
+    pub fn put_with_expiry(
+        &mut self,
+        keyspace: &Keyspace,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        expiry: SystemTime,
+    ) -> &mut Self {
+        let since_epoch = expiry.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let micros = u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX);
+        self.0
+            .put_expiring(keyspace.reference(), key.as_ref(), value.as_ref(), micros);
         self
     }
 

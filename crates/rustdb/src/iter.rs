@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Bound;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustdb_storage::engine::{Bounds, Engine, EngineIter, ReadAt, Snapshot as EngineSnapshot};
 use rustdb_storage::key::KeyspaceId;
@@ -83,6 +84,27 @@ impl Iter {
             back_key: None,
             is_over: false,
         }
+    }
+
+    /// When the entry that [`next`](Iterator::next) returned last expires, if it does.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use std::time::{Duration, SystemTime};
+    /// db.default_keyspace().put_with_ttl("token", "secret", Duration::from_secs(60))?;
+    /// db.put("user", "Ada")?;
+    /// let mut iter = db.iter();
+    /// iter.next().expect("the token")?;
+    /// assert!(iter.expiry().is_some_and(|at| at > SystemTime::now()));
+    /// iter.next().expect("the user")?;
+    /// assert_eq!(iter.expiry(), None);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn expiry(&self) -> Option<SystemTime> {
+        // Before the first entry the iterator stands on none.
+        self.front_key.as_ref()?;
+        let micros = self.front.as_ref()?.expiry()?;
+        UNIX_EPOCH.checked_add(Duration::from_micros(micros))
     }
 
     fn step_front(&mut self) -> Result<Option<Entry>> {

@@ -14,6 +14,7 @@ use crate::batch::{WriteBatch, key_range, told};
 use crate::database::Inner;
 use crate::error::Result;
 use crate::iter::{Entry, Iter, bounds_of};
+use crate::options::KeyspaceOptions;
 
 /// What came of a compare-and-swap.
 ///
@@ -77,6 +78,24 @@ impl Keyspace {
     /// ```
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How it is stored; `None` if it has been dropped.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use rustdb::KeyspaceOptions;
+    ///
+    /// let counted = KeyspaceOptions { counted: true, ..KeyspaceOptions::default() };
+    /// let orders = db.create_keyspace("orders", &counted)?;
+    /// assert_eq!(orders.options(), Some(counted));
+    /// db.drop_keyspace("orders")?;
+    /// assert_eq!(orders.options(), None);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn options(&self) -> Option<KeyspaceOptions> {
+        let info = self.inner.engine().keyspace(&self.name)?;
+        (info.id == self.id()).then(|| KeyspaceOptions::of_engine(&info.options))
     }
 
     pub(crate) fn id(&self) -> KeyspaceId {

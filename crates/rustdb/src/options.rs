@@ -1,11 +1,15 @@
 //! What can be chosen when a database or a keyspace is created or opened.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use rustdb_storage::codec::Codec;
 use rustdb_storage::engine::{Durability, EngineOptions};
 use rustdb_txn::{TransactionOptions, Wait};
 use rustdb_vfs::VfsRef;
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// Encryption at rest: where the outer key comes from, and the cipher of a new database.
 ///
@@ -63,6 +67,19 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// `None` if this build lacks the codec.
+    fn of_codec(codec: Codec) -> Option<Self> {
+        match codec {
+            Codec::None => Some(Compression::None),
+            Codec::Lz4 => Some(Compression::Lz4),
+            Codec::Snappy => Some(Compression::Snappy),
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => Some(Compression::Zstd),
+            #[cfg(not(feature = "zstd"))]
+            Codec::Zstd => None,
+        }
+    }
+
     pub(crate) fn codec(self) -> Codec {
         match self {
             Compression::None => Codec::None,
@@ -70,6 +87,37 @@ impl Compression {
             Compression::Snappy => Codec::Snappy,
             #[cfg(feature = "zstd")]
             Compression::Zstd => Codec::Zstd,
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compression::None => "none",
+            Compression::Lz4 => "lz4",
+            Compression::Snappy => "snappy",
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => "zstd",
+        })
+    }
+}
+
+/// From the name that it is displayed by.
+impl FromStr for Compression {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "none" => Ok(Compression::None),
+            "lz4" => Ok(Compression::Lz4),
+            "snappy" => Ok(Compression::Snappy),
+            #[cfg(feature = "zstd")]
+            "zstd" => Ok(Compression::Zstd),
+            _ => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("this build has no compression `{name}`"),
+            )),
         }
     }
 }
@@ -227,6 +275,14 @@ impl Default for KeyspaceOptions {
 }
 
 impl KeyspaceOptions {
+    pub(crate) fn of_engine(options: &rustdb_storage::engine::KeyspaceOptions) -> Self {
+        Self {
+            counted: options.counted,
+            compression: options.compression.and_then(Compression::of_codec),
+            filter: options.filter,
+        }
+    }
+
     pub(crate) fn engine(&self) -> rustdb_storage::engine::KeyspaceOptions {
         rustdb_storage::engine::KeyspaceOptions {
             counted: self.counted,

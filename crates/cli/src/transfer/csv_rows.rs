@@ -110,7 +110,12 @@ impl<R: BufRead> Source for Reader<R> {
         self.rows += 1;
         let line = self.record.position().map_or(0, csv::Position::line);
         Ok(Some(match self.entry() {
-            Ok((key, value)) => Item::Entry { line, key, value },
+            Ok((key, value)) => Item::Entry {
+                line,
+                key,
+                value,
+                expiry: None,
+            },
             Err(why) => Item::Refused(Refusal { line, why }),
         }))
     }

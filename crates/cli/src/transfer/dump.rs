@@ -5,26 +5,37 @@
 //! header = "RUSTDUMP" version:u32 reserved:u32
 //! frame  = length:u32 checksum:u64 payload          checksum = xxh3-64(payload, seed = number of
 //! payload = record*                                             the frame, from 0)
-//! record = 1 counted:u8 name_length:u32 name        the entries that follow are in this keyspace
+//! record = 1 counted:u8 name_length:u32 name        as 4; only in version 1
 //!        | 2 key_length:u32 value_length:u32 key value
 //!        | 3 entries:u64                            the last record of the last frame
+//!        | 4 flags:u8 codec_length:u8 name_length:u32 codec name
+//!                                                   the entries that follow are in this keyspace
+//!        | 5 key_length:u32 value_length:u32 expiry:u64 key value
 //! ```
 //!
-//! Integers are little-endian. A dump without its last record was cut short.
+//! Integers are little-endian. A dump without its last record was cut short. Version 1, which had
+//! the first three records, is still read.
 
 use std::io::{BufRead, Write};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::load::{Item, Source};
+use super::load::{Item, Source, Stored};
 use crate::failure::{Failure, Result};
 
 const MAGIC: &[u8; 8] = b"RUSTDUMP";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+const OLDEST_VERSION: u32 = 1;
 
-const KEYSPACE: u8 = 1;
+const OLD_KEYSPACE: u8 = 1;
 const ENTRY: u8 = 2;
 const END: u8 = 3;
+const KEYSPACE: u8 = 4;
+const EXPIRING: u8 = 5;
+
+/// Flags of a keyspace.
+const COUNTED: u8 = 1;
+const FILTER: u8 = 2;
 
 /// A frame is written when it holds this much.
 const FRAME_BYTES: usize = 64 << 10;
@@ -55,17 +66,28 @@ impl<W: Write> Writer<W> {
     }
 
     /// The entries that follow are in this keyspace.
-    pub fn keyspace(&mut self, name: &str, counted: bool) -> Result<()> {
-        self.frame.extend_from_slice(&[KEYSPACE, u8::from(counted)]);
+    pub fn keyspace(&mut self, name: &str, stored: &Stored) -> Result<()> {
+        let counted = if stored.counted { COUNTED } else { 0 };
+        let filter = if stored.filter { FILTER } else { 0 };
+        let codec = stored.codec.as_bytes();
+        let codec_length =
+            u8::try_from(codec.len()).map_err(|_| Failure::new("a codec's name is too long"))?;
+        self.frame
+            .extend_from_slice(&[KEYSPACE, counted | filter, codec_length]);
         self.frame.extend_from_slice(&length(name.as_bytes())?);
+        self.frame.extend_from_slice(codec);
         self.frame.extend_from_slice(name.as_bytes());
         self.end_frame_at(FRAME_BYTES)
     }
 
-    pub fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.frame.push(ENTRY);
+    /// Adds an entry, which may expire so many microseconds after the Unix epoch.
+    pub fn entry(&mut self, key: &[u8], value: &[u8], expiry: Option<u64>) -> Result<()> {
+        self.frame.push(expiry.map_or(ENTRY, |_| EXPIRING));
         self.frame.extend_from_slice(&length(key)?);
         self.frame.extend_from_slice(&length(value)?);
+        if let Some(expiry) = expiry {
+            self.frame.extend_from_slice(&expiry.to_le_bytes());
+        }
         self.frame.extend_from_slice(key);
         self.frame.extend_from_slice(value);
         self.entries += 1;
@@ -112,6 +134,7 @@ pub struct Reader<R> {
     at: usize,
     frames: u64,
     entries: u64,
+    version: u32,
     is_over: bool,
 }
 
@@ -126,7 +149,8 @@ impl<R: BufRead> Reader<R> {
         if magic != MAGIC {
             return Err(not_one(std::io::ErrorKind::InvalidData.into()));
         }
-        if rest[..4] != VERSION.to_le_bytes() {
+        let version = rest.first_chunk().map_or(0, |it| u32::from_le_bytes(*it));
+        if !(OLDEST_VERSION..=VERSION).contains(&version) {
             return Err(
                 Failure::new("the dump is of a version that this build does not know")
                     .hint("use the release that wrote it, or a newer one"),
@@ -138,6 +162,7 @@ impl<R: BufRead> Reader<R> {
             at: 0,
             frames: 0,
             entries: 0,
+            version,
             is_over: false,
         })
     }
@@ -171,25 +196,20 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn record(&mut self) -> Result<Item> {
-        let item = match self.take(1)?[0] {
-            KEYSPACE => {
-                let counted = self.take(1)?[0] == 1;
+        let item = match (self.take(1)?[0], self.version) {
+            (OLD_KEYSPACE, 1) => {
+                let stored = Stored {
+                    counted: self.take(1)?[0] == 1,
+                    ..Stored::default()
+                };
                 let length = self.take_length()?;
-                let name = self.take(length)?.to_vec();
-                let name = String::from_utf8(name).map_err(|_| self.damaged())?;
-                Item::Keyspace { name, counted }
+                let name = self.take_text(length)?;
+                Item::Keyspace { name, stored }
             }
-            ENTRY => {
-                let (key, value) = (self.take_length()?, self.take_length()?);
-                let (key, value) = (self.take(key)?.to_vec(), self.take(value)?.to_vec());
-                self.entries += 1;
-                Item::Entry {
-                    line: self.entries,
-                    key,
-                    value,
-                }
-            }
-            END => {
+            (KEYSPACE, 2..) => self.keyspace()?,
+            (ENTRY, _) => self.entry(false)?,
+            (EXPIRING, 2..) => self.entry(true)?,
+            (END, _) => {
                 let entries = self.take(8)?.try_into().expect("eight were taken");
                 let is_last = self.at == self.frame.len();
                 if !is_last || u64::from_le_bytes(entries) != self.entries {
@@ -201,6 +221,46 @@ impl<R: BufRead> Reader<R> {
             _ => return Err(self.damaged()),
         };
         Ok(item)
+    }
+
+    fn keyspace(&mut self) -> Result<Item> {
+        let flags = self.take(1)?[0];
+        let codec_length = usize::from(self.take(1)?[0]);
+        let length = self.take_length()?;
+        if flags & !(COUNTED | FILTER) != 0 {
+            return Err(self.damaged());
+        }
+        let stored = Stored {
+            counted: flags & COUNTED != 0,
+            filter: flags & FILTER != 0,
+            codec: self.take_text(codec_length)?,
+        };
+        let name = self.take_text(length)?;
+        Ok(Item::Keyspace { name, stored })
+    }
+
+    fn entry(&mut self, expires: bool) -> Result<Item> {
+        let (key, value) = (self.take_length()?, self.take_length()?);
+        let expiry = match expires {
+            true => self
+                .take(8)?
+                .first_chunk()
+                .map(|it| u64::from_le_bytes(*it)),
+            false => None,
+        };
+        let (key, value) = (self.take(key)?.to_vec(), self.take(value)?.to_vec());
+        self.entries += 1;
+        Ok(Item::Entry {
+            line: self.entries,
+            key,
+            value,
+            expiry,
+        })
+    }
+
+    fn take_text(&mut self, bytes: usize) -> Result<String> {
+        let text = self.take(bytes)?.to_vec();
+        String::from_utf8(text).map_err(|_| self.damaged())
     }
 
     fn take_length(&mut self) -> Result<usize> {
@@ -258,23 +318,34 @@ impl<R: BufRead> Source for Reader<R> {
 mod tests {
     use super::*;
 
+    fn counted() -> Stored {
+        Stored {
+            counted: true,
+            filter: false,
+            codec: "snappy".into(),
+        }
+    }
+
     fn sample() -> Vec<u8> {
         let mut writer = Writer::new(Vec::new()).unwrap();
-        writer.keyspace("default", false).unwrap();
-        writer.entry(b"\x00key", b"").unwrap();
-        writer.entry(b"large", &vec![7; 2 * FRAME_BYTES]).unwrap();
-        writer.keyspace("other", true).unwrap();
-        writer.entry(b"k", b"v").unwrap();
+        writer.keyspace("default", &Stored::default()).unwrap();
+        writer.entry(b"\x00key", b"", None).unwrap();
+        let large = vec![7; 2 * FRAME_BYTES];
+        writer.entry(b"large", &large, Some(u64::MAX - 1)).unwrap();
+        writer.keyspace("other", &counted()).unwrap();
+        writer.entry(b"k", b"v", None).unwrap();
         writer.finish().unwrap()
     }
 
-    fn read(bytes: &[u8]) -> Result<Vec<(Vec<u8>, usize)>> {
+    fn read(bytes: &[u8]) -> Result<Vec<String>> {
         let mut reader = Reader::new(bytes)?;
         let mut seen = Vec::new();
         while let Some(item) = reader.next()? {
             match item {
-                Item::Entry { key, value, .. } => seen.push((key, value.len())),
-                Item::Keyspace { name, counted } => seen.push((name.into(), usize::from(counted))),
+                Item::Entry {
+                    key, value, expiry, ..
+                } => seen.push(format!("{}={} {expiry:?}", key.escape_ascii(), value.len())),
+                Item::Keyspace { name, stored } => seen.push(format!("{name}: {stored:?}")),
                 Item::Refused(_) | Item::End => panic!("a dump has neither"),
             }
         }
@@ -283,15 +354,14 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let seen = read(&sample()).unwrap();
-        let expected: [(&[u8], usize); 5] = [
-            (b"default", 0),
-            (b"\x00key", 0),
-            (b"large", 2 * FRAME_BYTES),
-            (b"other", 1),
-            (b"k", 1),
+        let expected = [
+            format!("default: {:?}", Stored::default()),
+            "\\x00key=0 None".into(),
+            format!("large={} Some({})", 2 * FRAME_BYTES, u64::MAX - 1),
+            format!("other: {:?}", counted()),
+            "k=1 None".into(),
         ];
-        assert!(seen.iter().map(|(key, n)| (&key[..], *n)).eq(expected));
+        assert_eq!(read(&sample()).unwrap(), expected);
     }
 
     #[test]
@@ -313,16 +383,49 @@ mod tests {
         }
     }
 
+    /// A dump of one frame.
+    fn sealed(version: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&version.to_le_bytes());
+        bytes.extend_from_slice(&0_u32.to_le_bytes());
+        bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&xxh3_64_with_seed(payload, 0).to_le_bytes());
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    const END_OF_ONE: &[u8] = b"\x03\x01\0\0\0\0\0\0\0";
+
     #[test]
     fn the_bytes_are_as_documented() {
         let mut writer = Writer::new(Vec::new()).unwrap();
-        writer.keyspace("a", false).unwrap();
-        writer.entry(b"k", b"v").unwrap();
-        let bytes = writer.finish().unwrap();
-        let payload = b"\x01\x00\x01\x00\x00\x00a\x02\x01\x00\x00\x00\x01\x00\x00\x00kv\x03\x01\x00\x00\x00\x00\x00\x00\x00";
-        assert_eq!(&bytes[..16], b"RUSTDUMP\x01\x00\x00\x00\x00\x00\x00\x00");
-        assert_eq!(bytes[16..20], (payload.len() as u32).to_le_bytes());
-        assert_eq!(bytes[20..28], xxh3_64_with_seed(payload, 0).to_le_bytes());
-        assert_eq!(&bytes[28..], payload);
+        let stored = Stored {
+            codec: "lz4".into(),
+            ..Stored::default()
+        };
+        writer.keyspace("a", &stored).unwrap();
+        writer.entry(b"k", b"v", Some(7)).unwrap();
+        let payload = [
+            b"\x04\x02\x03\x01\0\0\0lz4a",
+            &b"\x05\x01\0\0\0\x01\0\0\0\x07\0\0\0\0\0\0\0kv"[..],
+            END_OF_ONE,
+        ];
+        assert_eq!(writer.finish().unwrap(), sealed(2, &payload.concat()));
+    }
+
+    #[test]
+    fn version_1_is_read_and_unknown_versions_are_not() {
+        let old = b"\x01\x01\x01\0\0\0a\x02\x01\0\0\0\x01\0\0\0kv";
+        let old = [&old[..], END_OF_ONE].concat();
+        let stored = Stored {
+            counted: true,
+            ..Stored::default()
+        };
+        let expected = [format!("a: {stored:?}"), "k=1 None".into()];
+        assert_eq!(read(&sealed(1, &old)).unwrap(), expected);
+        // The records of one version are none of the other.
+        assert!(read(&sealed(2, &old)).is_err());
+        assert!(read(&sealed(0, &old)).is_err());
+        assert!(read(&sealed(3, &old)).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::load::{Item, Source};
+use super::load::{Item, Source, Stored};
 use super::row::{columns_of, split_key};
 use super::{KeyColumns, csv_rows, dump, json_lines};
 
@@ -23,8 +23,10 @@ pub(crate) fn dump(bytes: &[u8]) -> Option<u64> {
     let mut writer = dump::Writer::new(Vec::new()).ok()?;
     for item in &items {
         match item {
-            Item::Keyspace { name, counted } => writer.keyspace(name, *counted).ok()?,
-            Item::Entry { key, value, .. } => writer.entry(key, value).ok()?,
+            Item::Keyspace { name, stored } => writer.keyspace(name, stored).ok()?,
+            Item::Entry {
+                key, value, expiry, ..
+            } => writer.entry(key, value, *expiry).ok()?,
             Item::Refused(_) | Item::End => {}
         }
     }
@@ -43,7 +45,7 @@ pub(crate) fn dump(bytes: &[u8]) -> Option<u64> {
 }
 
 pub(crate) fn seal_dump(payloads: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = b"RUSTDUMP\x01\0\0\0\0\0\0\0".to_vec();
+    let mut bytes = b"RUSTDUMP\x02\0\0\0\0\0\0\0".to_vec();
     for (number, payload) in (0..).zip(payloads) {
         bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&xxh3_64_with_seed(payload, number).to_le_bytes());
@@ -81,11 +83,13 @@ fn items_of(source: &mut dyn Source) -> Option<Vec<Item>> {
     Some(items)
 }
 
-fn shown(item: &Item) -> (u8, &[u8], &[u8]) {
+fn shown(item: &Item) -> (Option<&Stored>, &[u8], &[u8], Option<u64>) {
     match item {
-        Item::Keyspace { name, counted } => (u8::from(*counted), name.as_bytes(), &[]),
-        Item::Entry { key, value, .. } => (2, key, value),
-        Item::Refused(_) => (3, &[], &[]),
-        Item::End => (4, &[], &[]),
+        Item::Keyspace { name, stored } => (Some(stored), name.as_bytes(), &[], None),
+        Item::Entry {
+            key, value, expiry, ..
+        } => (None, key, value, *expiry),
+        Item::Refused(_) => (None, b"refused", &[], Some(0)),
+        Item::End => (None, b"end", &[], Some(0)),
     }
 }

@@ -80,7 +80,12 @@ impl<R: BufRead> Source for Reader<R> {
         self.rows += 1;
         let line = self.line;
         Ok(Some(match self.entry() {
-            Ok((key, value)) => Item::Entry { line, key, value },
+            Ok((key, value)) => Item::Entry {
+                line,
+                key,
+                value,
+                expiry: None,
+            },
             Err(why) => Item::Refused(Refusal { line, why }),
         }))
     }

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustdb::{Database, Durability, Keyspace, KeyspaceOptions, WriteBatch};
@@ -30,17 +30,65 @@ const TOLD_MAX: u64 = 20;
 /// What a source gives.
 pub enum Item {
     /// The entries that follow are in this keyspace.
-    Keyspace { name: String, counted: bool },
+    Keyspace { name: String, stored: Stored },
     /// An entry, with the line (or number) it came from.
     Entry {
         line: u64,
         key: Vec<u8>,
         value: Vec<u8>,
+        /// When it expires, in microseconds since the Unix epoch.
+        expiry: Option<u64>,
     },
     /// Something that is no entry.
     Refused(Refusal),
     /// The source is complete.
     End,
+}
+
+/// How a keyspace was stored where the entries come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub counted: bool,
+    pub filter: bool,
+    /// The name of its own compression; empty if it had none.
+    pub codec: String,
+}
+
+impl Default for Stored {
+    fn default() -> Self {
+        Self::from(&KeyspaceOptions::default())
+    }
+}
+
+impl From<&KeyspaceOptions> for Stored {
+    fn from(options: &KeyspaceOptions) -> Self {
+        Self {
+            counted: options.counted,
+            filter: options.filter,
+            codec: options
+                .compression
+                .map_or_else(String::new, |it| it.to_string()),
+        }
+    }
+}
+
+impl Stored {
+    /// The options for a new keyspace. A compression that this build lacks becomes the
+    /// database's, and is told.
+    fn options(&self) -> KeyspaceOptions {
+        let compression = match self.codec.as_str() {
+            "" => None,
+            name => name
+                .parse()
+                .inspect_err(|error| eprintln!("{error}; the database's is used"))
+                .ok(),
+        };
+        KeyspaceOptions {
+            counted: self.counted,
+            filter: self.filter,
+            compression,
+        }
+    }
 }
 
 /// Why a row was not loaded.
@@ -170,8 +218,13 @@ impl Loader<'_> {
     ) -> Result<()> {
         while let Some(item) = source.next()? {
             match item {
-                Item::Keyspace { name, counted } => self.enter(&name, counted)?,
-                Item::Entry { line, key, value } => self.add(line, key, &value)?,
+                Item::Keyspace { name, stored } => self.enter(&name, &stored)?,
+                Item::Entry {
+                    line,
+                    key,
+                    value,
+                    expiry,
+                } => self.add(line, key, &value, expiry)?,
                 Item::Refused(refusal) => self.refuse(&refusal)?,
                 Item::End => break,
             }
@@ -188,16 +241,15 @@ impl Loader<'_> {
     }
 
     /// A dump names keyspaces; the arguments may name another one for all of its entries.
-    fn enter(&mut self, name: &str, counted: bool) -> Result<()> {
+    fn enter(&mut self, name: &str, stored: &Stored) -> Result<()> {
         if self.arguments.keyspace.is_some() {
             return Ok(());
         }
         self.commit(Durability::Buffered)?;
-        let options = KeyspaceOptions {
-            counted,
-            ..KeyspaceOptions::default()
+        self.keyspace = match self.database.existing_keyspace(name) {
+            Some(keyspace) => keyspace,
+            None => self.database.create_keyspace(name, &stored.options())?,
         };
-        self.keyspace = self.database.keyspace_or_create(name, &options)?;
         self.note_keyspace();
         Ok(())
     }
@@ -210,7 +262,7 @@ impl Loader<'_> {
         }
     }
 
-    fn add(&mut self, line: u64, key: Vec<u8>, value: &[u8]) -> Result<()> {
+    fn add(&mut self, line: u64, key: Vec<u8>, value: &[u8], expiry: Option<u64>) -> Result<()> {
         if self.pending.contains(&key) || self.keyspace.contains_key(&key)? {
             match self.arguments.on_duplicate {
                 OnDuplicate::Error => {
@@ -231,7 +283,13 @@ impl Loader<'_> {
         if self.batch.len() >= BATCH_ENTRIES || self.batch.bytes() >= BATCH_BYTES {
             self.commit(Durability::Buffered)?;
         }
-        self.batch.put(&self.keyspace, &key, value);
+        let expiry = expiry.and_then(|it| UNIX_EPOCH.checked_add(Duration::from_micros(it)));
+        match expiry {
+            Some(expiry) => self
+                .batch
+                .put_with_expiry(&self.keyspace, &key, value, expiry),
+            None => self.batch.put(&self.keyspace, &key, value),
+        };
         self.pending.insert(key);
         self.pending_loaded += 1;
         self.report.loaded += 1;

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustdb::{Database, Iter, Keyspace, Snapshot};
 use serde_json::{Map, Value, json};
 
+use super::load::Stored;
 use super::row::{columns_of, merge_columns, split_key};
 use super::{ExportArguments, Format, KeyColumns, csv_rows, dump, json_lines};
 use crate::failure::{Failure, Result};
@@ -151,8 +152,17 @@ impl Saver<'_> {
         let mut writer = dump::Writer::new(target)?;
         let mut entries = 0;
         for keyspace in keyspaces {
-            writer.keyspace(keyspace.name(), false)?;
-            entries += self.walk(keyspace, |key, value| writer.entry(key, value))?;
+            let options = keyspace.options().unwrap_or_default();
+            writer.keyspace(keyspace.name(), &Stored::from(&options))?;
+            let mut walk = self.entries(keyspace);
+            while let Some(entry) = walk.next() {
+                let (key, value) = entry?;
+                writer.entry(&key, &value, walk.expiry().map(micros))?;
+                entries += 1;
+                if signals::is_cancelled() {
+                    return Err(Failure::cancelled(""));
+                }
+            }
         }
         writer.finish()?;
         Ok(entries)
@@ -211,6 +221,12 @@ impl Saver<'_> {
             json_lines::write_row(target, names, key, row)
         })
     }
+}
+
+/// Microseconds since the Unix epoch.
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The values of the key columns, and the other columns.

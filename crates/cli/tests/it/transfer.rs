@@ -3,7 +3,9 @@
 //! loaded too if `RUSTDB_SHARED_DATA` names it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustdb::{Compression, Database, KeyspaceOptions};
 use serde_json::Value;
 
 use crate::harness::{Outcome, Place};
@@ -211,6 +213,45 @@ fn a_dump_holds_all_keyspaces() {
     assert_eq!(report["loaded"], 2);
     let text = copy.shell("get a\nuse other\nget b\n").ok();
     assert_eq!(text, "1\nUsing keyspace other\n2\n");
+}
+
+#[test]
+fn a_dump_keeps_expiries_and_options() {
+    let place = Place::new();
+    let options = KeyspaceOptions {
+        counted: true,
+        compression: Some(Compression::Snappy),
+        filter: false,
+    };
+    {
+        let db = Database::open(place.database()).unwrap();
+        let tokens = db.keyspace("tokens").unwrap();
+        let hour = Duration::from_secs(3600);
+        tokens.put_with_ttl("expiring", "secret", hour).unwrap();
+        tokens.put("lasting", "name").unwrap();
+        let counted = db.create_keyspace("counted", &options).unwrap();
+        counted.put("k", "v").unwrap();
+        db.close().unwrap();
+    }
+    let other = Place::new();
+    place.run(&["export", "all.dump"]).ok();
+    let dump = place.path("all.dump");
+    other.run(&["import", dump.to_str().unwrap()]).ok();
+    let open = |place: &Place| Database::open(place.database()).unwrap();
+    let (db, copy) = (open(&place), open(&other));
+    let expiries = |db: &Database| {
+        let mut entries = db.keyspace("tokens").unwrap().iter();
+        let mut expiries = Vec::new();
+        while let Some(entry) = entries.next() {
+            expiries.push((entry.unwrap(), entries.expiry()));
+        }
+        expiries
+    };
+    assert_eq!(expiries(&copy), expiries(&db));
+    assert!(matches!(&expiries(&copy)[..], [(_, Some(_)), (_, None)]));
+    let counted = copy.existing_keyspace("counted").unwrap();
+    assert_eq!(counted.options(), Some(options));
+    assert_eq!(counted.len().unwrap(), 1);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::key::{KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
 use crate::memtable::Memtable;
 use crate::slice::Slice;
 use crate::table::ReadMode;
+use crate::value::expiry_of;
 use crate::version::Run;
 
 /// Which keys an iterator is confined to.
@@ -274,6 +275,11 @@ impl EngineIter {
             Some(reference) => reference.pointer.length,
             None => self.visible.value().len() as u64,
         }
+    }
+
+    /// When the key stood on expires, in microseconds since the Unix epoch, if it does.
+    pub fn expiry(&self) -> Option<u64> {
+        expiry_of(self.visible.kind(), self.visible.stored())
     }
 
     /// The next key and its value.

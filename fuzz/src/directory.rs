@@ -161,14 +161,14 @@ fn work(vfs: &VfsRef, database: usize, expected: Option<&Contents>) -> Result<()
 fn read(engine: &Engine) -> Result<Contents> {
     let mut contents = Contents::new();
     for keyspace in engine.keyspaces() {
-        let mut entries = engine.iter(keyspace.id, Bounds::all(), ReadAt::Latest)?;
+        let mut entries = engine.iter(keyspace.id, &Bounds::all(), ReadAt::Latest)?;
         while let Some((key, value)) = entries.next_entry()? {
             contents.insert((keyspace.name.clone(), key.to_vec()), value.to_vec());
             if contents.len() >= ENTRIES_MAX {
                 return Ok(contents);
             }
         }
-        let mut entries = engine.iter(keyspace.id, Bounds::all(), ReadAt::Latest)?;
+        let mut entries = engine.iter(keyspace.id, &Bounds::all(), ReadAt::Latest)?;
         let mut steps = 0;
         while steps < ENTRIES_MAX && entries.previous_entry()?.is_some() {
             steps += 1;

@@ -41,11 +41,9 @@ pub type Entry = (Slice, Slice);
 /// ```
 pub struct Iter {
     source: Source,
+    /// Stands on what was given out last at this end. Past each other, the walk is over.
     front: Option<EngineIter>,
     back: Option<EngineIter>,
-    /// The last keys given out at either end; past each other, the walk is over.
-    front_key: Option<Slice>,
-    back_key: Option<Slice>,
     is_over: bool,
 }
 
@@ -59,7 +57,7 @@ struct Source {
 impl Source {
     fn open(&self) -> Result<EngineIter> {
         let at = ReadAt::Snapshot(&self.snapshot);
-        Ok(self.engine.iter(self.keyspace, self.bounds.clone(), at)?)
+        Ok(self.engine.iter(self.keyspace, &self.bounds, at)?)
     }
 }
 
@@ -80,8 +78,6 @@ impl Iter {
             source,
             front: None,
             back: None,
-            front_key: None,
-            back_key: None,
             is_over: false,
         }
     }
@@ -101,8 +97,7 @@ impl Iter {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn expiry(&self) -> Option<SystemTime> {
-        // Before the first entry the iterator stands on none.
-        self.front_key.as_ref()?;
+        // Before the first entry there is no iterator.
         let micros = self.front.as_ref()?.expiry()?;
         UNIX_EPOCH.checked_add(Duration::from_micros(micros))
     }
@@ -115,16 +110,11 @@ impl Iter {
         if !front.advance()? {
             return Ok(None);
         }
-        if self
-            .back_key
-            .as_ref()
-            .is_some_and(|back| front.key() >= &**back)
-        {
+        let is_past = |back: &EngineIter| front.key() >= back.key();
+        if self.back.as_ref().is_some_and(is_past) {
             return Ok(None);
         }
-        let key = Slice::copy_from(front.key());
-        self.front_key = Some(key.clone());
-        Ok(Some((key, front.value()?)))
+        Ok(Some((Slice::copy_from(front.key()), front.value()?)))
     }
 
     fn step_back(&mut self) -> Result<Option<Entry>> {
@@ -135,16 +125,11 @@ impl Iter {
         if !back.retreat()? {
             return Ok(None);
         }
-        if self
-            .front_key
-            .as_ref()
-            .is_some_and(|front| back.key() <= &**front)
-        {
+        let is_past = |front: &EngineIter| back.key() <= front.key();
+        if self.front.as_ref().is_some_and(is_past) {
             return Ok(None);
         }
-        let key = Slice::copy_from(back.key());
-        self.back_key = Some(key.clone());
-        Ok(Some((key, back.value()?)))
+        Ok(Some((Slice::copy_from(back.key()), back.value()?)))
     }
 
     fn end(&mut self, step: Result<Option<Entry>>) -> Option<Result<Entry>> {

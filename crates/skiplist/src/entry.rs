@@ -148,9 +148,10 @@ impl EntryPtr {
     }
 }
 
-/// Asks the processor to load the first `bytes` bytes from `start` on.
+/// Asks the processor to load the first `bytes` bytes from `start` on into its caches. A hint: it
+/// changes nothing but the time that a look at them takes later, and any address will do.
 #[inline]
-pub(crate) fn prefetch<T>(start: *const T, bytes: usize) {
+pub fn prefetch<T>(start: *const T, bytes: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     for line in 0..bytes.div_ceil(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

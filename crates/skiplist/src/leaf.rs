@@ -90,6 +90,16 @@ impl Leaf {
 
     /// The slots in order.
     pub(crate) fn sorted(&self, state: State) -> Sorted<LEAF_SLOTS> {
+        if state.is_all_sorted() {
+            return Sorted::identity(state.count);
+        }
+        let heads = std::array::from_fn(|slot| match slot < state.count {
+            true => self.head(slot),
+            false => u32::MAX,
+        });
+        if let Some(sorted) = Sorted::by_rank(&heads, state.count) {
+            return sorted;
+        }
         Sorted::new(state, |left, right| {
             let (here, head) = (self.head(left), self.head(right));
             here < head || (here == head && self.compare(left, &self.target(right)).is_lt())

@@ -66,6 +66,6 @@ mod tree;
 mod writer;
 
 pub use cursor::Cursor;
-pub use entry::SEQ_MAX;
+pub use entry::{SEQ_MAX, prefetch};
 pub use reader::{EntryRef, Pinned, Reader};
 pub use writer::{Writer, new};

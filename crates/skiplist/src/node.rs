@@ -113,6 +113,32 @@ impl<const N: usize> Sorted<N> {
         len: 0,
     };
 
+    /// Slots that are in order already.
+    pub(crate) fn identity(len: usize) -> Self {
+        Self {
+            numbers: std::array::from_fn(|number| number as u8),
+            len,
+        }
+    }
+
+    /// The first `len` slots in the order of their heads, or `None` if two heads are equal.
+    ///
+    /// What is in `heads` beyond `len` must not be below any head. The place of a slot is the number of heads below its own. To count them compares each with
+    /// each, but without a branch, so several at once; that takes a third of the time of sorting.
+    pub(crate) fn by_rank(heads: &[u32; N], len: usize) -> Option<Self> {
+        let mut numbers = [u8::MAX; N];
+        for slot in 0..len {
+            let head = heads[slot];
+            let rank: u32 = heads.iter().map(|other| u32::from(*other < head)).sum();
+            let number = &mut numbers[rank as usize];
+            if *number != u8::MAX {
+                return None;
+            }
+            *number = slot as u8;
+        }
+        Some(Self { numbers, len })
+    }
+
     /// All slots of `state`, given how two slots compare.
     pub(crate) fn new(state: State, is_before: impl Fn(usize, usize) -> bool) -> Self {
         let mut numbers = std::array::from_fn(|number| number as u8);

@@ -17,7 +17,7 @@ use rustdb_skiplist::Pinned;
 use crate::table::Block;
 
 /// The longest byte string that is copied into the handle.
-pub const INLINE_BYTES_MAX: usize = 22;
+pub const INLINE_BYTES_MAX: usize = 30;
 
 /// A vector of this length is kept as it is.
 const LARGE_BYTES: usize = 64 << 10;
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_is_three_words() {
-        assert_eq!(size_of::<Slice>(), 24);
+    fn a_handle_is_four_words() {
+        assert_eq!(size_of::<Slice>(), 32);
     }
 }

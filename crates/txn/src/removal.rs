@@ -9,7 +9,7 @@ use rustdb_storage::KeyspaceId;
 use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
 use crate::manager::KeyspaceRef;
-use crate::ranges::successor;
+use crate::ranges::{is_before, successor};
 use crate::scan::{Entry, HOLE_SKIPS, KeyRange, Scan, check_range};
 use crate::transaction::{IsolationLevel, Transaction};
 use crate::write_set::NEVER;
@@ -17,12 +17,11 @@ use crate::write_set::NEVER;
 /// Ranges with at most this many keys are deleted key by key.
 const POINT_DELETES_MAX: usize = 256;
 
-/// The walk of a pop, from which the next one goes on.
+/// The walk of a pop, from which the next one goes on, at whichever end.
 #[derive(Debug)]
 pub(crate) struct Popping {
     keyspace: KeyspaceId,
     range: KeyRange,
-    end: PopEnd,
     scan: Scan,
 }
 
@@ -118,7 +117,7 @@ impl Transaction {
     ) -> Result<Option<Entry>> {
         self.check_writable(&[])?;
         let mut popping = match self.popping.take() {
-            Some(p) if p.keyspace == keyspace.id && p.end == end && p.range == *range => p,
+            Some(p) if p.keyspace == keyspace.id && p.range == *range => p,
             other => {
                 self.popping = other;
                 self.end_popping();
@@ -126,7 +125,6 @@ impl Transaction {
                 Popping {
                     keyspace: keyspace.id,
                     range: range.clone(),
-                    end,
                     scan,
                 }
             }
@@ -164,12 +162,15 @@ impl Transaction {
             return;
         };
         let (from, to) = popping.scan.rest();
-        let (start, end) = match popping.end {
-            PopEnd::First => (popping.range.start.as_slice(), Some(from)),
-            PopEnd::Last => (to.unwrap_or_default(), popping.range.end.as_deref()),
-        };
-        if popping.end == PopEnd::First || to.is_some() {
-            self.writes.get_mut().add_hole(popping.keyspace, start, end);
+        let KeyRange { start, end } = &popping.range;
+        let writes = self.writes.get_mut();
+        if start.as_slice() < from {
+            writes.add_hole(popping.keyspace, start, Some(from));
+        }
+        if let Some(to) = to
+            && is_before(to, end.as_deref())
+        {
+            writes.add_hole(popping.keyspace, to, end.as_deref());
         }
     }
 

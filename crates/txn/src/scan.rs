@@ -224,7 +224,7 @@ impl Scan {
             upper: self.to.clone().map_or(Bound::Unbounded, Bound::Excluded),
         };
         let at = ReadAt::Snapshot(transaction.snapshot());
-        let iterator = transaction.engine().iter(self.keyspace.id, bounds, at)?;
+        let iterator = transaction.engine().iter(self.keyspace.id, &bounds, at)?;
         Ok(Side {
             iterator,
             is_pending: false,

@@ -126,7 +126,7 @@ impl Engine {
                 return Ok(count);
             }
         }
-        let mut entries = self.iter(keyspace, Bounds::all(), at)?;
+        let mut entries = self.iter(keyspace, &Bounds::all(), at)?;
         let mut count = 0;
         while entries.advance()? {
             count += 1;

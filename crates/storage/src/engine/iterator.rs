@@ -83,7 +83,6 @@ pub struct EngineIter {
     _super_version: Arc<SuperVersion>,
     _snapshot: Option<Snapshot>,
     visible: VisibleIter,
-    bounds: iter::Bounds,
     gap: Gap,
     scratch: Vec<u8>,
 }
@@ -107,7 +106,12 @@ enum Gap {
 
 impl Engine {
     /// Iterates over a keyspace.
-    pub fn iter(&self, keyspace: KeyspaceId, bounds: Bounds, at: ReadAt<'_>) -> Result<EngineIter> {
+    pub fn iter(
+        &self,
+        keyspace: KeyspaceId,
+        bounds: &Bounds,
+        at: ReadAt<'_>,
+    ) -> Result<EngineIter> {
         self.inner().fault.check_open()?;
         self.inner().iter(bounds.in_keyspace(keyspace), at)
     }
@@ -131,8 +135,7 @@ impl Inner {
             inner: self.clone(),
             _super_version: super_version,
             _snapshot: snapshot,
-            visible: VisibleIter::new(sources, bounds.clone(), sequence, now),
-            bounds,
+            visible: VisibleIter::new(sources, bounds, sequence, now),
             gap: Gap::Fresh,
             scratch: Vec::new(),
         })
@@ -147,8 +150,7 @@ impl Inner {
             inner: self.clone(),
             _super_version: super_version,
             _snapshot: None,
-            visible: VisibleIter::new(sources, bounds.clone(), MAX_SEQUENCE, 0),
-            bounds,
+            visible: VisibleIter::new(sources, bounds, MAX_SEQUENCE, 0),
             gap: Gap::Fresh,
             scratch: Vec::new(),
         })
@@ -157,7 +159,8 @@ impl Inner {
 
 /// The sources that may hold keys within the bounds, newest first.
 fn sources(super_version: &SuperVersion, at: SequenceNumber, bounds: &iter::Bounds) -> Vec<Source> {
-    let mut sources = Vec::new();
+    let runs = super_version.version.deeper_runs();
+    let mut sources = Vec::with_capacity(1 + super_version.young.len() + runs.len());
     add_memtable(&mut sources, &super_version.active, at);
     for young in &super_version.young {
         match young {
@@ -165,7 +168,7 @@ fn sources(super_version: &SuperVersion, at: SequenceNumber, bounds: &iter::Boun
             Young::Run(run) => add_run(&mut sources, run, at, bounds),
         }
     }
-    for run in super_version.version.deeper_runs() {
+    for run in runs {
         add_run(&mut sources, run, at, bounds);
     }
     sources
@@ -231,12 +234,15 @@ impl EngineIter {
     /// Goes to the gap before `key`, whether the key exists or not. Keys outside the bounds lead
     /// to the nearest end.
     pub fn seek(&mut self, key: &[u8]) {
-        let prefix = self.bounds.lower[..KEYSPACE_BYTES].to_vec();
-        self.scratch = [&prefix, key].concat();
-        if self.scratch < self.bounds.lower {
-            self.scratch.clone_from(&self.bounds.lower);
+        let bounds = self.visible.bounds();
+        self.scratch.clear();
+        self.scratch
+            .extend_from_slice(&bounds.lower[..KEYSPACE_BYTES]);
+        self.scratch.extend_from_slice(key);
+        if self.scratch < bounds.lower {
+            self.scratch.clone_from(&bounds.lower);
         }
-        if let Some(upper) = &self.bounds.upper
+        if let Some(upper) = &bounds.upper
             && self.scratch > *upper
         {
             self.scratch.clone_from(upper);

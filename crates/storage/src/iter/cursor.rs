@@ -16,6 +16,10 @@ use crate::version::RunTables;
 pub trait EntryCursor {
     /// Whether the cursor is on an entry.
     fn valid(&self) -> bool;
+    /// Asks the processor to load what a seek to `key` will look at, if that is known.
+    fn prepare(&self, key: &[u8]) {
+        let _ = key;
+    }
     /// Goes to the first entry at or after `(key, seq)`.
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()>;
     /// Goes to the last entry whose key is below `key`.
@@ -66,6 +70,10 @@ impl EntryCursor for Cursor {
     #[inline]
     fn valid(&self) -> bool {
         each!(self, cursor => cursor.valid())
+    }
+
+    fn prepare(&self, key: &[u8]) {
+        each!(self, cursor => EntryCursor::prepare(cursor, key));
     }
 
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
@@ -191,6 +199,10 @@ impl EntryCursor for TableCursor {
     #[inline]
     fn valid(&self) -> bool {
         self.valid()
+    }
+
+    fn prepare(&self, key: &[u8]) {
+        self.table().prefetch(key);
     }
 
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {

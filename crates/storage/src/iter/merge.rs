@@ -141,6 +141,12 @@ impl<C: EntryCursor> MergeCursor<C> {
         }
     }
 
+    fn prepare_from(&self, first: usize, key: &[u8]) {
+        for child in self.children.iter().skip(first) {
+            child.cursor.prepare(key);
+        }
+    }
+
     /// Positions all children and sorts them.
     fn seek_all(
         &mut self,
@@ -174,10 +180,13 @@ impl<C: EntryCursor> EntryCursor for MergeCursor<C> {
     }
 
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
+        // The first child is about to be sought in: what the others wait for can come meanwhile.
+        self.prepare_from(1, key);
         self.seek_all(Direction::Forward, |cursor| cursor.seek(key, seq))
     }
 
     fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        self.prepare_from(1, key);
         self.seek_all(Direction::Backward, |cursor| cursor.seek_before(key))
     }
 

@@ -18,6 +18,10 @@ pub trait Tables {
     /// The number of the first table that may hold a key at or after `key`; `count` if there is
     /// none.
     fn first_not_before(&self, key: &[u8]) -> usize;
+    /// Asks the processor to load what a seek to `key` will look at in a table, if it is open.
+    fn prepare(&self, table: usize, key: &[u8]) {
+        let _ = (table, key);
+    }
     /// Whether the table may hold a key below `key`.
     fn begins_before(&self, table: usize, key: &[u8]) -> bool;
     /// A cursor over a table. This may open its file.
@@ -91,6 +95,13 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
     #[inline]
     fn valid(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, cursor)| cursor.valid())
+    }
+
+    fn prepare(&self, key: &[u8]) {
+        let table = self.tables.first_not_before(key);
+        if table < self.tables.count() {
+            self.tables.prepare(table, key);
+        }
     }
 
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {

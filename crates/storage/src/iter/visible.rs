@@ -57,7 +57,7 @@ pub struct VisibleIter<C = Cursor> {
     merge: MergeCursor<C>,
     /// The covers of all sources that have range tombstones.
     covers: Vec<Cover>,
-    /// Of each child of the merge, the highest sequence number.
+    /// Of each child of the merge, the highest sequence number; empty without covers.
     max_seqs: Vec<SequenceNumber>,
     bounds: Bounds,
     at: SequenceNumber,
@@ -92,7 +92,10 @@ impl<C: EntryCursor> VisibleIter<C> {
         at: SequenceNumber,
         now_micros: u64,
     ) -> Self {
-        let max_seqs = sources.iter().map(|source| source.max_seq).collect();
+        let max_seqs = match sources.iter().any(|source| source.cover.is_some()) {
+            true => sources.iter().map(|source| source.max_seq).collect(),
+            false => Vec::new(),
+        };
         let mut covers = Vec::new();
         let cursors = sources.into_iter().map(|source| {
             covers.extend(source.cover);
@@ -109,6 +112,11 @@ impl<C: EntryCursor> VisibleIter<C> {
             key: Vec::new(),
             covered: 0,
         }
+    }
+
+    /// What the iterator is confined to.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     /// Whether the iterator is on a key. If not, only seeks may be called.

@@ -30,6 +30,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering as Atomic};
 
+use rustdb_skiplist::prefetch;
 use triomphe::ThinArc;
 
 use super::format::block_header::{self as header, Flags};
@@ -269,6 +270,15 @@ impl<'a> BlockRef<'a> {
     #[inline]
     pub fn value(self, index: usize) -> &'a [u8] {
         &self.bytes[self.value_range(index)]
+    }
+
+    /// Asks the processor to load the value of an entry and what follows it.
+    #[inline]
+    pub(crate) fn prefetch_value(self, index: usize) {
+        const BYTES: usize = 512;
+        let start = self.value_range(index).start;
+        let bytes = &self.bytes[start..];
+        prefetch(bytes.as_ptr(), bytes.len().min(BYTES));
     }
 
     /// Begins to load the first cache lines of a range into the processor's caches.

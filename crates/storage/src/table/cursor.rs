@@ -151,6 +151,7 @@ impl TableCursor {
         if entry == self.view().len() {
             return self.enter_next();
         }
+        self.view().prefetch_value(entry);
         self.read_entry(entry);
         Ok(())
     }

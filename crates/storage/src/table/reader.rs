@@ -235,6 +235,15 @@ impl Table {
         Ok(Some(Found { seq, kind, value }))
     }
 
+    /// Asks the processor to load the beginning of the block that `key` belongs to, if it is in
+    /// memory.
+    pub fn prefetch(&self, key: &[u8]) {
+        if self.index.blocks() > 0 {
+            let at = self.index.find(key, MAX_SEQUENCE);
+            self.index.slots().load(at).prefetch();
+        }
+    }
+
     /// Whether the table may have an entry of `key`, going by the filter.
     #[inline]
     pub fn may_contain(&self, key: &[u8], hash: u64) -> bool {

@@ -141,6 +141,11 @@ impl TableHandle {
         }
     }
 
+    /// The table, if it is open.
+    pub fn opened(&self) -> Option<&Arc<Table>> {
+        self.life.table.get()
+    }
+
     #[cold]
     fn open(&self) -> Result<&Arc<Table>> {
         let Some(place) = &self.place else {

@@ -33,6 +33,12 @@ impl Tables for RunTables {
         self.run.first_not_before(key)
     }
 
+    fn prepare(&self, table: usize, key: &[u8]) {
+        if let Some(table) = self.run.tables()[table].opened() {
+            table.prefetch(key);
+        }
+    }
+
     fn begins_before(&self, table: usize, key: &[u8]) -> bool {
         *self.run.tables()[table].meta().smallest < *key
     }

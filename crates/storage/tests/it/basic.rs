@@ -44,7 +44,7 @@ fn get(engine: &Engine, key: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn all(engine: &Engine, at: ReadAt<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut entries = engine.iter(KS, Bounds::all(), at).unwrap();
+    let mut entries = engine.iter(KS, &Bounds::all(), at).unwrap();
     let mut found = Vec::new();
     while let Some((key, value)) = entries.next_entry().unwrap() {
         found.push((key.to_vec(), value.to_vec()));

@@ -28,7 +28,7 @@ fn open_target(vfs: &VfsRef, options: EngineOptions) -> Engine {
 }
 
 fn contents(engine: &Engine) -> Contents {
-    let mut entries = engine.iter(KS, Bounds::all(), ReadAt::Latest).unwrap();
+    let mut entries = engine.iter(KS, &Bounds::all(), ReadAt::Latest).unwrap();
     let mut found = BTreeMap::new();
     while let Some((key, value)) = entries.next_entry().unwrap() {
         found.insert(key.to_vec(), value.to_vec());

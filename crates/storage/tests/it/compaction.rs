@@ -41,7 +41,7 @@ fn random(state: &mut u64) -> u64 {
 }
 
 fn contents(engine: &Engine, at: ReadAt<'_>) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let mut entries = engine.iter(KS, Bounds::all(), at).unwrap();
+    let mut entries = engine.iter(KS, &Bounds::all(), at).unwrap();
     let mut found = BTreeMap::new();
     while let Some((key, value)) = entries.next_entry().unwrap() {
         assert!(

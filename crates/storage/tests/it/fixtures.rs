@@ -143,7 +143,7 @@ fn expected(fixture: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
 }
 
 fn check(engine: &Engine, fixture: &str) {
-    let mut entries = engine.iter(KS, Bounds::all(), ReadAt::Latest).unwrap();
+    let mut entries = engine.iter(KS, &Bounds::all(), ReadAt::Latest).unwrap();
     let mut found = BTreeMap::new();
     while let Some((key, value)) = entries.next_entry().unwrap() {
         found.insert(key.to_vec(), value.to_vec());

@@ -46,7 +46,7 @@ fn write(engine: &Engine, keyspace: KeyspaceId) {
 
 fn all(engine: &Engine, keyspace: KeyspaceId) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut entries = engine
-        .iter(keyspace, Bounds::all(), ReadAt::Latest)
+        .iter(keyspace, &Bounds::all(), ReadAt::Latest)
         .unwrap();
     let mut found = Vec::new();
     while let Some((key, value)) = entries.next_entry().unwrap() {

@@ -76,7 +76,7 @@ fn fill(engine: &Engine) {
 }
 
 fn contents(engine: &Engine) -> Contents {
-    let mut entries = engine.iter(KS, Bounds::all(), ReadAt::Latest).unwrap();
+    let mut entries = engine.iter(KS, &Bounds::all(), ReadAt::Latest).unwrap();
     let mut found = BTreeMap::new();
     while let Some((key, value)) = entries.next_entry().unwrap() {
         let got = engine.get(KS, &key, ReadAt::Latest).unwrap();
@@ -85,7 +85,9 @@ fn contents(engine: &Engine) -> Contents {
     }
     let counted = engine.keyspace("counted").map(|info| info.id);
     if let Some(counted) = counted {
-        let mut entries = engine.iter(counted, Bounds::all(), ReadAt::Latest).unwrap();
+        let mut entries = engine
+            .iter(counted, &Bounds::all(), ReadAt::Latest)
+            .unwrap();
         let mut count = 0;
         while entries.advance().unwrap() {
             count += 1;

@@ -11,6 +11,7 @@ use rustdb_storage::KeyspaceId;
 use rustdb_storage::engine::{Bounds, EngineIter, ReadAt};
 
 use super::Commit;
+use super::existence::Existence;
 use crate::error::Result;
 use crate::ranges::RangeSet;
 use crate::transaction::{IsolationLevel, Transaction};
@@ -35,6 +36,7 @@ impl Transaction {
     fn count_space(&self, keyspace: KeyspaceId, space: &Space) -> Result<i64> {
         let was_empty = self.was_empty(keyspace)?;
         let mut delta = 0;
+        let mut existence = Existence::new(self);
         if !was_empty {
             delta -= self.count_ranges(keyspace, space.deleted())?;
         }
@@ -42,7 +44,7 @@ impl Transaction {
             let existed = match write.existed {
                 _ if was_empty || space.deleted().contains(key) => false,
                 Some(existed) => existed,
-                None => self.existed(keyspace, key, write.is_checked)?,
+                None => existence.existed(keyspace, key, write.is_checked)?,
             };
             delta += i64::from(write.value.is_some()) - i64::from(existed);
         }
@@ -56,20 +58,6 @@ impl Transaction {
                 .engine()
                 .len(keyspace, ReadAt::Snapshot(&self.snapshot))?
                 == 0)
-    }
-
-    /// Whether a key existed before the transaction.
-    pub(super) fn existed(
-        &self,
-        keyspace: KeyspaceId,
-        key: &[u8],
-        is_checked: bool,
-    ) -> Result<bool> {
-        let at = match is_checked {
-            true => ReadAt::Snapshot(&self.snapshot),
-            false => ReadAt::Latest,
-        };
-        Ok(self.engine().contains(keyspace, key, at)?)
     }
 
     /// How many keys of the ranges existed before the transaction.
@@ -101,6 +89,6 @@ impl Transaction {
             lower: Bound::Included(start.to_vec()),
             upper: end.map_or(Bound::Unbounded, |end| Bound::Excluded(end.to_vec())),
         };
-        Ok(self.engine().iter(keyspace, bounds, at)?)
+        Ok(self.engine().iter(keyspace, &bounds, at)?)
     }
 }

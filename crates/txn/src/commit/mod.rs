@@ -17,6 +17,7 @@
 //! Locks are released when the transaction is dropped, after its writes have become visible.
 
 mod count;
+mod existence;
 mod spilled;
 
 use std::collections::BTreeMap;

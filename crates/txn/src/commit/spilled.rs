@@ -18,6 +18,7 @@ use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_storage::version::RunTables;
 use rustdb_storage::{EntryKind, KeyspaceId, SequenceNumber};
 
+use super::existence::Existence;
 use super::{ATTEMPTS_MAX, Commit, HOLE_RANGES_MAX};
 use crate::conflict::{Footprint, key_hash};
 use crate::error::{Conflict, Error, Result};
@@ -34,9 +35,7 @@ const READAHEAD_MAX: usize = 512 << 10;
 struct KeyspacePlan {
     /// Somebody else wrote here since the snapshot.
     must_check: bool,
-    /// The keyspace is counted, and was not empty.
-    must_look_up: bool,
-    is_counted: bool,
+    counting: Counting,
     /// All ranges that the transaction deleted.
     deleted: RangeSet,
     /// The change of the count.
@@ -46,8 +45,22 @@ struct KeyspacePlan {
 impl KeyspacePlan {
     /// Whether each key has to be looked at.
     fn must_walk(&self) -> bool {
-        self.must_check || self.must_look_up
+        self.must_check || self.counting == Counting::LookUp
     }
+}
+
+/// How the change of a keyspace's count is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Counting {
+    /// Nobody wants to know it.
+    #[default]
+    Not,
+    /// The keyspace was empty, so what is written is new.
+    New,
+    /// It is looked up for each key whether it existed.
+    LookUp,
+    /// It is known already.
+    Known,
 }
 
 type Plans = BTreeMap<KeyspaceId, KeyspacePlan>;
@@ -123,7 +136,7 @@ impl Commit<'_> {
         let mut plans = self.plan()?;
         // Only checked, not counted.
         for plan in plans.values_mut() {
-            plan.is_counted = false;
+            plan.counting = Counting::Not;
             plan.deleted = RangeSet::default();
         }
         match plans.values().any(|plan| plan.must_check) {
@@ -171,8 +184,11 @@ impl Commit<'_> {
             deleted.for_each(|ranges| plan.deleted.insert_all(ranges));
             let newest = transaction.shared.checks.slots.newest_in(keyspace);
             plan.must_check = newest > snapshot && pieces.iter().any(Piece::is_checked);
-            plan.is_counted = transaction.is_counted(keyspace);
-            plan.must_look_up = plan.is_counted && !transaction.was_empty(keyspace)?;
+            plan.counting = match transaction.is_counted(keyspace) {
+                false => Counting::Not,
+                true if transaction.was_empty(keyspace)? => Counting::New,
+                true => Counting::LookUp,
+            };
             plans.insert(keyspace, plan);
         }
         Ok(plans)
@@ -202,16 +218,28 @@ impl Commit<'_> {
                 Target::Holes | Target::Nothing => Ok(Publication::Pieces),
             };
         }
+        self.count_whole_pieces(plans);
         if plans.values().any(KeyspacePlan::must_walk) {
             self.walk(plans, &mut Target::Nothing)?;
-        } else {
-            for (keyspace, contents) in self.writes.pieces().iter().flat_map(Piece::contents) {
-                if let Some(plan) = plans.get_mut(keyspace).filter(|plan| plan.is_counted) {
-                    plan.delta += contents.puts as i64;
-                }
-            }
         }
         Ok(Publication::Pieces)
+    }
+
+    /// Counts keyspaces without a look at their keys, where that is possible. No key is in two
+    /// pieces.
+    fn count_whole_pieces(&self, plans: &mut Plans) {
+        for (keyspace, plan) in plans {
+            let pieces = self.writes.pieces().iter();
+            let mut contents = pieces.filter_map(|piece| piece.contents().get(keyspace));
+            let delta = match plan.counting {
+                Counting::Not | Counting::Known => continue,
+                Counting::New => Some(contents.map(|c| c.puts as i64).sum()),
+                Counting::LookUp => contents.try_fold(0, |sum, c| Some(sum + c.delta?)),
+            };
+            if let Some(delta) = delta {
+                (plan.counting, plan.delta) = (Counting::Known, delta);
+            }
+        }
     }
 
     /// Whether the pieces follow one another and no range was deleted.
@@ -242,6 +270,7 @@ impl Commit<'_> {
         let mut merge = MergeCursor::new(cursors);
         merge.seek_to_first()?;
         let mut deleted = DeletedKeys::new(self.transaction, plans);
+        let mut existence = Existence::new(self.transaction);
         let mut previous: Option<Vec<u8>> = None;
         while merge.valid() {
             let key = merge.key();
@@ -249,7 +278,7 @@ impl Commit<'_> {
                 let piece = sources[merge.top()];
                 let is_last = self.is_last(piece, key);
                 deleted.delete_below(key, is_last, plans, target)?;
-                if !self.visit(plans, target, piece, is_last, &merge)? {
+                if !self.visit(plans, target, &mut existence, (piece, is_last), &merge)? {
                     return Ok(false);
                 }
                 let buffer = previous.get_or_insert_default();
@@ -279,8 +308,8 @@ impl Commit<'_> {
         &self,
         plans: &mut Plans,
         target: &mut Target,
-        piece: usize,
-        is_last: bool,
+        existence: &mut Existence<'_>,
+        (piece, is_last): (usize, bool),
         merge: &MergeCursor<RunCursor<RunTables>>,
     ) -> Result<bool> {
         let Some((keyspace, key)) = split_storage_key(merge.key()) else {
@@ -305,11 +334,11 @@ impl Commit<'_> {
             return Ok(true);
         }
         let exists = merge.kind() != EntryKind::Delete;
-        if plan.is_counted {
+        if let Counting::New | Counting::LookUp = plan.counting {
             // What is in a deleted range is counted there.
-            let existed = plan.must_look_up
+            let existed = plan.counting == Counting::LookUp
                 && !plan.deleted.contains(key)
-                && transaction.existed(keyspace, key, is_checked)?;
+                && existence.existed(keyspace, key, is_checked)?;
             plan.delta += i64::from(exists) - i64::from(existed);
         }
         match target {
@@ -432,7 +461,8 @@ impl<'a> DeletedKeys<'a> {
     /// Leaves a key behind, which is one that existed and is gone.
     fn pass(&mut self, plans: &mut Plans) -> Result<()> {
         if let Some((keyspace, _)) = &self.current
-            && let Some(plan) = plans.get_mut(keyspace).filter(|plan| plan.is_counted)
+            && let Some(plan) = plans.get_mut(keyspace)
+            && let Counting::New | Counting::LookUp = plan.counting
         {
             plan.delta -= 1;
         }

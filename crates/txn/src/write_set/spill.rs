@@ -32,10 +32,34 @@ pub(crate) struct Piece {
 }
 
 /// What a piece has of one keyspace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) puts: u64,
     pub(crate) deletes: u64,
+    /// How the writes change the number of keys, if it is known of all of them whether they
+    /// existed before.
+    pub(crate) delta: Option<i64>,
+}
+
+impl Contents {
+    const NOTHING: Self = Self {
+        puts: 0,
+        deletes: 0,
+        delta: Some(0),
+    };
+
+    fn add(&mut self, write: &Write) {
+        let exists = write.value.is_some();
+        match exists {
+            true => self.puts += 1,
+            false => self.deletes += 1,
+        }
+        let change = |existed| i64::from(exists) - i64::from(existed);
+        self.delta = self
+            .delta
+            .zip(write.existed.map(change))
+            .map(|(a, b)| a + b);
+    }
 }
 
 impl Piece {
@@ -47,17 +71,14 @@ impl Piece {
         let mut deleted = BTreeMap::new();
         let mut is_checked = false;
         for (keyspace, mut space) in spaces {
-            let counts: &mut Contents = contents.entry(keyspace).or_default();
+            let counts: &mut Contents = contents.entry(keyspace).or_insert(Contents::NOTHING);
             for (key, write) in space.writes() {
                 storage_key(keyspace, key, &mut key_buffer);
                 is_checked |= write.is_checked;
+                counts.add(write);
                 match &write.value {
-                    None => {
-                        counts.deletes += 1;
-                        writer.delete(&key_buffer)?;
-                    }
+                    None => writer.delete(&key_buffer)?,
                     Some(value) => {
-                        counts.puts += 1;
                         let expiry = (write.expiry != NEVER).then_some(write.expiry);
                         writer.put(&key_buffer, value, expiry)?;
                     }

@@ -1,7 +1,7 @@
 //! Counted keyspaces: the count is exact after whatever was committed.
 
 use rustdb_storage::engine::{Durability, ReadAt};
-use rustdb_txn::{Access, IsolationLevel, KeyRange, WriteBatch};
+use rustdb_txn::{Access, IsolationLevel, KeyRange, TransactionOptions, WriteBatch};
 
 use crate::database::Database;
 
@@ -133,4 +133,80 @@ fn counted_keyspaces_take_no_values_that_expire() {
         .manager
         .put_expiring(db.counted, b"a", b"1", 5, Durability::None);
     assert!(refused.unwrap_err().to_string().contains("counted"));
+}
+
+/// Keys below `keys` of which every `step`-th is written, from `offset` on, in an order that is
+/// sorted or not.
+fn written(keys: u32, (step, offset): (u32, u32), is_sorted: bool) -> Vec<[u8; 4]> {
+    let mut written: Vec<_> = (offset..keys).step_by(step as usize).collect();
+    if !is_sorted {
+        // A multiplication with an odd number only changes the order.
+        written.sort_by_key(|key| key.wrapping_mul(0x9E37_79B1));
+    }
+    written.into_iter().map(u32::to_be_bytes).collect()
+}
+
+#[test]
+fn many_writes_are_counted_exactly_however_dense_they_are_and_wherever_they_are_kept() {
+    const KEYS: u32 = 12_000;
+    for write_set_bytes_max in [100_000, usize::MAX] {
+        for (stride, is_sorted) in [(1, true), (2, false), (3, true), (97, false), (1000, true)] {
+            let db = Database::with(TransactionOptions {
+                write_set_bytes_max,
+                ..TransactionOptions::default()
+            });
+            let mut batch = WriteBatch::new();
+            // Every second key of the first half exists, and then all up to three quarters.
+            for key in (0..KEYS / 2).step_by(2).chain(KEYS / 2..KEYS / 4 * 3) {
+                batch.put(db.counted, &key.to_be_bytes(), b"1");
+            }
+            db.manager.write(&batch, Durability::None).unwrap();
+            let mut tx = db
+                .manager
+                .begin(IsolationLevel::Snapshot, Access::ReadWrite)
+                .unwrap();
+            for key in written(KEYS, (stride, stride / 2), is_sorted) {
+                match key[3] % 3 {
+                    0 => tx.delete(db.counted, &key).unwrap(),
+                    _ => tx.put(db.counted, &key, b"a new value").unwrap(),
+                }
+            }
+            tx.commit(Durability::None).unwrap();
+            db.count();
+        }
+    }
+}
+
+#[test]
+fn what_a_walk_removes_is_counted_without_a_look_at_each_key() {
+    for (write_set_bytes_max, writes_more) in [
+        (50_000, false),
+        (50_000, true),
+        (usize::MAX, false),
+        (usize::MAX, true),
+    ] {
+        let db = Database::with(TransactionOptions {
+            write_set_bytes_max,
+            ..TransactionOptions::default()
+        });
+        let mut batch = WriteBatch::new();
+        for key in 0..6000u32 {
+            batch.put(db.counted, &key.to_be_bytes(), b"1");
+        }
+        db.manager.write(&batch, Durability::None).unwrap();
+        let mut tx = db
+            .manager
+            .begin(IsolationLevel::Snapshot, Access::ReadWrite)
+            .unwrap();
+        if writes_more {
+            tx.put(db.counted, &7000u32.to_be_bytes(), b"1").unwrap();
+        }
+        let removed = tx.retain(db.counted, KeyRange::all(), |key, _| key[3] % 2 == 0);
+        assert_eq!(removed.unwrap(), 3000);
+        if writes_more {
+            tx.put(db.counted, &1u32.to_be_bytes(), b"2").unwrap();
+        }
+        tx.commit(Durability::None).unwrap();
+        assert_eq!(db.count(), 3000 + 2 * u64::from(writes_more));
+    }
 }

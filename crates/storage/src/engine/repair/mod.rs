@@ -349,7 +349,7 @@ fn correct_counts(engine: &Engine) -> Result<()> {
         if !keyspace.options.counted {
             continue;
         }
-        let mut entries = engine.iter(keyspace.id, Bounds::all(), ReadAt::Latest)?;
+        let mut entries = engine.iter(keyspace.id, &Bounds::all(), ReadAt::Latest)?;
         let mut count = 0i64;
         while entries.advance()? {
             count += 1;

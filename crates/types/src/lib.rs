@@ -16,7 +16,7 @@
 mod array;
 mod array_text;
 mod base;
-mod datetime;
+pub mod datetime;
 mod error;
 mod interval;
 mod io;

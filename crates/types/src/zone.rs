@@ -18,11 +18,24 @@ const CYCLE_SECONDS: i64 = 146_097 * 86_400;
 /// The first second of the year 9600 (since 2000), from which on times are moved back.
 const LATE_SECONDS: i64 = 19 * CYCLE_SECONDS;
 
+/// The greatest hour of a POSIX offset, as PostgreSQL takes it: a week less one hour.
+const POSIX_HOURS_MAX: i32 = 167;
+/// When clocks are turned where POSIX rules name a summer time and do not say so.
+const POSIX_RULE: &str = ",M3.2.0,M11.1.0";
+
 /// A time zone: a name of the IANA database, POSIX rules, or a fixed offset.
 #[derive(Clone, Debug)]
 pub struct Zone {
     name: String,
-    rules: TimeZone,
+    rules: Rules,
+}
+
+#[derive(Clone, Debug)]
+enum Rules {
+    /// Seconds east of UTC at all times, and the abbreviation that is shown.
+    Fixed(i32, String),
+    /// Changing.
+    Named(TimeZone),
 }
 
 impl Zone {
@@ -30,7 +43,7 @@ impl Zone {
     pub fn utc() -> Zone {
         Zone {
             name: "UTC".to_owned(),
-            rules: TimeZone::UTC,
+            rules: Rules::Fixed(0, "UTC".to_owned()),
         }
     }
 
@@ -41,9 +54,10 @@ impl Zone {
         }
         if let Ok(rules) = TimeZone::get(name) {
             let name = rules.iana_name().unwrap_or(name).to_owned();
+            let rules = Rules::Named(rules);
             return Ok(Zone { name, rules });
         }
-        let rules = TimeZone::posix(name).map_err(|_| {
+        let rules = posix(name).ok_or_else(|| {
             let words = format!("time zone \"{name}\" not recognized");
             Error::new(SqlState::INVALID_PARAMETER_VALUE, words)
         })?;
@@ -55,10 +69,10 @@ impl Zone {
 
     /// So many seconds east of UTC at all times, named as `SET TIME ZONE -8` names it.
     pub fn fixed(seconds_east: i32) -> Result<Zone> {
-        let offset = Offset::from_seconds(seconds_east).map_err(|_| {
+        if seconds_east.unsigned_abs() > POSIX_HOURS_MAX as u32 * 3600 {
             let words = "time zone displacement out of range";
-            Error::new(SqlState::INVALID_TIME_ZONE_DISPLACEMENT, words)
-        })?;
+            return Err(Error::new(SqlState::INVALID_TIME_ZONE_DISPLACEMENT, words));
+        }
         let (hours, minutes) = (seconds_east.abs() / 3600, seconds_east.abs() / 60 % 60);
         let minutes = if minutes > 0 {
             format!(":{minutes:02}")
@@ -70,10 +84,10 @@ impl Zone {
         } else {
             ('+', '-')
         };
-        let name = format!("<{sign}{hours:02}{minutes}>{turned}{hours:02}{minutes}");
+        let abbreviation = format!("{sign}{hours:02}{minutes}");
         Ok(Zone {
-            name,
-            rules: offset.to_time_zone(),
+            name: format!("<{abbreviation}>{turned}{hours:02}{minutes}"),
+            rules: Rules::Fixed(seconds_east, abbreviation),
         })
     }
 
@@ -82,24 +96,36 @@ impl Zone {
         &self.name
     }
 
+    /// Seconds east of UTC, if they are the same at all times.
+    pub fn fixed_offset(&self) -> Option<i32> {
+        match &self.rules {
+            Rules::Fixed(offset, _) => Some(*offset),
+            Rules::Named(rules) => rules.to_fixed_offset().ok().map(Offset::seconds),
+        }
+    }
+
     /// Seconds east of UTC at an instant (microseconds since 2000 in UTC).
     pub fn offset_at(&self, instant: i64) -> i32 {
-        if self.rules == TimeZone::UTC {
-            return 0;
+        match &self.rules {
+            Rules::Fixed(offset, _) => *offset,
+            Rules::Named(rules) => {
+                instant_of(instant).map_or(0, |time| rules.to_offset(time).seconds())
+            }
         }
-        let Some(time) = instant_of(instant) else {
-            return 0;
-        };
-        self.rules.to_offset(time).seconds()
     }
 
     /// The same, with the abbreviation that is in use then.
     pub fn offset_and_abbreviation_at(&self, instant: i64) -> (i32, String) {
-        let Some(time) = instant_of(instant) else {
-            return (0, "UTC".to_owned());
-        };
-        let info = self.rules.to_offset_info(time);
-        (info.offset().seconds(), info.abbreviation().to_owned())
+        match &self.rules {
+            Rules::Fixed(offset, abbreviation) => (*offset, abbreviation.clone()),
+            Rules::Named(rules) => {
+                let Some(time) = instant_of(instant) else {
+                    return (0, "UTC".to_owned());
+                };
+                let info = rules.to_offset_info(time);
+                (info.offset().seconds(), info.abbreviation().to_owned())
+            }
+        }
     }
 
     /// Seconds east of UTC at a local time (microseconds since 2000 on the zone's clocks).
@@ -107,18 +133,78 @@ impl Zone {
     /// A time that the clocks skipped is taken as if they had not yet been turned; one that they
     /// showed twice, as its second occurrence.
     pub fn offset_at_local(&self, local: i64) -> i32 {
-        if self.rules == TimeZone::UTC {
-            return 0;
-        }
+        let rules = match &self.rules {
+            Rules::Fixed(offset, _) => return *offset,
+            Rules::Named(rules) => rules,
+        };
         let Some(time) = local_of(local) else {
             return 0;
         };
-        match self.rules.to_ambiguous_timestamp(time).offset() {
+        match rules.to_ambiguous_timestamp(time).offset() {
             AmbiguousOffset::Unambiguous { offset } => offset.seconds(),
             AmbiguousOffset::Gap { before, .. } => before.seconds(),
             AmbiguousOffset::Fold { after, .. } => after.seconds(),
         }
     }
+}
+
+/// POSIX rules: `EST5`, `EST5EDT`, `<+03>-3`, `EST5EDT4,M3.2.0,M11.1.0`. A name may be anything
+/// without digits, signs and commas, nothing too.
+fn posix(text: &str) -> Option<Rules> {
+    let (standard, rest) = posix_name(text)?;
+    let (west, rest) = posix_offset(rest)?;
+    if rest.is_empty() {
+        return Some(Rules::Fixed(-west, standard.to_owned()));
+    }
+    let (_, rest) = posix_name(rest)?;
+    let (summer, rule) = posix_offset(rest).unwrap_or((west - 3600, rest));
+    let rule = if rule.is_empty() { POSIX_RULE } else { rule };
+    let offset = |west: i32| {
+        let (sign, seconds) = (if west < 0 { "-" } else { "" }, west.abs());
+        let (minutes, seconds) = (seconds / 60, seconds % 60);
+        format!("{sign}{}:{:02}:{seconds:02}", minutes / 60, minutes % 60)
+    };
+    // The library wants names of letters; they are not shown where the offset is.
+    let plain = format!("STD{}DST{}{rule}", offset(west), offset(summer));
+    TimeZone::posix(&plain).ok().map(Rules::Named)
+}
+
+/// A name, perhaps in `<>`, and what follows it.
+fn posix_name(text: &str) -> Option<(&str, &str)> {
+    if let Some(quoted) = text.strip_prefix('<') {
+        return quoted.split_once('>');
+    }
+    let stops = |letter: char| letter.is_ascii_digit() || matches!(letter, ',' | '-' | '+');
+    Some(text.split_at(text.find(stops).unwrap_or(text.len())))
+}
+
+/// `[+-]hh[:mm[:ss]]` as seconds, and what follows it.
+fn posix_offset(text: &str) -> Option<(i32, &str)> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (hours, mut rest) = posix_number(unsigned, POSIX_HOURS_MAX)?;
+    let mut seconds = hours * 3600;
+    for (unit, greatest) in [(60, 59), (1, 60)] {
+        let Some(after) = rest.strip_prefix(':') else {
+            break;
+        };
+        let (number, after) = posix_number(after, greatest)?;
+        seconds += number * unit;
+        rest = after;
+    }
+    Some((
+        if text.starts_with('-') {
+            -seconds
+        } else {
+            seconds
+        },
+        rest,
+    ))
+}
+
+fn posix_number(text: &str, greatest: i32) -> Option<(i32, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: i32 = text[..digits].parse().ok()?;
+    (number <= greatest).then_some((number, &text[digits..]))
 }
 
 fn instant_of(instant: i64) -> Option<Timestamp> {
@@ -177,6 +263,13 @@ mod tests {
         assert_eq!(Zone::fixed(-8 * 3600).unwrap().name(), "<-08>+08");
         assert_eq!(Zone::fixed(19_800).unwrap().offset_at(0), 19_800);
         assert_eq!(Zone::named("XYZ+3").unwrap().offset_at(0), -3 * 3600);
+        assert_eq!(Zone::named("x167").unwrap().offset_at(0), -167 * 3600);
+        assert_eq!(Zone::named("-8").unwrap().offset_at(0), 8 * 3600);
+        let summer = Zone::named("ab8cd").unwrap();
+        assert_eq!(summer.offset_at(0), -8 * 3600);
+        assert_eq!(summer.offset_at(180 * DAY), -7 * 3600);
+        assert!(Zone::named("x168").is_err());
+        assert!(Zone::named("").is_err());
         let error = Zone::named("Nowhere/Land").unwrap_err();
         assert_eq!(error.message(), "time zone \"Nowhere/Land\" not recognized");
     }

@@ -15,64 +15,122 @@ use crate::settings::Settings;
 use crate::types::Type;
 use crate::value::Value;
 
-/// Reads an array.
+/// Reads an array: first its shape, then its elements, so that a text that is no array says so
+/// before any of its elements can be wrong.
 pub(crate) fn parse(text: &str, of: &Type, settings: &Settings) -> Result<Value> {
     let element = of.element_type().ok_or_else(|| Error::mismatch("array"))?;
+    let (dimensions, leaves) = shape(text)?;
+    let values = leaves.into_iter().map(|leaf| match leaf {
+        Some(leaf) => io::parse(&leaf, &element, settings),
+        None => Ok(Value::Null),
+    });
+    let values = values.collect::<Result<Vec<Value>>>()?;
+    Ok(Value::Array(Arc::new(Array::new(dimensions, values)?)))
+}
+
+/// The dimensions of an array, and its elements as text; `None` for NULL.
+fn shape(text: &str) -> Result<(Vec<Dimension>, Vec<Option<String>>)> {
+    let (bounds, rest) = bounds(text)?;
     let mut parser = Parser {
-        whole: text,
-        rest: text,
-        element: &element,
-        settings,
-        values: Vec::new(),
+        whole: rest,
+        rest,
+        leaves: Vec::new(),
         lengths: Vec::new(),
         leaf_depth: None,
     };
-    parser.skip_space();
-    let bounds = parser.bounds()?;
-    parser.skip_space();
-    if !parser.rest.starts_with('{') {
-        return Err(parser.malformed("Array value must start with \"{\" or dimension information."));
-    }
     parser.level(0)?;
     parser.skip_space();
     if !parser.rest.is_empty() {
         return Err(parser.malformed("Junk after closing right brace."));
     }
-    let lengths: Vec<u32> = parser
-        .lengths
-        .iter()
-        .map(|length| length.unwrap_or(0))
-        .collect();
-    let values = parser.values;
+    let lengths = parser.lengths.iter().map(|length| length.unwrap_or(0));
+    let plain = |length| Dimension { lower: 1, length };
     let dimensions = match bounds {
-        _ if values.is_empty() => Vec::new(),
-        None => lengths
-            .iter()
-            .map(|length| Dimension {
-                lower: 1,
-                length: *length,
-            })
-            .collect(),
+        None if parser.leaves.is_empty() => Vec::new(),
+        None => lengths.map(plain).collect(),
         Some(bounds) => {
-            let same = bounds.iter().map(|bound| bound.length).eq(lengths);
-            if !same {
-                return Err(malformed(
-                    text,
-                    "Specified array dimensions do not match array contents.",
-                ));
+            if !bounds.iter().map(|bound| bound.length).eq(lengths) {
+                let words = "Specified array dimensions do not match array contents.";
+                return Err(malformed(text, words));
             }
             bounds
         }
     };
-    Ok(Value::Array(Arc::new(Array::new(dimensions, values)?)))
+    Ok((dimensions, parser.leaves))
 }
 
+/// `[2:3][1:4]=`, if it is there, and what follows it: an opening brace.
+fn bounds(whole: &str) -> Result<(Option<Vec<Dimension>>, &str)> {
+    let mut bounds = Vec::new();
+    let mut rest = whole.trim_start_matches(is_space);
+    while let Some(inside) = rest.strip_prefix('[') {
+        if bounds.len() == DIMENSIONS_MAX {
+            return Err(too_many_dimensions(bounds.len() + 1));
+        }
+        let (first, after) = leading_number(inside).ok_or_else(|| {
+            malformed(
+                whole,
+                "\"[\" must introduce explicitly-specified array dimensions.",
+            )
+        })?;
+        let (lower, upper, after) = match after.strip_prefix(':') {
+            Some(after) => {
+                let missing = || malformed(whole, "Missing array dimension value.");
+                let (upper, after) = leading_number(after).ok_or_else(missing)?;
+                (first, upper, after)
+            }
+            None => (1, first, after),
+        };
+        let open = || malformed(whole, "Missing \"]\" after array dimensions.");
+        rest = after
+            .strip_prefix(']')
+            .ok_or_else(open)?
+            .trim_start_matches(is_space);
+        if upper < lower {
+            let words = "upper bound cannot be less than lower bound";
+            return Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, words));
+        }
+        let length = (i64::from(upper) - i64::from(lower) + 1) as u32;
+        bounds.push(Dimension { lower, length });
+    }
+    if bounds.is_empty() {
+        let words = "Array value must start with \"{\" or dimension information.";
+        return if rest.starts_with('{') {
+            Ok((None, rest))
+        } else {
+            Err(malformed(whole, words))
+        };
+    }
+    let missing = || malformed(whole, "Missing \"=\" after array dimensions.");
+    rest = rest
+        .strip_prefix('=')
+        .ok_or_else(missing)?
+        .trim_start_matches(is_space);
+    if !rest.starts_with('{') {
+        return Err(malformed(whole, "Array contents must start with \"{\"."));
+    }
+    Ok((Some(bounds), rest))
+}
+
+/// A whole number at the start of `text`, kept within its range, and what follows it.
+fn leading_number(text: &str) -> Option<(i32, &str)> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at(text.len() - unsigned.len() + digits);
+    let least = if number.starts_with('-') {
+        i32::MIN
+    } else {
+        i32::MAX
+    };
+    (digits > 0).then(|| (number.parse().unwrap_or(least), rest))
+}
+
+/// The state of reading what is in braces.
 struct Parser<'a> {
+    /// From the first brace on.
     whole: &'a str,
     rest: &'a str,
-    element: &'a Type,
-    settings: &'a Settings,
-    values: Vec<Value>,
+    leaves: Vec<Option<String>>,
     /// How many there are on each level, once a first brace has closed there.
     lengths: Vec<Option<u32>>,
     /// The level of the elements, once one was seen.
@@ -80,43 +138,6 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// `[2:3][1:4]=`, if it is there.
-    fn bounds(&mut self) -> Result<Option<Vec<Dimension>>> {
-        let mut bounds = Vec::new();
-        while let Some(inside) = self.rest.strip_prefix('[') {
-            if bounds.len() == DIMENSIONS_MAX {
-                return Err(too_many_dimensions(bounds.len() + 1));
-            }
-            let missing =
-                || self.malformed("\"[\" must introduce explicitly-specified array dimensions.");
-            let (bound, rest) = inside.split_once(']').ok_or_else(missing)?;
-            let number = |text: &str| -> Result<i32> {
-                text.parse()
-                    .map_err(|_| self.malformed("Missing array dimension value."))
-            };
-            let (lower, upper) = match bound.split_once(':') {
-                Some((lower, upper)) => (number(lower)?, number(upper)?),
-                None => (1, number(bound)?),
-            };
-            if upper < lower {
-                let words = "upper bound cannot be less than lower bound";
-                return Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, words));
-            }
-            let length = (i64::from(upper) - i64::from(lower) + 1) as u32;
-            bounds.push(Dimension { lower, length });
-            self.rest = rest;
-            self.skip_space();
-        }
-        if bounds.is_empty() {
-            return Ok(None);
-        }
-        match self.rest.strip_prefix('=') {
-            Some(rest) => self.rest = rest,
-            None => return Err(self.malformed("Missing \"=\" after array dimensions.")),
-        }
-        Ok(Some(bounds))
-    }
-
     /// Reads a pair of braces and what is in it; the opening brace is next.
     fn level(&mut self, depth: usize) -> Result<()> {
         if depth == DIMENSIONS_MAX {
@@ -130,10 +151,13 @@ impl Parser<'_> {
         loop {
             self.skip_space();
             match self.rest.chars().next() {
-                Some('}') if count == 0 => break,
-                Some('{') if self.leaf_depth == Some(depth) => return Err(self.uneven()),
+                Some('}') if depth == 0 && count == 0 => break,
+                Some('}') => return Err(self.unexpected('}')),
+                Some('{') if self.leaf_depth == Some(depth) => return Err(self.unexpected('{')),
                 Some('{') => self.level(depth + 1)?,
-                Some(_) if self.lengths.len() > depth + 1 => return Err(self.uneven()),
+                Some(_) if self.lengths.len() > depth + 1 => {
+                    return Err(self.malformed("Unexpected array element."));
+                }
                 Some(_) => {
                     self.leaf_depth = Some(depth);
                     self.leaf()?;
@@ -145,12 +169,9 @@ impl Parser<'_> {
             match self.rest.chars().next() {
                 Some(',') => self.rest = &self.rest[1..],
                 Some('}') => break,
+                Some(other @ ('\\' | '{')) => return Err(self.unexpected(other)),
                 Some(_) => return Err(self.malformed("Unexpected array element.")),
                 None => return Err(self.malformed("Unexpected end of input.")),
-            }
-            self.skip_space();
-            if self.rest.starts_with('}') {
-                return Err(self.malformed("Unexpected \"}\" character."));
             }
         }
         self.rest = &self.rest[1..];
@@ -176,7 +197,7 @@ impl Parser<'_> {
             };
             match letter {
                 ',' | '}' => break,
-                '{' => return Err(self.malformed("Unexpected \"{\" character.")),
+                '{' => return Err(self.unexpected('{')),
                 '"' if quoted || kept > 0 => {
                     return Err(self.malformed("Unexpected array element."));
                 }
@@ -198,10 +219,7 @@ impl Parser<'_> {
                     continue;
                 }
                 letter if is_space(letter) => text.push(letter),
-                letter if quoted => {
-                    let _ = letter;
-                    return Err(self.malformed("Unexpected array element."));
-                }
+                _ if quoted => return Err(self.malformed("Unexpected array element.")),
                 letter => {
                     text.push(letter);
                     kept = text.len();
@@ -210,14 +228,12 @@ impl Parser<'_> {
             self.rest = &self.rest[letter.len_utf8()..];
         }
         text.truncate(kept);
-        let value = if text.is_empty() && !quoted {
-            return Err(self.malformed("Unexpected \",\" character."));
-        } else if !quoted && !escaped && text.eq_ignore_ascii_case("null") {
-            Value::Null
-        } else {
-            io::parse(&text, self.element, self.settings)?
-        };
-        self.values.push(value);
+        if text.is_empty() && !quoted {
+            let next = self.rest.chars().next().unwrap_or(',');
+            return Err(self.unexpected(next));
+        }
+        let null = !quoted && !escaped && text.eq_ignore_ascii_case("null");
+        self.leaves.push((!null).then_some(text));
         Ok(())
     }
 
@@ -241,6 +257,10 @@ impl Parser<'_> {
 
     fn skip_space(&mut self) {
         self.rest = self.rest.trim_start_matches(is_space);
+    }
+
+    fn unexpected(&self, letter: char) -> Error {
+        self.malformed(&format!("Unexpected \"{letter}\" character."))
     }
 
     fn uneven(&self) -> Error {

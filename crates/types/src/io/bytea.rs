@@ -13,18 +13,20 @@ pub(super) fn parse(text: &str) -> Result<Arc<[u8]>> {
     }
 }
 
+/// Pairs of digits; blanks may stand between pairs.
 fn parse_hex(text: &str) -> Result<Arc<[u8]>> {
     let mut out = Vec::with_capacity(text.len() / 2);
-    let mut letters = text
-        .chars()
-        .filter(|letter| !matches!(letter, ' ' | '\n' | '\t' | '\r'));
     let invalid = |words: String| Error::new(SqlState::INVALID_PARAMETER_VALUE, words);
     let digit = |letter: char| {
         let value = letter.to_digit(16);
         value.ok_or_else(|| invalid(format!("invalid hexadecimal digit: \"{letter}\"")))
     };
-    while let Some(high) = letters.next() {
-        let high = digit(high)?;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if matches!(letter, ' ' | '\n' | '\t' | '\r') {
+            continue;
+        }
+        let high = digit(letter)?;
         let odd = || invalid("invalid hexadecimal data: odd number of digits".to_owned());
         let low = digit(letters.next().ok_or_else(odd)?)?;
         out.push((high << 4 | low) as u8);

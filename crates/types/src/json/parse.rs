@@ -15,6 +15,7 @@ impl Json {
             text,
             at: 0,
             depth: 0,
+            string_start: 0,
             keep: true,
         };
         parser.document()
@@ -27,6 +28,7 @@ pub(crate) fn validate(text: &str) -> Result<()> {
         text,
         at: 0,
         depth: 0,
+        string_start: 0,
         keep: false,
     };
     parser.document().map(drop)
@@ -36,13 +38,15 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Where the string began that was read last.
+    string_start: usize,
     /// Whether a tree is wanted; else values are checked and dropped.
     keep: bool,
 }
 
 impl Parser<'_> {
     fn document(&mut self) -> Result<Json> {
-        let value = self.value("JSON value")?;
+        let value = self.value()?;
         self.skip_space();
         if self.at < self.text.len() {
             return Err(self.unexpected("end of input"));
@@ -50,14 +54,16 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    fn value(&mut self, expected: &str) -> Result<Json> {
+    fn value(&mut self) -> Result<Json> {
         self.skip_space();
         match self.peek() {
             Some(b'{') => self.nested(Self::object),
             Some(b'[') => self.nested(Self::array),
             Some(b'"') => Ok(Json::String(self.string()?.into())),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => self.word(expected),
+            Some(b'}' | b']' | b',' | b':') => Err(self.unexpected("JSON value")),
+            Some(_) => self.word(),
+            None => Err(ended()),
         }
     }
 
@@ -82,10 +88,8 @@ impl Parser<'_> {
         if self.take(b']') {
             return Ok(Json::Array(elements));
         }
-        let mut expected = "array element or \"]\"";
         loop {
-            let element = self.value(expected)?;
-            expected = "JSON value";
+            let element = self.value()?;
             if self.keep {
                 elements.push(element);
             }
@@ -117,7 +121,7 @@ impl Parser<'_> {
             if !self.take(b':') {
                 return Err(self.unexpected("\":\""));
             }
-            let value = self.value("JSON value")?;
+            let value = self.value()?;
             if self.keep {
                 members.push((key.into_boxed_str(), value));
             }
@@ -150,7 +154,7 @@ impl Parser<'_> {
         }
         let text = &self.text[start..self.at];
         if !sound {
-            return Err(invalid().with_detail(format!("Token \"{text}\" is invalid.")));
+            return Err(invalid_token(text));
         }
         if !self.keep {
             return Ok(Json::Null);
@@ -166,7 +170,7 @@ impl Parser<'_> {
         self.at - start
     }
 
-    fn word(&mut self, expected: &str) -> Result<Json> {
+    fn word(&mut self) -> Result<Json> {
         let start = self.at;
         while self.peek().is_some_and(is_word) {
             self.at += 1;
@@ -175,13 +179,17 @@ impl Parser<'_> {
             "null" => Ok(Json::Null),
             "true" => Ok(Json::Bool(true)),
             "false" => Ok(Json::Bool(false)),
-            "" => Err(self.unexpected(expected)),
-            word => Err(invalid().with_detail(format!("Token \"{word}\" is invalid."))),
+            "" => {
+                let first = self.text[start..].chars().next();
+                Err(first.map_or_else(ended, |first| invalid_token(first.encode_utf8(&mut [0; 4]))))
+            }
+            word => Err(invalid_token(word)),
         }
     }
 
     /// Reads a string; the opening quote is next.
     fn string(&mut self) -> Result<String> {
+        self.string_start = self.at;
         self.at += 1;
         let mut out = String::new();
         loop {
@@ -208,7 +216,7 @@ impl Parser<'_> {
                     let detail = format!("Character with value 0x{byte:02x} must be escaped.");
                     return Err(invalid().with_detail(detail));
                 }
-                None => return Err(self.ended()),
+                None => return Err(self.string_ended()),
             }
         }
     }
@@ -217,7 +225,7 @@ impl Parser<'_> {
     fn escape(&mut self) -> Result<Option<char>> {
         self.at += 1;
         let Some(letter) = self.text[self.at..].chars().next() else {
-            return Err(self.ended());
+            return Err(self.string_ended());
         };
         self.at += letter.len_utf8();
         Ok(Some(match letter {
@@ -237,10 +245,10 @@ impl Parser<'_> {
 
     fn unicode(&mut self) -> Result<Option<char>> {
         let unit = self.hexadecimal()?;
+        if !self.keep {
+            return Ok(None);
+        }
         if unit == 0 {
-            if !self.keep {
-                return Ok(None);
-            }
             let words = "unsupported Unicode escape sequence";
             return Err(Error::new(SqlState::UNTRANSLATABLE_CHARACTER, words)
                 .with_detail("\\u0000 cannot be converted to text."));
@@ -268,7 +276,7 @@ impl Parser<'_> {
         let hex = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let Some(hex) = hex else {
             if self.text.len() < self.at + 4 {
-                return Err(self.ended());
+                return Err(self.string_ended());
             }
             let words = "\"\\u\" must be followed by four hexadecimal digits.";
             return Err(invalid().with_detail(words));
@@ -297,54 +305,44 @@ impl Parser<'_> {
         self.text.as_bytes().get(at).copied().unwrap_or(0)
     }
 
-    /// The next token is not what the grammar wants.
-    fn unexpected(&self, expected: &str) -> Error {
-        let rest = &self.text[self.at..];
-        let Some(first) = rest.chars().next() else {
-            return self.ended();
+    /// The next token is not what the grammar wants; or it is none, which is said first.
+    fn unexpected(&mut self, expected: &str) -> Error {
+        let start = self.at;
+        self.keep = false;
+        let read = match self.peek() {
+            Some(b'{' | b'}' | b'[' | b']' | b',' | b':') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(b'"') => self.string().map(drop),
+            Some(b'-' | b'0'..=b'9') => self.number().map(drop),
+            Some(_) => self.word().map(drop),
+            None => Err(ended()),
         };
-        let word = rest.bytes().take_while(|byte| is_word(*byte)).count();
-        let token = match (first, word) {
-            ('"', _) => string_token(rest),
-            (_, 0) => &rest[..first.len_utf8()],
-            (_, word) => &rest[..word],
-        };
-        let punctuation = "{}[],:".contains(first);
-        let known = punctuation
-            || first == '"'
-            || first == '-'
-            || first.is_ascii_digit()
-            || matches!(token, "true" | "false" | "null");
-        let detail = match (known, expected) {
-            (false, _) => format!("Token \"{token}\" is invalid."),
-            (true, "end of input") => format!("Expected end of input, but found \"{token}\"."),
-            (true, expected) => format!("Expected {expected}, but found \"{token}\"."),
-        };
-        invalid().with_detail(detail)
-    }
-
-    fn ended(&self) -> Error {
-        if self.text[..self.at.min(self.text.len())]
-            .matches('"')
-            .count()
-            % 2
-            == 1
-        {
-            let token = self.text.find('"').map_or("", |at| &self.text[at..]);
-            return invalid().with_detail(format!("Token \"{token}\" is invalid."));
+        if let Err(error) = read {
+            return error;
         }
-        invalid().with_detail("The input string ended unexpectedly.")
+        let token = &self.text[start..self.at];
+        invalid().with_detail(format!("Expected {expected}, but found \"{token}\"."))
     }
-}
 
-fn string_token(rest: &str) -> &str {
-    let end = rest[1..].find('"').map_or(rest.len(), |at| at + 2);
-    &rest[..end]
+    /// The text ends within the string that was begun last.
+    fn string_ended(&self) -> Error {
+        invalid_token(&self.text[self.string_start..])
+    }
 }
 
 /// Bytes that stay together in a token that is none.
 fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.' || byte >= 0x80
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+fn ended() -> Error {
+    invalid().with_detail("The input string ended unexpectedly.")
+}
+
+fn invalid_token(token: &str) -> Error {
+    invalid().with_detail(format!("Token \"{token}\" is invalid."))
 }
 
 fn invalid() -> Error {

@@ -48,8 +48,6 @@ fn what_is_no_json_is_refused() {
         "\"\\x\"",
         "\"\\u12\"",
         "\"\t\"",
-        "\"\\ud800\"",
-        "\"\\udc00x\"",
         "NaN",
         "1e",
         "tru",
@@ -67,6 +65,11 @@ fn what_is_no_json_is_refused() {
         "22P05"
     );
     assert!(validate("\"\\u0000\"").is_ok());
+    // The type `json` looks at surrogates only when they are asked for.
+    for text in ["\"\\ud800\"", "\"\\udc00x\""] {
+        assert!(Json::parse(text).is_err(), "{text}");
+        assert!(validate(text).is_ok(), "{text}");
+    }
     let deep = "[".repeat(100_000);
     assert_eq!(Json::parse(&deep).unwrap_err().state().as_str(), "54001");
 }

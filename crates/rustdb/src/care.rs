@@ -152,6 +152,27 @@ impl Database {
     pub fn reencrypt(&self) -> Result<()> {
         Ok(self.engine().reencrypt()?)
     }
+
+    /// As [`Database::reencrypt`], as long as `proceed` agrees, which is asked every few hundred
+    /// kilobytes. If it does not, fails with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled);
+    /// everything stays readable, and the next call does the rest.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let provider = rustdb::crypto::RawKey::new(rustdb::crypto::Secret::new([1; 32]));
+    /// # let algorithm = rustdb::crypto::Algorithm::Aes256Gcm;
+    /// # let encryption = rustdb::Encryption { provider: std::sync::Arc::new(provider), algorithm };
+    /// # let options = rustdb::Options { encryption: Some(encryption), ..Default::default() };
+    /// # let db = rustdb::Database::open_with(directory.path().join("db"), options)?;
+    /// use std::ops::ControlFlow;
+    /// db.rotate_data_key(algorithm)?;
+    /// let error = db.reencrypt_with(|| ControlFlow::Break(())).unwrap_err();
+    /// assert_eq!(error.kind(), rustdb::ErrorKind::Cancelled);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reencrypt_with(&self, proceed: impl Fn() -> ControlFlow<()>) -> Result<()> {
+        Ok(self.engine().reencrypt_until(&|| proceed().is_break())?)
+    }
 }
 
 /// Repairs a database that does not open: keeps what is undamaged, and says what it dropped. Files

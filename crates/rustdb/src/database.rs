@@ -3,7 +3,7 @@
 mod keyspaces;
 
 use std::fmt;
-use std::ops::RangeBounds;
+use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -484,6 +484,28 @@ impl Database {
     /// ```
     pub fn compact(&self) -> Result<()> {
         Ok(self.inner.engine().compact()?)
+    }
+
+    /// As [`Database::compact`], as long as `proceed` agrees, which is asked every few hundred
+    /// kilobytes. If it does not, fails with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled);
+    /// what was done until then stays done.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// use std::ops::ControlFlow;
+    /// use std::time::{Duration, Instant};
+    /// let end = Instant::now() + Duration::from_secs(60);
+    /// db.compact_with(|| match Instant::now() < end {
+    ///     true => ControlFlow::Continue(()),
+    ///     false => ControlFlow::Break(()),
+    /// })?;
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn compact_with(&self, proceed: impl Fn() -> ControlFlow<()>) -> Result<()> {
+        Ok(self
+            .inner
+            .engine()
+            .compact_until(&|| proceed().is_break())?)
     }
 
     /// Sizes and counters. Cheap; may be called at any time.

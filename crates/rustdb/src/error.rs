@@ -57,6 +57,8 @@ pub enum ErrorKind {
     ReadOnly,
     /// The disk is full. Deletes still work; writes resume when there is space.
     NoSpace,
+    /// The call was asked to end before it was done. What it did until then stays.
+    Cancelled,
     /// The handle was closed, or the transaction has ended.
     Closed,
     /// Writing stopped after a failure of the disk. Reopen the database.
@@ -243,6 +245,7 @@ impl From<StorageError> for Error {
             StorageError::Poisoned(_) => ErrorKind::Poisoned,
             StorageError::Busy => ErrorKind::Busy,
             StorageError::Closed => ErrorKind::Closed,
+            StorageError::Cancelled => ErrorKind::Cancelled,
         };
         Self::with_source(kind, error)
     }

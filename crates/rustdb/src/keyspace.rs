@@ -1,7 +1,7 @@
 //! Keyspaces.
 
 use std::fmt;
-use std::ops::RangeBounds;
+use std::ops::{ControlFlow, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -476,6 +476,29 @@ impl Keyspace {
             .inner
             .engine()
             .len(self.id(), ReadAt::Snapshot(&snapshot))?)
+    }
+
+    /// As [`Keyspace::len`], as long as `proceed` agrees, which a scan asks now and then. If it does
+    /// not, fails with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let ks = db.default_keyspace();
+    /// use std::ops::ControlFlow;
+    /// let mut batch = rustdb::WriteBatch::new();
+    /// for number in 0..10_000u32 {
+    ///     batch.put(&ks, number.to_be_bytes(), "");
+    /// }
+    /// db.write(&batch)?;
+    /// let error = ks.len_with(|| ControlFlow::Break(())).unwrap_err();
+    /// assert_eq!(error.kind(), rustdb::ErrorKind::Cancelled);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn len_with(&self, proceed: impl Fn() -> ControlFlow<()>) -> Result<u64> {
+        let engine = self.inner.engine();
+        let snapshot = engine.snapshot();
+        let at = ReadAt::Snapshot(&snapshot);
+        Ok(engine.len_until(self.id(), at, &|| proceed().is_break())?)
     }
 
     /// Whether there are no keys.

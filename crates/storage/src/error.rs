@@ -60,6 +60,8 @@ pub enum Error {
     Busy,
     /// The engine was closed.
     Closed,
+    /// The caller asked for it to end. What was done by then stays done.
+    Cancelled,
 }
 
 /// Why a `validate` callback refused a commit. Storage only carries it.
@@ -147,6 +149,7 @@ impl fmt::Display for Error {
             }
             Error::Busy => f.write_str("the database is busy"),
             Error::Closed => f.write_str("the database is closed"),
+            Error::Cancelled => f.write_str("the work was cancelled"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb::{Database, ErrorKind, Options};
+use rustdb::{Database, ErrorKind, KeyspaceOptions, Options};
 use rustdb_vfs::{MemVfs, VfsRef};
 
 fn options(vfs: &VfsRef) -> Options {
@@ -52,6 +52,11 @@ fn handles_of_a_closed_database_fail_and_do_not_answer_from_memory() {
     db.put("k", "v").unwrap();
     let (other, snapshot) = (db.clone(), db.snapshot());
     let keyspace = db.default_keyspace();
+    let counted = KeyspaceOptions {
+        counted: true,
+        ..KeyspaceOptions::default()
+    };
+    let counted = db.create_keyspace("counted", &counted).unwrap();
     let transaction = db.begin().unwrap();
     db.close().unwrap();
 
@@ -59,6 +64,7 @@ fn handles_of_a_closed_database_fail_and_do_not_answer_from_memory() {
     assert_eq!(kind(other.multi_get(["k"])), ErrorKind::Closed);
     assert_eq!(kind(other.first()), ErrorKind::Closed);
     assert_eq!(kind(other.len()), ErrorKind::Closed);
+    assert_eq!(kind(counted.len()), ErrorKind::Closed);
     assert_eq!(kind(keyspace.contains_key("k")), ErrorKind::Closed);
     assert_eq!(kind(snapshot.get(&keyspace, "k")), ErrorKind::Closed);
     assert_eq!(kind(transaction.get("k")), ErrorKind::Closed);

@@ -17,6 +17,7 @@
 //! When to ask, on which thread, and putting the resulting edit into the manifest is the engine's
 //! business. So is removing value files that nothing refers to.
 
+mod cancel;
 mod choice;
 mod cover;
 mod gc;
@@ -34,6 +35,7 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
+pub use cancel::Cancel;
 pub use choice::{Action, Choice, InputRun, OutputRun, Reason};
 pub(crate) use cover::{covered_bytes, range_tombstones};
 pub use options::{CompactionOptions, CompactionStyle};

@@ -1,12 +1,12 @@
 //! How fast compactions may read and write.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustdb_vfs::VfsRef;
 use rustdb_vfs::sync::Mutex;
 
-use crate::error::{Error, Result};
+use super::cancel::Cancel;
+use crate::error::Result;
 
 /// The longest single wait, so that cancellation and a new rate are noticed.
 const WAIT_MAX: Duration = Duration::from_millis(100);
@@ -61,8 +61,8 @@ impl RateLimiter {
         self.state.lock().waited
     }
 
-    /// Takes `bytes`, and waits until they are paid for. `Closed` if `cancel` is set meanwhile.
-    pub fn take(&self, bytes: u64, cancel: &AtomicBool) -> Result<()> {
+    /// Takes `bytes`, and waits until they are paid for. Fails if `cancel` says so meanwhile.
+    pub fn take(&self, bytes: u64, cancel: Cancel<'_>) -> Result<()> {
         {
             let mut bucket = self.state.lock();
             bucket.refill(self.vfs.monotonic());
@@ -72,9 +72,7 @@ impl RateLimiter {
             bucket.available -= bytes as f64;
         }
         loop {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(Error::Closed);
-            }
+            cancel.check()?;
             let wait = {
                 let mut bucket = self.state.lock();
                 bucket.refill(self.vfs.monotonic());
@@ -113,10 +111,12 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
     use rustdb_vfs::SimVfs;
 
     use super::*;
+    use crate::error::Error;
 
     fn limiter(bytes_per_second: u64) -> (RateLimiter, VfsRef) {
         let vfs: VfsRef = Arc::new(SimVfs::new(1));
@@ -127,9 +127,10 @@ mod tests {
     fn taking_goes_on_at_the_given_rate() {
         let (limiter, vfs) = limiter(1 << 20);
         let never = AtomicBool::new(false);
+        let never = Cancel::on(&never);
         let start = vfs.monotonic();
         for _ in 0..100 {
-            limiter.take(100 << 10, &never).unwrap();
+            limiter.take(100 << 10, never).unwrap();
         }
         let seconds = (vfs.monotonic() - start).as_secs_f64();
         assert!((9.0..10.5).contains(&seconds), "{seconds}");
@@ -140,19 +141,20 @@ mod tests {
     fn no_limit_never_waits_and_a_limit_can_be_lifted() {
         let (limiter, vfs) = limiter(0);
         let never = AtomicBool::new(false);
+        let never = Cancel::on(&never);
         let start = vfs.monotonic();
-        limiter.take(u64::MAX, &never).unwrap();
+        limiter.take(u64::MAX, never).unwrap();
         limiter.set_rate(1 << 10);
-        limiter.take(1 << 10, &never).unwrap();
+        limiter.take(1 << 10, never).unwrap();
         limiter.set_rate(0);
-        limiter.take(1 << 40, &never).unwrap();
+        limiter.take(1 << 40, never).unwrap();
         assert!(vfs.monotonic() - start < Duration::from_secs(2));
     }
 
     #[test]
     fn waiting_ends_when_it_is_cancelled() {
         let (limiter, _vfs) = limiter(1);
-        let result = limiter.take(1 << 40, &AtomicBool::new(true));
+        let result = limiter.take(1 << 40, Cancel::on(&AtomicBool::new(true)));
         assert!(matches!(result, Err(Error::Closed)));
     }
 }

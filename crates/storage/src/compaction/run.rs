@@ -16,8 +16,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::cancel::Cancel;
 use super::choice::{Action, Choice, InputRun, OutputRun};
 use super::cover::range_tombstones;
 use super::gc::{Judge, Older, Stripes, Verdict};
@@ -60,8 +61,8 @@ pub struct JobContext<'a> {
     pub moved_values: &'a ValueWriter,
     /// How fast the compaction may go.
     pub limiter: &'a RateLimiter,
-    /// Ends the compaction early when it is set.
-    pub cancel: &'a AtomicBool,
+    /// Ends the compaction early.
+    pub cancel: Cancel<'a>,
     /// Ends the compaction with `NoSpace` when less free space is left.
     pub space_kept: u64,
     /// Tells others how far it is.
@@ -107,7 +108,8 @@ pub struct JobStats {
 
 /// Carries out `choice`.
 ///
-/// Tables that are only dropped or moved are not read. `Closed` if it was cancelled.
+/// Tables that are only dropped or moved are not read. `Closed` or `Cancelled` if it
+/// was to end early.
 pub fn run(choice: &Choice, context: &JobContext<'_>) -> Result<Outcome> {
     match &choice.action {
         Action::Drop { tables } => Ok(edit_only(VersionEdit {
@@ -359,9 +361,7 @@ impl Merge<'_> {
 
     /// Accounts for what was read, and waits if that was too fast.
     fn pay(&mut self) -> Result<()> {
-        if self.context.cancel.load(Ordering::Relaxed) {
-            return Err(Error::Closed);
-        }
+        self.context.cancel.check()?;
         let TableSpace { vfs, directory, .. } = self.context.space;
         let available = vfs.available_bytes(directory).unwrap_or(u64::MAX);
         if available < self.context.space_kept {
@@ -384,7 +384,7 @@ struct Relocation<'a> {
     values: &'a ValueStore,
     writer: &'a ValueWriter,
     limiter: &'a RateLimiter,
-    cancel: &'a AtomicBool,
+    cancel: Cancel<'a>,
     /// Of each file written to, the last value's pin: it is synced up to there.
     pins: BTreeMap<FileNumber, ValuePin>,
     moved_bytes: u64,

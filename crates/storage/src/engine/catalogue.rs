@@ -13,6 +13,9 @@ use crate::key::KeyspaceId;
 /// Ids from here on are never given out, so that every keyspace has one after it.
 const KEYSPACE_ID_MAX: u32 = u32::MAX - 16;
 
+/// After so many keys a count looks whether it is still wanted.
+const COUNTED_AT_ONCE: u64 = 4096;
+
 impl Engine {
     /// Creates a keyspace; durable when it returns.
     pub fn create_keyspace(
@@ -116,7 +119,18 @@ impl Engine {
 
     /// The exact number of keys: at once for a counted keyspace, by a scan for others.
     pub fn len(&self, keyspace: KeyspaceId, at: ReadAt<'_>) -> Result<u64> {
+        self.len_until(keyspace, at, &|| false)
+    }
+
+    /// As [`Engine::len`], until `is_unwanted` says so: then [`Error::Cancelled`].
+    pub fn len_until(
+        &self,
+        keyspace: KeyspaceId,
+        at: ReadAt<'_>,
+        is_unwanted: &dyn Fn() -> bool,
+    ) -> Result<u64> {
         let inner = self.inner();
+        inner.fault.check_open()?;
         if let Some(info) = inner.keyspaces.by_id(keyspace) {
             let sequence = match at {
                 ReadAt::Latest => self.visible_sequence(),
@@ -130,6 +144,9 @@ impl Engine {
         let mut count = 0;
         while entries.advance()? {
             count += 1;
+            if count % COUNTED_AT_ONCE == 0 && is_unwanted() {
+                return Err(Error::Cancelled);
+            }
         }
         Ok(count)
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rustdb_vfs::sync::Mutex;
 
 use crate::compaction::{
-    self, Choice, JobContext, ManualRange, ManualStep, Moment, Progress, RateLimiter, Reservations,
-    Shape, TableProfiles, TableSpace, Ticket,
+    self, Cancel, Choice, JobContext, ManualRange, ManualStep, Moment, Progress, RateLimiter,
+    Reservations, Shape, TableProfiles, TableSpace, Ticket,
 };
 use crate::engine::super_version::SuperVersion;
 use crate::engine::{Engine, Inner};
@@ -62,13 +62,26 @@ impl Engine {
             None => upper.extend_from_slice(&KeyspaceId(keyspace.0 + 1).prefix()),
         }
         self.inner()
-            .compact_manually(Some(lower.into()), Some(upper.into()))
+            .compact_manually(Some(lower.into()), Some(upper.into()), &never)
     }
 
     /// Compacts everything.
     pub fn compact(&self) -> Result<()> {
-        self.inner().compact_all()
+        self.compact_until(&never)
     }
+
+    /// Compacts everything, until `is_unwanted` says so: then [`Error::Cancelled`]. What is done by
+    /// then stays done, and what was under way leaves nothing behind.
+    ///
+    /// `is_unwanted` is called on this thread, every few hundred kilobytes, so it should be cheap.
+    pub fn compact_until(&self, is_unwanted: &dyn Fn() -> bool) -> Result<()> {
+        self.inner().compact_all(is_unwanted)
+    }
+}
+
+/// Goes on to the end.
+fn never() -> bool {
+    false
 }
 
 impl Inner {
@@ -83,17 +96,26 @@ impl Inner {
             compaction::pick(shape, &self.options.compaction, moment, busy)
         });
         match job {
-            Some(job) => self.carry_out(job).map(|()| true),
+            Some(job) => {
+                let cancel = Cancel::on(self.background.shutdown_flag());
+                self.carry_out(job, cancel).map(|()| true)
+            }
             None => Ok(false),
         }
     }
 
-    /// See [`Engine::compact`].
-    pub(crate) fn compact_all(&self) -> Result<()> {
-        self.compact_manually(None, None)
+    /// See [`Engine::compact_until`].
+    pub(crate) fn compact_all(&self, is_unwanted: &dyn Fn() -> bool) -> Result<()> {
+        self.compact_manually(None, None, is_unwanted)
     }
 
-    fn compact_manually(&self, start: Option<Box<[u8]>>, end: Option<Box<[u8]>>) -> Result<()> {
+    fn compact_manually(
+        &self,
+        start: Option<Box<[u8]>>,
+        end: Option<Box<[u8]>>,
+        is_unwanted: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let cancel = Cancel::on_either(self.background.shutdown_flag(), is_unwanted);
         self.flush_all()?;
         let range = ManualRange {
             start,
@@ -102,6 +124,7 @@ impl Inner {
         };
         loop {
             self.fault.check()?;
+            cancel.check()?;
             let mut is_done = false;
             let job = self.choose(|shape, moment, busy| {
                 let options = &self.options.compaction;
@@ -115,7 +138,7 @@ impl Inner {
                 }
             });
             match job {
-                Some(job) => self.carry_out(job)?,
+                Some(job) => self.carry_out(job, cancel)?,
                 None if is_done => break,
                 None => self.background.wait_a_little(),
             }
@@ -188,8 +211,8 @@ impl Inner {
         retired.map(|id| id.get()).collect()
     }
 
-    fn carry_out(&self, job: Job) -> Result<()> {
-        let result = self.run_choice(&job);
+    fn carry_out(&self, job: Job, cancel: Cancel<'_>) -> Result<()> {
+        let result = self.run_choice(&job, cancel);
         self.compactions.busy.lock().release(job.ticket);
         drop(job.super_version);
         self.background.wake();
@@ -199,7 +222,7 @@ impl Inner {
         Ok(())
     }
 
-    fn run_choice(&self, job: &Job) -> Result<()> {
+    fn run_choice(&self, job: &Job, cancel: Cancel<'_>) -> Result<()> {
         let start = self.vfs.monotonic();
         self.check_room_for_output(job)?;
         let new_run = self.versions.lock().new_run();
@@ -222,7 +245,7 @@ impl Inner {
             values: &self.values,
             moved_values: &self.compactions.moved_values,
             limiter: &self.compactions.limiter,
-            cancel: self.background.shutdown_flag(),
+            cancel,
             space_kept: self.space_kept_by_merges(),
             progress: &Progress::default(),
         };

@@ -39,7 +39,13 @@ impl Engine {
     ///
     /// [`Error::Busy`] if something, such as a commit that never ends, holds on to an older file.
     pub fn reencrypt(&self) -> Result<()> {
-        self.inner().reencrypt()
+        self.reencrypt_until(&|| false)
+    }
+
+    /// As [`Engine::reencrypt`], until `is_unwanted` says so: then [`Error::Cancelled`]. What has
+    /// not been rewritten stays readable under its older key, and is rewritten by the next call.
+    pub fn reencrypt_until(&self, is_unwanted: &dyn Fn() -> bool) -> Result<()> {
+        self.inner().reencrypt(is_unwanted)
     }
 
     /// How many bytes of tables and value files are sealed under each data key. The id of plain
@@ -51,7 +57,7 @@ impl Engine {
 
 impl Inner {
     /// See [`Engine::reencrypt`].
-    fn reencrypt(&self) -> Result<()> {
+    fn reencrypt(&self, is_unwanted: &dyn Fn() -> bool) -> Result<()> {
         self.fault.check()?;
         let ring = self
             .security
@@ -66,7 +72,7 @@ impl Inner {
             // Values that are being appended now keep their files from being finished.
             self.value_writer.finish()?;
             self.compactions.moved_values.finish()?;
-            self.compact_all()?;
+            self.compact_all(is_unwanted)?;
             let mut old = self.bytes_by_data_key();
             old.remove(&active);
             if old.is_empty() {

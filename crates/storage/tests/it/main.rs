@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error should fail")]
 
 mod basic;
+mod cancel;
 mod checkpoint;
 mod compaction;
 mod encryption;

@@ -8,7 +8,8 @@ use rustdb_vfs::{Effect, Failure, Fault, OpKind};
 
 use super::model::{Write, key};
 use super::tree::{Tree, directory, is_closed, tiny};
-use crate::compaction::{Action, CompactionOptions, ManualRange, Reason};
+use crate::compaction::{Action, Cancel, CompactionOptions, ManualRange, Reason};
+use crate::error::Error;
 use crate::key::{EntryKind, FileNumber};
 use crate::manifest::LEVELS;
 
@@ -163,7 +164,9 @@ fn covered_tables_are_dropped_without_being_read() {
     let choice = tree.pick().unwrap();
     assert_eq!(choice.reason, Reason::Covered);
     let reads = tree.machine.counts().of(OpKind::Read);
-    let outcome = tree.run(&choice, &AtomicBool::new(false)).unwrap();
+    let outcome = tree
+        .run(&choice, Cancel::on(&AtomicBool::new(false)))
+        .unwrap();
     assert_eq!(tree.machine.counts().of(OpKind::Read), reads);
     tree.install(&outcome.edit);
     tree.check();
@@ -312,7 +315,9 @@ fn retired_keys_leave_with_the_files_they_seal() {
         panic!("{choice:?}");
     };
     assert_eq!(collect.len(), 1, "values move along");
-    let outcome = tree.run(&choice, &AtomicBool::new(false)).unwrap();
+    let outcome = tree
+        .run(&choice, Cancel::on(&AtomicBool::new(false)))
+        .unwrap();
     assert_eq!(outcome.edit.value_files_added.len(), 1);
     assert_eq!(outcome.stats.moved_value_bytes, 3000);
     tree.install(&outcome.edit);
@@ -326,8 +331,12 @@ fn a_cancelled_compaction_leaves_nothing() {
     let mut tree = overlapping_runs(9);
     let files = tree.listing();
     let choice = tree.pick().unwrap();
-    let result = tree.run(&choice, &AtomicBool::new(true));
+    let result = tree.run(&choice, Cancel::on(&AtomicBool::new(true)));
     assert!(is_closed(&result), "{result:?}");
+    assert_eq!(tree.listing(), files);
+    let going = AtomicBool::new(false);
+    let result = tree.run(&choice, Cancel::on_either(&going, &|| true));
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
     assert_eq!(tree.listing(), files);
 }
 
@@ -352,7 +361,9 @@ fn overlapping_runs(seed: u64) -> Tree {
     // The oldest run has the bottom to itself.
     let choice = tree.pick().unwrap();
     assert!(matches!(choice.action, Action::Move { .. }), "{choice:?}");
-    let outcome = tree.run(&choice, &AtomicBool::new(false)).unwrap();
+    let outcome = tree
+        .run(&choice, Cancel::on(&AtomicBool::new(false)))
+        .unwrap();
     tree.install(&outcome.edit);
     tree
 }
@@ -374,7 +385,7 @@ fn a_compaction_that_fails_anywhere_leaves_nothing_and_can_be_repeated() {
             let files = tree.listing();
             let effect = Effect::Fail(Failure::Io);
             let fault = tree.machine.inject(Fault::new(effect).on(kind).after(skip));
-            let result = tree.run(&choice, &AtomicBool::new(false));
+            let result = tree.run(&choice, Cancel::on(&AtomicBool::new(false)));
             let fired = tree
                 .machine
                 .remove_fault(fault)
@@ -390,7 +401,9 @@ fn a_compaction_that_fails_anywhere_leaves_nothing_and_can_be_repeated() {
                     assert!(fired, "{error}");
                     assert_eq!(tree.listing(), files, "{kind:?} {skip}: {error}");
                     *failures.entry(format!("{kind:?}")).or_insert(0) += 1;
-                    let outcome = tree.run(&choice, &AtomicBool::new(false)).unwrap();
+                    let outcome = tree
+                        .run(&choice, Cancel::on(&AtomicBool::new(false)))
+                        .unwrap();
                     tree.install(&outcome.edit);
                     tree.check();
                     tree.check_files();
@@ -413,7 +426,9 @@ fn what_an_edit_names_is_durable() {
     tree.retired_keys = vec![0];
     let choice = tree.pick().unwrap();
     assert!(matches!(choice.action, Action::Merge { .. }), "{choice:?}");
-    let outcome = tree.run(&choice, &AtomicBool::new(false)).unwrap();
+    let outcome = tree
+        .run(&choice, Cancel::on(&AtomicBool::new(false)))
+        .unwrap();
     let tables = outcome.edit.added.iter().map(|added| added.meta.number);
     let paths = tables.map(|number| crate::names::table(directory(), number));
     let values = outcome.edit.value_files_added.iter();

@@ -402,7 +402,7 @@ impl Tree {
     }
 
     /// Carries out a choice on the present version, without installing the result.
-    pub(super) fn run(&mut self, choice: &Choice, cancel: &AtomicBool) -> Result<Outcome> {
+    pub(super) fn run(&mut self, choice: &Choice, cancel: Cancel<'_>) -> Result<Outcome> {
         let snapshots: Vec<_> = self.snapshots.iter().copied().collect();
         let new_run = self.new_run();
         let numbers = self.numbers();
@@ -452,7 +452,9 @@ impl Tree {
             .entry(format!("{:?}", choice.reason))
             .or_default() += 1;
         let ticket = self.busy.reserve(&choice);
-        let outcome = self.run(&choice, &AtomicBool::new(false)).unwrap();
+        let outcome = self
+            .run(&choice, Cancel::on(&AtomicBool::new(false)))
+            .unwrap();
         self.in_flight.push(InFlight {
             choice,
             outcome,

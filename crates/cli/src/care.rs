@@ -2,7 +2,6 @@
 //! as commands; all of them are commands of the binary.
 
 use std::io::{self, IsTerminal};
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -36,10 +35,7 @@ pub fn verify(database: &Database, output: &mut Output) -> Result<()> {
     let report = database.verify_with(|progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.done_bytes);
-        match signals::is_cancelled() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        signals::proceed()
     })?;
     bar.finish_and_clear();
     let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
@@ -149,13 +145,15 @@ pub fn checkpoint(
     output.result(&text, &object)
 }
 
-/// Work that has nothing to tell but how long it took.
+/// Work that has nothing to tell but how long it took. A signal ends it where it asks
+/// [`signals::proceed`].
 pub fn timed(
     database: &Database,
     output: &mut Output,
     done: &str,
     work: impl Fn(&Database) -> rustdb::Result<()>,
 ) -> Result<()> {
+    let _working = Working::begin();
     let start = Instant::now();
     work(database)?;
     let elapsed = start.elapsed();
@@ -163,6 +161,13 @@ pub fn timed(
         &format!("{done} in {}", time(elapsed)),
         &json!({ "ok": true, "seconds": elapsed.as_secs_f64() }),
     )
+}
+
+/// Rewrites the tables until only live data is left.
+pub fn compact(database: &Database, output: &mut Output) -> Result<()> {
+    timed(database, output, "Compacted", |database| {
+        database.compact_with(signals::proceed)
+    })
 }
 
 /// Makes another key the one that opens the database.
@@ -188,6 +193,6 @@ pub fn reencrypt(
     let algorithm = arguments.cipher.into();
     timed(database, output, "Encrypted anew", |database| {
         database.rotate_data_key(algorithm)?;
-        database.reencrypt()
+        database.reencrypt_with(signals::proceed)
     })
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use rustdb::ErrorKind;
 use serde_json::json;
 
 /// The result of a command.
@@ -157,6 +158,9 @@ impl fmt::Display for Failure {
 /// general one of their kind.
 impl From<rustdb::Error> for Failure {
     fn from(error: rustdb::Error) -> Self {
+        if error.kind() == ErrorKind::Cancelled {
+            return Failure::cancelled("; what was done until then stays");
+        }
         let (message, own_hint) = match error.message().split_once("\nhint: ") {
             Some((message, hint)) => (message, Some(hint)),
             None => (error.message(), None),

@@ -34,7 +34,6 @@ mod transfer;
 use std::process::ExitCode;
 
 use clap::Parser;
-use rustdb::Database;
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Result;
@@ -89,11 +88,7 @@ fn run(arguments: Arguments) -> Result<()> {
                 care::checkpoint(db, &checkpoint, output)
             })
         }
-        Some(Command::Compact(result)) => {
-            care::on_existing(&database, result.json, |db, output| {
-                care::timed(db, output, "Compacted", Database::compact)
-            })
-        }
+        Some(Command::Compact(result)) => care::on_existing(&database, result.json, care::compact),
         Some(Command::ChangeKey(change)) => {
             care::on_existing(&database, change.result.json, |db, output| {
                 care::change_key(db, &change, output)

@@ -6,6 +6,7 @@
 //!
 //! At the prompt Ctrl-C is no signal: the terminal is in raw mode and the line editor sees a key.
 
+use std::ops::ControlFlow;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -74,28 +75,44 @@ fn leave(status: Status, in_haste: bool) -> ! {
     exit(status as i32)
 }
 
-/// Work that a signal should stop instead of ending the process. Ends when dropped.
+/// Work that a signal should stop instead of ending the process. Ends when dropped; work within
+/// work ends with the outermost.
 #[derive(Debug)]
-pub struct Working(());
+pub struct Working {
+    is_within: bool,
+}
 
 impl Working {
     /// Begins work; a signal that came before counts no more.
     pub fn begin() -> Self {
-        CANCELLED.store(false, Ordering::SeqCst);
-        WORKING.store(true, Ordering::SeqCst);
-        Self(())
+        let is_within = WORKING.load(Ordering::SeqCst);
+        if !is_within {
+            CANCELLED.store(false, Ordering::SeqCst);
+            WORKING.store(true, Ordering::SeqCst);
+        }
+        Self { is_within }
     }
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        WORKING.store(false, Ordering::SeqCst);
+        if !self.is_within {
+            WORKING.store(false, Ordering::SeqCst);
+        }
     }
 }
 
 /// Whether a signal asks the work at hand to stop.
 pub fn is_cancelled() -> bool {
     CANCELLED.load(Ordering::Relaxed)
+}
+
+/// For work that asks whether to go on.
+pub fn proceed() -> ControlFlow<()> {
+    match is_cancelled() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
 }
 
 /// Whether the process was asked to end.

@@ -91,12 +91,7 @@ impl Session {
             Command::Flush => {
                 care::timed(&self.database, &mut self.output, "Flushed", Database::flush)
             }
-            Command::Compact => care::timed(
-                &self.database,
-                &mut self.output,
-                "Compacted",
-                Database::compact,
-            ),
+            Command::Compact => care::compact(&self.database, &mut self.output),
             Command::Verify => care::verify(&self.database, &mut self.output),
             Command::Checkpoint(arguments) => {
                 care::checkpoint(&self.database, &arguments, &mut self.output)
@@ -167,7 +162,7 @@ impl Session {
 
     fn count(&mut self, prefix: Option<&[u8]>) -> Result<()> {
         let number = match prefix {
-            None => self.keyspace.len()?,
+            None => self.keyspace.len_with(signals::proceed)?,
             Some(prefix) => {
                 let mut number = 0;
                 for entry in self.keyspace.prefix(prefix) {

@@ -61,3 +61,8 @@ pub use reexports::{
 };
 pub use snapshot::Snapshot;
 pub use transaction::{Savepoint, Transaction, TransactionIter, TransactionKeyspace};
+
+/// The programs of the README are compiled and run with the examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

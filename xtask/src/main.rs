@@ -4,7 +4,8 @@
 //!   of crates, which is the one truth about who may import whom.
 //! - `ci` runs every check in order and prints each command first, so that a failure can be
 //!   repeated by hand.
-//! - `bench` builds and runs the benchmarks in release mode, `sim` the simulations, `kill` the
+//! - `bench` builds and runs the benchmarks in release mode, `size` those of the programs
+//!   themselves, `sim` the simulations, `kill` the
 //!   tests that kill processes, `fuzz` the fuzz targets.
 //!
 //! This crate knows the repository, not the database: it imports none of our crates.
@@ -15,6 +16,7 @@ mod bench;
 mod ci;
 mod fuzz;
 mod layers;
+mod size;
 mod tidy;
 mod workspace;
 
@@ -28,6 +30,8 @@ commands:
   ci [--fast]            format, lints, tests, tidy, documentation; --fast leaves out
                          tests and documentation
   bench kv [OPTIONS]     measure the key-value engine; see `cargo xtask bench kv --help`
+  size                   measure the least program that embeds the database, and fail if it is
+                         too large; time to start and memory at rest of the binary
   sim [--seeds N] [--seed SEED]
                          simulate whole databases; a seed that failed repeats exactly
   sim --exhaustive [--seed SEED] [--sample N]
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::command(),
         "ci" => ci::command(rest),
         "bench" => bench::command(rest),
+        "size" => size::command(rest),
         "sim" => simulate(rest),
         "kill" => kill(rest),
         "fuzz" => fuzz::command(rest),

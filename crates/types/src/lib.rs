@@ -16,6 +16,7 @@
 mod array;
 mod array_text;
 mod base;
+mod cast;
 pub mod datetime;
 mod error;
 mod interval;
@@ -38,6 +39,7 @@ mod zone;
 
 pub use array::{Array, DIMENSIONS_MAX, Dimension, ELEMENTS_MAX};
 pub use base::Base;
+pub use cast::{CASTS, Cast, CastContext, CastMethod, CastRow};
 pub use error::{Error, Result, SqlState};
 pub use interval::{
     DAYS_PER_MONTH, Interval, MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND,

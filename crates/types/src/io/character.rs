@@ -49,13 +49,37 @@ fn limit(text: Text, base: Base, modifier: Modifier, explicit: bool) -> Result<T
             Ok(Text::new(kept))
         }
         Base::Name => Ok(cut_name(&text)),
-        Base::Char => {
-            // One byte; of others only the first is kept. Letters outside ASCII would be cut
-            // apart, so they are kept whole.
-            let first = text.chars().next();
-            Ok(first.map_or(Text::empty(), |letter| Text::from(letter.to_string())))
-        }
+        Base::Char => Ok(char_of_text(&text)),
         _ => Ok(text),
+    }
+}
+
+/// The one byte of a `"char"`, which is held as text: nothing for zero, itself if it is ASCII,
+/// else `\\` and three octal digits, as it is printed.
+pub(crate) fn char_of_byte(byte: u8) -> Text {
+    match byte {
+        0 => Text::empty(),
+        1..=0x7f => Text::from(char::from(byte).to_string()),
+        _ => Text::from(format!("\\{byte:03o}")),
+    }
+}
+
+/// The first byte of a text, or the byte whose octal digits it is.
+pub(crate) fn char_of_text(text: &str) -> Text {
+    char_of_byte(byte_of_char(text))
+}
+
+/// The byte of a text that [`char_of_byte`] returned.
+pub(crate) fn byte_of_char(text: &str) -> u8 {
+    match text.as_bytes() {
+        [
+            b'\\',
+            high @ b'0'..=b'3',
+            middle @ b'0'..=b'7',
+            low @ b'0'..=b'7',
+        ] => (high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'),
+        [first, ..] => *first,
+        [] => 0,
     }
 }
 

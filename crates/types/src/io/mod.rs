@@ -15,9 +15,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 pub use character::cast_text;
-pub(crate) use character::pad;
+pub(crate) use character::{byte_of_char, char_of_byte, char_of_text, pad};
 pub use float::{format_float4, format_float8};
 pub(crate) use float::{parse_float4, parse_float8};
+pub(crate) use vector::{check_dimensions, check_number};
 
 use crate::base::Base;
 use crate::error::{Error, Result, SqlState};

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Weak};
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 
@@ -13,9 +14,27 @@ pub(crate) struct Server {
     prefix: Vec<&'static str>,
 }
 
+/// The server that tests share while any of them uses it.
+#[expect(
+    clippy::disallowed_types,
+    reason = "tests that run in parallel share a server"
+)]
+static SHARED: std::sync::Mutex<Weak<Server>> = std::sync::Mutex::new(Weak::new());
+
 impl Server {
+    /// The server that other tests use, or a new one, or why there is none.
+    pub(crate) fn shared() -> Result<Arc<Server>, String> {
+        let mut shared = SHARED.lock().map_err(|error| error.to_string())?;
+        if let Some(server) = shared.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(Server::start()?);
+        *shared = Arc::downgrade(&server);
+        Ok(server)
+    }
+
     /// Starts a server, or says why there is none.
-    pub(crate) fn start() -> Result<Server, String> {
+    fn start() -> Result<Server, String> {
         let version = Command::new(format!("{BIN}/postgres"))
             .arg("--version")
             .output();
@@ -110,16 +129,28 @@ impl Server {
 
     /// What each expression gives: its text, or code and words of its error.
     pub(crate) fn evaluate(&self, settings: &str, expressions: &[String]) -> Vec<String> {
+        self.each("try", settings, expressions)
+    }
+
+    /// Runs each statement: `ok`, or code and words of its error.
+    pub(crate) fn execute(&self, settings: &str, statements: &[String]) -> Vec<String> {
+        self.each("try_statement", settings, statements)
+    }
+
+    fn each(&self, function: &str, settings: &str, texts: &[String]) -> Vec<String> {
         let mut script = format!("{settings};\ncreate temp table e (id serial, sql text);\n");
         script.push_str("copy e (sql) from stdin;\n");
-        for expression in expressions {
-            script.push_str(&escape(expression));
+        for text in texts {
+            script.push_str(&escape(text));
             script.push('\n');
         }
-        script.push_str("\\.\ncopy (select try(sql) from e order by id) to stdout;\n");
+        script.push_str("\\.\n");
+        script.push_str(&format!(
+            "copy (select {function}(sql) from e order by id) to stdout;\n"
+        ));
         let answer = self.psql(&script).unwrap();
         let answers: Vec<String> = answer.lines().map(unescape).collect();
-        assert_eq!(answers.len(), expressions.len());
+        assert_eq!(answers.len(), texts.len());
         answers
     }
 }
@@ -155,7 +186,14 @@ exception when others then
   get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
   return sqlstate || ': ' || sqlerrm || coalesce(' / ' || nullif(detail, ''), '')
     || coalesce(' / ' || nullif(hint, ''), '');
-end $$";
+end $$;
+create function try_statement(sql text) returns text language plpgsql as $$
+begin
+  execute sql;
+  return 'ok';
+exception when others then
+  return sqlstate || ': ' || sqlerrm;
+end $$;";
 
 fn run(prefix: &[&str], program: &str, arguments: &[&str]) -> Result<String, String> {
     let words: Vec<&str> = prefix.iter().copied().chain([program]).collect();

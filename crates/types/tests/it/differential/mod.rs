@@ -2,8 +2,13 @@
 //!
 //! Inputs are generated, always the same ones. Without a server the test says so and passes.
 
+mod cast;
+mod catalog;
 mod numeric;
 mod text;
+mod values;
+
+use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -18,51 +23,113 @@ struct Case {
 }
 
 #[test]
-fn postgresql_15_agrees() {
-    let server = match Server::start() {
+fn texts_are_read_and_printed_alike() {
+    let settings = settings();
+    agree("text", |_| text::cases(&settings));
+}
+
+#[test]
+fn numerics_are_computed_alike() {
+    agree("numeric", |_| numeric::cases());
+}
+
+#[test]
+fn types_have_the_same_names_and_numbers() {
+    agree("catalog", |report| {
+        report.note(catalog::types(&report.server));
+        catalog::cases()
+    });
+}
+
+#[test]
+fn casts_are_the_same_and_give_the_same() {
+    let settings = settings();
+    agree("cast", |report| {
+        report.note(cast::table(&report.server));
+        report.note(cast::matrix(&report.server));
+        cast::cases(&settings)
+    });
+}
+
+/// What both sides are set to.
+const SESSION: &str = "set timezone = 'Europe/Berlin'; set extra_float_digits = 1";
+
+fn settings() -> Settings {
+    Settings {
+        zone: Zone::named("Europe/Berlin").unwrap(),
+        ..Settings::default()
+    }
+}
+
+/// Compares the cases of an area, if there is a server.
+fn agree(area: &str, cases: impl FnOnce(&mut Report) -> Vec<Case>) {
+    let server = match Server::shared() {
         Ok(server) => server,
         Err(reason) => {
             eprintln!("skipped: {reason}");
             return;
         }
     };
-    let settings = Settings {
-        zone: Zone::named("Europe/Berlin").unwrap(),
-        ..Settings::default()
+    let mut report = Report {
+        server,
+        count: 0,
+        differences: Vec::new(),
     };
-    let session = "set timezone = 'Europe/Berlin'; set extra_float_digits = 1";
-    let mut differences = Vec::new();
-    let mut count = 0;
-    for (area, cases) in [
-        ("text", text::cases(&settings)),
-        ("numeric", numeric::cases()),
-    ] {
-        let expressions: Vec<String> = cases.iter().map(|case| case.sql.clone()).collect();
-        let theirs = server.evaluate(session, &expressions);
-        count += cases.len();
-        for (case, theirs) in cases.into_iter().zip(theirs) {
-            if case.ours != theirs && !explained(&case, &theirs) {
-                differences.push(format!(
-                    "{area}: {}\n   theirs {theirs}\n   ours   {}",
-                    case.sql, case.ours
-                ));
-            }
+    let cases = cases(&mut report);
+    let expressions: Vec<String> = cases.iter().map(|case| case.sql.clone()).collect();
+    let theirs = report.server.evaluate(SESSION, &expressions);
+    report.count += cases.len();
+    for (case, theirs) in cases.into_iter().zip(theirs) {
+        if case.ours != theirs && !explained(&case, &theirs) {
+            report.differences.push(format!(
+                "{}\n   theirs {theirs}\n   ours   {}",
+                case.sql, case.ours
+            ));
         }
     }
-    eprintln!("{count} expressions compared, {} differ", differences.len());
-    differences
+    eprintln!(
+        "{area}: {} compared, {} differ",
+        report.count,
+        report.differences.len()
+    );
+    report
+        .differences
         .iter()
-        .take(60)
+        .take(SHOWN_MAX)
         .for_each(|difference| eprintln!("{difference}"));
-    assert!(differences.is_empty());
+    assert!(report.differences.is_empty());
+}
+
+/// How many differences are printed.
+const SHOWN_MAX: usize = 100;
+
+struct Report {
+    server: Arc<Server>,
+    count: usize,
+    differences: Vec<String>,
+}
+
+impl Report {
+    /// Adds what was compared in another way.
+    fn note(&mut self, (count, differences): (usize, Vec<String>)) {
+        self.count += count;
+        self.differences.extend(differences);
+    }
 }
 
 /// Differences that are known, and meant.
-///
-/// A word with digits can be POSIX rules; there is a limit to the nonsense that is taken for them.
-fn explained(case: &Case, _theirs: &str) -> bool {
-    let glued = ["BCT", "ADT", "AMT", "PMT"];
-    case.ours.starts_with("22023: time zone \"") && glued.iter().any(|word| case.sql.contains(word))
+fn explained(case: &Case, theirs: &str) -> bool {
+    // A word with digits can be POSIX rules; there is a limit to the nonsense taken for them.
+    let glued = ["BCT", "ADT", "AMT", "PMT"]
+        .iter()
+        .any(|word| case.sql.contains(word));
+    let zone = case.ours.starts_with("22023: time zone \"") && glued;
+    // PostgreSQL rounds these beyond the range of their type, and shows what it cannot read.
+    let rounded = case.ours == "22008: timestamp out of range" && theirs.starts_with("294277-")
+        || case.ours == "22008: interval out of range" && theirs == "-2562047788:00:54";
+    // Its empty "char" becomes a zero byte within a char(n).
+    let zero = case.sql == "(E''::\"char\")::character(3)";
+    zone || rounded || zero
 }
 
 fn quoted(text: &str) -> String {

@@ -45,6 +45,7 @@ impl Arguments {
                 Command::Stats(result)
                 | Command::Verify(result)
                 | Command::Repair(result)
+                | Command::Upgrade(result)
                 | Command::Compact(result)
                 | Command::Reencrypt(result),
             ) => result.json,
@@ -70,6 +71,8 @@ pub enum Command {
     Verify(ResultArguments),
     /// Save what can be saved of a database that does not open
     Repair(ResultArguments),
+    /// Bring a database of an older release to the format of this one
+    Upgrade(ResultArguments),
     /// Make a copy that opens as a database
     Checkpoint(CheckpointArguments),
     /// Rewrite the tables until only live data is left

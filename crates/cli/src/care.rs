@@ -1,4 +1,4 @@
-//! Care of a database: verification, repair, copies, compaction, keys. The shell has some of these
+//! Care of a database: verification, repair, upgrade, copies, compaction, keys. The shell has some of these
 //! as commands; all of them are commands of the binary.
 
 use std::io::{self, IsTerminal};
@@ -102,6 +102,34 @@ pub fn repair(arguments: &DatabaseArguments, output: &mut Output) -> Result<()> 
             true => "Nothing was lost",
             false => "What is listed above was lost; the rest is as it was",
         })?;
+    }
+    output.flush()
+}
+
+/// Brings a database of an older release to the format of this one.
+pub fn upgrade(arguments: &DatabaseArguments, output: &mut Output) -> Result<()> {
+    if arguments.read_only {
+        return Err(Failure::usage("`upgrade` changes the database")
+            .hint("`--read-only` does not go with it"));
+    }
+    let directory = open::directory(arguments);
+    let report = rustdb::upgrade(&directory, open::options(arguments, false)?)?;
+    let object = json!({ "from": report.from, "to": report.to, "steps": report.steps });
+    let text = match report.from == report.to {
+        true => format!(
+            "Nothing to do: the database has format version {}, that of this release",
+            report.to
+        ),
+        false => format!(
+            "Upgraded from format version {} to {}",
+            report.from, report.to
+        ),
+    };
+    output.result(&text, &object)?;
+    if !output.is_json() {
+        for step in &report.steps {
+            output.line(step)?;
+        }
     }
     output.flush()
 }

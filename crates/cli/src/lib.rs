@@ -3,7 +3,7 @@
 //! ```text
 //! arguments ──▶ main ──▶ open ──▶ shell      put, get, scan ... by hand or from a script
 //!                 │       └─────▶ transfer   CSV, JSON lines and dumps, in and out
-//!                 │       └─────▶ care       verify, repair, checkpoint, compact, keys
+//!                 │       └─────▶ care       verify, repair, upgrade, checkpoint, keys
 //!                 │       └─────▶ stats, demo
 //!                 └─────▶ generate           completions and the manual page
 //! ```
@@ -82,6 +82,9 @@ fn run(arguments: Arguments) -> Result<()> {
         Some(Command::Verify(result)) => care::on_existing(&database, result.json, care::verify),
         Some(Command::Repair(result)) => {
             care::repair(&database, &mut Output::standard(result.json))
+        }
+        Some(Command::Upgrade(result)) => {
+            care::upgrade(&database, &mut Output::standard(result.json))
         }
         Some(Command::Checkpoint(checkpoint)) => {
             care::on_existing(&database, checkpoint.result.json, |db, output| {

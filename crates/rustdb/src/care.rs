@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustdb_crypto::{Algorithm, KeyProvider};
-use rustdb_storage::engine::{Checkpoint, RepairReport, VerifyProgress, VerifyReport};
+use rustdb_storage::engine::{
+    Checkpoint, RepairReport, UpgradeReport, VerifyProgress, VerifyReport,
+};
 use rustdb_vfs::{OsVfs, VfsRef};
 
 use crate::database::Database;
@@ -196,10 +198,32 @@ impl Database {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn repair(path: impl AsRef<Path>, options: Options) -> Result<RepairReport> {
-    let vfs = match &options.vfs {
-        Some(vfs) => vfs.clone(),
-        None => Arc::new(OsVfs::new()) as VfsRef,
-    };
-    let report = rustdb_storage::engine::repair(vfs, path.as_ref(), options.engine())?;
+    let report = rustdb_storage::engine::repair(vfs_of(&options), path.as_ref(), options.engine())?;
     Ok(report)
+}
+
+/// Brings a database that an older release wrote to the format version of this one, if they
+/// differ. Opening such a database says when that is needed.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("db");
+/// use rustdb::{Database, Options};
+/// Database::open(&path)?.close()?;
+///
+/// let report = rustdb::upgrade(&path, Options::default())?;
+/// assert!(report.steps.is_empty()); // it is of this version
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn upgrade(path: impl AsRef<Path>, options: Options) -> Result<UpgradeReport> {
+    let report =
+        rustdb_storage::engine::upgrade(vfs_of(&options), path.as_ref(), options.engine())?;
+    Ok(report)
+}
+
+fn vfs_of(options: &Options) -> VfsRef {
+    match &options.vfs {
+        Some(vfs) => vfs.clone(),
+        None => Arc::new(OsVfs::new()),
+    }
 }

@@ -49,7 +49,7 @@ mod snapshot;
 mod transaction;
 
 pub use batch::WriteBatch;
-pub use care::repair;
+pub use care::{repair, upgrade};
 pub use database::Database;
 pub use error::{Error, ErrorKind, Result};
 pub use iter::{Entry, Iter};
@@ -57,7 +57,7 @@ pub use keyspace::{Keyspace, Swapped};
 pub use options::{Compression, Encryption, KeyspaceOptions, Options};
 pub use reexports::{
     Checkpoint, Durability, IsolationLevel, Latencies, LevelStats, Problem, RepairReport, Slice,
-    Stats, VerifyProgress, VerifyReport, crypto,
+    Stats, UpgradeReport, VerifyProgress, VerifyReport, crypto,
 };
 pub use snapshot::Snapshot;
 pub use transaction::{Savepoint, Transaction, TransactionIter, TransactionKeyspace};

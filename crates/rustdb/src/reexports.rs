@@ -94,6 +94,16 @@ pub use rustdb_storage::engine::Problem;
 pub use rustdb_storage::engine::RepairReport;
 
 /// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path();
+/// # rustdb::Database::open(path)?.close()?;
+/// let report: rustdb::UpgradeReport = rustdb::upgrade(path, Default::default())?;
+/// assert_eq!(report.from, report.to);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use rustdb_storage::engine::UpgradeReport;
+
+/// ```
 /// # let db = rustdb::Database::in_memory()?;
 /// use std::ops::ControlFlow;
 /// let report = db.verify_with(|progress| match progress.problems {

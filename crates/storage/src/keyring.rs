@@ -21,7 +21,7 @@ use rustdb_crypto::{
 };
 use rustdb_vfs::{FileExt, OpenMode, VfsRef};
 
-use crate::envelope::{self, FileHeader, HEADER_BYTES, Hex};
+use crate::envelope::{self, FORMAT_VERSION, FileHeader, HEADER_BYTES, Hex};
 use crate::error::{Error, Result};
 use crate::manifest::Current;
 use crate::names::{self, FileName};
@@ -224,7 +224,23 @@ fn manifest_header(vfs: &VfsRef, directory: &Path) -> Result<FileHeader> {
             io::ErrorKind::NotFound.into(),
         )
     })?;
-    file_header(vfs, &names::manifest(directory, current.manifest))
+    let path = names::manifest(directory, current.manifest);
+    let header = header_bytes(vfs, &path)?;
+    let version = FileHeader::version(&path, &header, FORMAT_VERSION)?;
+    refuse_older(&path, version, FORMAT_VERSION)?;
+    FileHeader::decode(&path, &header)
+}
+
+/// A database is of the version of its manifest, and worked on in the newest one only.
+pub(crate) fn refuse_older(path: &Path, version: u32, newest: u32) -> Result<()> {
+    if version < newest {
+        return Err(Error::Unsupported(format!(
+            "`{}` has format version {version}, and this build works on version {newest}\n\
+             hint: `rustdb upgrade` brings the database to it",
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 /// The data keys under which the files of a directory are sealed; `None` if that cannot be told of
@@ -255,6 +271,11 @@ pub(crate) fn data_keys_in_use(
 
 /// The header of a file of a database.
 pub(crate) fn file_header(vfs: &VfsRef, path: &Path) -> Result<FileHeader> {
+    FileHeader::decode(path, &header_bytes(vfs, path)?)
+}
+
+/// The bytes of a file's header, or fewer if the file is shorter.
+pub(crate) fn header_bytes(vfs: &VfsRef, path: &Path) -> Result<Vec<u8>> {
     let file = vfs
         .open(path, OpenMode::Read)
         .map_err(|e| Error::io("open", path, e))?;
@@ -262,7 +283,7 @@ pub(crate) fn file_header(vfs: &VfsRef, path: &Path) -> Result<FileHeader> {
     let mut header = vec![0; length.min(HEADER_BYTES as u64) as usize];
     file.read_exact_at(&mut header, 0)
         .map_err(|e| Error::io("read", path, e))?;
-    FileHeader::decode(path, &header)
+    Ok(header)
 }
 
 /// What a ring's error means to whoever opens the database in `directory`.

@@ -24,6 +24,7 @@ fn commands_of_care_need_a_database_and_make_none() {
         &["reencrypt"],
         &["change-key", "--new-key-file", "key"],
         &["stats"],
+        &["upgrade"],
     ] {
         let told = place.run(arguments).failed(1);
         assert!(
@@ -167,4 +168,16 @@ fn a_database_without_its_current_file_is_damaged_and_not_missing() {
     let told = place.run(&["stats"]).failed(1);
     assert!(told.contains("the file is missing"), "{told}");
     assert!(told.contains("repair"), "{told}");
+}
+
+#[test]
+fn a_database_of_this_release_needs_no_upgrade() {
+    let place = Place::new();
+    place.shell("put k v\n").ok();
+    let told = place.run(&["upgrade"]).ok();
+    assert!(told.starts_with("Nothing to do: "), "{told}");
+    let report = object(place.run(&["upgrade", "--json"]));
+    assert_eq!(report["from"], report["to"]);
+    assert_eq!(place.shell("get k\n").ok(), "v\n");
+    place.run(&["upgrade", "--read-only"]).failed(2);
 }

@@ -39,6 +39,7 @@ mod snapshot;
 mod space;
 mod stats;
 mod super_version;
+mod upgrade;
 mod values;
 mod verify;
 mod versions;
@@ -64,6 +65,7 @@ pub use read::ReadAt;
 pub use repair::{RepairReport, repair};
 pub use snapshot::Snapshot;
 pub use stats::{EngineStats, Latencies, LevelStats};
+pub use upgrade::{UpgradeReport, upgrade};
 pub use verify::{Problem, VerifyProgress, VerifyReport};
 
 use crate::envelope::Security;

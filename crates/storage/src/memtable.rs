@@ -20,6 +20,8 @@
 //! more thing that readers ask about, in every source alike. It does not resolve references into
 //! value files; it only remembers which files its entries need.
 
+mod filter;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,9 +30,11 @@ use arc_swap::ArcSwap;
 use rustdb_skiplist as skiplist;
 use rustdb_vfs::sync::Mutex;
 
+use self::filter::{FilterWriter, KeyFilter};
 use crate::key::{EntryKind, FileNumber, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
 use crate::memory::MemoryCharge;
 use crate::slice::{INLINE_BYTES_MAX, Slice};
+use crate::table::key_hash;
 use crate::tombstone::{History, RangeTombstone};
 
 /// The entries of some consecutive commits.
@@ -39,6 +43,7 @@ pub struct Memtable {
     /// The log segment its first commit is in. Its commits are in this segment and later ones.
     first_log: FileNumber,
     list: skiplist::Reader,
+    filter: KeyFilter,
     /// Set before the first tombstone, and never reset: most memtables have none.
     has_tombstones: AtomicBool,
     tombstones: ArcSwap<History>,
@@ -64,6 +69,7 @@ pub struct MemtableEntry<'a>(skiplist::EntryRef<'a>);
 #[derive(Debug)]
 pub struct MemtableWriter {
     list: skiplist::Writer,
+    filter: FilterWriter,
     memtable: Arc<Memtable>,
     /// The memory that was counted last.
     charged_bytes: usize,
@@ -76,6 +82,7 @@ impl MemtableWriter {
         let memtable = Memtable {
             first_log,
             list: reader,
+            filter: KeyFilter::default(),
             has_tombstones: AtomicBool::new(false),
             tombstones: ArcSwap::from_pointee(History::new()),
             min_seq: AtomicU64::new(u64::MAX),
@@ -87,6 +94,7 @@ impl MemtableWriter {
         };
         Self {
             list: writer,
+            filter: FilterWriter::default(),
             memtable: Arc::new(memtable),
             charged_bytes: 0,
         }
@@ -124,6 +132,9 @@ impl MemtableWriter {
         kind: EntryKind,
         value: &[u8],
     ) {
+        // Before the entry, so that nobody who could see the entry passes it by.
+        self.filter
+            .add(&self.memtable.filter, key_hash(storage_key));
         self.list.insert(storage_key, sequence, kind as u8, value);
         if kind == EntryKind::Delete {
             add(&self.memtable.deletions, 1);
@@ -167,6 +178,13 @@ fn add(counter: &AtomicU64, n: u64) {
 }
 
 impl Memtable {
+    /// Whether there may be an entry of a key with this [`key_hash`]. If not, there is none at or
+    /// below the sequence number that was visible before the call.
+    #[inline]
+    pub fn may_contain(&self, hash: u64) -> bool {
+        self.filter.may_contain(hash)
+    }
+
     /// The newest entry of a key that is not newer than `at`. Range tombstones are not looked at;
     /// see [`Memtable::covering`].
     #[inline]
@@ -235,13 +253,13 @@ impl Memtable {
 
     /// Bytes that entries and tombstones take, overhead included: what decides on a flush.
     pub fn used_bytes(&self) -> usize {
-        self.list.used_bytes() + self.tombstone_bytes()
+        self.list.used_bytes() + self.filter.memory_bytes() + self.tombstone_bytes()
     }
 
     /// Bytes taken from the system: what counts against a budget. Above
     /// [`Memtable::used_bytes`] by the untouched rest of the last chunk.
     pub fn memory_bytes(&self) -> usize {
-        self.list.memory_bytes() + self.tombstone_bytes()
+        self.list.memory_bytes() + self.filter.memory_bytes() + self.tombstone_bytes()
     }
 
     fn tombstone_bytes(&self) -> usize {

@@ -208,9 +208,18 @@ impl Search<'_> {
         Ok(None)
     }
 
+    fn hash(&mut self) -> u64 {
+        *self
+            .hash
+            .get_or_insert_with(|| crate::table::key_hash(self.key))
+    }
+
     fn in_memtable(&mut self, memtable: &Memtable) -> Option<FoundEntry> {
         if let Some(covering) = memtable.covering(self.key, self.at) {
             self.tombstone = self.tombstone.max(covering);
+        }
+        if !memtable.may_contain(self.hash()) {
+            return None;
         }
         let entry = memtable.get(self.key, self.at)?;
         Some(FoundEntry {
@@ -228,15 +237,12 @@ impl Search<'_> {
         if let Some(covering) = table.range_tombstones().covering(self.key, self.at) {
             self.tombstone = self.tombstone.max(covering);
         }
-        let hash = *self
-            .hash
-            .get_or_insert_with(|| crate::table::key_hash(self.key));
         let lookup = if is_last {
             FilterUse::IfNotResident
         } else {
             FilterUse::First
         };
-        let found = table.get(self.key, hash, self.at, lookup)?;
+        let found = table.get(self.key, self.hash(), self.at, lookup)?;
         Ok(found.map(|f| FoundEntry {
             sequence: f.seq,
             kind: f.kind,

@@ -1,0 +1,208 @@
+//! The memtable's filter: "is this key surely absent?" in about ten bits per key, in the
+//! processor's cache.
+//!
+//! Most reads are not for what was written last. A search of the memtable for nothing costs
+//! several misses of the cache; a look at a few bits of a small array usually none.
+//!
+//! A Bloom filter in blocks of one cache line (Putze, Sanders and Singler, *Cache-, Hash- and
+//! Space-Efficient Bloom Filters*, 2007). How many keys will come is not known, so it grows in
+//! stages, each four times as large as the one before: a key is added to the newest, and absent
+//! if it is in none.
+//!
+//! There is one writer. A reader sees all keys that were added before what it has read of the
+//! writer's with [`Ordering::Acquire`], here the sequence number up to which entries are visible;
+//! of later keys it may see any part, and need not care.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A cache line of bits.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Block([AtomicU64; BLOCK_WORDS]);
+
+const BLOCK_WORDS: usize = 8;
+const BLOCK_BITS_LOG2: u32 = 9;
+const _: () = assert!(1 << BLOCK_BITS_LOG2 == BLOCK_WORDS * 64);
+
+/// How many bits a key sets. About one in sixty absent keys then looks present in a full stage.
+const BITS: u32 = 5;
+const BITS_PER_KEY: usize = 10;
+
+/// The first stage takes 4 KiB, the last one 16 MiB and all keys that follow.
+const STAGES: usize = 7;
+const FIRST_STAGE_BLOCKS: usize = 64;
+const GROWTH_LOG2: usize = 2;
+
+// The bits within a block and the number of the block are made of different bits of the hash.
+const _: () = {
+    let blocks_max = FIRST_STAGE_BLOCKS << (GROWTH_LOG2 * (STAGES - 1));
+    assert!(blocks_max.ilog2() + BITS * BLOCK_BITS_LOG2 <= u64::BITS);
+};
+
+/// What readers share with the one [`FilterWriter`].
+#[derive(Debug, Default)]
+pub(super) struct KeyFilter {
+    /// Filled from the front.
+    stages: [OnceLock<Stage>; STAGES],
+}
+
+/// The right to add keys.
+#[derive(Debug, Default)]
+pub(super) struct FilterWriter {
+    /// How many stages there are.
+    stages: usize,
+    /// How many more keys the newest takes.
+    room: usize,
+}
+
+#[derive(Debug)]
+struct Stage(Box<[Block]>);
+
+impl Stage {
+    fn new(number: usize) -> Self {
+        let blocks = FIRST_STAGE_BLOCKS << (GROWTH_LOG2 * number);
+        Self((0..blocks).map(|_| Block::default()).collect())
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.0)
+    }
+
+    fn block(&self, hash: u64) -> &Block {
+        // The upper half of the product: a number below the length, decided by the upper bits.
+        let index = (u128::from(hash) * self.0.len() as u128) >> u64::BITS;
+        &self.0[index as usize]
+    }
+
+    #[inline]
+    fn may_contain(&self, hash: u64) -> bool {
+        let block = self.block(hash);
+        bits_of(hash).all(|(word, mask)| block.0[word].load(Ordering::Relaxed) & mask != 0)
+    }
+
+    fn add(&self, hash: u64) {
+        let block = self.block(hash);
+        for (word, mask) in bits_of(hash) {
+            let word = &block.0[word];
+            word.store(word.load(Ordering::Relaxed) | mask, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The bits that stand for a key within a block, as words and masks.
+fn bits_of(hash: u64) -> impl Iterator<Item = (usize, u64)> {
+    (0..BITS).map(move |n| {
+        let bit = (hash >> (n * BLOCK_BITS_LOG2)) as usize % (BLOCK_WORDS * 64);
+        (bit / 64, 1 << (bit % 64))
+    })
+}
+
+impl KeyFilter {
+    /// Whether a key with this hash may have been added. Never wrong about one that was.
+    #[inline]
+    pub(super) fn may_contain(&self, hash: u64) -> bool {
+        self.stages
+            .iter()
+            .map_while(OnceLock::get)
+            .any(|stage| stage.may_contain(hash))
+    }
+
+    /// The memory that the stages take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.stages
+            .iter()
+            .map_while(OnceLock::get)
+            .map(Stage::bytes)
+            .sum()
+    }
+}
+
+impl FilterWriter {
+    /// Adds a key by its hash. What looks present already takes no room.
+    pub(super) fn add(&mut self, filter: &KeyFilter, hash: u64) {
+        if filter.may_contain(hash) {
+            return;
+        }
+        if self.room == 0 && self.stages < STAGES {
+            let stage = filter.stages[self.stages].get_or_init(|| Stage::new(self.stages));
+            self.stages += 1;
+            self.room = stage.bytes() * 8 / BITS_PER_KEY;
+        }
+        let newest = self.stages.checked_sub(1);
+        if let Some(stage) = newest.and_then(|newest| filter.stages[newest].get()) {
+            stage.add(hash);
+        }
+        self.room = self.room.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::table::key_hash;
+
+    fn hash(n: u64) -> u64 {
+        key_hash(&n.to_le_bytes())
+    }
+
+    #[test]
+    fn what_was_added_may_be_there_and_little_else_is() {
+        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::default());
+        assert!(!filter.may_contain(hash(0)) && filter.memory_bytes() == 0);
+        for n in 0..300_000 {
+            writer.add(&filter, hash(n));
+        }
+        assert!((0..300_000).all(|n| filter.may_contain(hash(n))));
+        let wrong = (300_000..400_000).filter(|n| filter.may_contain(hash(*n)));
+        let wrong = wrong.count();
+        assert!(wrong < 6_000, "{wrong} of 100,000 absent keys look present");
+        // What it takes is in proportion.
+        assert!(filter.memory_bytes() < 300_000 * BITS_PER_KEY / 8 * 4);
+    }
+
+    #[test]
+    fn keys_added_again_take_no_memory() {
+        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::default());
+        for n in 0..100_000 {
+            writer.add(&filter, hash(n % 1_000));
+        }
+        assert_eq!(filter.memory_bytes(), 4_096);
+    }
+
+    #[test]
+    fn the_last_stage_takes_all_that_follows() {
+        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::default());
+        (writer.stages, writer.room) = (STAGES - 1, 0);
+        for stage in &filter.stages[..STAGES - 1] {
+            stage.set(Stage::new(0)).expect("empty");
+        }
+        writer.add(&filter, hash(1));
+        writer.room = 0;
+        writer.add(&filter, hash(2));
+        assert!(filter.may_contain(hash(1)) && filter.may_contain(hash(2)));
+    }
+
+    #[test]
+    fn readers_find_what_was_published() {
+        let (filter, published) = (KeyFilter::default(), AtomicU64::new(0));
+        let count = 50_000;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut writer = FilterWriter::default();
+                for n in 0..count {
+                    writer.add(&filter, hash(n));
+                    published.store(n + 1, Ordering::Release);
+                }
+            });
+            let mut seen = 0;
+            while seen < count {
+                seen = published.load(Ordering::Acquire);
+                let newest = seen.saturating_sub(100)..seen;
+                assert!(newest.clone().all(|n| filter.may_contain(hash(n))));
+            }
+        });
+    }
+}

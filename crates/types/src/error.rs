@@ -44,6 +44,8 @@ states! {
     INVALID_ARGUMENT_FOR_POWER = b"2201F";
     /// `character_not_in_repertoire`: bytes that are no UTF-8, or a zero byte.
     CHARACTER_NOT_IN_REPERTOIRE = b"22021";
+    /// `invalid_escape_sequence`.
+    INVALID_ESCAPE_SEQUENCE = b"22025";
     /// `invalid_parameter_value`.
     INVALID_PARAMETER_VALUE = b"22023";
     /// `array_subscript_error`.

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arithmetic;
 mod array;
 mod array_text;
 mod base;
@@ -26,7 +27,9 @@ mod key;
 mod modifier;
 mod numeric;
 mod oid;
+mod operator;
 mod order;
+mod parameter;
 mod row;
 #[cfg(test)]
 mod samples;
@@ -50,7 +53,9 @@ pub use key::{KeyColumn, Nulls, decode as decode_key, encode as encode_key};
 pub use modifier::{CHARACTERS_MAX, Modifier, VECTOR_DIMENSIONS_MAX, interval_fields};
 pub use numeric::{Numeric, SCALE_MAX as NUMERIC_SCALE_SHOWN_MAX};
 pub use oid::{BUILT_IN, Category, Oid, TypeRow};
+pub use operator::{Operator, operators, operators_named};
 pub use order::{compare_float4, compare_float8, without_padding};
+pub use parameter::Parameter;
 pub use row::{COLUMNS_MAX, Cell, RowLayout, RowView};
 pub use settings::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, Settings};
 pub use text::{INLINE_BYTES_MAX, Text};

@@ -127,6 +127,25 @@ pub fn timestamptz_add(instant: i64, interval: &Interval, zone: &Zone) -> Result
     add_in(instant, interval, Some(zone))
 }
 
+/// `timestamp - interval`.
+pub fn timestamp_subtract(timestamp: i64, interval: &Interval) -> Result<i64> {
+    add_in(timestamp, &negated(interval), None)
+}
+
+/// `timestamptz - interval`, with days and months of a zone.
+pub fn timestamptz_subtract(instant: i64, interval: &Interval, zone: &Zone) -> Result<i64> {
+    add_in(instant, &negated(interval), Some(zone))
+}
+
+/// The negative of an interval, whose least parts stay what they are, as in PostgreSQL.
+const fn negated(interval: &Interval) -> Interval {
+    Interval {
+        months: interval.months.wrapping_neg(),
+        days: interval.days.wrapping_neg(),
+        micros: interval.micros.wrapping_neg(),
+    }
+}
+
 fn add_in(timestamp: i64, interval: &Interval, zone: Option<&Zone>) -> Result<i64> {
     if TIMESTAMP_INFINITIES.contains(&timestamp) {
         return Ok(timestamp);
@@ -181,6 +200,11 @@ pub fn timestamp_difference(left: i64, right: i64) -> Result<Interval> {
 /// `time + interval`: around the clock.
 pub const fn time_add(time: i64, interval: &Interval) -> i64 {
     (time + interval.micros % MICROS_PER_DAY).rem_euclid(MICROS_PER_DAY)
+}
+
+/// `time - interval`: around the clock.
+pub const fn time_subtract(time: i64, interval: &Interval) -> i64 {
+    (time - interval.micros % MICROS_PER_DAY).rem_euclid(MICROS_PER_DAY)
 }
 
 /// An interval as a time of day, around the clock.

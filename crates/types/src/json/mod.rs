@@ -4,14 +4,18 @@
 //! and sorted by length, then by bytes, which is the order they print in. The text form is in
 //! [`text`](self), the bytes of rows and keys in `codec`.
 
+mod change;
 mod codec;
 mod parse;
 mod print;
+mod scan;
 
 use std::cmp::Ordering;
 
+pub(crate) use change::{at_path, path_index};
 pub(crate) use codec::{decode_key, decode_row, encode_key, encode_row};
 pub(crate) use parse::validate;
+pub(crate) use scan::{Step, part};
 
 use crate::numeric::Numeric;
 

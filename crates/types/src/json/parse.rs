@@ -11,30 +11,19 @@ use crate::numeric::Numeric;
 impl Json {
     /// Reads JSON text.
     pub fn parse(text: &str) -> Result<Json> {
-        let mut parser = Parser {
-            text,
-            at: 0,
-            depth: 0,
-            string_start: 0,
-            keep: true,
-        };
+        let mut parser = Parser::checking(text);
+        parser.keep = true;
         parser.document()
     }
 }
 
 /// Checks that `text` is JSON, as the type `json` wants it; builds nothing.
 pub(crate) fn validate(text: &str) -> Result<()> {
-    let mut parser = Parser {
-        text,
-        at: 0,
-        depth: 0,
-        string_start: 0,
-        keep: false,
-    };
-    parser.document().map(drop)
+    Parser::checking(text).document().map(drop)
 }
 
-struct Parser<'a> {
+/// The state of reading.
+pub(super) struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
@@ -44,7 +33,41 @@ struct Parser<'a> {
     keep: bool,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    /// A parser that builds nothing.
+    pub(super) fn checking(text: &'a str) -> Parser<'a> {
+        Parser {
+            text,
+            at: 0,
+            depth: 0,
+            string_start: 0,
+            keep: false,
+        }
+    }
+
+    /// The next byte that is not blank.
+    pub(super) fn peek_token(&mut self) -> Option<u8> {
+        self.skip_space();
+        self.peek()
+    }
+
+    /// A key, without its quotes.
+    pub(super) fn key(&mut self) -> Result<String> {
+        self.skip_space();
+        self.keep = true;
+        let key = self.string();
+        self.keep = false;
+        key
+    }
+
+    /// The text of the next value.
+    pub(super) fn part(&mut self) -> Result<&'a str> {
+        self.skip_space();
+        let start = self.at;
+        self.value()?;
+        Ok(&self.text[start..self.at])
+    }
+
     fn document(&mut self) -> Result<Json> {
         let value = self.value()?;
         self.skip_space();
@@ -291,7 +314,7 @@ impl Parser<'_> {
         }
     }
 
-    fn take(&mut self, byte: u8) -> bool {
+    pub(super) fn take(&mut self, byte: u8) -> bool {
         let taken = self.peek() == Some(byte);
         self.at += usize::from(taken);
         taken

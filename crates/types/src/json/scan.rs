@@ -1,0 +1,80 @@
+//! A part of JSON text, without building a tree: what the operators of the type `json` return.
+
+use super::parse::Parser;
+use super::path_index;
+use crate::error::Result;
+
+/// A step into JSON.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step<'a> {
+    /// A member of an object.
+    Key(&'a str),
+    /// An element of an array, from its end if negative.
+    Index(i64),
+    /// A member of an object, or an element if the text is a number.
+    Either(&'a str),
+}
+
+/// The part that steps lead to, without blanks around it; `None` if they lead nowhere.
+pub(crate) fn part<'a>(text: &'a str, steps: &[Step<'_>]) -> Result<Option<&'a str>> {
+    let mut part = text.trim_matches([' ', '\t', '\n', '\r']);
+    for step in steps {
+        let key = match step {
+            Step::Key(key) | Step::Either(key) => Some(*key),
+            Step::Index(_) => None,
+        };
+        let index = match step {
+            Step::Index(index) => Some(*index),
+            Step::Either(text) => path_index(text),
+            Step::Key(_) => None,
+        };
+        let found = match (part.as_bytes().first(), key, index) {
+            (Some(b'{'), Some(key), _) => member(part, key)?,
+            (Some(b'['), _, Some(index)) => element(part, index)?,
+            _ => None,
+        };
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        part = found;
+    }
+    Ok(Some(part))
+}
+
+/// The last member of this name.
+fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>> {
+    let mut parser = Parser::checking(text);
+    let mut found = None;
+    parser.take(b'{');
+    while parser.peek_token().is_some_and(|byte| byte != b'}') {
+        let name = parser.key()?;
+        parser.peek_token();
+        parser.take(b':');
+        let part = parser.part()?;
+        if name == key {
+            found = Some(part);
+        }
+        parser.peek_token();
+        parser.take(b',');
+    }
+    Ok(found)
+}
+
+fn element(text: &str, index: i64) -> Result<Option<&str>> {
+    let mut parser = Parser::checking(text);
+    let mut parts = Vec::new();
+    parser.take(b'[');
+    while parser.peek_token().is_some_and(|byte| byte != b']') {
+        parts.push(parser.part()?);
+        parser.peek_token();
+        parser.take(b',');
+    }
+    let index = if index < 0 {
+        index + parts.len() as i64
+    } else {
+        index
+    };
+    Ok(usize::try_from(index)
+        .ok()
+        .and_then(|index| parts.get(index).copied()))
+}

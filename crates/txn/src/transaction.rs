@@ -376,7 +376,11 @@ impl Transaction {
                 .get_or_insert_with(|| memory.charge(Account::WriteSets));
             charge.set(bytes);
             if is_over || charge.should_let_go() {
-                writes.spill(&self.shared.engine)?;
+                writes.settle();
+                // Unless one key was written again and again.
+                if writes.memory_bytes() > bytes / 2 {
+                    writes.spill(&self.shared.engine)?;
+                }
                 charge.set(writes.memory_bytes());
             }
         }

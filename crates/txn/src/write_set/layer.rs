@@ -10,11 +10,9 @@ use rustdb_storage::key::storage_key;
 use rustdb_storage::{KeyspaceId, Result};
 
 use super::key::{AsKey, Key, KeyRef};
+use super::writes::{IntoSorted, Writes, weight};
 use super::{NEVER, Piece, SavepointId, Write};
 use crate::ranges::{RangeSet, is_before};
-
-/// What an entry takes in memory besides its bytes: map slot, allocation headers.
-const ENTRY_BYTES: usize = 112;
 
 /// The writes since a savepoint.
 #[derive(Debug)]
@@ -28,9 +26,10 @@ pub(crate) struct Layer {
 /// A layer's part of one keyspace.
 #[derive(Debug, Default)]
 pub(crate) struct Space {
-    writes: BTreeMap<Key, Write>,
+    writes: Writes,
     deleted: RangeSet,
-    /// About what `writes` takes in memory.
+    /// About what `writes` takes in memory, at most: of a key that was written again before it was
+    /// read, each write counts.
     bytes: usize,
 }
 
@@ -67,7 +66,8 @@ impl Layer {
     }
 
     pub(super) fn keys(&self) -> usize {
-        self.spaces.values().map(|space| space.writes.len()).sum()
+        let spaces = self.spaces.values();
+        spaces.map(|space| space.writes.tree().len()).sum()
     }
 
     pub(super) fn spaces(&self) -> impl Iterator<Item = (KeyspaceId, &Space)> {
@@ -98,6 +98,13 @@ impl Layer {
             .entry(keyspace)
             .or_default()
             .delete_range(start, end);
+    }
+
+    /// Forgets what later writes of the same key have made useless.
+    pub(super) fn settle(&mut self) {
+        for space in self.spaces.values_mut() {
+            space.bytes = space.writes.settle();
+        }
     }
 
     /// Moves the maps to a sorted run.
@@ -241,7 +248,7 @@ const DELETED_BY_RANGE: Write = Write {
 
 impl Space {
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Write> {
-        self.writes.get(&KeyRef::new(key) as &dyn AsKey)
+        self.writes.tree().get(&KeyRef::new(key) as &dyn AsKey)
     }
 
     /// The deleted ranges, below the writes.
@@ -251,15 +258,15 @@ impl Space {
 
     /// The writes, in the order of their keys.
     pub(crate) fn writes(&self) -> impl Iterator<Item = (&[u8], &Write)> {
-        self.writes.iter().map(|(key, write)| (key.bytes(), write))
+        let writes = self.writes.tree().iter();
+        writes.map(|(key, write)| (key.bytes(), write))
     }
 
     /// The first and the last written key.
     pub(crate) fn bounds(&self) -> Option<(&[u8], &[u8])> {
-        Some((
-            self.writes.first_key_value()?.0.bytes(),
-            self.writes.last_key_value()?.0.bytes(),
-        ))
+        let tree = self.writes.tree();
+        let (first, last) = (tree.first_key_value()?.0, tree.last_key_value()?.0);
+        Some((first.bytes(), last.bytes()))
     }
 
     /// The writes in `[start, end)`.
@@ -281,6 +288,7 @@ impl Space {
             None => Bound::Unbounded,
         };
         self.writes
+            .tree()
             .range::<dyn AsKey, _>((lower, upper))
             .map(|(key, write)| (key.bytes(), write))
     }
@@ -297,26 +305,14 @@ impl Space {
         self.range(start, end).any(|(_, write)| write.is_checked)
     }
 
-    /// Takes the deleted ranges out.
-    pub(super) fn take_deleted(&mut self) -> RangeSet {
-        std::mem::take(&mut self.deleted)
+    /// The writes, in the order of their keys, and the deleted ranges below them.
+    pub(super) fn into_sorted(self) -> (IntoSorted, RangeSet) {
+        (self.writes.into_sorted(), self.deleted)
     }
 
     /// Writes a key; returns the memory taken and given back.
-    fn write(&mut self, key: Key, mut write: Write) -> (usize, usize) {
-        let added = weight(&key, &write);
-        let mut removed = 0;
-        match self.writes.entry(key) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(write);
-            }
-            Entry::Occupied(mut occupied) => {
-                // What was known about the snapshot stays known.
-                write.existed = write.existed.or(occupied.get().existed);
-                removed = weight(occupied.key(), occupied.get());
-                occupied.insert(write);
-            }
-        }
+    fn write(&mut self, key: Key, write: Write) -> (usize, usize) {
+        let (added, removed) = self.writes.write(key, write);
         self.bytes = self.bytes + added - removed;
         (added, removed)
     }
@@ -330,10 +326,14 @@ impl Space {
     }
 
     fn drop_writes(&mut self, start: &[u8], end: Option<&[u8]>) {
+        if self.writes.is_empty() {
+            return;
+        }
         let bytes = &mut self.bytes;
         let (lower, upper) = (Key::new(start), end.map(Key::new));
         let upper = upper.map_or(Bound::Unbounded, Bound::Excluded);
         self.writes
+            .tree_mut()
             .extract_if((Bound::Included(lower), upper), |_, _| true)
             .for_each(|(key, write)| *bytes -= weight(&key, &write));
     }
@@ -343,25 +343,21 @@ impl Space {
             self.drop_writes(start, end);
         }
         self.deleted.insert_all(&upper.deleted);
-        if self.writes.len() >= upper.writes.len() {
-            for (key, write) in upper.writes {
+        if self.writes.len_max() >= upper.writes.len_max() {
+            for (key, write) in upper.writes.into_sorted() {
                 self.write(key, write);
             }
         } else {
             std::mem::swap(&mut self.writes, &mut upper.writes);
             std::mem::swap(&mut self.bytes, &mut upper.bytes);
-            for (key, write) in upper.writes {
+            let tree = self.writes.tree_mut();
+            for (key, write) in upper.writes.into_sorted() {
                 let added = weight(&key, &write);
-                if let Entry::Vacant(vacant) = self.writes.entry(key) {
+                if let Entry::Vacant(vacant) = tree.entry(key) {
                     vacant.insert(write);
                     self.bytes += added;
                 }
             }
         }
     }
-}
-
-fn weight(key: &Key, write: &Write) -> usize {
-    let value = write.value.as_ref().map_or(0, |value| value.len());
-    key.bytes().len() + value + ENTRY_BYTES
 }

@@ -4,7 +4,7 @@
 //!
 //! Each savepoint opens a layer; writes go to the topmost one. Rolling back drops layers, releasing
 //! merges one into the layer below (the smaller into the larger). A layer has, per keyspace, an
-//! ordered map from key to the last write, and a set of deleted ranges. A deleted range hides what
+//! ordered map from key to the last write ([`writes`]), and a set of deleted ranges. A deleted range hides what
 //! lower layers say and what the snapshot has; the map of its own layer is above it:
 //!
 //! ```text
@@ -27,6 +27,7 @@
 mod key;
 mod layer;
 mod spill;
+mod writes;
 
 use std::collections::BTreeMap;
 
@@ -135,6 +136,12 @@ impl WriteSet {
     pub(crate) fn delete_range(&mut self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) {
         self.version += 1;
         self.top().delete_range(keyspace, start, end);
+        self.measure();
+    }
+
+    /// Forgets what later writes of the same key have made useless.
+    pub(crate) fn settle(&mut self) {
+        self.layers.iter_mut().for_each(Layer::settle);
         self.measure();
     }
 

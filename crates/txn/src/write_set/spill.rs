@@ -70,12 +70,13 @@ impl Piece {
         let mut contents = BTreeMap::new();
         let mut deleted = BTreeMap::new();
         let mut is_checked = false;
-        for (keyspace, mut space) in spaces {
+        for (keyspace, space) in spaces {
             let counts: &mut Contents = contents.entry(keyspace).or_insert(Contents::NOTHING);
-            for (key, write) in space.writes() {
-                storage_key(keyspace, key, &mut key_buffer);
+            let (writes, deleted_ranges) = space.into_sorted();
+            for (key, write) in writes {
+                storage_key(keyspace, key.bytes(), &mut key_buffer);
                 is_checked |= write.is_checked;
-                counts.add(write);
+                counts.add(&write);
                 match &write.value {
                     None => writer.delete(&key_buffer)?,
                     Some(value) => {
@@ -84,7 +85,7 @@ impl Piece {
                     }
                 }
             }
-            deleted.insert(keyspace, space.take_deleted());
+            deleted.insert(keyspace, deleted_ranges);
         }
         let run = writer.finish()?;
         let reader = run.reader()?;

@@ -369,6 +369,7 @@ impl Inner {
             memtable: replayed.writer,
             log,
             log_number,
+            counted: None,
         });
         Ok(())
     }

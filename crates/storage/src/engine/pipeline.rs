@@ -80,6 +80,8 @@ struct PipelineState {
     open: Group,
     /// A spent buffer, for the next group.
     spare: Vec<u8>,
+    /// Where commits collect their changes of counts, one after the other; empty in between.
+    count_deltas: Vec<(KeyspaceId, i64)>,
 }
 
 /// Commits that go to the log as one record.
@@ -93,7 +95,8 @@ pub(crate) struct Group {
     pub first_sequence: SequenceNumber,
     /// What the most demanding of them asked for.
     pub durability: Option<Durability>,
-    outcome: Arc<Outcome>,
+    /// What the others of the group wait for; a leader that is alone needs none.
+    outcome: Option<Arc<Outcome>>,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +122,7 @@ impl Pipeline {
                 has_leader: false,
                 open: Group::default(),
                 spare: Vec::new(),
+                count_deltas: Vec::new(),
             }),
         }
     }
@@ -162,13 +166,18 @@ impl Inner {
         let mut context = CommitContext {
             sequence: state.next_sequence,
             visible: self.visible.load(Ordering::Acquire),
-            count_deltas: Vec::new(),
+            count_deltas: std::mem::take(&mut state.count_deltas),
         };
-        validate.validate(&mut context).map_err(Error::Rejected)?;
+        let verdict = validate.validate(&mut context);
+        if verdict.is_ok() {
+            state.join(batch, micros, &context, durability);
+        }
         let sequence = context.sequence;
-        state.join(batch, micros, &context, durability);
+        context.count_deltas.clear();
+        state.count_deltas = context.count_deltas;
+        verdict.map_err(Error::Rejected)?;
         if state.has_leader {
-            let outcome = state.open.outcome.clone();
+            let outcome = state.open.outcome.get_or_insert_default().clone();
             drop(state);
             self.wait_for_group(&outcome)?;
         } else {
@@ -189,7 +198,9 @@ impl Inner {
         drop(state);
 
         let result = self.write_group(&group);
-        group.outcome.finish(result.clone());
+        if let Some(outcome) = &group.outcome {
+            outcome.finish(result.clone());
+        }
 
         let mut state = self.pipeline.state.lock();
         group.payload.clear();
@@ -197,10 +208,10 @@ impl Inner {
         if group.payload.capacity() <= 4 << 20 {
             state.spare = group.payload;
         }
-        if state.open.commits > 0 {
-            state.open.outcome.want_leader();
-        } else {
-            state.has_leader = false;
+        match &state.open.outcome {
+            // Who joined while there was a leader waits.
+            Some(outcome) => outcome.want_leader(),
+            None => state.has_leader = false,
         }
         result
     }

@@ -216,7 +216,7 @@ impl<'a> Replay<'a> {
                 self.stage.drain(&mut self.replayed.writer);
             }
         }
-        for &(keyspace, delta) in &commit.deltas {
+        for (keyspace, delta) in commit.deltas {
             *self.deltas.entry(keyspace).or_default() += delta;
         }
         self.last_replayed = commit.sequence;

@@ -1,6 +1,7 @@
 //! What the leader of a commit group does: log, sync, apply, publish, and freeze.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engine::batch::{Batch, Commit, Operation, TAG_DELETE_RANGE, TAG_INGEST, decode_commit};
 use crate::engine::keyspace::{KeyspaceInfo, KeyspaceOptions};
@@ -26,6 +27,8 @@ pub(crate) struct Writer {
     pub memtable: MemtableWriter,
     pub log: LogWriter,
     pub log_number: FileNumber,
+    /// The keyspace whose count changed last: the next change tends to be the same one's.
+    pub counted: Option<Arc<KeyspaceInfo>>,
 }
 
 impl Inner {
@@ -103,9 +106,7 @@ impl Inner {
     fn log_group(&self, writer: &mut Writer, group: &Group) -> Result<()> {
         let log = &mut writer.log;
         log.append(RECORD_COMMITS, &group.payload)?;
-        self.counters
-            .log_bytes
-            .fetch_add(group.payload.len() as u64, Ordering::Relaxed);
+        add(&self.counters.log_bytes, group.payload.len() as u64);
         match group.durability {
             Some(Durability::Sync) => {
                 let start = self.vfs.monotonic();
@@ -121,10 +122,8 @@ impl Inner {
                 }
             }
         }
-        self.counters.groups.fetch_add(1, Ordering::Relaxed);
-        self.counters
-            .commits
-            .fetch_add(group.commits as u64, Ordering::Relaxed);
+        add(&self.counters.groups, 1);
+        add(&self.counters.commits, group.commits as u64);
         Ok(())
     }
 
@@ -135,11 +134,20 @@ impl Inner {
                 self.apply_ingest(writer, commit.sequence, operation.value)?;
             } else {
                 apply_operation(&mut writer.memtable, commit.sequence, &operation);
-                self.note_keyspace(&operation);
+                if self.note_keyspace(&operation) {
+                    writer.counted = None;
+                }
             }
         }
-        for &(keyspace, delta) in &commit.deltas {
-            if let Some(info) = self.keyspaces.by_id(keyspace) {
+        for (keyspace, delta) in commit.deltas {
+            if writer
+                .counted
+                .as_ref()
+                .is_none_or(|info| info.id != keyspace)
+            {
+                writer.counted = self.keyspaces.by_id(keyspace);
+            }
+            if let Some(info) = &writer.counted {
                 let live = || self.snapshots.list(&self.visible);
                 info.apply_delta(commit.sequence, delta, live);
             }
@@ -164,13 +172,14 @@ impl Inner {
         self.install_ingested(sequence, tables)
     }
 
-    /// Keeps the list of keyspaces in step with the system keyspace.
-    pub(crate) fn note_keyspace(&self, operation: &Operation<'_>) {
+    /// Keeps the list of keyspaces in step with the system keyspace; `false` if the operation is
+    /// on another one.
+    pub(crate) fn note_keyspace(&self, operation: &Operation<'_>) -> bool {
         let Some((KeyspaceId::SYSTEM, name)) = split_storage_key(operation.key) else {
-            return;
+            return false;
         };
         let Ok(name) = std::str::from_utf8(name) else {
-            return;
+            return true;
         };
         match operation.kind() {
             Some(EntryKind::Put) => {
@@ -183,6 +192,7 @@ impl Inner {
             Some(EntryKind::Delete) => self.keyspaces.remove(name),
             _ => {}
         }
+        true
     }
 
     /// Vouches for the end of the log when nothing was added since it was `before`; returns the
@@ -247,6 +257,11 @@ impl Inner {
         self.background.wake();
         Ok(())
     }
+}
+
+/// Adds to a counter that only the holder of the writer changes.
+fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
 }
 
 /// Applies one operation, other than an ingest, to a memtable.

@@ -42,6 +42,13 @@ pub trait EntryCursor {
     fn value(&self) -> &[u8];
     /// The same, owned without being copied.
     fn value_slice(&self) -> Slice;
+    /// How many of the next entries are known to be *plain* for a reader at `at`: values that do
+    /// not expire, not above `at`, each the newest entry of its key in this source, and below
+    /// `limit`. Known without a look at each, so it may be fewer than there are.
+    fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        let _ = (limit, at);
+        0
+    }
 }
 
 /// A cursor over any of the sources of the tree.
@@ -125,6 +132,10 @@ impl EntryCursor for Cursor {
     #[inline]
     fn value_slice(&self) -> Slice {
         each!(self, cursor => EntryCursor::value_slice(cursor))
+    }
+
+    fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        each!(self, cursor => EntryCursor::plain_ahead(cursor, limit, at))
     }
 }
 
@@ -254,5 +265,9 @@ impl EntryCursor for TableCursor {
     #[inline]
     fn value_slice(&self) -> Slice {
         self.pin_value()
+    }
+
+    fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        self.plain_ahead(limit, at)
     }
 }

@@ -30,7 +30,8 @@ pub struct MergeCursor<C = Cursor> {
 
 struct Child<C> {
     cursor: C,
-    /// The first bytes of the key. Out of date while this is the only child in `order`.
+    /// The first bytes of the key. Out of date while this is the only child in `order`, and after
+    /// [`MergeCursor::step_in_top`].
     head: u128,
 }
 
@@ -87,6 +88,27 @@ impl<C: EntryCursor> MergeCursor<C> {
             Direction::Forward => self.move_top(|cursor| cursor.seek(key, MAX_SEQUENCE)),
             Direction::Backward => self.move_top(|cursor| cursor.seek_before(key)),
         }
+    }
+
+    /// How many of the next entries are plain for a reader at `at`, as
+    /// [`EntryCursor::plain_ahead`] says, all of the child that is on the current entry, and with
+    /// keys of which no other child has an entry.
+    pub fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        let second = self.order.len().checked_sub(2).map(|n| self.order[n]);
+        let next = second.map(|number| self.children[number as usize].cursor.key());
+        let limit = match (next, limit) {
+            (Some(next), Some(limit)) => Some(next.min(limit)),
+            (next, limit) => next.or(limit),
+        };
+        self.children[self.top()].cursor.plain_ahead(limit, at)
+    }
+
+    /// As [`EntryCursor::next`], where the next entry is one of those that
+    /// [`MergeCursor::plain_ahead`] counted.
+    #[inline]
+    pub fn step_in_top(&mut self) -> Result<()> {
+        let top = self.top();
+        self.children[top].cursor.next()
     }
 
     /// Leaves out the rest of the child that is on the current entry, up to the next seek.

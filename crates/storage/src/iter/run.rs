@@ -186,6 +186,10 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
     fn value_slice(&self) -> Slice {
         self.current().value_slice()
     }
+
+    fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        self.current().plain_ahead(limit, at)
+    }
 }
 
 impl<T: Tables> fmt::Debug for RunCursor<T> {

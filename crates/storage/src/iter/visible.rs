@@ -67,6 +67,10 @@ pub struct VisibleIter<C = Cursor> {
     key: Vec<u8>,
     /// How many entries in a row were covered by a range tombstone.
     covered: u32,
+    /// How many of the next entries are seen for sure. Above zero only in [`Position::Merge`].
+    plain_ahead: usize,
+    /// The child of the merge that the last entry came from, on the way forward.
+    last_top: usize,
 }
 
 enum Position {
@@ -111,6 +115,8 @@ impl<C: EntryCursor> VisibleIter<C> {
             position: Position::Nowhere,
             key: Vec::new(),
             covered: 0,
+            plain_ahead: 0,
+            last_top: usize::MAX,
         }
     }
 
@@ -132,7 +138,7 @@ impl<C: EntryCursor> VisibleIter<C> {
 
     /// Goes to the last key.
     pub fn seek_to_last(&mut self) -> Result<()> {
-        self.position = Position::Nowhere;
+        self.leave();
         match &self.bounds.upper {
             Some(upper) => self.merge.seek_before(upper)?,
             None => self.merge.seek_to_last()?,
@@ -142,14 +148,14 @@ impl<C: EntryCursor> VisibleIter<C> {
 
     /// Goes to the first key at or after `key`.
     pub fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.position = Position::Nowhere;
+        self.leave();
         self.merge.seek(key.max(&self.bounds.lower), self.at)?;
         self.settle_forward(false)
     }
 
     /// Goes to the last key below `key`.
     pub fn seek_before(&mut self, key: &[u8]) -> Result<()> {
-        self.position = Position::Nowhere;
+        self.leave();
         let upper = self.bounds.upper.as_deref();
         self.merge
             .seek_before(upper.map_or(key, |upper| key.min(upper)))?;
@@ -160,11 +166,26 @@ impl<C: EntryCursor> VisibleIter<C> {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "it lends, and it can fail")]
     pub fn next(&mut self) -> Result<()> {
-        match std::mem::replace(&mut self.position, Position::Nowhere) {
+        if let Some(rest) = self.plain_ahead.checked_sub(1) {
+            self.plain_ahead = rest;
+            let step = self.merge.step_in_top();
+            if step.is_err() {
+                self.leave();
+            }
+            return step;
+        }
+        self.next_judged()
+    }
+
+    /// Goes to the next key, where nothing is known about the next entries.
+    fn next_judged(&mut self) -> Result<()> {
+        match self.leave() {
             Position::Merge => {
                 copy(self.merge.key(), &mut self.key);
                 self.merge.next()?;
-                self.settle_forward(true)
+                self.settle_forward(true)?;
+                self.look_ahead();
+                Ok(())
             }
             Position::Passed(_) => {
                 self.key.push(0);
@@ -175,9 +196,29 @@ impl<C: EntryCursor> VisibleIter<C> {
         }
     }
 
+    /// After two entries in a row from the same source, finds out how many more of it can be given
+    /// out as they are.
+    fn look_ahead(&mut self) {
+        if !self.valid() || !self.covers.is_empty() {
+            return;
+        }
+        let top = self.merge.top();
+        if top == self.last_top {
+            let limit = self.bounds.upper.as_deref();
+            self.plain_ahead = self.merge.plain_ahead(limit, self.at);
+        }
+        self.last_top = top;
+    }
+
+    /// Forgets where the iterator was.
+    fn leave(&mut self) -> Position {
+        self.plain_ahead = 0;
+        std::mem::replace(&mut self.position, Position::Nowhere)
+    }
+
     /// Goes to the key before.
     pub fn prev(&mut self) -> Result<()> {
-        match std::mem::replace(&mut self.position, Position::Nowhere) {
+        match self.leave() {
             Position::Merge => {
                 copy(self.merge.key(), &mut self.key);
                 self.merge.seek_before(&self.key)?;

@@ -333,6 +333,18 @@ impl<'a> BlockRef<'a> {
             .expect("parse has checked the kinds")
     }
 
+    /// The kind of all entries, if the block says it once for all.
+    #[inline]
+    pub(crate) fn common_kind(self) -> Option<EntryKind> {
+        self.layout.kind
+    }
+
+    /// The sequence number of all entries, if the block says it once for all.
+    #[inline]
+    pub(crate) fn common_seq(self) -> Option<SequenceNumber> {
+        (self.layout.seq_bytes == 0).then_some(self.layout.base_seq)
+    }
+
     /// Replaces `key` by the key of an entry.
     pub fn read_key(self, index: usize, key: &mut Vec<u8>) {
         key.clear();

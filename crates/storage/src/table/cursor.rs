@@ -247,6 +247,24 @@ impl TableCursor {
         Slice::of_block_ref(block, block.get().value_range(self.entry))
     }
 
+    /// How many of the next entries are values that do not expire, not above `at`, each the newest
+    /// entry of its key, and below `limit`; as far as what is noted about the current block tells.
+    pub fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        let view = self.view();
+        let is_value = |kind| matches!(kind, EntryKind::Put | EntryKind::ValueRef);
+        let are_newest = || match view.common_seq() {
+            // With one sequence number for all entries no key has two of them. (The last key may
+            // go on in the next block, with older ones.)
+            Some(seq) => self.table.reported_seq(seq) <= at,
+            None => self.table.meta().shadowed == 0 && self.table.meta().max_seq <= at,
+        };
+        if !view.common_kind().is_some_and(is_value) || !are_newest() {
+            return 0;
+        }
+        let end = limit.map_or(view.len(), |limit| view.lower_bound(limit, MAX_SEQUENCE));
+        end.saturating_sub(self.entry + 1)
+    }
+
     /// How many blocks the last read-ahead read, and how many there were so far.
     #[cfg(test)]
     pub(super) fn window_fill(&self) -> (usize, usize) {

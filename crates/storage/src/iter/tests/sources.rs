@@ -76,6 +76,9 @@ impl EntryCursor for TestCursor {
     fn value_slice(&self) -> Slice {
         each!(self, cursor => EntryCursor::value_slice(cursor))
     }
+    fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        each!(self, cursor => EntryCursor::plain_ahead(cursor, limit, at))
+    }
 }
 
 /// An entry of a list.
@@ -160,6 +163,18 @@ impl EntryCursor for ListCursor {
     }
     fn value_slice(&self) -> Slice {
         Slice::copy_from(self.value())
+    }
+    fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        let current = self.at.expect("the cursor is on an entry");
+        let is_plain = |n: &usize| {
+            let entry = &self.entries[*n];
+            matches!(entry.kind, EntryKind::Put | EntryKind::ValueRef)
+                && entry.seq <= at
+                && self.entries[n - 1].key != entry.key
+                && limit.is_none_or(|limit| *entry.key < *limit)
+        };
+        let ahead = current + 1..self.entries.len();
+        ahead.take_while(is_plain).count()
     }
 }
 

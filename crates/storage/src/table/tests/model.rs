@@ -89,6 +89,25 @@ fn check_walk(table: &Arc<Table>, mode: ReadMode, entries: &[Entry], turns: &[bo
     }
 }
 
+/// What is said about the entries ahead is true of each of them.
+fn check_ahead(table: &Arc<Table>, entries: &[Entry]) {
+    let mut cursor = table.cursor(ReadMode::USER);
+    cursor.seek_to_first().unwrap();
+    let limits = [None, Some(&*entries[entries.len() / 2].0)];
+    for at in 0..entries.len() {
+        for (limit, seq) in limits.iter().flat_map(|l| [(l, 2), (l, MAX_SEQUENCE)]) {
+            let ahead = cursor.plain_ahead(*limit, seq);
+            for n in at + 1..at + 1 + ahead {
+                let (key, entry_seq, kind, _) = &entries[n];
+                assert!(matches!(kind, EntryKind::Put | EntryKind::ValueRef));
+                assert!(*entry_seq <= seq && limit.is_none_or(|limit| **key < *limit));
+                assert!(entries[n - 1].0 != *key);
+            }
+        }
+        cursor.next().unwrap();
+    }
+}
+
 fn scan_back(table: &Arc<Table>, mode: ReadMode) -> Vec<Entry> {
     let mut cursor = table.cursor(mode);
     cursor.seek_to_last().unwrap();
@@ -138,6 +157,7 @@ proptest! {
         prop_assert_eq!(&scan(&table, ReadMode::COMPACTION).unwrap(), &entries);
         check_gets(&table, &entries);
         check_seeks(&table, &entries);
+        check_ahead(&table, &entries);
         for mode in [ReadMode::USER, ReadMode::COMPACTION] {
             check_walk(&table, mode, &entries, &turns);
             prop_assert_eq!(&scan(&table, mode).unwrap(), &entries);

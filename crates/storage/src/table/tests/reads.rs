@@ -28,6 +28,35 @@ fn what_was_written_is_read_and_nothing_else() {
 }
 
 #[test]
+fn plain_entries_are_known_up_to_the_end_of_the_block_and_the_limit() {
+    let options = || TableOptions {
+        block_bytes: 1 << 20,
+        ..TableOptions::default()
+    };
+    let same_seq = many(100);
+    let mut own_seqs = same_seq.clone();
+    for (entry, seq) in own_seqs.iter_mut().zip(1..) {
+        entry.1 = seq;
+    }
+    for entries in [same_seq, own_seqs] {
+        let table = Fixture::new().table(options(), &entries);
+        let mut cursor = table.cursor(ReadMode::USER);
+        cursor.seek(&key(20), MAX_SEQUENCE).unwrap();
+        assert_eq!(cursor.plain_ahead(None, 100), 89);
+        assert_eq!(cursor.plain_ahead(Some(&key(30)), 100), 4);
+        assert_eq!(cursor.plain_ahead(Some(&key(31)), 100), 5);
+        assert_eq!(cursor.plain_ahead(Some(&key(20)), 100), 0);
+        assert_eq!(cursor.plain_ahead(None, 4), 0);
+    }
+    let mut with_deletion = many(100);
+    with_deletion[50].2 = EntryKind::Delete;
+    let table = Fixture::new().table(options(), &with_deletion);
+    let mut cursor = table.cursor(ReadMode::USER);
+    cursor.seek_to_first().unwrap();
+    assert_eq!(cursor.plain_ahead(None, MAX_SEQUENCE), 0);
+}
+
+#[test]
 fn a_key_may_have_more_versions_than_fit_a_block() {
     let mut entries = vec![put(&key(1), b"before")];
     let version = |seq| (key(2), seq, EntryKind::Put, vec![seq as u8; 30]);

@@ -4,9 +4,9 @@
 //!   of crates, which is the one truth about who may import whom.
 //! - `ci` runs every check in order and prints each command first, so that a failure can be
 //!   repeated by hand.
-//! - `bench` builds and runs the benchmarks in release mode, `size` those of the programs
-//!   themselves, `sim` the simulations, `kill` the
-//!   tests that kill processes, `fuzz` the fuzz targets.
+//! - `bench` builds and runs the benchmarks in release mode, `size` looks how large a program that
+//!   embeds the database is, `sim` runs the simulations, `kill` the tests that kill processes,
+//!   `fuzz` the fuzz targets.
 //!
 //! This crate knows the repository, not the database: it imports none of our crates.
 
@@ -30,8 +30,8 @@ commands:
   ci [--fast]            format, lints, tests, tidy, documentation; --fast leaves out
                          tests and documentation
   bench kv [OPTIONS]     measure the key-value engine; see `cargo xtask bench kv --help`
-  size                   measure the least program that embeds the database, and fail if it is
-                         too large; time to start and memory at rest of the binary
+  size                   build a program that embeds the database, and fail if it is larger
+                         than promised
   sim [--seeds N] [--seed SEED]
                          simulate whole databases; a seed that failed repeats exactly
   sim --exhaustive [--seed SEED] [--sample N]

@@ -72,16 +72,29 @@ impl Failure {
 
     /// A file that could not be read or written.
     pub fn file(doing: &str, name: &str, error: &io::Error) -> Self {
+        Self::stream(doing, &format!("`{name}`"), error)
+    }
+
+    /// As [`Failure::file`], for what has no name of its own, such as standard output.
+    pub fn stream(doing: &str, what: &str, error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Failure::BrokenPipe;
         }
-        Self::new(format!("cannot {doing} `{name}`: {error}"))
+        Self::new(format!("cannot {doing} {what}: {}", system(error)))
     }
 
     /// The same failure with a hint.
     pub fn hint(mut self, text: impl Into<String>) -> Self {
         if let Failure::Told { hint, .. } = &mut self {
             *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// The same failure with the file it is about before its message.
+    pub fn within(mut self, file: &str) -> Self {
+        if let Failure::Told { message, .. } = &mut self {
+            *message = format!("{file}: {message}");
         }
         self
     }
@@ -138,6 +151,16 @@ impl Failure {
     }
 }
 
+/// What the system says, in lower case and without its number.
+pub fn system(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error ").next().unwrap_or(&text);
+    match error.raw_os_error() {
+        Some(_) => text[..1].to_lowercase() + &text[1..],
+        None => text.to_owned(),
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -176,6 +199,6 @@ impl From<rustdb::Error> for Failure {
 /// For standard output; other files have names, which [`Failure::file`] gives.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Failure::file("write to", "standard output", &error)
+        Failure::stream("write to", "standard output", &error)
     }
 }

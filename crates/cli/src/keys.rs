@@ -111,7 +111,7 @@ fn asked(prompt: &str, twice: bool) -> Result<Arc<dyn KeyProvider>> {
 
 /// Reads a line from the terminal without showing it.
 fn hidden(prompt: &str) -> Result<String> {
-    let told = |error: io::Error| Failure::file("read", "the terminal", &error);
+    let told = |error: io::Error| Failure::stream("read", "the terminal", &error);
     let mut screen = io::stderr();
     write!(screen, "{prompt}")
         .and_then(|()| screen.flush())

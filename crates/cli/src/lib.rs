@@ -67,8 +67,9 @@ fn run(arguments: Arguments) -> Result<()> {
         None => shell::run(&database, &shell, shell::Welcome::Banner),
         Some(Command::Local(shell)) => shell::run(&database, &shell, shell::Welcome::None),
         Some(Command::Import(import)) => {
+            let file = transfer::Import::prepare(&import)?;
             let db = open::database(&database)?;
-            let report = transfer::import(&db, &import, None)?;
+            let report = file.load(&db, None)?;
             report.print(&mut Output::standard(import.json))?;
             open::close(db)
         }

@@ -31,7 +31,7 @@ pub struct Editor {
 
 /// What came of reading a line.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum Typed {
     Text(String),
     /// Ctrl-C: the line is forgotten.
     Cleared,
@@ -72,7 +72,7 @@ impl Editor {
     }
 
     /// Reads a line. It is in the history file when this returns.
-    pub fn read(&mut self, keyspace: &str) -> Result<Line> {
+    pub fn read(&mut self, keyspace: &str) -> Result<Typed> {
         let signal = self.reedline.read_line(&NamedPrompt(prompt(keyspace)));
         if self.keeps_history {
             self.reedline
@@ -80,11 +80,11 @@ impl Editor {
                 .map_err(|error| Failure::file("write", HISTORY_FILE, &error))?;
         }
         Ok(match signal {
-            Ok(Signal::Success(text)) => Line::Text(text),
-            Ok(Signal::CtrlC) => Line::Cleared,
-            Ok(Signal::CtrlD) => Line::End,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Line::End,
-            Err(error) => return Err(Failure::file("read from", "the terminal", &error)),
+            Ok(Signal::Success(text)) => Typed::Text(text),
+            Ok(Signal::CtrlC) => Typed::Cleared,
+            Ok(Signal::CtrlD) => Typed::End,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Typed::End,
+            Err(error) => return Err(Failure::stream("read from", "the terminal", &error)),
         })
     }
 }

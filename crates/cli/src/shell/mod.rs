@@ -15,11 +15,12 @@ mod nearest;
 mod session;
 mod words;
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal};
 
 use rustdb::Database;
 
-use self::editor::{Editor, Line};
+use self::editor::{Editor, Typed};
 pub use self::nearest::distance;
 use self::nearest::nearest;
 use self::session::{Next, Session};
@@ -48,17 +49,13 @@ pub fn run(database: &DatabaseArguments, shell: &ShellArguments, welcome: Welcom
         by_hand(&mut session, &db, database)
     } else if shell.commands.is_empty() {
         let lines = io::stdin().lock().split(b'\n');
-        script(
-            &mut session,
-            lines.map(|line| line.and_then(text_of)),
-            shell.json,
-        )
+        let lines = (1..)
+            .zip(lines)
+            .map(|(number, text)| Line::read(number, text));
+        script(&mut session, lines, shell.json)
     } else {
-        script(
-            &mut session,
-            shell.commands.iter().map(|line| Ok(line.clone())),
-            shell.json,
-        )
+        let lines = shell.commands.iter().map(|line| Ok(Line::given(line)));
+        script(&mut session, lines, shell.json)
     };
     drop(session);
     let closed = open::close(db);
@@ -87,9 +84,9 @@ fn by_hand(session: &mut Session, db: &Database, arguments: &DatabaseArguments) 
     let mut editor = Editor::new(db, directory.as_deref())?;
     loop {
         let line = match editor.read(session.keyspace())? {
-            Line::Text(line) => line,
-            Line::Cleared => continue,
-            Line::End => break,
+            Typed::Text(line) => line,
+            Typed::Cleared => continue,
+            Typed::End => break,
         };
         match session.run(&line) {
             Ok(Next::Continue) => {}
@@ -105,16 +102,54 @@ fn by_hand(session: &mut Session, db: &Database, arguments: &DatabaseArguments) 
     session.output.flush()
 }
 
+/// A line of a script.
+struct Line<'a> {
+    text: Cow<'a, [u8]>,
+    /// Where it is on standard input.
+    number: Option<u64>,
+}
+
+impl<'a> Line<'a> {
+    fn read(number: u64, bytes: io::Result<Vec<u8>>) -> Result<Self> {
+        let mut bytes = bytes.map_err(|error| Failure::stream("read", "standard input", &error))?;
+        // Of a script from a system where lines end in CRLF.
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+        Ok(Self {
+            text: Cow::Owned(bytes),
+            number: Some(number),
+        })
+    }
+
+    fn given(text: &'a str) -> Self {
+        Self {
+            text: Cow::Borrowed(text.as_bytes()),
+            number: None,
+        }
+    }
+
+    fn run(&self, session: &mut Session) -> Result<Next> {
+        let text = std::str::from_utf8(&self.text).map_err(|_| {
+            Failure::new("the command is not UTF-8").hint("write other bytes as `\\xNN`")
+        });
+        let outcome = text.and_then(|text| session.run(text));
+        outcome.map_err(|failure| match self.number {
+            Some(number) => failure.within(&format!("line {number}")),
+            None => failure,
+        })
+    }
+}
+
 /// A script's lines run one after the other, whatever becomes of each.
-fn script(
+fn script<'a>(
     session: &mut Session,
-    lines: impl Iterator<Item = io::Result<String>>,
+    lines: impl Iterator<Item = Result<Line<'a>>>,
     json: bool,
 ) -> Result<()> {
     let mut failed = 0_u64;
     for line in lines {
-        let line = line.map_err(|error| Failure::file("read", "standard input", &error))?;
-        match session.run(&line) {
+        match line?.run(session) {
             Ok(Next::Continue) => {}
             Ok(Next::Quit) => {
                 if !json {
@@ -157,13 +192,4 @@ pub(crate) fn fuzz_line(line: &str) -> bool {
             false
         }
     }
-}
-
-fn text_of(line: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(line).map_err(|_| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            "a line is not UTF-8; write bytes as \\xNN",
-        )
-    })
 }

@@ -79,8 +79,10 @@ impl Session {
             }
             Command::Drop { keyspace } => self.drop_keyspace(&keyspace),
             Command::Stats => stats::print(&self.database, &mut self.output),
-            Command::Import(arguments) => {
-                let report = transfer::import(&self.database, &arguments, Some(&self.keyspace))?;
+            Command::Import(mut arguments) => {
+                arguments.json |= self.output.is_json();
+                let file = transfer::Import::prepare(&arguments)?;
+                let report = file.load(&self.database, Some(&self.keyspace))?;
                 report.print(&mut self.output)
             }
             Command::Export(arguments) => {

@@ -1,4 +1,4 @@
-//! CSV: a header line and rows, quoted as in RFC 4180.
+//! CSV: a header line and rows, each a record of [`delimited`](super::delimited).
 //!
 //! A file with the columns `key` and `value` and no key columns named holds plain entries.
 
@@ -7,15 +7,16 @@ use std::io::{BufRead, Write};
 use serde_json::{Map, Value};
 
 use super::KeyColumns;
+use super::delimited::{self, Broken, Next, Record};
 use super::load::{Item, Refusal, Source};
 use super::row::{auto_key, field, join_key};
-use crate::failure::{Failure, Result};
-use crate::output::readable;
+use crate::failure::{Failure, Result, system};
+use crate::output::{counted, readable};
 
 /// Reads rows.
 pub struct Reader<R> {
-    reader: csv::Reader<R>,
-    record: csv::ByteRecord,
+    reader: delimited::Reader<R>,
+    record: Record,
     columns: Vec<String>,
     key: Key,
     rows: u64,
@@ -31,15 +32,20 @@ enum Key {
 
 impl<R: BufRead> Reader<R> {
     pub fn new(reader: R, delimiter: u8, key: &KeyColumns) -> Result<Self> {
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .from_reader(reader);
-        let header = reader
-            .byte_headers()
-            .map_err(|error| unreadable(&error))?
-            .clone();
-        let columns = columns_of(&header)?;
+        let mut reader = delimited::Reader::new(reader, delimiter);
+        let mut record = Record::default();
+        let columns = match reader.read(&mut record).map_err(unreadable)? {
+            Next::Record => columns_of(&record)?,
+            Next::Malformed { field } => {
+                let why = malformed(field, None);
+                return Err(Failure::new(format!("line {}: {why}", record.line)));
+            }
+            Next::End => {
+                return Err(
+                    Failure::new("the file is empty").hint("the first line names the columns")
+                );
+            }
+        };
         let key = match key {
             KeyColumns::Auto => Key::Auto,
             KeyColumns::Named(names) => Key::Columns(positions(&columns, names)?),
@@ -53,7 +59,7 @@ impl<R: BufRead> Reader<R> {
         };
         Ok(Self {
             reader,
-            record: csv::ByteRecord::new(),
+            record,
             columns,
             key,
             rows: 0,
@@ -64,16 +70,20 @@ impl<R: BufRead> Reader<R> {
     fn entry(&self) -> Result<(Vec<u8>, Vec<u8>), String> {
         if self.record.len() != self.columns.len() {
             return Err(format!(
-                "{} fields, the header has {}",
-                self.record.len(),
+                "{}, the header has {}",
+                counted(self.record.len() as u64, "field", "fields"),
                 self.columns.len()
             ));
         }
         if let Key::Plain = self.key {
-            return Ok((self.record[0].to_vec(), self.record[1].to_vec()));
+            let mut fields = self.record.fields().map(<[u8]>::to_vec);
+            return Ok((
+                fields.next().unwrap_or_default(),
+                fields.next().unwrap_or_default(),
+            ));
         }
         let mut fields = Vec::with_capacity(self.columns.len());
-        for (bytes, column) in self.record.iter().zip(&self.columns) {
+        for (bytes, column) in self.record.fields().zip(&self.columns) {
             let text = std::str::from_utf8(bytes);
             fields.push(text.map_err(|_| format!("column `{column}` is not UTF-8"))?);
         }
@@ -100,16 +110,14 @@ impl<R: BufRead> Reader<R> {
 
 impl<R: BufRead> Source for Reader<R> {
     fn next(&mut self) -> Result<Option<Item>> {
-        if !self
-            .reader
-            .read_byte_record(&mut self.record)
-            .map_err(|error| unreadable(&error))?
-        {
-            return Ok(None);
-        }
         self.rows += 1;
-        let line = self.record.position().map_or(0, csv::Position::line);
-        Ok(Some(match self.entry() {
+        let entry = match self.reader.read(&mut self.record).map_err(unreadable)? {
+            Next::End => return Ok(None),
+            Next::Malformed { field } => Err(malformed(field, Some(&self.columns))),
+            Next::Record => self.entry(),
+        };
+        let line = self.record.line;
+        Ok(Some(match entry {
             Ok((key, value)) => Item::Entry {
                 line,
                 key,
@@ -121,26 +129,32 @@ impl<R: BufRead> Source for Reader<R> {
     }
 }
 
-fn columns_of(header: &csv::ByteRecord) -> Result<Vec<String>> {
+fn columns_of(header: &Record) -> Result<Vec<String>> {
+    let line = header.line;
     let mut columns: Vec<String> = Vec::with_capacity(header.len());
-    for name in header {
+    for (name, number) in header.fields().zip(1..) {
         let name = std::str::from_utf8(name)
-            .map_err(|_| Failure::new("line 1: a column name is not UTF-8"))?
+            .map_err(|_| {
+                Failure::new(format!(
+                    "line {line}: the name of column {number} is not UTF-8"
+                ))
+            })?
             .trim();
         if name.is_empty() {
-            return Err(Failure::new("line 1: a column has no name"));
+            return Err(
+                Failure::new(format!("line {line}: column {number} has no name"))
+                    .hint("the first line names the columns"),
+            );
         }
         if columns.iter().any(|other| other == name) {
+            let name = readable(name.as_bytes());
             return Err(Failure::new(format!(
-                "line 1: there are two columns `{name}`"
+                "line {line}: there are two columns `{name}`"
             )));
         }
         columns.push(name.to_owned());
     }
-    match columns.is_empty() {
-        true => Err(Failure::new("the file is empty").hint("the first line names the columns")),
-        false => Ok(columns),
-    }
+    Ok(columns)
 }
 
 fn positions(columns: &[String], names: &[String]) -> Result<Vec<usize>> {
@@ -166,13 +180,33 @@ fn listed(columns: &[String]) -> String {
     }
 }
 
-fn unreadable(error: &csv::Error) -> Failure {
-    Failure::new(format!("cannot read the file: {error}"))
+/// Why a record with text behind a closing quote is no row.
+fn malformed(field: usize, columns: Option<&[String]>) -> String {
+    let column = columns.and_then(|columns| columns.get(field - 1));
+    let column = column.map_or_else(
+        || format!("field {field}"),
+        |name| format!("column `{name}`"),
+    );
+    format!("{column}: text follows the closing quote; a quote inside of quotes is written twice")
+}
+
+fn unreadable(broken: Broken) -> Failure {
+    match broken {
+        Broken::Io(error) => Failure::new(format!("cannot be read: {}", system(&error))),
+        Broken::Unclosed { line } => Failure::new(format!(
+            "line {line}: a quote opens here and is never closed"
+        )),
+        Broken::TooLong { line } => Failure::new(format!(
+            "line {line}: the row that begins here is longer than 1 GiB"
+        ))
+        .hint("is a quote not closed?"),
+    }
 }
 
 /// Writes rows.
-pub struct Writer<W: Write> {
-    writer: csv::Writer<W>,
+pub struct Writer<W> {
+    writer: W,
+    delimiter: u8,
 }
 
 impl<W: Write> Writer<W> {
@@ -182,16 +216,14 @@ impl<W: Write> Writer<W> {
         delimiter: u8,
         header: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Self> {
-        let mut writer = csv::WriterBuilder::new()
-            .delimiter(delimiter)
-            .from_writer(writer);
-        writer.write_record(header).map_err(unwritable)?;
-        Ok(Self { writer })
+        let mut writer = Self { writer, delimiter };
+        writer.record(header)?;
+        Ok(writer)
     }
 
     /// Writes a key and its value, which must be text.
     pub fn entry(&mut self, key: &str, value: &str) -> Result<()> {
-        self.writer.write_record([key, value]).map_err(unwritable)
+        self.record([key, value])
     }
 
     /// Writes a row: the key's values, then the columns that are not in the key.
@@ -204,21 +236,11 @@ impl<W: Write> Writer<W> {
         let fields = columns
             .iter()
             .map(|name| object.get(name).map(field).unwrap_or_default());
-        let record = key.iter().cloned().chain(fields);
-        self.writer.write_record(record).map_err(unwritable)
+        self.record(key.iter().cloned().chain(fields))
     }
 
-    pub fn finish(self) -> Result<W> {
-        let told = |error: &std::io::Error| Failure::file("write", "the file", error);
-        self.writer
-            .into_inner()
-            .map_err(|error| told(error.error()))
-    }
-}
-
-fn unwritable(error: csv::Error) -> Failure {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => Failure::file("write", "the file", &error),
-        other => Failure::new(format!("cannot write the file: {other:?}")),
+    fn record(&mut self, fields: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+        delimited::write(&mut self.writer, self.delimiter, fields)
+            .map_err(|error| Failure::stream("write", "the file", &error))
     }
 }

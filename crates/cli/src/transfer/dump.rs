@@ -21,7 +21,7 @@ use std::io::{BufRead, Write};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::load::{Item, Source, Stored};
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, system};
 
 const MAGIC: &[u8; 8] = b"RUSTDUMP";
 const VERSION: u32 = 2;
@@ -118,7 +118,7 @@ impl<W: Write> Writer<W> {
 fn put(writer: &mut impl Write, bytes: &[u8]) -> Result<()> {
     writer
         .write_all(bytes)
-        .map_err(|error| Failure::file("write", "the file", &error))
+        .map_err(|error| Failure::stream("write", "the file", &error))
 }
 
 fn length(bytes: &[u8]) -> Result<[u8; 4]> {
@@ -186,7 +186,7 @@ impl<R: BufRead> Reader<R> {
         match read {
             Ok(bytes) if bytes == length as usize => {}
             Ok(_) => return Err(self.cut(&std::io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => return Err(Failure::file("read", "the dump", &error)),
+            Err(error) => return Err(self.cut(&error)),
         }
         if xxh3_64_with_seed(&self.frame, self.frames) != checksum {
             return Err(self.damaged());
@@ -290,7 +290,7 @@ impl<R: BufRead> Reader<R> {
                 "the dump was cut short after entry {}",
                 self.entries
             )),
-            _ => Failure::file("read", "the dump", error),
+            _ => Failure::new(format!("cannot be read: {}", system(error))),
         }
     }
 }

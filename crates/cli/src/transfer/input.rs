@@ -38,6 +38,14 @@ impl Input {
         })
     }
 
+    /// What a message calls it.
+    pub fn shown_name(&self) -> String {
+        match self.name.as_str() {
+            "-" => "standard input".to_owned(),
+            name => format!("`{name}`"),
+        }
+    }
+
     /// The content. It can be had once.
     pub fn reader(&self) -> Result<impl BufRead + 'static> {
         let file = self.file.borrow_mut().take();

@@ -4,15 +4,19 @@
 //! `{"key": "k", "value": "v"}`, where bytes that are not text are `{"hex": "00ff"}` and any other
 //! JSON value stands for its own text.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use serde_json::{Map, Value, json};
 
 use super::KeyColumns;
+use super::delimited::skip_byte_order_mark;
 use super::load::{Item, Refusal, Source};
 use super::row::{auto_key, field, join_key};
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, system};
 use crate::output::{from_hex, json_of};
+
+/// A longer line is a mistake: what it means could not be stored.
+const LINE_BYTES_MAX: usize = 4 << 30;
 
 /// Reads objects.
 pub struct Reader<R> {
@@ -34,9 +38,21 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// Reads a line and its end, as far as the limit; gives how many bytes there were.
+    fn read_line(&mut self) -> io::Result<usize> {
+        if self.line == 0 {
+            skip_byte_order_mark(&mut self.reader)?;
+        }
+        let limit = LINE_BYTES_MAX as u64 + 1;
+        self.reader
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut self.buffer)
+    }
+
     /// The entry that the current line makes.
     fn entry(&self) -> Result<(Vec<u8>, Vec<u8>), String> {
-        let value = serde_json::from_slice(&self.buffer).map_err(|error| error.to_string())?;
+        let value = serde_json::from_slice(&self.buffer).map_err(|error| not_json(&error))?;
         let Value::Object(mut object) = value else {
             return Err("not a JSON object".to_owned());
         };
@@ -68,11 +84,14 @@ impl<R: BufRead> Source for Reader<R> {
     fn next(&mut self) -> Result<Option<Item>> {
         loop {
             self.buffer.clear();
-            let bytes = self.reader.read_until(b'\n', &mut self.buffer);
-            if bytes.map_err(|error| Failure::file("read", "the file", &error))? == 0 {
+            if self.read_line().map_err(|error| unreadable(&error))? == 0 {
                 return Ok(None);
             }
             self.line += 1;
+            if self.buffer.len() > LINE_BYTES_MAX {
+                let text = format!("line {} is longer than 4 GiB", self.line);
+                return Err(Failure::new(text).hint("is it a file of JSON lines?"));
+            }
             if !self.buffer.trim_ascii().is_empty() {
                 break;
             }
@@ -88,6 +107,20 @@ impl<R: BufRead> Source for Reader<R> {
             },
             Err(why) => Item::Refused(Refusal { line, why }),
         }))
+    }
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::new(format!("cannot be read: {}", system(error)))
+}
+
+/// The parser counts lines of its own, and always finds the first.
+fn not_json(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let why = text.split(" at line ").next().unwrap_or(&text);
+    match error.is_eof() {
+        true => format!("not JSON: {why}"),
+        false => format!("not JSON at column {}: {why}", error.column()),
     }
 }
 
@@ -139,5 +172,5 @@ pub fn write_row(
 }
 
 fn write_line(writer: &mut impl Write, value: &Value) -> Result<()> {
-    writeln!(writer, "{value}").map_err(|error| Failure::file("write", "the file", &error))
+    writeln!(writer, "{value}").map_err(|error| Failure::stream("write", "the file", &error))
 }

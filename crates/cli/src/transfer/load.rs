@@ -178,6 +178,7 @@ pub fn load(
         stored: 0,
         report: ImportReport::default(),
         unit: source.unit(),
+        file: input.shown_name(),
     };
     let progress = progress(input);
     let _working = Working::begin();
@@ -207,6 +208,8 @@ struct Loader<'a> {
     stored: u64,
     report: ImportReport,
     unit: &'static str,
+    /// What messages call the file.
+    file: String,
 }
 
 impl Loader<'_> {
@@ -216,7 +219,7 @@ impl Loader<'_> {
         progress: &ProgressBar,
         input: &Input,
     ) -> Result<()> {
-        while let Some(item) = source.next()? {
+        while let Some(item) = source.next().map_err(|it| it.within(&self.file))? {
             match item {
                 Item::Keyspace { name, stored } => self.enter(&name, &stored)?,
                 Item::Entry {
@@ -267,7 +270,7 @@ impl Loader<'_> {
             match self.arguments.on_duplicate {
                 OnDuplicate::Error => {
                     let text = format!("{} {line}: key `{}` exists", self.unit, readable(&key));
-                    return Err(Failure::new(text).hint(
+                    return Err(Failure::new(text).within(&self.file).hint(
                         "`--on-duplicate skip` keeps the old value, `replace` takes the new one",
                     ));
                 }
@@ -300,14 +303,17 @@ impl Loader<'_> {
         self.report.refused += 1;
         let text = format!("{} {}: {}", self.unit, refusal.line, refusal.why);
         if self.report.refused > self.arguments.max_refused {
-            let failure = Failure::new(text);
+            let failure = Failure::new(text).within(&self.file);
             return Err(match self.arguments.max_refused {
                 0 => failure.hint("`--max-refused N` goes on after that many such rows"),
                 limit => failure.hint(format!("{} were allowed", counted(limit, "row", "rows"))),
             });
         }
         if self.report.refused <= TOLD_MAX {
-            eprintln!("refused: {text}");
+            match self.arguments.json {
+                true => eprintln!("{}", json!({ "refused": text })),
+                false => eprintln!("refused: {text}"),
+            }
         }
         Ok(())
     }

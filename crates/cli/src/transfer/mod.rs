@@ -13,6 +13,7 @@
 //! one that fails leaves the rows before the failure, and says how many there are.
 
 mod csv_rows;
+mod delimited;
 mod dump;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -50,14 +51,9 @@ pub struct ImportArguments {
     /// What to do about a key that exists
     #[arg(long, value_enum, default_value_t, env = "RUSTDB_ON_DUPLICATE")]
     pub on_duplicate: OnDuplicate,
-    /// What separates the columns of CSV
-    #[arg(
-        long,
-        value_name = "CHARACTER",
-        default_value = ",",
-        env = "RUSTDB_DELIMITER"
-    )]
-    pub delimiter: String,
+    /// What separates the columns of CSV [default: a comma, or a tab for a file named .tsv]
+    #[arg(long, value_name = "CHARACTER", env = "RUSTDB_DELIMITER")]
+    pub delimiter: Option<String>,
     /// How many rows may be refused before the import fails
     #[arg(
         long,
@@ -96,14 +92,9 @@ pub struct ExportArguments {
     /// Only entries whose keys start with this
     #[arg(long, value_name = "PREFIX", env = "RUSTDB_PREFIX")]
     pub prefix: Option<String>,
-    /// What separates the columns of CSV
-    #[arg(
-        long,
-        value_name = "CHARACTER",
-        default_value = ",",
-        env = "RUSTDB_DELIMITER"
-    )]
-    pub delimiter: String,
+    /// What separates the columns of CSV [default: a comma, or a tab for a file named .tsv]
+    #[arg(long, value_name = "CHARACTER", env = "RUSTDB_DELIMITER")]
+    pub delimiter: Option<String>,
     /// Replace the file if it exists
     #[arg(long, env = "RUSTDB_FORCE", value_parser = FalseyValueParser::new())]
     pub force: bool,
@@ -166,22 +157,48 @@ fn names_of(text: &str) -> Result<Vec<String>> {
     }
 }
 
-/// Imports a file into the keyspace that the arguments name, or else `current`, or the default.
-pub fn import(
-    database: &Database,
-    arguments: &ImportArguments,
-    current: Option<&Keyspace>,
-) -> Result<ImportReport> {
-    let format = format_of(arguments.format, &arguments.file)?;
-    let key = KeyColumns::of(arguments.key.as_deref())?;
-    let delimiter = delimiter_of(&arguments.delimiter)?;
-    let input = input::Input::open(&arguments.file)?;
-    let mut source: Box<dyn load::Source> = match format {
-        Format::Csv => Box::new(csv_rows::Reader::new(input.reader()?, delimiter, &key)?),
-        Format::Jsonl => Box::new(json_lines::Reader::new(input.reader()?, key)),
-        Format::Dump => Box::new(dump::Reader::new(input.reader()?)?),
-    };
-    load::load(database, arguments, current, source.as_mut(), &input)
+/// A file that can be imported: it is there, and begins as its format says.
+pub struct Import<'a> {
+    arguments: &'a ImportArguments,
+    input: input::Input,
+    source: Box<dyn load::Source>,
+}
+
+impl<'a> Import<'a> {
+    /// Opens the file. Without a database, so that a mistake does not create one.
+    pub fn prepare(arguments: &'a ImportArguments) -> Result<Self> {
+        let format = format_of(arguments.format, &arguments.file)?;
+        let key = KeyColumns::of(arguments.key.as_deref())?;
+        let delimiter = delimiter_of(arguments.delimiter.as_deref(), &arguments.file)?;
+        let input = input::Input::open(&arguments.file)?;
+        let source = source_of(&input, format, delimiter, key)
+            .map_err(|failure| failure.within(&input.shown_name()))?;
+        Ok(Self {
+            arguments,
+            input,
+            source,
+        })
+    }
+
+    /// Loads it into the keyspace that the arguments name, or else `current`, or the default.
+    pub fn load(mut self, database: &Database, current: Option<&Keyspace>) -> Result<ImportReport> {
+        let source = self.source.as_mut();
+        load::load(database, self.arguments, current, source, &self.input)
+    }
+}
+
+fn source_of(
+    input: &input::Input,
+    format: Format,
+    delimiter: u8,
+    key: KeyColumns,
+) -> Result<Box<dyn load::Source>> {
+    let reader = input.reader()?;
+    Ok(match format {
+        Format::Csv => Box::new(csv_rows::Reader::new(reader, delimiter, &key)?),
+        Format::Jsonl => Box::new(json_lines::Reader::new(reader, key)),
+        Format::Dump => Box::new(dump::Reader::new(reader)?),
+    })
 }
 
 /// Exports the keyspace that the arguments name, or else `current`, or the default.
@@ -196,7 +213,7 @@ pub fn export(
         format,
         key,
         columns: arguments.columns.as_deref().map(names_of).transpose()?,
-        delimiter: delimiter_of(&arguments.delimiter)?,
+        delimiter: delimiter_of(arguments.delimiter.as_deref(), &arguments.file)?,
     };
     save::save(database, arguments, current, &form)
 }
@@ -205,13 +222,10 @@ fn format_of(given: Option<Format>, file: &str) -> Result<Format> {
     if let Some(format) = given {
         return Ok(format);
     }
-    let extension = Path::new(file)
-        .extension()
-        .and_then(|extension| extension.to_str());
-    match extension.map(str::to_lowercase).as_deref() {
-        Some("csv" | "tsv") => Ok(Format::Csv),
-        Some("jsonl" | "ndjson") => Ok(Format::Jsonl),
-        Some("dump") => Ok(Format::Dump),
+    match extension(file).as_str() {
+        "csv" | "tsv" => Ok(Format::Csv),
+        "jsonl" | "ndjson" => Ok(Format::Jsonl),
+        "dump" => Ok(Format::Dump),
         _ => Err(
             Failure::usage(format!("the name `{file}` does not tell its format"))
                 .hint("say `--format csv`, `jsonl` or `dump`"),
@@ -219,11 +233,23 @@ fn format_of(given: Option<Format>, file: &str) -> Result<Format> {
     }
 }
 
-fn delimiter_of(text: &str) -> Result<u8> {
+fn delimiter_of(given: Option<&str>, file: &str) -> Result<u8> {
+    let Some(text) = given else {
+        let is_tabbed = extension(file) == "tsv";
+        return Ok(if is_tabbed { b'\t' } else { b',' });
+    };
     match text.as_bytes() {
         b"\\t" | b"tab" => Ok(b'\t'),
-        [byte] if byte.is_ascii() => Ok(*byte),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Ok(*byte),
         _ => Err(Failure::usage(format!("`{text}` cannot separate columns"))
-            .hint("give one ASCII character, or `tab`")),
+            .hint("give one ASCII character that is no quote and no line end, or `tab`")),
     }
+}
+
+/// In lower case; empty if the name has none.
+fn extension(file: &str) -> String {
+    let extension = Path::new(file)
+        .extension()
+        .and_then(|extension| extension.to_str());
+    extension.unwrap_or_default().to_lowercase()
 }

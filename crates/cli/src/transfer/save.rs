@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustdb::{Database, Iter, Keyspace, Snapshot};
@@ -85,7 +85,11 @@ pub fn save(
         form,
     };
     let mut target = Target::create(&arguments.file, arguments.force)?;
-    let entries = saver.write(&keyspaces, &mut target)?;
+    let entries = saver.write(&keyspaces, &mut target);
+    let entries = entries.map_err(|failure| match target.is_broken {
+        true => failure.within(&format!("`{}`", arguments.file)),
+        false => failure,
+    })?;
     let bytes = target.finish()?;
     Ok(ExportReport {
         file: arguments.file.clone(),
@@ -176,7 +180,6 @@ impl Saver<'_> {
                 _ => Err(not_text(key)),
             }
         })?;
-        writer.finish()?;
         Ok(entries)
     }
 
@@ -191,7 +194,6 @@ impl Saver<'_> {
             let (key, row) = row_of(key, value, names)?;
             writer.row(&key, &columns, &row)
         })?;
-        writer.finish()?;
         Ok(entries)
     }
 
@@ -256,39 +258,55 @@ fn not_text(key: &[u8]) -> Failure {
 }
 
 /// The file to be. It has its name only when it is complete and on disk; until then it is
-/// `NAME.partial`, which a failure removes.
+/// `NAME.partial`, which a failure removes. Pipes and devices cannot be replaced: they are written
+/// to as they are.
 struct Target {
     name: String,
+    /// Where the name leads.
+    path: PathBuf,
     writer: BufWriter<Sink>,
     bytes: u64,
     partial: Option<PathBuf>,
+    /// It could not be written.
+    is_broken: bool,
 }
 
 enum Sink {
     File(File),
+    Device(File),
     Standard(io::Stdout),
 }
 
 impl Target {
     fn create(name: &str, force: bool) -> Result<Self> {
-        let (sink, partial) = match name {
-            "-" => (Sink::Standard(io::stdout()), None),
+        let told = |error: &io::Error| Failure::file("create", name, error);
+        // A link stays, and what it points to is replaced.
+        let path = std::fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name));
+        let (sink, partial) = match std::fs::metadata(&path) {
+            _ if name == "-" => (Sink::Standard(io::stdout()), None),
+            Ok(there) if there.is_dir() => {
+                return Err(Failure::new(format!("`{name}` is a directory")));
+            }
+            Ok(there) if there.is_file() && !force => {
+                return Err(Failure::new(format!("`{name}` exists")).hint("`--force` replaces it"));
+            }
+            Ok(there) if !there.is_file() => {
+                let file = File::options().write(true).open(&path);
+                (Sink::Device(file.map_err(|error| told(&error))?), None)
+            }
             _ => {
-                if Path::new(name).exists() && !force {
-                    return Err(
-                        Failure::new(format!("`{name}` exists")).hint("`--force` replaces it")
-                    );
-                }
-                let partial = PathBuf::from(format!("{name}.partial"));
-                let file = File::create(&partial).map_err(|e| Failure::file("create", name, &e))?;
+                let partial = PathBuf::from(format!("{}.partial", path.display()));
+                let file = File::create(&partial).map_err(|error| told(&error))?;
                 (Sink::File(file), Some(partial))
             }
         };
         Ok(Self {
             name: name.to_owned(),
+            path,
             writer: BufWriter::with_capacity(256 << 10, sink),
             bytes: 0,
             partial,
+            is_broken: false,
         })
     }
 
@@ -297,7 +315,7 @@ impl Target {
         self.writer.flush().map_err(told)?;
         if let (Sink::File(file), Some(partial)) = (self.writer.get_ref(), &self.partial) {
             file.sync_all().map_err(told)?;
-            std::fs::rename(partial, &self.name).map_err(told)?;
+            std::fs::rename(partial, &self.path).map_err(told)?;
         }
         self.partial = None;
         Ok(self.bytes)
@@ -314,7 +332,8 @@ impl Drop for Target {
 
 impl Write for Target {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let bytes = self.writer.write(buffer)?;
+        let bytes = self.writer.write(buffer);
+        let bytes = bytes.inspect_err(|_| self.is_broken = true)?;
         self.bytes += bytes as u64;
         Ok(bytes)
     }
@@ -327,14 +346,14 @@ impl Write for Target {
 impl Write for Sink {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match self {
-            Sink::File(file) => file.write(buffer),
+            Sink::File(file) | Sink::Device(file) => file.write(buffer),
             Sink::Standard(stdout) => stdout.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Sink::File(file) => file.flush(),
+            Sink::File(file) | Sink::Device(file) => file.flush(),
             Sink::Standard(stdout) => stdout.flush(),
         }
     }

@@ -162,7 +162,7 @@ fn a_passphrase_is_asked_for_only_at_a_terminal() {
 fn a_database_without_its_current_file_is_damaged_and_not_missing() {
     let place = Place::new();
     let values: Vec<String> = (0..3000).map(|n| format!("put key{n} value{n}")).collect();
-    place.run_with_input(&["local"], &values.join("\n")).ok();
+    place.run_with_input(&["local"], values.join("\n")).ok();
     place.run(&["compact"]).ok();
     std::fs::remove_file(place.database().join("CURRENT")).unwrap();
     let told = place.run(&["stats"]).failed(1);

@@ -70,3 +70,28 @@ fn stats_begin_with_the_four_lines_that_scripts_read() {
     let flushed = place.shell("flush\nstats\n").ok();
     assert!(flushed.contains("\nSSTables: 1\n"), "{flushed}");
 }
+
+#[test]
+fn a_script_has_lines_of_any_length_in_either_form_and_what_is_not_text_fails_alone() {
+    let place = Place::new();
+    let long = "x".repeat(3 << 20);
+    let script = [
+        b"put a 1\r\nput b \xff\r\nput c ",
+        long.as_bytes(),
+        b"\nput d \\xff",
+    ]
+    .concat();
+    let outcome = place.shell(&script);
+    assert_eq!(outcome.stdout, "OK\nOK\nOK\n");
+    let expected = "error: line 2: the command is not UTF-8\nhint: write other bytes as `\\xNN`\n";
+    assert_eq!(outcome.stderr, expected);
+    outcome.failed(1);
+    let found = place
+        .run(&["local", "-c", "get a", "-c", "get c", "-c", "get d"])
+        .ok();
+    assert_eq!(found, format!("1\n{long}\n\\xff\n"));
+    // A command of nearly the length that the system allows for one argument.
+    let command = format!("put e {}", "y".repeat(100_000));
+    place.run(&["local", "-c", &command]).ok();
+    assert_eq!(place.shell("get e").ok().len(), 100_001);
+}

@@ -41,7 +41,7 @@ pub fn command() -> Command {
 }
 
 /// Runs the binary to its end.
-pub fn run(command: &mut Command, input: &str) -> Outcome {
+pub fn run(command: &mut Command, input: impl AsRef<[u8]>) -> Outcome {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -50,7 +50,7 @@ pub fn run(command: &mut Command, input: &str) -> Outcome {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // A process that fails early does not read its input.
-    let _ = stdin.write_all(input.as_bytes());
+    let _ = stdin.write_all(input.as_ref());
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     Outcome {
@@ -85,7 +85,7 @@ impl Place {
         self.run_with_input(arguments, "")
     }
 
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Outcome {
+    pub fn run_with_input(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Outcome {
         let mut command = command();
         command.current_dir(self.directory.path()).args(arguments);
         command.arg("--data-dir").arg(self.database());
@@ -93,7 +93,7 @@ impl Place {
     }
 
     /// Runs lines in the shell.
-    pub fn shell(&self, lines: &str) -> Outcome {
+    pub fn shell(&self, lines: impl AsRef<[u8]>) -> Outcome {
         self.run_with_input(&["local"], lines)
     }
 

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod care;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod harness;

@@ -326,7 +326,7 @@ fn imported_files_are_read_by_key_prefix_and_range_in_this_session_and_the_next(
     );
     assert_eq!(place.shell(lines).ok(), first);
     for (name, rows) in counts {
-        let text = place.shell(&format!("use {name}\ncount\n")).ok();
+        let text = place.shell(format!("use {name}\ncount\n")).ok();
         assert!(text.ends_with(&format!("\n{rows}\n")), "{name}: {text}");
     }
 }
@@ -340,4 +340,144 @@ fn a_file_that_is_no_table_does_not_flood_the_terminal() {
         assert!(told.contains("the columns are aaa"), "{}", told.len());
         assert!(told.len() < 1_000, "{}", told.len());
     }
+}
+
+/// What an import of `text` refuses, and what it stores.
+fn refused_and_stored(name: &str, text: &[u8], more: &[&str]) -> (String, String) {
+    let place = Place::new();
+    place.write(name, text);
+    let outcome = import(&place, name, &[&["--max-refused", "9"], more].concat());
+    let stored = place.shell("scan\n").ok();
+    (outcome.stderr, stored)
+}
+
+#[test]
+fn rows_are_read_as_other_programs_write_them() {
+    let two = "1 = {\"v\":\"a\"}\n2 = {\"v\":\"b\"}\n(2 entries)\n";
+    for text in [
+        "id,v\n1,a\n2,b\n",
+        "id,v\r\n1,a\r\n2,b\r\n",
+        "id,v\r1,a\r2,b\r",
+        "\u{feff}id,v\n1,a\n2,b",
+        "\nid,v\n\n1,a\n\n\n\"2\",\"b\"\n\n",
+    ] {
+        let (refused, stored) = refused_and_stored("t.csv", text.as_bytes(), &["--key", "id"]);
+        assert_eq!((refused.as_str(), stored.as_str()), ("", two), "{text:?}");
+    }
+    let tabs = refused_and_stored("t.tsv", b"id\tv\n1\ta\n2\tb\n", &["--key", "id"]);
+    assert_eq!(tabs, (String::new(), two.to_owned()));
+    let text = "id,v\n1,\"a,\"\"b\"\"\nc\"\n2, x \n3,5\" disk\n";
+    let (refused, stored) = refused_and_stored("t.csv", text.as_bytes(), &["--key", "id"]);
+    assert_eq!(refused, "");
+    let expected = "1 = {\"v\":\"a,\\\\\"b\\\\\"\\\\nc\"}\n2 = {\"v\":\" x \"}\n\
+                    3 = {\"v\":\"5\\\\\" disk\"}\n(3 entries)\n";
+    assert_eq!(stored, expected);
+}
+
+#[test]
+fn what_is_no_row_is_refused_with_the_line_it_begins_on() {
+    let text = b"id,v\r\n1,\"a\r\nb\"\r\n\r\n2,\xff\r\n3\r\n4,a,b\r\n5,\"z\"z\r\n,e\r\n7,f";
+    let (refused, stored) = refused_and_stored("t.csv", text, &["--key", "id"]);
+    let lines: Vec<String> = refused
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["refused"].to_string())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "\"line 5: column `v` is not UTF-8\"",
+            "\"line 6: 1 field, the header has 2\"",
+            "\"line 7: 3 fields, the header has 2\"",
+            "\"line 8: column `v`: text follows the closing quote; a quote inside of quotes is \
+             written twice\"",
+            "\"line 9: key column `id` is empty\"",
+        ]
+    );
+    assert!(
+        stored.ends_with("7 = {\"v\":\"f\"}\n(2 entries)\n"),
+        "{stored}"
+    );
+}
+
+#[test]
+fn a_quote_that_is_never_closed_ends_the_import_whatever_is_allowed() {
+    let text = b"id,v\n1,a\n2,\"b\n3,c\n";
+    let (told, stored) = refused_and_stored("t.csv", text, &["--key", "id"]);
+    let expected = "`t.csv`: line 3: a quote opens here and is never closed; 1 row was stored";
+    assert!(told.contains(expected), "{told}");
+    assert!(stored.ends_with("(1 entry)\n"), "{stored}");
+}
+
+#[test]
+fn a_line_that_is_no_json_is_refused_with_its_number() {
+    let text = b"\xef\xbb\xbf{\"key\":\"a\",\"value\":\"b\"}\n\n{\"key\":\"a\"\n[1]\n{\"key\":}\n";
+    let (refused, stored) = refused_and_stored("t.jsonl", text, &[]);
+    let expected = "{\"refused\":\"line 3: not JSON: EOF while parsing an object\"}\n\
+                    {\"refused\":\"line 4: not a JSON object\"}\n\
+                    {\"refused\":\"line 5: not JSON at column 8: expected value\"}\n";
+    assert_eq!(refused, expected);
+    assert_eq!(stored, "a = b\n(1 entry)\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_imported_makes_no_database() {
+    let place = Place::new();
+    place.write("t.csv", "id,v\n1,a\n");
+    place.write("t.dump", "id,v\n1,a\n");
+    for (arguments, code, told) in [
+        (
+            &["missing.csv", "--key", "id"][..],
+            1,
+            "cannot open `missing.csv`: no such file",
+        ),
+        (&["t.csv"], 2, "`t.csv`: which columns make the key?"),
+        (&["t.csv", "--key", "no"], 2, "`t.csv`: no column `no`"),
+        (
+            &["t.csv", "--key", "id", "--delimiter", "ab"],
+            2,
+            "cannot separate columns",
+        ),
+        (&["t.dump"], 1, "`t.dump`: this is not a dump"),
+        (&[".", "--format", "csv"], 1, "`.` is a directory"),
+    ] {
+        let error = place.run(&[&["import"], arguments].concat()).failed(code);
+        assert!(error.contains(told), "{error}");
+        assert!(!place.database().exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_export_that_cannot_be_written_names_the_file_and_leaves_none() {
+    let place = Place::new();
+    place.shell("put k v\n").ok();
+    let told = place.run(&["export", "no/out.csv"]).failed(1);
+    assert!(
+        told.contains("cannot create `no/out.csv`: no such file or directory\n"),
+        "{told}"
+    );
+    // Without `--force`, which replaced devices once.
+    let told = place.run(&["export", "/dev/full", "--format", "csv"]);
+    let expected = "cannot write `/dev/full`: no space left on device\n";
+    assert!(told.stderr.ends_with(expected), "{told:?}");
+    told.failed(1);
+    assert_eq!(crate::harness::files(&place.path("")), ["db"]);
+}
+
+#[test]
+fn an_export_follows_links_and_writes_to_pipes_as_they_are() {
+    let place = Place::new();
+    place.shell("put k v\n").ok();
+    let file = place.write("file.csv", "old");
+    std::os::unix::fs::symlink(&file, place.path("link.csv")).unwrap();
+    place.run(&["export", "link.csv", "--force"]).ok();
+    assert!(place.path("link.csv").is_symlink());
+    assert_eq!(place.read("file.csv"), "key,value\nk,v\n");
+    let made = std::process::Command::new("mkfifo")
+        .arg(place.path("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    let pipe = place.path("pipe");
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap());
+    place.run(&["export", "pipe", "--format", "csv"]).ok();
+    assert_eq!(reader.join().unwrap(), "key,value\nk,v\n");
 }

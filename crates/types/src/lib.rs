@@ -6,6 +6,7 @@
 //! interval, array ─────▶ value     what a value is; order: how values compare
 //! settings ────────────▶ io        text in and out, with datetime and array_text
 //! row, key                         bytes in rows, and bytes that sort
+//! cast, operator ──────▶ resolve   what can be done with values, and which of it a call means
 //! ```
 //!
 //! PostgreSQL 15 is the reference, down to the words of errors. The crate knows no files and no
@@ -30,6 +31,7 @@ mod oid;
 mod operator;
 mod order;
 mod parameter;
+mod resolve;
 mod row;
 #[cfg(test)]
 mod samples;
@@ -56,6 +58,9 @@ pub use oid::{BUILT_IN, Category, Oid, TypeRow};
 pub use operator::{Operator, operators, operators_named};
 pub use order::{compare_float4, compare_float8, without_padding};
 pub use parameter::Parameter;
+pub use resolve::{
+    Candidate, Resolved, common_modifier, common_type, resolve_function, resolve_operator,
+};
 pub use row::{COLUMNS_MAX, Cell, RowLayout, RowView};
 pub use settings::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, Settings};
 pub use text::{INLINE_BYTES_MAX, Text};

@@ -12,7 +12,7 @@
 //!
 //! Names and types are PostgreSQL 15's; a differential test compares the table with
 //! `pg_operator`, row by row, and says which rows are missing. Which operator an expression means
-//! is decided elsewhere; its operands have then been cast to the operator's types.
+//! is decided in `resolve`; its operands have then been cast to the operator's types.
 
 mod arithmetic;
 mod array;
@@ -25,6 +25,7 @@ mod vector;
 
 use crate::error::{Error, Result};
 use crate::parameter::Parameter;
+use crate::resolve::Candidate;
 use crate::settings::Settings;
 use crate::value::Value;
 
@@ -52,6 +53,21 @@ enum Function {
 }
 
 impl Operator {
+    /// The types of the operands, as [`crate::resolve_operator`] wants them.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        self.left.iter().chain([&self.right]).cloned().collect()
+    }
+
+    /// The operator as a candidate with these parameters of its own.
+    pub fn candidate<'a>(&'a self, parameters: &'a [Parameter]) -> Candidate<'a> {
+        Candidate {
+            parameters,
+            result: &self.result,
+            variadic: false,
+            defaults: 0,
+        }
+    }
+
     /// The result for these operands; a prefix operator takes no `left`.
     pub fn apply(&self, left: &Value, right: &Value, settings: &Settings) -> Result<Value> {
         let null = right.is_null() || (self.left.is_some() && left.is_null());

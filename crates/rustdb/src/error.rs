@@ -49,7 +49,7 @@ pub enum ErrorKind {
     NotFound,
     /// There is a keyspace or database of that name already.
     AlreadyExists,
-    /// Another process has the database open. Close it there, or open it read-only.
+    /// Another process has the database open. Close it there: one process writes, or several read.
     Locked,
     /// The directory is not a database that this build can open with these options.
     Unsupported,
@@ -144,7 +144,7 @@ impl Error {
     /// # let path = directory.path().join("db");
     /// let db = rustdb::Database::open(&path)?;
     /// let error = rustdb::Database::open(&path).unwrap_err();
-    /// assert_eq!(error.hint(), Some("close it there, or open it read-only"));
+    /// assert_eq!(error.hint(), Some("close it there first"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn hint(&self) -> Option<&str> {
@@ -173,7 +173,7 @@ impl Error {
 fn hint_of(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::Conflict | ErrorKind::Deadlock => Some("run the transaction again"),
-        ErrorKind::Locked => Some("close it there, or open it read-only"),
+        ErrorKind::Locked => Some("close it there first"),
         ErrorKind::Poisoned => Some("reopen the database; no acknowledged commit is lost"),
         ErrorKind::Corruption => Some("restore a backup, or try `repair`"),
         ErrorKind::NoSpace => Some("free some space; deletes still work"),

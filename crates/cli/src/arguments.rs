@@ -15,6 +15,10 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed, standard error says why; 2 called wrongly; 130 and 143 interrupted \
 by Ctrl-C and SIGTERM.
 
+Every option that has a variable says so; an option wins over its variable. The variable \
+RUSTDB_KEY, which has no option, holds the key of an encrypted database, as 64 hexadecimal digits \
+or as `passphrase:` and a passphrase. With NO_COLOR nothing is coloured.
+
 Without a command, opens a shell on the database. Start with `rustdb --demo`.";
 
 /// RustDB: a durable, transactional database in one directory.

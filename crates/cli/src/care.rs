@@ -93,6 +93,9 @@ pub fn repair(arguments: &DatabaseArguments, output: &mut Output) -> Result<()> 
             .hint("`rustdb verify --read-only` only looks"));
     }
     let directory = open::directory(arguments);
+    if !directory.exists() {
+        return Err(open::no_database(&directory));
+    }
     let report = rustdb::repair(&directory, open::options(arguments, false)?)?;
     if output.is_json() {
         output.line(&repaired(&report).to_string())?;

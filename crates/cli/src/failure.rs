@@ -1,5 +1,6 @@
 //! How a command fails: what the person at the terminal reads, and what a script is told.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -153,11 +154,21 @@ impl Failure {
 
 /// What the system says, in lower case and without its number.
 pub fn system(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error ").next().unwrap_or(&text);
+    let text = without_number(&error.to_string());
     match error.raw_os_error() {
         Some(_) => text[..1].to_lowercase() + &text[1..],
-        None => text.to_owned(),
+        None => text,
+    }
+}
+
+/// The message of a system error without ` (os error 2)`, which says nothing to people.
+fn without_number(message: &str) -> String {
+    let Some((start, rest)) = message.split_once(" (os error ") else {
+        return message.to_owned();
+    };
+    match rest.split_once(')') {
+        Some((_, end)) => format!("{start}{end}"),
+        None => message.to_owned(),
     }
 }
 
@@ -188,12 +199,35 @@ impl From<rustdb::Error> for Failure {
             Some((message, hint)) => (message, Some(hint)),
             None => (error.message(), None),
         };
-        let failure = Failure::new(message);
-        match own_hint.or_else(|| error.hint()) {
+        let failure = Failure::new(without_number(message));
+        match own_hint
+            .or_else(|| error.hint())
+            .or_else(|| hint_of(&error))
+        {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
     }
+}
+
+/// What to do about what the system refused.
+fn hint_of(error: &rustdb::Error) -> Option<&'static str> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::PermissionDenied) => {
+                return Some("look who owns it and may write; `--read-only` writes nothing");
+            }
+            Some(io::ErrorKind::ReadOnlyFilesystem) => {
+                return Some("`--read-only` writes nothing");
+            }
+            Some(io::ErrorKind::NotADirectory) => {
+                return Some("a database is a directory; name another one with `--data-dir`");
+            }
+            _ => cause = error.source(),
+        }
+    }
+    None
 }
 
 /// For standard output; other files have names, which [`Failure::file`] gives.

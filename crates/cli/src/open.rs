@@ -76,13 +76,17 @@ fn open(arguments: &DatabaseArguments, create: bool) -> Result<Database> {
     let database =
         Database::open_with(&directory, options).map_err(|error| match error.kind() {
             ErrorKind::NotFound => no_database(&directory),
+            ErrorKind::NoSpace => {
+                Failure::from(error).hint("free some space; `--read-only` writes nothing")
+            }
             _ => error.into(),
         })?;
     signals::watch(&database)?;
     Ok(database)
 }
 
-fn no_database(directory: &Path) -> Failure {
+/// Tells that there is none.
+pub fn no_database(directory: &Path) -> Failure {
     Failure::new(format!("there is no database in `{}`", directory.display()))
         .hint("name its directory with `--data-dir`")
 }

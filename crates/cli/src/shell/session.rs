@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use rustdb::{Database, Iter, Keyspace, KeyspaceOptions};
+use rustdb::{Database, ErrorKind, Iter, Keyspace, KeyspaceOptions};
 use serde_json::json;
 
 use super::command::{self, Command, FORMS, KeyRange, Scan};
@@ -164,7 +164,12 @@ impl Session {
 
     fn count(&mut self, prefix: Option<&[u8]>) -> Result<()> {
         let number = match prefix {
-            None => self.keyspace.len_with(signals::proceed)?,
+            None => match self.keyspace.len_with(signals::proceed) {
+                Err(error) if error.kind() == ErrorKind::Cancelled => {
+                    return Err(Failure::cancelled(""));
+                }
+                number => number?,
+            },
             Some(prefix) => {
                 let mut number = 0;
                 for entry in self.keyspace.prefix(prefix) {

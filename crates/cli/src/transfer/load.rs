@@ -232,7 +232,8 @@ impl Loader<'_> {
                 Item::End => break,
             }
             if signals::is_cancelled() {
-                return Err(Failure::cancelled(""));
+                let again = "`--on-duplicate skip` goes on where it ended";
+                return Err(Failure::cancelled("").hint(again));
             }
             if self.batch.is_empty() {
                 progress.set_position(input.bytes_read());

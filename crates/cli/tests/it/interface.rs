@@ -247,15 +247,80 @@ fn verify_is_content_with_what_was_written_and_finds_a_changed_byte() {
 }
 
 #[test]
-fn completions_and_the_manual_page_are_printed() {
+fn completions_and_the_manual_page_know_every_command_and_option() {
+    let help = run(command().arg("--help"), "").ok();
+    let words = |text: &str| -> Vec<String> {
+        let words = text.lines().filter(|line| line.starts_with("  "));
+        words
+            .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+            .collect()
+    };
+    let (_, listed) = help.split_once("Commands:\n").unwrap();
+    let (listed, _) = listed.split_once("\n\n").unwrap();
+    let commands = words(listed);
+    assert!(commands.len() >= 12, "{commands:?}");
+    let mut options = Vec::new();
+    for name in &commands {
+        let help = run(command().args([name, "--help"]), "").ok();
+        let long = help
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("--"));
+        let long = long.map(|word| word.trim_end_matches(|it: char| !it.is_ascii_lowercase()));
+        options.extend(long.filter(|word| word.len() > 2).map(str::to_owned));
+    }
+    options.sort();
+    options.dedup();
+    assert!(options.len() >= 20, "{options:?}");
     for shell in ["bash", "zsh", "fish"] {
         let script = run(command().args(["completions", shell]), "").ok();
-        assert!(
-            script.contains("--data-dir") || script.contains("data-dir"),
-            "{shell}"
-        );
+        for name in commands.iter().chain(&options) {
+            assert!(script.contains(name), "{shell}: {name}");
+        }
     }
     let page = run(command().arg("man"), "").ok();
+    for name in &commands {
+        let heading = format!(".SH RUSTDB {}\n", name.to_uppercase());
+        assert!(page.contains(&heading), "{name}");
+    }
+    let page_without_dashes = page.replace('\\', "");
+    for name in &options {
+        assert!(page_without_dashes.contains(name), "{name}");
+    }
+    for word in ["Exit codes", "RUSTDB_KEY", "NO_COLOR"] {
+        assert!(page.contains(word), "{word}");
+    }
     assert!(page.contains(".TH rustdb 1"), "{page}");
     assert!(page.contains("RUSTDB_DATA_DIR"), "{page}");
+}
+
+#[test]
+fn what_is_no_directory_or_no_database_is_told_with_what_to_do() {
+    let place = Place::new();
+    place.write("file", "text");
+    for directory in ["file", "file/db"] {
+        let told = run(
+            command()
+                .current_dir(place.path(""))
+                .args(["local", "-c", "count", "-d", directory]),
+            "",
+        )
+        .failed(1);
+        let expected = format!(
+            "error: cannot read `{directory}`: Not a directory\n\
+             hint: a database is a directory; name another one with `--data-dir`\n"
+        );
+        assert_eq!(told, expected);
+    }
+    for name in ["stats", "verify", "repair", "compact", "export"] {
+        let mut arguments = vec![name];
+        if name == "export" {
+            arguments.extend(["-", "--format", "csv"]);
+        }
+        let told = place.run(&arguments).failed(1);
+        assert!(told.contains("there is no database in `"), "{name}: {told}");
+        assert!(
+            told.contains("\nhint: name its directory with `--data-dir`\n"),
+            "{name}: {told}"
+        );
+    }
 }

@@ -481,3 +481,66 @@ fn an_export_follows_links_and_writes_to_pipes_as_they_are() {
     place.run(&["export", "pipe", "--format", "csv"]).ok();
     assert_eq!(reader.join().unwrap(), "key,value\nk,v\n");
 }
+
+#[test]
+fn ctrl_c_ends_an_import_whose_stored_rows_are_there_and_which_goes_on() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let place = Place::new();
+    let mut import = crate::harness::command();
+    import.args(["import", "-", "--format", "csv", "--key", "id", "-d"]);
+    import.arg(place.database());
+    import.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut import = import.spawn().unwrap();
+    let mut stdin = import.stdin.take().unwrap();
+    let rows: String = (0..3000).map(|id| format!("{id},v\n")).collect();
+    stdin.write_all(format!("id,v\n{rows}").as_bytes()).unwrap();
+    // It is at work as soon as a batch has reached the log.
+    let log_bytes = || -> u64 {
+        let Ok(entries) = std::fs::read_dir(place.database()) else {
+            return 0;
+        };
+        let logs = entries.map(|entry| entry.unwrap()).filter(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.ends_with(".wal"))
+        });
+        logs.map(|entry| entry.metadata().unwrap().len()).sum()
+    };
+    while log_bytes() < 10_000 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&import), Signal::INT).unwrap();
+    let mut id = 3000;
+    while import.try_wait().unwrap().is_none() {
+        let _it_may_have_ended = stdin.write_all(format!("{id},v\n").as_bytes());
+        id += 1;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = import.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    let (_, told) = told.split_once("error: cancelled; ").unwrap();
+    let (stored, told) = told.split_once(" rows were stored").unwrap();
+    assert!(
+        told.contains("`--on-duplicate skip` goes on where it ended"),
+        "{told}"
+    );
+    let stored: u64 = stored.replace(',', "").parse().unwrap();
+    assert!(stored >= 1000, "{stored}");
+    assert_eq!(place.shell("count").ok(), format!("{stored}\n"));
+    place.write("again.csv", format!("id,v\n{rows}"));
+    let again = report(import_again(&place));
+    assert_eq!(again["loaded"].as_u64().unwrap() + stored.min(3000), 3000);
+}
+
+fn import_again(place: &Place) -> Outcome {
+    import(
+        place,
+        "again.csv",
+        &["--key", "id", "--on-duplicate", "skip"],
+    )
+}

@@ -11,8 +11,9 @@
 //! committed as range deletions and needs no files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use rustdb_storage::engine::{EngineIter, RunWriter, SortedRun};
+use rustdb_storage::engine::{Bounds, EngineIter, ReadAt, RunWriter, SortedRun};
 use rustdb_storage::iter::{EntryCursor, MergeCursor, RunCursor};
 use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_storage::version::RunTables;
@@ -218,7 +219,7 @@ impl Commit<'_> {
                 Target::Holes | Target::Nothing => Ok(Publication::Pieces),
             };
         }
-        self.count_whole_pieces(plans);
+        self.count_whole_pieces(plans)?;
         if plans.values().any(KeyspacePlan::must_walk) {
             self.walk(plans, &mut Target::Nothing)?;
         }
@@ -227,19 +228,58 @@ impl Commit<'_> {
 
     /// Counts keyspaces without a look at their keys, where that is possible. No key is in two
     /// pieces.
-    fn count_whole_pieces(&self, plans: &mut Plans) {
+    fn count_whole_pieces(&self, plans: &mut Plans) -> Result<()> {
         for (keyspace, plan) in plans {
-            let pieces = self.writes.pieces().iter();
-            let mut contents = pieces.filter_map(|piece| piece.contents().get(keyspace));
-            let delta = match plan.counting {
-                Counting::Not | Counting::Known => continue,
-                Counting::New => Some(contents.map(|c| c.puts as i64).sum()),
-                Counting::LookUp => contents.try_fold(0, |sum, c| Some(sum + c.delta?)),
-            };
-            if let Some(delta) = delta {
+            if matches!(plan.counting, Counting::Not | Counting::Known) {
+                continue;
+            }
+            let mut sum = Some(0);
+            for piece in self.writes.pieces() {
+                let Some(contents) = piece.contents().get(keyspace) else {
+                    continue;
+                };
+                let is_new = plan.counting == Counting::New;
+                let delta = match contents.delta {
+                    _ if is_new => Some(contents.puts as i64),
+                    None if self.is_over_nothing(piece)? => Some(contents.puts as i64),
+                    delta => delta,
+                };
+                sum = sum.zip(delta).map(|(sum, delta)| sum + delta);
+            }
+            if let Some(delta) = sum {
                 (plan.counting, plan.delta) = (Counting::Known, delta);
             }
         }
+        Ok(())
+    }
+
+    /// Whether there are no keys where a piece writes, neither in the snapshot nor now: all it
+    /// puts is new then, be it checked or covered by locks. Sorted input that is appended to a
+    /// keyspace is like that.
+    fn is_over_nothing(&self, piece: &Piece) -> Result<bool> {
+        let bounds = piece
+            .bounds()
+            .and_then(|(first, last)| split_storage_key(first).zip(split_storage_key(last)));
+        let Some(((keyspace, first), (_, last))) = bounds else {
+            return Ok(false);
+        };
+        if piece.contents().len() > 1 {
+            return Ok(false);
+        }
+        let bounds = Bounds {
+            lower: Bound::Included(first.to_vec()),
+            upper: Bound::Included(last.to_vec()),
+        };
+        for at in [
+            ReadAt::Snapshot(self.transaction.snapshot()),
+            ReadAt::Latest,
+        ] {
+            let mut iterator = self.transaction.engine().iter(keyspace, &bounds, at)?;
+            if iterator.advance()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the pieces follow one another and no range was deleted.

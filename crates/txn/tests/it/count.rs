@@ -1,7 +1,7 @@
 //! Counted keyspaces: the count is exact after whatever was committed.
 
 use rustdb_storage::engine::{Durability, ReadAt};
-use rustdb_txn::{Access, IsolationLevel, KeyRange, TransactionOptions, WriteBatch};
+use rustdb_txn::{Access, IsolationLevel, KeyRange, Transaction, TransactionOptions, WriteBatch};
 
 use crate::database::Database;
 
@@ -175,6 +175,74 @@ fn many_writes_are_counted_exactly_however_dense_they_are_and_wherever_they_are_
             db.count();
         }
     }
+}
+
+#[test]
+fn sorted_input_is_counted_where_nothing_was_and_where_something_is() {
+    let put_all = |tx: &mut Transaction, keyspace, keys: std::ops::Range<u32>| {
+        for key in keys {
+            tx.put(keyspace, &key.to_be_bytes(), b"a value").unwrap();
+        }
+    };
+    // What is there before, and what somebody else writes meanwhile: keys next to those written.
+    for (before, meanwhile) in [
+        (vec![], vec![]),
+        (vec![], vec![500]),
+        (vec![1001], vec![]),
+        (vec![1000, 1001, 2500], vec![]),
+        (vec![2999], vec![3000]),
+    ] {
+        let db = Database::with(TransactionOptions {
+            write_set_bytes_max: 50_000,
+            ..TransactionOptions::default()
+        });
+        let put = |key: u32| {
+            let key = key.to_be_bytes();
+            let done = db.manager.put(db.counted, &key, b"1", Durability::None);
+            done.unwrap();
+        };
+        // A keyspace that is not empty, but for the keys that are written.
+        put(1);
+        before.iter().for_each(|key| put(*key));
+        let begin = || {
+            db.manager
+                .begin(IsolationLevel::Snapshot, Access::ReadWrite)
+        };
+        let mut tx = begin().unwrap();
+        put_all(&mut tx, db.counted, 1000..3000);
+        meanwhile.iter().for_each(|key| put(*key));
+        tx.commit(Durability::None).unwrap();
+        let kept = [1].iter().chain(&before).chain(&meanwhile);
+        let beside = kept.filter(|key| !(1000..3000).contains(*key)).count() as u64;
+        assert_eq!(db.count(), 2000 + beside);
+    }
+}
+
+#[test]
+fn keys_that_somebody_writes_between_those_of_sorted_input_are_counted_once() {
+    let db = Database::with(TransactionOptions {
+        write_set_bytes_max: 50_000,
+        ..TransactionOptions::default()
+    });
+    let begin = || {
+        db.manager
+            .begin(IsolationLevel::Snapshot, Access::ReadWrite)
+    };
+    db.manager
+        .put(db.counted, b"", b"1", Durability::None)
+        .unwrap();
+    let mut tx = begin().unwrap();
+    for key in (0..4000u32).step_by(2) {
+        tx.put(db.counted, &key.to_be_bytes(), b"even").unwrap();
+    }
+    for key in [1u32, 3, 2001] {
+        let key = key.to_be_bytes();
+        db.manager
+            .put(db.counted, &key, b"odd", Durability::None)
+            .unwrap();
+    }
+    tx.commit(Durability::None).unwrap();
+    assert_eq!(db.count(), 2000 + 3 + 1);
 }
 
 #[test]

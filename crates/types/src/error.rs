@@ -20,6 +20,8 @@ macro_rules! states {
 }
 
 states! {
+    /// `protocol_violation`: bytes of a message that do not fit together.
+    PROTOCOL_VIOLATION = b"08P01";
     /// `feature_not_supported`.
     FEATURE_NOT_SUPPORTED = b"0A000";
     /// `string_data_right_truncation`: too long for `varchar(n)` or `char(n)`.
@@ -74,6 +76,8 @@ states! {
     AMBIGUOUS_FUNCTION = b"42725";
     /// `undefined_object`: also types.
     UNDEFINED_OBJECT = b"42704";
+    /// `name_too_long`.
+    NAME_TOO_LONG = b"42622";
     /// `syntax_error`.
     SYNTAX_ERROR = b"42601";
     /// `program_limit_exceeded`.

@@ -4,7 +4,7 @@
 //! oid, base, modifier ─▶ types     what a type is called, numbered, made of
 //! text, numeric, json,
 //! interval, array ─────▶ value     what a value is; order: how values compare
-//! settings ────────────▶ io        text in and out, with datetime and array_text
+//! settings ────────────▶ io, wire  text and bytes in and out, with datetime and array_text
 //! row, key                         bytes in rows, and bytes that sort
 //! cast, operator ──────▶ resolve   what can be done with values, and which of it a call means
 //! ```
@@ -40,6 +40,7 @@ mod text;
 mod types;
 mod value;
 mod varint;
+mod wire;
 mod zone;
 
 pub use array::{Array, DIMENSIONS_MAX, Dimension, ELEMENTS_MAX};
@@ -66,4 +67,5 @@ pub use settings::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, Settings};
 pub use text::{INLINE_BYTES_MAX, Text};
 pub use types::{DomainType, Element, EnumLabel, EnumType, Type};
 pub use value::Value;
+pub use wire::{receive, send};
 pub use zone::Zone;

@@ -113,6 +113,16 @@ pub(crate) const fn in_range(micros: i64) -> bool {
     micros >= TIMESTAMP_MIN && micros < TIMESTAMP_END
 }
 
+/// Whether this is a timestamp, or one of the infinities.
+pub(crate) const fn is_timestamp(micros: i64) -> bool {
+    in_range(micros) || micros == i64::MIN || micros == i64::MAX
+}
+
+/// Whether this is a date, or one of the infinities.
+pub(crate) const fn is_date(days: i32) -> bool {
+    (days >= DATE_MIN && days < DATE_END) || days == i32::MIN || days == i32::MAX
+}
+
 /// Rounds to `digits` after the second, half away from zero.
 pub(crate) fn round_micros(micros: i64, digits: u32) -> Option<i64> {
     let unit = 10_i64.pow(6_u32.saturating_sub(digits));

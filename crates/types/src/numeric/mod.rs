@@ -47,6 +47,16 @@ enum Repr {
     NegativeInfinity,
 }
 
+/// What comes before the digits of a number, or instead of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sign {
+    Positive,
+    Negative,
+    NotANumber,
+    Infinite,
+    NegativeInfinite,
+}
+
 impl Numeric {
     /// Not a number.
     pub const NAN: Numeric = Numeric(Repr::NotANumber);
@@ -150,6 +160,52 @@ impl Numeric {
             Repr::Large(decimal) => Some(f(decimal.negative, decimal.weight, &decimal.digits)),
             Repr::NotANumber | Repr::Infinity | Repr::NegativeInfinity => None,
         }
+    }
+
+    /// Sign, weight, decimals shown, and digits to the base 10000 without zeros at their ends.
+    pub(crate) fn to_parts(&self) -> (Sign, i32, i32, Vec<u16>) {
+        let special = |sign| (sign, 0, 0, Vec::new());
+        match self.0 {
+            Repr::NotANumber => return special(Sign::NotANumber),
+            Repr::Infinity => return special(Sign::Infinite),
+            Repr::NegativeInfinity => return special(Sign::NegativeInfinite),
+            Repr::Small { .. } | Repr::Large(_) => {}
+        }
+        let decimal = self.to_decimal().unwrap_or_default().normalized();
+        let sign = if decimal.negative {
+            Sign::Negative
+        } else {
+            Sign::Positive
+        };
+        let weight = if decimal.digits.is_empty() {
+            0
+        } else {
+            decimal.weight
+        };
+        (sign, weight, decimal.scale, decimal.digits)
+    }
+
+    /// The number of these parts; decimals that are not shown are cut off.
+    pub(crate) fn from_parts(
+        sign: Sign,
+        weight: i32,
+        scale: i32,
+        digits: Vec<u16>,
+    ) -> Result<Numeric> {
+        let negative = match sign {
+            Sign::NotANumber => return Ok(Numeric::NAN),
+            Sign::Infinite => return Ok(Numeric::INFINITY),
+            Sign::NegativeInfinite => return Ok(Numeric::NEGATIVE_INFINITY),
+            Sign::Positive => false,
+            Sign::Negative => true,
+        };
+        let whole = Decimal {
+            negative,
+            weight,
+            scale: scale.max(0),
+            digits,
+        };
+        Numeric::from_decimal(whole.truncated(scale))
     }
 
     /// The place in the order of what is no number.

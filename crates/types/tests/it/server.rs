@@ -193,6 +193,24 @@ begin
   return 'ok';
 exception when others then
   return sqlstate || ': ' || sqlerrm;
+end $$;
+create function try_receive(relation text, value bytea) returns text language plpgsql as $$
+declare
+  result text; detail text; hint text; number oid;
+  path text := current_setting('data_directory') || '/received';
+begin
+  number := lo_from_bytea(0, '\\x5047434f50590aff0d0a000000000000000000'::bytea || '\\x0001'::bytea
+    || int4send(length(value)) || value || '\\xffff'::bytea);
+  perform lo_export(number, path);
+  perform lo_unlink(number);
+  execute format('delete from %I', relation);
+  execute format('copy %I from %L (format binary)', relation, path);
+  execute format('select format(''%%s'', c) from %I', relation) into result;
+  return result;
+exception when others then
+  get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
+  return sqlstate || ': ' || sqlerrm || coalesce(' / ' || nullif(detail, ''), '')
+    || coalesce(' / ' || nullif(hint, ''), '');
 end $$;";
 
 fn run(prefix: &[&str], program: &str, arguments: &[&str]) -> Result<String, String> {

@@ -9,6 +9,7 @@ mod operator;
 mod resolve;
 mod text;
 mod values;
+mod wire;
 
 use std::sync::Arc;
 
@@ -72,6 +73,12 @@ fn calls_mean_the_same_operators_and_functions() {
             .chain(functions)
             .collect()
     });
+}
+
+#[test]
+fn bytes_are_sent_and_received_alike() {
+    let settings = settings();
+    agree("wire", |report| wire::cases(&report.server, &settings));
 }
 
 /// What both sides are set to.

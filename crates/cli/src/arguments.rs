@@ -21,6 +21,9 @@ or as `passphrase:` and a passphrase. With NO_COLOR nothing is coloured.
 
 Without a command, opens a shell on the database. Start with `rustdb --demo`.";
 
+/// More memory than any machine has: a mistake.
+const MEMORY_MIB_MAX: i64 = 1 << 24;
+
 /// RustDB: a durable, transactional database in one directory.
 #[derive(Debug, Parser)]
 #[command(name = "rustdb", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
@@ -146,16 +149,23 @@ pub struct DatabaseArguments {
     )]
     pub compression: CompressionName,
     /// Memory for cached blocks, in MiB
-    #[arg(long, value_name = "MIB", env = "RUSTDB_CACHE_MIB", global = true)]
-    pub cache_mib: Option<usize>,
+    #[arg(
+        long,
+        value_name = "MIB",
+        env = "RUSTDB_CACHE_MIB",
+        global = true,
+        value_parser = clap::value_parser!(u32).range(..=MEMORY_MIB_MAX)
+    )]
+    pub cache_mib: Option<u32>,
     /// Memory for writes that are not in a table yet, in MiB
     #[arg(
         long,
         value_name = "MIB",
         env = "RUSTDB_WRITE_BUFFER_MIB",
-        global = true
+        global = true,
+        value_parser = clap::value_parser!(u32).range(1..=MEMORY_MIB_MAX)
     )]
-    pub write_buffer_mib: Option<usize>,
+    pub write_buffer_mib: Option<u32>,
 }
 
 /// What a shell does.

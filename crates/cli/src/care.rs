@@ -116,6 +116,9 @@ pub fn upgrade(arguments: &DatabaseArguments, output: &mut Output) -> Result<()>
             .hint("`--read-only` does not go with it"));
     }
     let directory = open::directory(arguments);
+    if !directory.exists() {
+        return Err(open::no_database(&directory));
+    }
     let report = rustdb::upgrade(&directory, open::options(arguments, false)?)?;
     let object = json!({ "from": report.from, "to": report.to, "steps": report.steps });
     let text = match report.from == report.to {

@@ -106,10 +106,10 @@ pub fn options(arguments: &DatabaseArguments, create: bool) -> Result<Options> {
         ..Options::default()
     };
     if let Some(mib) = arguments.cache_mib {
-        options.cache_bytes = mib << 20;
+        options.cache_bytes = (mib as usize) << 20;
     }
     if let Some(mib) = arguments.write_buffer_mib {
-        options.write_buffer_bytes = mib << 20;
+        options.write_buffer_bytes = (mib as usize) << 20;
     }
     Ok(options)
 }

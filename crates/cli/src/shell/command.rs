@@ -11,15 +11,31 @@ use crate::transfer::{ExportArguments, ImportArguments};
 /// What a line asks for.
 #[derive(Debug)]
 pub enum Command {
-    Put { key: Vec<u8>, value: Vec<u8> },
-    Get { key: Vec<u8> },
-    Delete { key: Vec<u8> },
+    Put {
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    Get {
+        key: Vec<u8>,
+    },
+    Delete {
+        key: Vec<u8>,
+    },
     Scan(Scan),
-    Count { prefix: Option<Vec<u8>> },
-    Use { keyspace: String },
+    Count {
+        prefix: Option<Vec<u8>>,
+    },
+    Use {
+        keyspace: String,
+    },
     Keyspaces,
-    Create { keyspace: String, counted: bool },
-    Drop { keyspace: String },
+    Create {
+        keyspace: String,
+        counted: bool,
+    },
+    Drop {
+        keyspace: String,
+    },
     Stats,
     Import(ImportArguments),
     Export(ExportArguments),
@@ -27,7 +43,10 @@ pub enum Command {
     Compact,
     Verify,
     Checkpoint(CheckpointArguments),
-    Help,
+    /// About one command, or all of them.
+    Help(Option<&'static Form>),
+    /// The help of a command that has options of its own.
+    LongHelp(String),
     Quit,
 }
 
@@ -55,6 +74,14 @@ pub struct Form {
     pub arguments: &'static str,
     pub meaning: &'static str,
     parse: fn(&str) -> Result<Command>,
+}
+
+impl Form {
+    /// The name and the arguments.
+    pub fn usage(&self) -> String {
+        let usage = format!("{} {}", self.names[0], self.arguments);
+        usage.trim_end().to_owned()
+    }
 }
 
 /// Every command, in the order of the help.
@@ -140,9 +167,12 @@ pub const FORMS: &[Form] = &[
         "make a copy there that opens as a database",
         checkpoint,
     ),
-    form(&["help", "?", "\\h"], "", "print this text", |rest| {
-        alone(rest, Command::Help)
-    }),
+    form(
+        &["help", "?", "\\h"],
+        "[COMMAND]",
+        "print this text, or the line about one command",
+        help,
+    ),
     form(
         &["quit", "exit", "\\q"],
         "",
@@ -174,13 +204,25 @@ pub fn parse(line: &str) -> Result<Option<Command>> {
     }
     let end = line.find(char::is_whitespace).unwrap_or(line.len());
     let (name, rest) = (line[..end].to_lowercase(), &line[end..]);
-    match FORMS
-        .iter()
-        .find(|form| form.names.contains(&name.as_str()))
-    {
+    match form_of(&name) {
         Some(form) => (form.parse)(rest)
             .map(Some)
             .map_err(|failure| with_usage(failure, form)),
+        None => Err(unknown(&name)),
+    }
+}
+
+fn form_of(name: &str) -> Option<&'static Form> {
+    FORMS.iter().find(|form| form.names.contains(&name))
+}
+
+fn help(rest: &str) -> Result<Command> {
+    let name = rest.trim().to_lowercase();
+    if name.is_empty() {
+        return Ok(Command::Help(None));
+    }
+    match form_of(&name) {
+        Some(form) => Ok(Command::Help(Some(form))),
         None => Err(unknown(&name)),
     }
 }
@@ -203,10 +245,7 @@ fn with_usage(failure: Failure, form: &Form) -> Failure {
             hint: None,
             status: crate::failure::Status::Usage,
             ..
-        } => {
-            let usage = format!("{} {}", form.names[0], form.arguments);
-            failure.hint(format!("usage: {}", usage.trim_end()))
-        }
+        } => failure.hint(format!("usage: {}", form.usage())),
         _ => failure,
     }
 }
@@ -305,13 +344,13 @@ fn count(line: &str) -> Result<Command> {
 
 fn use_keyspace(line: &str) -> Result<Command> {
     Ok(Command::Use {
-        keyspace: name(one_key(line)?)?,
+        keyspace: one_name(line)?,
     })
 }
 
 fn drop_keyspace(line: &str) -> Result<Command> {
     Ok(Command::Drop {
-        keyspace: name(one_key(line)?)?,
+        keyspace: one_name(line)?,
     })
 }
 
@@ -336,7 +375,7 @@ fn checkpoint(line: &str) -> Result<Command> {
         #[command(flatten)]
         arguments: CheckpointArguments,
     }
-    Ok(Command::Checkpoint(by_clap::<Line>(line)?.arguments))
+    by_clap::<Line>(line, |it| Command::Checkpoint(it.arguments))
 }
 
 fn import(line: &str) -> Result<Command> {
@@ -346,7 +385,7 @@ fn import(line: &str) -> Result<Command> {
         #[command(flatten)]
         arguments: ImportArguments,
     }
-    Ok(Command::Import(by_clap::<Line>(line)?.arguments))
+    by_clap::<Line>(line, |it| Command::Import(it.arguments))
 }
 
 fn export(line: &str) -> Result<Command> {
@@ -356,21 +395,30 @@ fn export(line: &str) -> Result<Command> {
         #[command(flatten)]
         arguments: ExportArguments,
     }
-    Ok(Command::Export(by_clap::<Line>(line)?.arguments))
+    by_clap::<Line>(line, |it| Command::Export(it.arguments))
 }
 
 /// The long commands have the options of their counterparts on the command line.
-fn by_clap<T: Parser>(line: &str) -> Result<T> {
+fn by_clap<T: Parser>(line: &str, command: fn(T) -> Command) -> Result<Command> {
     let words: Result<Vec<String>> = words::all(line)?
         .into_iter()
         .map(|word| name(word.bytes))
         .collect();
-    T::try_parse_from(words?).map_err(|error| {
-        let text = error.render().to_string();
-        let text = text.trim_end();
-        Failure::usage(text.strip_prefix("error: ").unwrap_or(text))
-            .hint("`help` lists the commands")
-    })
+    let error = match T::try_parse_from(words?) {
+        Ok(arguments) => return Ok(command(arguments)),
+        Err(error) => error,
+    };
+    let text = error.render().to_string();
+    if error.kind() == clap::error::ErrorKind::DisplayHelp {
+        return Ok(Command::LongHelp(text.trim_end().to_owned()));
+    }
+    // What follows the first paragraph is about command lines.
+    let text = text.split("\n\n").next().unwrap_or(&text);
+    let name = T::command().get_name().to_owned();
+    Err(
+        Failure::usage(text.strip_prefix("error: ").unwrap_or(text).trim_end())
+            .hint(format!("`{name} --help` lists the options")),
+    )
 }
 
 fn alone(rest: &str, command: Command) -> Result<Command> {
@@ -393,6 +441,13 @@ fn number_of(bytes: &[u8]) -> Result<u64> {
     let text = String::from_utf8_lossy(bytes);
     text.parse()
         .map_err(|_| Failure::usage(format!("`{text}` is not a number")))
+}
+
+fn one_name(line: &str) -> Result<String> {
+    match line.trim() {
+        "" => Err(Failure::usage("a name is missing")),
+        _ => name(one_key(line)?),
+    }
 }
 
 fn name(bytes: Vec<u8>) -> Result<String> {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use rustdb::{Database, ErrorKind, Iter, Keyspace, KeyspaceOptions};
 use serde_json::json;
 
-use super::command::{self, Command, FORMS, KeyRange, Scan};
+use super::command::{self, Command, FORMS, Form, KeyRange, Scan};
 use crate::failure::{Failure, Result};
 use crate::output::{Output, counted, json_of, readable};
 use crate::signals::{self, Working};
@@ -98,7 +98,12 @@ impl Session {
             Command::Checkpoint(arguments) => {
                 care::checkpoint(&self.database, &arguments, &mut self.output)
             }
-            Command::Help => self.help(),
+            Command::Help(None) => self.help(),
+            Command::Help(Some(form)) => {
+                self.output
+                    .line(&format!("{}  {}", form.usage(), form.meaning))
+            }
+            Command::LongHelp(text) => self.output.line(&text),
             Command::Quit => Ok(()),
         }
     }
@@ -229,14 +234,7 @@ impl Session {
     }
 
     fn help(&mut self) -> Result<()> {
-        let usages: Vec<String> = FORMS
-            .iter()
-            .map(|form| {
-                format!("{} {}", form.names[0], form.arguments)
-                    .trim_end()
-                    .to_owned()
-            })
-            .collect();
+        let usages: Vec<String> = FORMS.iter().map(Form::usage).collect();
         let width = usages.iter().map(String::len).max().unwrap_or(0);
         for (usage, form) in usages.iter().zip(FORMS) {
             self.output

@@ -101,8 +101,10 @@ pub fn save(
 
 fn existing(database: &Database, name: &str) -> Result<Keyspace> {
     database.existing_keyspace(name).ok_or_else(|| {
-        Failure::new(format!("no keyspace `{name}`"))
-            .hint(format!("there are {}", database.keyspaces().join(", ")))
+        Failure::new(format!("no keyspace `{name}`")).hint(format!(
+            "the keyspaces: {}",
+            database.keyspaces().join(", ")
+        ))
     })
 }
 

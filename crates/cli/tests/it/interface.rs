@@ -311,7 +311,7 @@ fn what_is_no_directory_or_no_database_is_told_with_what_to_do() {
         );
         assert_eq!(told, expected);
     }
-    for name in ["stats", "verify", "repair", "compact", "export"] {
+    for name in ["stats", "verify", "repair", "upgrade", "compact", "export"] {
         let mut arguments = vec![name];
         if name == "export" {
             arguments.extend(["-", "--format", "csv"]);

@@ -4,6 +4,7 @@
 
 mod cast;
 mod catalog;
+mod key;
 mod numeric;
 mod operator;
 mod resolve;
@@ -81,6 +82,21 @@ fn bytes_are_sent_and_received_alike() {
     agree("wire", |report| wire::cases(&report.server, &settings));
 }
 
+#[test]
+fn keys_sort_as_a_server_sorts() {
+    let settings = settings();
+    agree("key", |_| key::cases(&settings));
+}
+
+#[test]
+fn other_settings_read_and_print_alike() {
+    // One server for all sessions.
+    let _server = Server::shared();
+    for (session, settings) in text::sessions() {
+        agree_in(&session, "settings", |_| text::time_cases(&settings));
+    }
+}
+
 /// What both sides are set to.
 const SESSION: &str = "set timezone = 'Europe/Berlin'; set extra_float_digits = 1";
 
@@ -93,6 +109,11 @@ fn settings() -> Settings {
 
 /// Compares the cases of an area, if there is a server.
 fn agree(area: &str, cases: impl FnOnce(&mut Report) -> Vec<Case>) {
+    agree_in(SESSION, area, cases);
+}
+
+/// The same in a session of its own.
+fn agree_in(session: &str, area: &str, cases: impl FnOnce(&mut Report) -> Vec<Case>) {
     let server = match Server::shared() {
         Ok(server) => server,
         Err(reason) => {
@@ -107,7 +128,7 @@ fn agree(area: &str, cases: impl FnOnce(&mut Report) -> Vec<Case>) {
     };
     let cases = cases(&mut report);
     let expressions: Vec<String> = cases.iter().map(|case| case.sql.clone()).collect();
-    let theirs = report.server.evaluate(SESSION, &expressions);
+    let theirs = report.server.evaluate(session, &expressions);
     report.count += cases.len();
     for (case, theirs) in cases.into_iter().zip(theirs) {
         if case.ours != theirs && !explained(&case, &theirs) {

@@ -1,7 +1,7 @@
 //! Text read and printed, by type.
 
 use proptest::test_runner::TestRunner;
-use rustdb_types::{Modifier, Settings, Type, format, parse};
+use rustdb_types::{Modifier, Settings, Type, Zone, format, parse};
 
 use super::{Case, described, quoted, samples};
 
@@ -21,26 +21,19 @@ type Area = (String, Vec<Type>, usize);
 
 pub(super) fn cases(settings: &Settings) -> Vec<Case> {
     let mut runner = TestRunner::deterministic();
-    let mut cases = Vec::new();
-    for (pattern, types, count) in numbers().into_iter().chain(times()).chain(others()) {
-        let strategy = proptest::string::string_regex(&pattern).unwrap();
-        for text in samples(&mut runner, &strategy, count) {
-            for of in &types {
-                cases.push(Case {
-                    sql: format!("{}::{}", quoted(&text), of.full_name()),
-                    ours: through(&text, of, settings),
-                });
-            }
-        }
-    }
+    let areas = numbers().into_iter().chain(times()).chain(others());
+    let mut cases: Vec<Case> = areas
+        .flat_map(|area| area_cases(&area, 1, &mut runner, settings))
+        .collect();
     let floats = samples(&mut runner, &proptest::num::f64::ANY, 3000);
     for number in floats.into_iter().filter(|number| number.is_finite()) {
         let small = number as f32;
         let mixed = f32::from_bits(small.to_bits() ^ (number.to_bits() as u32));
-        for (text, of) in [
+        let texts = [
             (format!("{number:e}"), Type::FLOAT8),
             (format!("{mixed:e}"), Type::FLOAT4),
-        ] {
+        ];
+        for (text, of) in texts {
             cases.push(Case {
                 sql: format!("'{text}'::{}", of.name()),
                 ours: through(&text, &of, settings),
@@ -48,6 +41,99 @@ pub(super) fn cases(settings: &Settings) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Texts of an area, as each of its types reads and prints them; one of `every` is taken.
+fn area_cases(
+    area: &Area,
+    every: usize,
+    runner: &mut TestRunner,
+    settings: &Settings,
+) -> Vec<Case> {
+    let (pattern, types, count) = area;
+    let strategy = proptest::string::string_regex(pattern).unwrap();
+    let mut cases = Vec::new();
+    for text in samples(runner, &strategy, count / every) {
+        for of in types {
+            cases.push(Case {
+                sql: format!("{}::{}", quoted(&text), of.full_name()),
+                ours: through(&text, of, settings),
+            });
+        }
+    }
+    cases
+}
+
+/// Dates, times and intervals, floats and bytes: what the settings of a session are for.
+pub(super) fn time_cases(settings: &Settings) -> Vec<Case> {
+    let mut runner = TestRunner::deterministic();
+    let mut areas = times();
+    let floats = "-{0,1}[0-9]{1,6}(\\.[0-9]{1,9}){0,1}(e-{0,1}[0-9]{1,2}){0,1}".to_owned();
+    areas.push((floats, vec![Type::FLOAT4, Type::FLOAT8], 300));
+    areas.push((
+        "[\\\\]x([0-9a-f]{2}){0,6}".to_owned(),
+        vec![Type::BYTEA],
+        200,
+    ));
+    areas
+        .iter()
+        .flat_map(|area| area_cases(area, 4, &mut runner, settings))
+        .collect()
+}
+
+/// Sessions that differ in all that text depends on.
+pub(super) fn sessions() -> Vec<(String, Settings)> {
+    use rustdb_types::{ByteaOutput, DateOrder, DateStyle, IntervalStyle};
+    let styles = [
+        (
+            "Postgres, MDY",
+            DateStyle::Postgres,
+            DateOrder::MonthDayYear,
+        ),
+        (
+            "Postgres, DMY",
+            DateStyle::Postgres,
+            DateOrder::DayMonthYear,
+        ),
+        ("SQL, DMY", DateStyle::Sql, DateOrder::DayMonthYear),
+        ("SQL, MDY", DateStyle::Sql, DateOrder::MonthDayYear),
+        ("German, DMY", DateStyle::German, DateOrder::DayMonthYear),
+        ("ISO, YMD", DateStyle::Iso, DateOrder::YearMonthDay),
+    ];
+    let intervals = [
+        ("postgres_verbose", IntervalStyle::PostgresVerbose),
+        ("sql_standard", IntervalStyle::SqlStandard),
+        ("iso_8601", IntervalStyle::Iso8601),
+    ];
+    let zones = [
+        "America/New_York",
+        "Asia/Kolkata",
+        "UTC",
+        "Australia/Lord_Howe",
+    ];
+    let session = |(index, (name, date_style, date_order)): (
+        usize,
+        &(&str, DateStyle, DateOrder),
+    )| {
+        let (interval, interval_style) = intervals[index % intervals.len()];
+        let zone = zones[index % zones.len()];
+        let digits = [0, -3, 3][index % 3];
+        let text = format!(
+            "set timezone = '{zone}'; set datestyle = '{name}'; set intervalstyle = '{interval}'; \
+             set bytea_output = 'escape'; set extra_float_digits = {digits}"
+        );
+        let settings = Settings {
+            zone: Zone::named(zone).unwrap(),
+            date_style: *date_style,
+            date_order: *date_order,
+            interval_style,
+            bytea_output: ByteaOutput::Escape,
+            extra_float_digits: digits,
+            ..Settings::default()
+        };
+        (text, settings)
+    };
+    styles.iter().enumerate().map(session).collect()
 }
 
 fn numbers() -> Vec<Area> {

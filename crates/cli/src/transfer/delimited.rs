@@ -98,6 +98,7 @@ pub struct Reader<R> {
     /// A CR came last: an LF belongs to it.
     is_after_cr: bool,
     is_at_start: bool,
+    record_bytes_max: usize,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -108,6 +109,7 @@ impl<R: BufRead> Reader<R> {
             line: 1,
             is_after_cr: false,
             is_at_start: true,
+            record_bytes_max: RECORD_BYTES_MAX,
         }
     }
 
@@ -158,7 +160,7 @@ impl<R: BufRead> Reader<R> {
             if is_whole {
                 return parse.end(record);
             }
-            if record.bytes.len() > RECORD_BYTES_MAX {
+            if record.bytes.len() > self.record_bytes_max {
                 return Err(Broken::TooLong { line: record.line });
             }
         }
@@ -353,6 +355,17 @@ mod tests {
     fn a_quote_that_is_not_closed_ends_the_reading_and_names_its_line() {
         check("a\nb,\"c\nd\n\n", &["1: a", "2: unclosed"]);
         check("\"x\ny\",\"c\nd\"\"", &["2: unclosed"]);
+    }
+
+    #[test]
+    fn a_record_beyond_the_limit_ends_the_reading_and_names_its_line() {
+        let text = BufReader::with_capacity(4, &b"a,b\n\n\"c\nddddddddddddddddd\"\n"[..]);
+        let mut reader = Reader::new(text, b',');
+        reader.record_bytes_max = 10;
+        let mut record = Record::default();
+        assert!(matches!(reader.read(&mut record), Ok(Next::Record)));
+        let read = reader.read(&mut record);
+        assert!(matches!(read, Err(Broken::TooLong { line: 3 })), "{read:?}");
     }
 
     #[test]

@@ -15,8 +15,9 @@ use super::row::{auto_key, field, join_key};
 use crate::failure::{Failure, Result, system};
 use crate::output::{from_hex, json_of};
 
-/// A longer line is a mistake: what it means could not be stored.
-const LINE_BYTES_MAX: usize = 4 << 30;
+/// A longer line is a mistake. The largest value takes 6 GiB if every byte of it is written as
+/// `\u0000`.
+const LINE_BYTES_MAX: u64 = 8 << 30;
 
 /// Reads objects.
 pub struct Reader<R> {
@@ -25,6 +26,7 @@ pub struct Reader<R> {
     key: KeyColumns,
     line: u64,
     rows: u64,
+    line_bytes_max: u64,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -35,6 +37,7 @@ impl<R: BufRead> Reader<R> {
             key,
             line: 0,
             rows: 0,
+            line_bytes_max: LINE_BYTES_MAX,
         }
     }
 
@@ -43,7 +46,7 @@ impl<R: BufRead> Reader<R> {
         if self.line == 0 {
             skip_byte_order_mark(&mut self.reader)?;
         }
-        let limit = LINE_BYTES_MAX as u64 + 1;
+        let limit = self.line_bytes_max + 1;
         self.reader
             .by_ref()
             .take(limit)
@@ -88,8 +91,8 @@ impl<R: BufRead> Source for Reader<R> {
                 return Ok(None);
             }
             self.line += 1;
-            if self.buffer.len() > LINE_BYTES_MAX {
-                let text = format!("line {} is longer than 4 GiB", self.line);
+            if self.buffer.len() as u64 > self.line_bytes_max {
+                let text = format!("line {} is longer than 8 GiB", self.line);
                 return Err(Failure::new(text).hint("is it a file of JSON lines?"));
             }
             if !self.buffer.trim_ascii().is_empty() {
@@ -173,4 +176,29 @@ pub fn write_row(
 
 fn write_line(writer: &mut impl Write, value: &Value) -> Result<()> {
     writeln!(writer, "{value}").map_err(|error| Failure::stream("write", "the file", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_beyond_the_limit_ends_the_reading() {
+        let line = "{\"key\":\"k\",\"value\":\"v\"}\n";
+        let text = format!("{line}{line} ");
+        for (bytes_max, read) in [(line.len(), 2), (line.len() - 1, 0)] {
+            let mut reader = Reader::new(text.as_bytes(), KeyColumns::Absent);
+            reader.line_bytes_max = bytes_max as u64;
+            for _ in 0..read {
+                assert!(matches!(reader.next(), Ok(Some(Item::Entry { .. }))));
+            }
+            match reader.next() {
+                Ok(end) => assert!(end.is_none() && read == 2),
+                Err(failure) => assert!(
+                    failure.to_string().contains("line 1 is longer"),
+                    "{failure}"
+                ),
+            }
+        }
+    }
 }

@@ -51,6 +51,14 @@ impl Leaf {
         prefetch(self, size_of::<Leaf>());
     }
 
+    /// Asks the processor to load what [`Leaf::push`] will write to, which no search has read.
+    #[inline]
+    pub(crate) fn prefetch_free_slot(&self) {
+        if let Some(slot) = self.entries.get(self.state().count) {
+            prefetch(slot, size_of_val(slot));
+        }
+    }
+
     /// The entry in a published slot.
     #[inline]
     pub(crate) fn entry(&self, slot: usize) -> EntryPtr {

@@ -18,6 +18,9 @@ pub struct Writer {
     bump: Bump,
     /// Where the last entry went: the next one often belongs there too. A leaf of the tree.
     last: Option<NonNull<Leaf>>,
+    /// Whether the last entry went where the one before had gone. If not, asking the leaf for its
+    /// bounds, which are not at hand, is likely to be in vain.
+    is_near: bool,
     /// The highest `seq` so far: an entry above it equals none that is there.
     seq_max: u64,
 }
@@ -32,6 +35,7 @@ pub fn new() -> (Writer, Reader) {
             tree,
             bump,
             last: None,
+            is_near: false,
             seq_max: 0,
         },
         reader,
@@ -53,15 +57,20 @@ impl Writer {
             tree,
             bump,
             last,
+            is_near,
             seq_max,
         } = self;
         let target = Target { key, seq };
         // SAFETY: it is a leaf of the tree that we hold.
-        let last_leaf = last.map(|leaf| unsafe { leaf.as_ref() });
-        let mut leaf = match last_leaf.filter(|leaf| leaf.is_responsible_for(&target)) {
+        let near = last
+            .filter(|_| *is_near)
+            .map(|leaf| unsafe { leaf.as_ref() });
+        let mut leaf = match near.filter(|leaf| leaf.is_responsible_for(&target)) {
             Some(leaf) => leaf,
             None => tree.leaf(Goal::At(target)),
         };
+        leaf.prefetch_free_slot();
+        *is_near = *last == Some(NonNull::from(leaf));
         let entry = EntryPtr::create(tree.arena(), bump, target, kind, value);
         let same = if seq <= *seq_max {
             leaf.find(&target)

@@ -337,10 +337,10 @@ fn plain_seed(header: &FileHeader) -> u64 {
 
 /// Hashes place, then additional data, then contents, each seeded by the result before it.
 fn plain_checksum(seed: u64, position: u64, block_kind: u8, aad: &[u8], data: &[u8]) -> u64 {
-    let mut place = [0; 9];
-    place[..8].copy_from_slice(&position.to_le_bytes());
-    place[8] = block_kind;
-    let seed = xxh3_64_with_seed(&place, seed);
+    // NB: as one number. The hash reads across what would be two writes of a buffer, and a
+    // processor finishes all writes before such a read.
+    let place = (u128::from(block_kind) << 64 | u128::from(position)).to_le_bytes();
+    let seed = xxh3_64_with_seed(&place[..9], seed);
     let seed = if aad.is_empty() {
         seed
     } else {

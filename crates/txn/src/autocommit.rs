@@ -14,7 +14,8 @@ use crate::conflict::{Footprint, Refusal, Single, Validator, key_hash};
 use crate::error::{Conflict, Error, Result};
 use crate::lock::{LockOwner, RowMode};
 use crate::manager::{KeyspaceRef, TransactionManager};
-use crate::transaction::{IsolationLevel, Transaction, check_expiry};
+use crate::transaction::{IsolationLevel, check_expiry};
+use crate::write_batch::WriteBatch;
 use crate::write_set::NEVER;
 use rustdb_storage::engine::{Batch, Durability, ReadAt};
 use rustdb_storage::slice::Slice;
@@ -26,105 +27,6 @@ pub enum Swap {
     Done(SequenceNumber),
     /// The value was not as expected; this is what it is.
     Differs(Option<Slice>),
-}
-
-/// Writes to be committed together. Later writes of a key win.
-#[derive(Clone, Debug, Default)]
-pub struct WriteBatch {
-    writes: Vec<BatchWrite>,
-    bytes: usize,
-}
-
-#[derive(Clone, Debug)]
-enum BatchWrite {
-    Put {
-        keyspace: KeyspaceRef,
-        key: Slice,
-        value: Slice,
-        expiry: u64,
-    },
-    Delete {
-        keyspace: KeyspaceRef,
-        key: Slice,
-    },
-    DeleteRange {
-        keyspace: KeyspaceRef,
-        start: Slice,
-        end: Option<Slice>,
-    },
-}
-
-impl WriteBatch {
-    /// A batch without writes.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Writes a value.
-    pub fn put(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8]) {
-        self.put_expiring(keyspace, key, value, NEVER);
-    }
-
-    /// Writes a value that is gone from `expiry` on, in microseconds since the Unix epoch.
-    pub fn put_expiring(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8], expiry: u64) {
-        self.bytes += key.len() + value.len();
-        let (key, value) = (Slice::copy_from(key), Slice::copy_from(value));
-        self.writes.push(BatchWrite::Put {
-            keyspace,
-            key,
-            value,
-            expiry,
-        });
-    }
-
-    /// Deletes a key, or does nothing if it does not exist.
-    pub fn delete(&mut self, keyspace: KeyspaceRef, key: &[u8]) {
-        self.bytes += key.len();
-        self.writes.push(BatchWrite::Delete {
-            keyspace,
-            key: Slice::copy_from(key),
-        });
-    }
-
-    /// Deletes every key from `start` on and, if there is an `end`, below it.
-    pub fn delete_range(&mut self, keyspace: KeyspaceRef, start: &[u8], end: Option<&[u8]>) {
-        let (start, end) = (Slice::copy_from(start), end.map(Slice::copy_from));
-        self.writes.push(BatchWrite::DeleteRange {
-            keyspace,
-            start,
-            end,
-        });
-    }
-
-    /// The number of writes.
-    pub fn len(&self) -> usize {
-        self.writes.len()
-    }
-
-    /// Whether there are no writes.
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
-    }
-
-    /// The bytes of all keys and values.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Forgets all writes.
-    pub fn clear(&mut self) {
-        self.writes.clear();
-        self.bytes = 0;
-    }
-
-    /// Whether the writes can be committed without reading anything.
-    fn is_blind(&self) -> bool {
-        !self.writes.iter().any(|write| match write {
-            BatchWrite::Put { keyspace, .. }
-            | BatchWrite::Delete { keyspace, .. }
-            | BatchWrite::DeleteRange { keyspace, .. } => keyspace.is_counted,
-        })
-    }
 }
 
 impl TransactionManager {
@@ -237,8 +139,8 @@ impl TransactionManager {
             return self.write_blind(batch, durability);
         }
         self.run_retrying(IsolationLevel::Snapshot, durability, |transaction| {
-            for write in &batch.writes {
-                write.apply(transaction)?;
+            for (keyspace, write) in batch.writes() {
+                write.apply(keyspace, transaction)?;
             }
             Ok::<_, Error>(())
         })
@@ -248,8 +150,8 @@ impl TransactionManager {
     fn write_blind(&self, batch: &WriteBatch, durability: Durability) -> Result<SequenceNumber> {
         let mut footprint = Footprint::default();
         let mut engine_batch = self.engine().batch();
-        for write in &batch.writes {
-            write.stage(&mut engine_batch, &mut footprint)?;
+        for (keyspace, write) in batch.writes() {
+            write.stage(keyspace, &mut engine_batch, &mut footprint)?;
         }
         let mut validator = Validator {
             checks: &self.shared().checks,
@@ -276,8 +178,8 @@ impl TransactionManager {
     fn write_locking(&self, batch: &WriteBatch, durability: Durability) -> Result<SequenceNumber> {
         let committed =
             self.run_retrying(IsolationLevel::ReadCommitted, durability, |transaction| {
-                for write in &batch.writes {
-                    write.apply(transaction)?;
+                for (keyspace, write) in batch.writes() {
+                    write.apply(keyspace, transaction)?;
                 }
                 Ok::<_, Error>(())
             });
@@ -292,6 +194,7 @@ impl TransactionManager {
         effect: Effect<'_>,
         durability: Durability,
     ) -> Result<SequenceNumber> {
+        self.shared().checks.slots.touch(key_hash(keyspace.id, key));
         let mut batch = self.engine().batch();
         let mut owner = None;
         loop {
@@ -430,62 +333,4 @@ enum Attempt {
     Stale(SequenceNumber),
     /// The key is locked.
     Locked,
-}
-
-impl BatchWrite {
-    fn stage(&self, batch: &mut Batch, footprint: &mut Footprint) -> Result<()> {
-        match self {
-            BatchWrite::Put {
-                keyspace,
-                key,
-                value,
-                expiry,
-            } => {
-                footprint.add_key(keyspace.id, key, true);
-                match *expiry {
-                    NEVER => batch.put(keyspace.id, key, value)?,
-                    expiry => batch.put_expiring(keyspace.id, key, value, expiry)?,
-                }
-            }
-            BatchWrite::Delete { keyspace, key } => {
-                footprint.add_key(keyspace.id, key, true);
-                batch.delete(keyspace.id, key)?;
-            }
-            BatchWrite::DeleteRange {
-                keyspace,
-                start,
-                end,
-            } => {
-                footprint.add_range(keyspace.id, start, end.as_deref());
-                batch.delete_range(keyspace.id, start, end.as_deref())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn apply(&self, transaction: &mut Transaction) -> Result<()> {
-        match self {
-            BatchWrite::Put {
-                keyspace,
-                key,
-                value,
-                expiry,
-            } => match *expiry {
-                NEVER => transaction.put(*keyspace, key, value),
-                expiry => transaction.put_expiring(*keyspace, key, value, expiry),
-            },
-            BatchWrite::Delete { keyspace, key } => transaction.delete(*keyspace, key),
-            BatchWrite::DeleteRange {
-                keyspace,
-                start,
-                end,
-            } => {
-                let range = crate::KeyRange {
-                    start: start.to_vec(),
-                    end: end.as_ref().map(|end| end.to_vec()),
-                };
-                transaction.delete_range(*keyspace, range)
-            }
-        }
-    }
 }

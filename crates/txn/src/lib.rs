@@ -29,9 +29,10 @@ mod removal;
 mod retry;
 mod scan;
 mod transaction;
+mod write_batch;
 mod write_set;
 
-pub use autocommit::{Swap, Update, WriteBatch};
+pub use autocommit::{Swap, Update};
 pub use error::{Conflict, Error, Result};
 pub use lock::{
     LockError, LockInfo, LockMark, LockOwner, LockStats, LockTable, LockTarget, ObjectMode,
@@ -42,4 +43,5 @@ pub use removal::Extract;
 pub use retry::Retryable;
 pub use scan::{Entry, KeyRange, Scan};
 pub use transaction::{Access, IsolationLevel, RowState, Transaction};
+pub use write_batch::WriteBatch;
 pub use write_set::SavepointId;

@@ -64,6 +64,13 @@ impl Slots {
         self.keyspace(keyspace).written.load(Ordering::SeqCst)
     }
 
+    /// Has the processor load the slot of a key that will be recorded soon. Recording is followed
+    /// by a fence, which would wait for it.
+    #[inline]
+    pub(crate) fn touch(&self, hash: u64) {
+        std::hint::black_box(self.key(hash).load(Ordering::Relaxed));
+    }
+
     /// Notes that commit `sequence` writes one key. Not ordered with loads that follow; a fence is
     /// the caller's.
     #[inline]

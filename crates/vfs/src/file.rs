@@ -104,6 +104,12 @@ pub trait File: Debug + Send + Sync {
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize>;
     /// Makes contents and length durable.
     fn sync_data(&self) -> io::Result<()>;
+    /// Asks the system to begin to write these bytes to the disk, so that a sync that comes later
+    /// has less to wait for. Makes nothing durable, and leaves errors to that sync. Does nothing
+    /// where the system has no way to ask.
+    fn begin_writeback(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Whether the file has no bytes.

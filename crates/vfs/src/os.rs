@@ -11,6 +11,8 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt as _, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -232,6 +234,18 @@ impl File for OsFile {
     fn sync_data(&self) -> io::Result<()> {
         // `fdatasync`, which includes the length; `F_FULLFSYNC` on macOS.
         self.file.sync_data()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "no crate that we have wraps this call")]
+    fn begin_writeback(&self, offset: u64, len: u64) {
+        let (Ok(offset), Ok(len)) = (offset.try_into(), len.try_into()) else {
+            return;
+        };
+        let flags = libc::SYNC_FILE_RANGE_WRITE;
+        // SAFETY: the descriptor is open as long as the file is borrowed, and no memory is passed.
+        // Without a flag to wait, the call neither reports nor forgets errors of the writes.
+        unsafe { libc::sync_file_range(self.file.as_raw_fd(), offset, len, flags) };
     }
 
     fn len(&self) -> io::Result<u64> {

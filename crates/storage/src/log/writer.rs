@@ -31,6 +31,14 @@ const FILL_BYTES_MAX: u64 = 1 << 20;
 /// write as records, so a sync that carries much does better to let the file grow.
 const FILL_SYNCS_MIN: u64 = 16;
 
+/// When so much was written since the last sync, the system is asked to begin to write it to the
+/// disk. Else the sync that ends a segment of commits that ask for none would take as long as the
+/// whole segment.
+const WRITEBACK_BYTES: u64 = 1 << 20;
+
+/// Writing back stops short of the end, which is not written to twice that way.
+const WRITEBACK_ALIGNMENT: u64 = 64 << 10;
+
 /// A buffer that grew beyond this is given back after use.
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
@@ -53,6 +61,8 @@ pub struct LogWriter {
     flushed: u64,
     /// All before this is durable.
     synced: u64,
+    /// The system was asked to begin to write all before this to the disk.
+    written_back: u64,
     /// The highest promise a record carries.
     promised: u64,
     /// Up to here the file is written, with records or zeros, and as long.
@@ -103,6 +113,7 @@ impl LogWriter {
             buffer_start: start,
             flushed: start,
             synced: start,
+            written_back: 0,
             promised: 0,
             filled: start,
             next_number: 0,
@@ -279,8 +290,9 @@ impl LogWriter {
             Ok(filled) => {
                 self.flushed = end;
                 self.filled = self.filled.max(filled);
-                if matches!(transfer.goal, Goal::Sync { .. }) {
-                    self.synced = end;
+                match transfer.goal {
+                    Goal::Flush => self.write_back(),
+                    Goal::Sync { .. } => self.synced = end,
                 }
                 self.spare = transfer.bytes;
                 self.spare.clear();
@@ -291,6 +303,16 @@ impl LogWriter {
                 self.failure = Some(error.to_string().into());
                 Err(error)
             }
+        }
+    }
+
+    /// Has the system begin to write to the disk, if that is worth it.
+    fn write_back(&mut self) {
+        let start = self.written_back.max(self.synced);
+        let end = self.flushed - self.flushed % WRITEBACK_ALIGNMENT;
+        if end >= start + WRITEBACK_BYTES {
+            self.file.begin_writeback(start, end - start);
+            self.written_back = end;
         }
     }
 
@@ -344,6 +366,12 @@ impl LogWriter {
     /// Whether a failure has ended the writer.
     pub fn is_poisoned(&self) -> bool {
         self.failure.is_some()
+    }
+
+    /// How much the system was asked to write to the disk without a sync.
+    #[cfg(test)]
+    pub(super) fn written_back(&self) -> u64 {
+        self.written_back
     }
 
     /// Pretends that the file was created with another id.

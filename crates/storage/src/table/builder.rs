@@ -39,6 +39,9 @@ use crate::value::{Reference, expiry_of, split_expiry};
 /// So many bytes are written to the file at once.
 const WRITE_BYTES: usize = 256 << 10;
 
+/// When so much was written, the system is asked to begin to write it to the disk.
+const WRITEBACK_BYTES: u64 = 1 << 20;
+
 /// What making a filter takes for each key, besides its hash: see [`Filter::build`].
 const FILTER_BUILD_BYTES: usize = 36;
 
@@ -418,6 +421,8 @@ struct Output {
     buffer: Vec<u8>,
     /// How much of the file is written; the buffer comes after it.
     written: u64,
+    /// The system was asked to begin to write all before this to the disk.
+    written_back: u64,
     checksum: Checksum,
 }
 
@@ -446,6 +451,7 @@ impl Output {
             envelope,
             buffer,
             written: 0,
+            written_back: 0,
             checksum: Checksum(Box::new(Xxh3Default::new())),
         })
     }
@@ -476,6 +482,13 @@ impl Output {
             .write_all_at(&self.buffer, self.written)
             .map_err(|e| Error::io("write", &self.path, e))?;
         self.written += self.buffer.len() as u64;
+        // Else the sync at the end would write the whole file at once, and everybody else who
+        // syncs would wait for that.
+        if self.written >= self.written_back + WRITEBACK_BYTES {
+            let bytes = self.written - self.written_back;
+            self.file.begin_writeback(self.written_back, bytes);
+            self.written_back = self.written;
+        }
         self.buffer.clear();
         // One long value should not make the buffer long for good.
         self.buffer.shrink_to(2 * WRITE_BYTES);

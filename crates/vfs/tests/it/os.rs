@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustdb_vfs::{LockMode, OpenMode, OsVfs, Vfs};
+use rustdb_vfs::{FileExt, LockMode, OpenMode, OsVfs, Vfs};
 
 use crate::conformance;
 
@@ -37,6 +37,30 @@ fn mode_of(path: &Path) -> u32 {
 fn operating_system_conforms() {
     let dir = TestDir::new("conformance");
     conformance::check_all(&OsVfs::new(), &dir.0);
+}
+
+#[test]
+fn writing_back_changes_no_bytes_wherever_it_is_asked_for() {
+    let dir = TestDir::new("writeback");
+    let file = OsVfs::new()
+        .open(&dir.0.join("f"), OpenMode::CreateNew)
+        .unwrap();
+    let bytes: Vec<u8> = (0..200_000u32).map(|number| number as u8).collect();
+    file.write_all_at(&bytes[..100_000], 0).unwrap();
+    for (offset, len) in [
+        (0, 65_536),
+        (65_536, 1),
+        (99_999, 1 << 40),
+        (u64::MAX, u64::MAX),
+    ] {
+        file.begin_writeback(offset, len);
+    }
+    file.write_all_at(&bytes[100_000..], 100_000).unwrap();
+    file.begin_writeback(65_536, 134_464);
+    file.sync_data().unwrap();
+    let mut read = vec![0; bytes.len()];
+    file.read_exact_at(&mut read, 0).unwrap();
+    assert!(read == bytes && file.len().unwrap() == 200_000);
 }
 
 #[test]

@@ -40,6 +40,19 @@ macro_rules! compared {
     };
 }
 
+/// A row for each of the operators that compare text by its bytes, whatever the collation: what an
+/// index serves LIKE with.
+macro_rules! by_bytes {
+    ($($base:ident => $order:expr;)*) => {
+        &[$(
+            compared!("~<~", of(Base::$base), of(Base::$base), $order, is_lt),
+            compared!("~<=~", of(Base::$base), of(Base::$base), $order, is_le),
+            compared!("~>~", of(Base::$base), of(Base::$base), $order, is_gt),
+            compared!("~>=~", of(Base::$base), of(Base::$base), $order, is_ge),
+        )*]
+    };
+}
+
 /// The base type as a parameter.
 const fn of(base: Base) -> Parameter {
     Parameter::base(base)
@@ -71,6 +84,11 @@ pub(super) static TEXTS: &[Operator] = compared! {
     of(Base::Bpchar), of(Base::Bpchar) => padded;
     of(Base::Char), of(Base::Char) => same;
     of(Base::Bytea), of(Base::Bytea) => same;
+};
+
+pub(super) static BYTES: &[Operator] = by_bytes! {
+    Text => same;
+    Bpchar => padded;
 };
 
 pub(super) static TIMES: &[Operator] = compared! {

@@ -3,7 +3,7 @@
 //! ```text
 //! arithmetic   + - * / % ^ @ & | # ~ << >> |/ ||/     numbers
 //! temporal     + - * /                                dates, times, intervals
-//! comparison   = <> < <= > >=                         every type that has an order
+//! comparison   = <> < <= > >= ~<~ ~<=~ ~>~ ~>=~        every type that has an order
 //! text         || ~~ ~~*                              text, bytea
 //! array        || @> <@ &&
 //! json         -> ->> #> #>> @> <@ ? ?| ?& || - #-
@@ -99,6 +99,7 @@ static TABLES: &[&[Operator]] = &[
     temporal::OPERATORS,
     comparison::NUMBERS,
     comparison::TEXTS,
+    comparison::BYTES,
     comparison::TIMES,
     comparison::OTHERS,
     text::OPERATORS,

@@ -2,7 +2,7 @@
 
 use rustdb_types::{BUILT_IN, Base, Modifier, Oid, Type};
 
-use super::Case;
+use super::{Case, described};
 use crate::server::Server;
 
 /// Every built-in type but `vector`, which is an extension there.
@@ -60,6 +60,7 @@ pub(super) fn cases() -> Vec<Case> {
             }
         }
     }
+    cases.extend(refused_modifiers());
     for name in NAMES {
         let base = Base::from_name(name).map_or("none".to_owned(), |base| base.oid().to_string());
         cases.push(Case {
@@ -68,6 +69,30 @@ pub(super) fn cases() -> Vec<Case> {
         });
     }
     cases
+}
+
+/// Modifiers that no type may have.
+fn refused_modifiers() -> Vec<Case> {
+    let refused = |name: &str, modifier: rustdb_types::Result<Modifier>| Case {
+        sql: format!("null::{name}"),
+        ours: described(&modifier.unwrap_err()),
+    };
+    vec![
+        refused("numeric(0, 0)", Modifier::numeric(0, 0)),
+        refused("numeric(1001, 0)", Modifier::numeric(1001, 0)),
+        refused("numeric(5, 1001)", Modifier::numeric(5, 1001)),
+        refused("numeric(5, -1001)", Modifier::numeric(5, -1001)),
+        refused("varchar(0)", Modifier::characters(Base::Varchar, 0)),
+        refused("char(0)", Modifier::characters(Base::Bpchar, 0)),
+        refused(
+            "varchar(10485761)",
+            Modifier::characters(Base::Varchar, 10_485_761),
+        ),
+        refused(
+            "char(10485761)",
+            Modifier::characters(Base::Bpchar, 10_485_761),
+        ),
+    ]
 }
 
 /// No modifier, and some that the type may have.

@@ -158,17 +158,13 @@ const MISSING: &[&str] = &[
     "!~*",
     // Needs logarithms of `numeric`.
     "^ numeric",
-    // Comparison of rows by their bytes, and of text by its bytes, which ours is already.
+    // Comparison of rows by their bytes.
     "*=",
     "*<>",
     "*<",
     "*<=",
     "*>",
     "*>=",
-    "~<~",
-    "~<=~",
-    "~>~",
-    "~>=~",
     // Text search, and paths in JSON.
     "@@",
     "@?",

@@ -158,6 +158,8 @@ impl Inner {
     fn compact_loop(&self) {
         self.work_loop(|| {
             let compacted = self.compact_one();
+            // Readers that let go of a file tell nobody.
+            self.reap();
             let failed = compacted.as_ref().err().cloned();
             let is_news = failed.is_some();
             let before = std::mem::replace(&mut *self.background.compaction_error.lock(), failed);

@@ -22,7 +22,7 @@ impl Inner {
             _ => Ok(()),
         };
         self.versions.lock().manifest = None;
-        self.reap();
+        self.reap_all();
         *self.lock.lock() = None;
         result
     }

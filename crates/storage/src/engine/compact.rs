@@ -144,7 +144,7 @@ impl Inner {
             }
         }
         self.collect_values()?;
-        self.reap();
+        self.reap_all();
         Ok(())
     }
 

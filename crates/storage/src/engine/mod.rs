@@ -109,6 +109,8 @@ pub(crate) struct Inner {
     pub tables: Arc<TableStore>,
     /// Handles of tables and value files.
     pub files: TreeFiles,
+    /// Held by whoever unlinks files.
+    pub reaping: Mutex<()>,
     pub values: ValueStore,
     /// Takes the large values of commits.
     pub value_writer: ValueWriter,

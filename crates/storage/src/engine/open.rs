@@ -267,6 +267,7 @@ fn assemble(
         memory,
         tables,
         files,
+        reaping: Mutex::new(()),
         values,
         has_unsynced_values: AtomicBool::new(false),
         value_writer,

@@ -122,8 +122,21 @@ impl Inner {
         versions.install(self, edit, 0)
     }
 
-    /// Unlinks the files whose last reader has gone.
+    /// Unlinks the files whose last reader has gone, unless another thread is at it. What comes up
+    /// while that one ends is left to the next call; idle threads call now and then.
     pub(crate) fn reap(&self) {
+        if let Some(_reaping) = self.reaping.try_lock() {
+            self.unlink_obsolete();
+        }
+    }
+
+    /// As [`Inner::reap`], but waits for other threads: on return the files are gone.
+    pub(crate) fn reap_all(&self) {
+        let _reaping = self.reaping.lock();
+        self.unlink_obsolete();
+    }
+
+    fn unlink_obsolete(&self) {
         for name in self.files.take_obsolete() {
             let path = match name {
                 FileName::Table(number) => names::table(&self.directory, number),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustdb_storage::engine::{Bounds, Durability, Engine, EngineOptions, KeyspaceOptions, ReadAt};
 use rustdb_storage::key::KeyspaceId;
@@ -217,6 +218,34 @@ fn versions_go_when_their_last_snapshot_goes() {
     drop(held);
     engine.compact().unwrap();
     assert_eq!(entries(&engine), 1);
+}
+
+#[test]
+fn files_go_when_their_last_reader_goes_though_nothing_else_happens() {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let engine = open(&vfs, tiny());
+    let write_all = || {
+        for key in 0..500u32 {
+            put(&engine, &key.to_be_bytes(), &[1; 100], Durability::None);
+        }
+        engine.compact().unwrap();
+    };
+    write_all();
+    let alone = disk_bytes(&vfs, ".sst");
+    let mut reader = engine.iter(KS, &Bounds::all(), ReadAt::Latest).unwrap();
+    assert!(reader.advance().unwrap());
+    write_all();
+    assert!(
+        disk_bytes(&vfs, ".sst") > alone / 2 * 3,
+        "the reader needs its files"
+    );
+    drop(reader);
+    let start = vfs.monotonic();
+    while disk_bytes(&vfs, ".sst") > alone / 2 * 3 {
+        let waited = vfs.monotonic().saturating_sub(start);
+        assert!(waited < Duration::from_secs(60), "the files stay");
+        vfs.sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

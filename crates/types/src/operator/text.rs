@@ -5,10 +5,13 @@ use std::sync::Arc;
 use super::operand::{call, infix};
 use super::{Function, Operator};
 use crate::base::Base;
+use crate::cast::{Cast, CastContext};
 use crate::error::{Error, Result, SqlState};
 use crate::io;
 use crate::parameter::Parameter;
+use crate::settings::Settings;
 use crate::text::Text;
+use crate::types::Type;
 use crate::value::Value;
 
 pub(super) static OPERATORS: &[Operator] = &[
@@ -23,7 +26,7 @@ pub(super) static OPERATORS: &[Operator] = &[
         result: Parameter::base(Base::Text),
         strict: true,
         function: Function::Infix(|left, right, settings| {
-            let printed = io::format(right, &io::evident_type(right), settings);
+            let printed = cast_to_text(right, settings)?;
             call(|l: &Text, _: &Text| Ok(joined(l, &printed)), left, left)
         }),
     },
@@ -34,7 +37,7 @@ pub(super) static OPERATORS: &[Operator] = &[
         result: Parameter::base(Base::Text),
         strict: true,
         function: Function::Infix(|left, right, settings| {
-            let printed = io::format(left, &io::evident_type(left), settings);
+            let printed = cast_to_text(left, settings)?;
             call(|_: &Text, r: &Text| Ok(joined(&printed, r)), right, right)
         }),
     },
@@ -54,6 +57,17 @@ pub(super) static OPERATORS: &[Operator] = &[
     infix!("~~*", Bpchar, Text => Bool, |l: &Text, r: &Text| like_any_case(l, r)),
     infix!("!~~*", Bpchar, Text => Bool, |l: &Text, r: &Text| like_any_case(l, r).map(|is| !is)),
 ];
+
+/// A value of any type as the cast to text has it, where truth is `true`, not `t`.
+fn cast_to_text(value: &Value, settings: &Settings) -> Result<Text> {
+    let of = io::evident_type(value);
+    let cast = Cast::find(&of, &Type::TEXT, CastContext::Explicit)
+        .ok_or_else(|| Cast::not_possible(&of, &Type::TEXT))?;
+    match cast.apply(value, settings)? {
+        Value::Text(text) => Ok(text),
+        other => Err(super::mismatch(&other)),
+    }
+}
 
 fn joined(left: &str, right: &str) -> Text {
     let mut out = String::with_capacity(left.len() + right.len());

@@ -75,7 +75,14 @@ fn instances(operator: &Operator) -> Vec<(Option<Type>, Type)> {
     let generic = |parameter: &Parameter| parameter.concrete().is_none();
     let polymorphic = generic(&operator.right) || operator.left.as_ref().is_some_and(generic);
     let scalars = if polymorphic {
-        vec![Type::INT4, Type::TEXT]
+        vec![
+            Type::INT4,
+            Type::TEXT,
+            Type::BOOL,
+            Type::FLOAT8,
+            Type::DATE,
+            Type::BYTEA,
+        ]
     } else {
         vec![Type::INT4]
     };

@@ -109,15 +109,15 @@ fn asked(prompt: &str, twice: bool) -> Result<Arc<dyn KeyProvider>> {
     Ok(Arc::new(passphrase))
 }
 
-/// Reads a line from the terminal without showing it.
+/// Reads a line from the terminal without showing it. Nothing is shown from before the prompt on, so
+/// that who types at once is not seen either.
 fn hidden(prompt: &str) -> Result<String> {
     let told = |error: io::Error| Failure::stream("read", "the terminal", &error);
     let mut screen = io::stderr();
-    write!(screen, "{prompt}")
-        .and_then(|()| screen.flush())
-        .map_err(told)?;
     terminal::enable_raw_mode().map_err(told)?;
-    let line = typed();
+    let line = write!(screen, "{prompt}")
+        .and_then(|()| screen.flush())
+        .and_then(|()| typed());
     terminal::disable_raw_mode().map_err(told)?;
     writeln!(screen).map_err(told)?;
     line.map_err(told)?.ok_or_else(|| Failure::cancelled(""))

@@ -84,9 +84,18 @@ impl Editor {
             Ok(Signal::CtrlC) => Typed::Cleared,
             Ok(Signal::CtrlD) => Typed::End,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Typed::End,
-            Err(error) => return Err(Failure::stream("read from", "the terminal", &error)),
+            Err(error) => {
+                return Err(Failure::stream("read from", "the terminal", &error)
+                    .hint("with `TERM=dumb` lines are read as they come"));
+            }
         })
     }
+}
+
+/// Whether lines can be edited: on a terminal that can move its cursor and tell where it is.
+pub fn is_possible() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+    !is_dumb && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// Whether to colour: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).

@@ -16,7 +16,7 @@ mod session;
 mod words;
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead};
 
 use rustdb::Database;
 
@@ -39,8 +39,7 @@ pub enum Welcome {
 /// Runs a shell until its input ends.
 pub fn run(database: &DatabaseArguments, shell: &ShellArguments, welcome: Welcome) -> Result<()> {
     let db = open::database(database)?;
-    let is_interactive =
-        shell.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let is_interactive = shell.commands.is_empty() && editor::is_possible();
     let mut session = Session::new(db.clone(), Output::standard(shell.json));
     if shell.commands.is_empty() && welcome == Welcome::Banner {
         greet(&db, is_interactive);

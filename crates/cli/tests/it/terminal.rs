@@ -25,6 +25,10 @@ struct Terminal {
 
 impl Terminal {
     fn open(place: &Place, arguments: &[&str]) -> Self {
+        Self::of_kind("xterm", place, arguments)
+    }
+
+    fn of_kind(kind: &str, place: &Place, arguments: &[&str]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -38,7 +42,7 @@ impl Terminal {
             .args(arguments)
             .arg("--data-dir")
             .arg(place.database());
-        command.env("TERM", "xterm").env("NO_COLOR", "1");
+        command.env("TERM", kind).env("NO_COLOR", "1");
         command.stdin(side()).stdout(side()).stderr(side());
         let child = command.spawn().unwrap();
         let keyboard = File::from(master);
@@ -77,7 +81,7 @@ impl Terminal {
 
     /// A terminal tells where its cursor is when it is asked.
     fn answer(&mut self, bytes: &[u8]) {
-        if bytes.windows(4).any(|window| window == b"\x1b[6n") {
+        for _ in bytes.windows(4).filter(|it| it == b"\x1b[6n") {
             self.type_keys("\x1b[1;1R");
         }
     }
@@ -204,6 +208,7 @@ fn a_passphrase_is_asked_for_and_not_shown() {
     terminal.wait_for("rustdb> ");
     terminal.type_keys("put k secret\r");
     terminal.wait_for("OK");
+    terminal.wait_for("rustdb> ");
     terminal.type_keys("\x04");
     terminal.wait_for("Bye!");
     assert!(terminal.wait_for_end().success());
@@ -213,4 +218,16 @@ fn a_passphrase_is_asked_for_and_not_shown() {
         .arg(place.database());
     read.env("RUSTDB_KEY", "passphrase:correct horse");
     assert_eq!(crate::harness::run(&mut read, "").ok(), "secret\n");
+}
+
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_is_read_line_by_line() {
+    let place = Place::new();
+    let mut terminal = Terminal::of_kind("dumb", &place, &["local"]);
+    terminal.type_keys("put k one\nget k\n");
+    terminal.wait_for("OK");
+    terminal.wait_for("one");
+    // Ctrl-D at the beginning of a line.
+    terminal.type_keys("\x04");
+    assert!(terminal.wait_for_end().success());
 }

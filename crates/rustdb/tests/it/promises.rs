@@ -1,0 +1,232 @@
+//! What users of the databases that RustDB comes from were promised, and often did not get.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustdb::{Database, Durability, Options};
+
+const VALUE_BYTES: usize = 100;
+
+fn options() -> Options {
+    Options {
+        durability: Durability::Buffered,
+        write_buffer_bytes: 1 << 20,
+        ..Options::default()
+    }
+}
+
+fn value(number: u32) -> Vec<u8> {
+    let mut value = vec![b'.'; VALUE_BYTES];
+    value[..4].copy_from_slice(&number.to_be_bytes());
+    value
+}
+
+/// The same steps on a database in memory and on one in files.
+fn on_both_backends(steps: impl Fn(&Database)) {
+    steps(&Database::in_memory().expect("opens"));
+    let directory = tempfile::tempdir().expect("makes a directory");
+    steps(&Database::open(directory.path().join("db")).expect("opens"));
+}
+
+#[test]
+fn far_more_than_a_memtable_is_written_read_and_there_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let db = Database::open_with(&path, options()).unwrap();
+    // One memtable is 1 MiB: 5,120 rows of this size stopped one of our ancestors for ever.
+    let rows = 50 * (1 << 20) / VALUE_BYTES as u32;
+    for number in 0..rows {
+        db.put(number.to_be_bytes(), value(number)).unwrap();
+    }
+    let stats = db.stats();
+    assert!(stats.flushes >= 10, "{} flushes", stats.flushes);
+    assert!(stats.levels.iter().any(|level| level.tables > 0));
+    for is_reopened in [false, true] {
+        if is_reopened {
+            db.clone().close().unwrap();
+        }
+        let reopened = match is_reopened {
+            true => Database::open_with(&path, options()).unwrap(),
+            false => db.clone(),
+        };
+        let mut expected = 0..rows;
+        for entry in reopened.iter() {
+            let (key, found) = entry.unwrap();
+            let number = expected.next().expect("no more than was written");
+            assert_eq!(&*key, number.to_be_bytes());
+            assert_eq!(&*found, value(number));
+        }
+        assert_eq!(expected.next(), None, "all that was written");
+        let row = rows / 2;
+        assert_eq!(
+            &*reopened.get(row.to_be_bytes()).unwrap().unwrap(),
+            value(row)
+        );
+    }
+}
+
+#[test]
+fn reads_miss_nothing_while_memtables_rotate() {
+    let db = Database::open_with(
+        "/db",
+        Options {
+            vfs: Some(rustdb_vfs::MemVfs::shared()),
+            write_buffer_bytes: 64 << 10,
+            ..options()
+        },
+    )
+    .unwrap();
+    let is_over = AtomicBool::new(false);
+    db.put(0_u32.to_be_bytes(), value(0)).unwrap();
+    std::thread::scope(|scope| {
+        for reader in 0..2_u32 {
+            let (db, is_over) = (&db, &is_over);
+            scope.spawn(move || {
+                let mut number = reader;
+                while !is_over.load(Ordering::Relaxed) {
+                    // Whatever the newest key is, those before it are there.
+                    let (last, _) = db.last().unwrap().expect("it is never empty");
+                    let last = u32::from_be_bytes((*last).try_into().unwrap());
+                    number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let key = number % (last + 1);
+                    let found = db.get(key.to_be_bytes()).unwrap();
+                    assert_eq!(found.as_deref(), Some(&*value(key)), "{key} of {last}");
+                }
+            });
+        }
+        for number in 1..40_000_u32 {
+            db.put(number.to_be_bytes(), value(number)).unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(db.stats().flushes > 5, "more than ancestors had room for");
+}
+
+#[test]
+fn no_value_means_that_a_key_is_deleted() {
+    let odd: [&[u8]; 5] = [b"", b"\0TOMBSTONE", b"\0", b"TOMBSTONE", &[0xff; 16]];
+    on_both_backends(|db| {
+        for round in 0..3 {
+            for value in odd {
+                db.put(value, value).unwrap();
+            }
+            match round {
+                0 => {}
+                1 => db.flush().unwrap(),
+                _ => db.compact().unwrap(),
+            }
+            for value in odd {
+                assert_eq!(db.get(value).unwrap().as_deref(), Some(value), "{round}");
+            }
+            assert_eq!(db.len().unwrap(), odd.len() as u64);
+        }
+    });
+}
+
+#[test]
+fn a_deletion_hides_what_was_flushed_now_and_after_compaction() {
+    on_both_backends(|db| {
+        for step in [Database::flush, Database::compact] {
+            db.put("k", "old").unwrap();
+            db.flush().unwrap();
+            db.delete("k").unwrap();
+            assert_eq!(db.get("k").unwrap(), None);
+            step(db).unwrap();
+            assert_eq!(db.get("k").unwrap(), None);
+            assert_eq!(db.len().unwrap(), 0);
+        }
+    });
+}
+
+fn entries(db: &Database) -> u64 {
+    db.stats().levels.iter().map(|level| level.entries).sum()
+}
+
+#[test]
+fn of_a_thousand_versions_those_stay_that_somebody_can_see() {
+    on_both_backends(|db| {
+        let mut snapshot = None;
+        for version in 0..1000_u32 {
+            db.put("k", version.to_be_bytes()).unwrap();
+            if version == 500 {
+                snapshot = Some(db.snapshot());
+            }
+        }
+        db.compact().unwrap();
+        assert_eq!(entries(db), 2, "the newest, and the one of the snapshot");
+        let keyspace = db.default_keyspace();
+        let seen = snapshot.as_ref().unwrap().get(&keyspace, "k").unwrap();
+        assert_eq!(seen.as_deref(), Some(&500_u32.to_be_bytes()[..]));
+        drop(snapshot);
+        db.compact().unwrap();
+        assert_eq!(entries(db), 1);
+        let newest = db.get("k").unwrap();
+        assert_eq!(newest.as_deref(), Some(&999_u32.to_be_bytes()[..]));
+    });
+}
+
+/// Blocks in use stay readable whatever is evicted; the cache keeps to its limit and counts.
+#[test]
+fn data_far_larger_than_the_cache_is_read_within_its_limit() {
+    let cache_bytes = 256 << 10;
+    let db = Database::open_with(
+        "/db",
+        Options {
+            vfs: Some(rustdb_vfs::MemVfs::shared()),
+            cache_bytes,
+            compression: rustdb::Compression::None,
+            ..options()
+        },
+    )
+    .unwrap();
+    let rows = 4 * cache_bytes as u32 / VALUE_BYTES as u32;
+    for number in 0..rows {
+        db.put(number.to_be_bytes(), value(number)).unwrap();
+    }
+    db.compact().unwrap();
+    let pinned: Vec<_> = (0..rows)
+        .step_by(100)
+        .map(|number| (number, db.get(number.to_be_bytes()).unwrap().unwrap()))
+        .collect();
+    for number in (0..rows).chain(0..10).chain(0..10) {
+        let found = db.get(number.to_be_bytes()).unwrap();
+        assert_eq!(found.as_deref(), Some(&*value(number)));
+        assert!(db.stats().cache.used_bytes <= cache_bytes);
+    }
+    for (number, found) in pinned {
+        assert_eq!(&*found, value(number));
+    }
+    let cache = db.stats().cache;
+    assert!(cache.evictions > 0 && cache.misses > 0 && cache.hits > 0);
+    assert!(
+        cache.hit_ratio() > 0.0 && cache.hit_ratio() < 1.0,
+        "{cache:?}"
+    );
+}
+
+/// What neighbours have in common at their beginning is stored once for a block.
+#[test]
+fn long_common_prefixes_take_little_space() {
+    let db = Database::open_with(
+        "/db",
+        Options {
+            vfs: Some(rustdb_vfs::MemVfs::shared()),
+            compression: rustdb::Compression::None,
+            ..options()
+        },
+    )
+    .unwrap();
+    let prefix = "customers/europe/germany/berlin/orders/2026/";
+    for number in 0..20_000 {
+        db.put(format!("{prefix}{number:08}"), "paid").unwrap();
+    }
+    db.compact().unwrap();
+    let stats = db.stats();
+    let on_disk: u64 = stats.levels.iter().map(|level| level.bytes).sum();
+    // 60 bytes as written, of which 44 are the prefix; filter and index included.
+    assert!(stats.raw_table_bytes >= 20_000 * 60);
+    assert!(
+        2 * on_disk < stats.raw_table_bytes,
+        "{on_disk} of {}",
+        stats.raw_table_bytes
+    );
+}

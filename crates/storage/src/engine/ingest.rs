@@ -195,7 +195,8 @@ impl RunWriter {
             Some((_, builder)) => builder,
             empty => {
                 let number = self.inner.new_file_number();
-                let builder = self.inner.table_builder(number, LEVELS - 1)?;
+                let mut builder = self.inner.table_builder(number, LEVELS - 1)?;
+                builder.set_bulk();
                 self.keyspace = None;
                 &mut empty.insert((number, builder)).1
             }

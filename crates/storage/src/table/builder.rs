@@ -120,11 +120,16 @@ impl TableBuilder {
             last_seq: 0,
             properties: Properties {
                 meta,
-                unfiltered: Vec::new(),
+                ..Properties::default()
             },
             payload: Vec::new(),
             charge: None,
         })
+    }
+
+    /// Notes that the table is part of a bulk write, whose sequence number comes later.
+    pub(crate) fn set_bulk(&mut self) {
+        self.properties.is_bulk = true;
     }
 
     /// Counts the memory that the builder takes.

@@ -16,7 +16,14 @@ pub(crate) struct Properties {
     pub(crate) meta: TableMeta,
     /// Keyspaces of which some keys were not added to the filter, ascending.
     pub(crate) unfiltered: Vec<KeyspaceId>,
+    /// Whether the table belongs to a bulk write, whose sequence number was not known when it was
+    /// written. Entries of other tables that have the number zero are older than all others.
+    pub(crate) is_bulk: bool,
 }
+
+/// The bits of the flags.
+const LARGEST_EXCLUSIVE: u8 = 1;
+const BULK: u8 = 2;
 
 impl Properties {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -24,7 +31,8 @@ impl Properties {
         let mut out = vec![VERSION];
         put_bytes(&mut out, &meta.smallest);
         put_bytes(&mut out, &meta.largest);
-        out.push(u8::from(meta.largest_exclusive));
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        out.push(flag(meta.largest_exclusive, LARGEST_EXCLUSIVE) | flag(self.is_bulk, BULK));
         for number in [
             meta.entries,
             meta.tombstones,
@@ -60,14 +68,15 @@ impl Properties {
         if input.byte()? != VERSION {
             return Err("unknown version of table properties");
         }
+        let (smallest, largest) = (input.bytes()?.into(), input.bytes()?.into());
+        let flags = input.byte()?;
+        if flags & !(LARGEST_EXCLUSIVE | BULK) != 0 {
+            return Err("table properties have an unknown flag");
+        }
         let mut meta = TableMeta {
-            smallest: input.bytes()?.into(),
-            largest: input.bytes()?.into(),
-            largest_exclusive: match input.byte()? {
-                0 => false,
-                1 => true,
-                _ => return Err("table properties have a bad flag"),
-            },
+            smallest,
+            largest,
+            largest_exclusive: flags & LARGEST_EXCLUSIVE != 0,
             entries: input.varint()?,
             tombstones: input.varint()?,
             shadowed: input.varint()?,
@@ -100,6 +109,10 @@ impl Properties {
         if meta.min_seq > meta.max_seq {
             return Err("table properties have their sequence numbers the wrong way round");
         }
-        Ok(Self { meta, unfiltered })
+        Ok(Self {
+            meta,
+            unfiltered,
+            is_bulk: flags & BULK != 0,
+        })
     }
 }

@@ -26,6 +26,7 @@ use super::cursor::{ReadMode, TableCursor};
 use super::filter::Filter;
 use super::format::BlockKind;
 use super::index::Index;
+use super::properties::Properties;
 use super::store::{TableFile, TableStore};
 use super::tail::{Tail, TailParts, open_block};
 use crate::cache::Charge;
@@ -110,15 +111,16 @@ impl Table {
     /// Reads the description of the table at `path` from the file itself, for repair. Number and
     /// sequence override are not in the file; the checksum is that of the file as it is.
     pub fn read_meta(store: &Arc<TableStore>, path: &Path) -> Result<TableMeta> {
-        Self::read_meta_parts(store, path, TailParts::All)
+        let properties = Self::read_properties(store, path, TailParts::All)?;
+        Ok(properties.meta)
     }
 
-    /// As [`Table::read_meta`], leaving out parts of the table.
-    pub(super) fn read_meta_parts(
+    /// What a table says about itself, leaving out parts of the table, and what is to be seen.
+    pub(super) fn read_properties(
         store: &Arc<TableStore>,
         path: &Path,
         parts: TailParts,
-    ) -> Result<TableMeta> {
+    ) -> Result<Properties> {
         let file = TableFile::new(store, path);
         let file_bytes = file
             .open()?
@@ -127,12 +129,14 @@ impl Table {
         let tail = Tail::read(&file, file_bytes, parts)?;
         let checksum = super::verify::file_checksum(&file, file_bytes)?;
         let data_key_id = tail.envelope.header().data_key_id;
-        Ok(TableMeta {
+        let mut properties = tail.properties;
+        properties.meta = TableMeta {
             file_bytes,
             checksum,
             data_key_id,
-            ..tail.properties.meta
-        })
+            ..properties.meta
+        };
+        Ok(properties)
     }
 
     /// What was known about the table before it was opened.

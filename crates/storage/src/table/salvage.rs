@@ -36,7 +36,17 @@ impl Table {
 
     /// As [`Table::read_meta`], also if filter or range tombstones are damaged.
     pub(crate) fn read_meta_damaged(store: &Arc<TableStore>, path: &Path) -> Result<TableMeta> {
-        Table::read_meta_parts(store, path, TailParts::NoFilterNoTombstones)
+        Self::read_origin_damaged(store, path).map(|(meta, _)| meta)
+    }
+
+    /// As [`Table::read_meta_damaged`], and whether the table is part of a bulk write.
+    pub(crate) fn read_origin_damaged(
+        store: &Arc<TableStore>,
+        path: &Path,
+    ) -> Result<(TableMeta, bool)> {
+        let parts = TailParts::NoFilterNoTombstones;
+        let properties = Self::read_properties(store, path, parts)?;
+        Ok((properties.meta, properties.is_bulk))
     }
 
     /// Hands the entries of all sound blocks to `sink`, in order. Returns the damage met.

@@ -243,15 +243,16 @@ impl Repair {
         let mut metas = Vec::new();
         for number in self.table_numbers() {
             let path = names::table(&self.directory, number);
-            match Table::read_meta_damaged(&self.store, &path) {
-                Ok(meta) => metas.push(TableMeta { number, ..meta }),
+            match Table::read_origin_damaged(&self.store, &path) {
+                Ok((meta, is_bulk)) => metas.push((TableMeta { number, ..meta }, is_bulk)),
                 Err(error) => self.damage(&path, &error),
             }
         }
         let mut units = Vec::new();
-        for mut meta in metas {
+        for (mut meta, is_bulk) in metas {
             newest = newest.max(meta.max_seq);
-            if meta.max_seq == 0 {
+            // What a compaction made of old entries has the number zero too, and is the oldest.
+            if is_bulk {
                 let known = ingests.get(&meta.number).copied();
                 if known.is_none() {
                     let path = names::table(&self.directory, meta.number);

@@ -219,7 +219,8 @@ proptest! {
         let (mut meta, _) = small(&fixture);
         meta.value_refs = vec![(FileNumber(3), 400)];
         meta.expiring = 1;
-        let properties = Properties { meta, unfiltered: vec![crate::KeyspaceId(3)] };
+        let unfiltered = vec![crate::KeyspaceId(3)];
+        let properties = Properties { meta, unfiltered, is_bulk: true };
         let mut footer = Vec::new();
         Footer::default().write(&mut footer);
         let payloads = [

@@ -3,6 +3,7 @@
 use crate::engine::Inner;
 use crate::engine::write::Writer;
 use crate::error::{Error, Result};
+use crate::manifest::VersionEdit;
 
 /// A memtable up to this size is left to the log: replaying it takes less than a millisecond.
 const LEFT_TO_LOG_BYTES: usize = 128 << 10;
@@ -38,6 +39,13 @@ impl Inner {
             let sequence = self.visible.load(std::sync::atomic::Ordering::Acquire);
             memtable.set_counts_at_freeze(self.keyspaces.counts_at(sequence));
             versions.freeze_last(self);
+        } else if !memtable.is_empty() {
+            // That the segment is needed, so that its loss is noticed.
+            let edit = VersionEdit {
+                wal_ends: vec![(writer.log_number, writer.log.end())],
+                ..VersionEdit::default()
+            };
+            versions.install(self, edit, 0)?;
         }
         drop(versions);
         while self.flush_one()? {}

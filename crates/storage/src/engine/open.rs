@@ -292,6 +292,12 @@ impl Inner {
         let found = self.list_files()?;
         // NB: before the replay, which may write tables.
         self.skip_used_numbers(&found);
+        for number in state.wal_ends().keys() {
+            if !found.logs.contains_key(number) {
+                let path = names::wal(&self.directory, *number);
+                return Err(Error::corruption(&path, 0, "the file is missing"));
+            }
+        }
         let mut replay = replay::Replay::new(self, &state);
         for (&number, path) in found.logs.range(state.wal_floor..) {
             replay.segment(number, path)?;

@@ -1,12 +1,13 @@
 //! Recovery of more than one memtable holds.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rustdb_storage::engine::{Bounds, Durability, Engine, EngineOptions, KeyspaceOptions, ReadAt};
 use rustdb_storage::key::KeyspaceId;
-use rustdb_vfs::{PowerLoss, SimVfs};
+use rustdb_vfs::{MemVfs, PowerLoss, SimVfs, VfsRef};
 
-use crate::basic::{accept, open, small};
+use crate::basic::{accept, open, put, small};
 
 const COMMITS: u64 = 3_000;
 
@@ -53,6 +54,46 @@ fn all(engine: &Engine, keyspace: KeyspaceId) -> Vec<(Vec<u8>, Vec<u8>)> {
         found.push((key.to_vec(), value.to_vec()));
     }
     found
+}
+
+/// What a closed database left to its log is missed when the log is gone.
+#[test]
+fn vanished_log_of_a_closed_database_is_noticed() {
+    for rounds in 1..4u64 {
+        let vfs: VfsRef = Arc::new(MemVfs::new());
+        let logs = || {
+            let entries = vfs.read_dir(Path::new("/db")).unwrap().into_iter();
+            let mut logs: Vec<_> = entries.filter(|e| e.name.ends_with(".wal")).collect();
+            logs.sort_by(|a, b| a.name.cmp(&b.name));
+            logs
+        };
+        // Each round leaves a segment of its own.
+        for round in 0..rounds {
+            let engine = open(&vfs, small());
+            put(&engine, &round.to_be_bytes(), b"value", Durability::Sync);
+            engine.close().unwrap();
+        }
+        assert_eq!(logs().len() as u64, rounds);
+        for lost in 0..rounds as usize {
+            let path = logs()[lost].path.clone();
+            let aside = path.with_extension("aside");
+            vfs.rename(&path, &aside).unwrap();
+            for read_only in [true, false] {
+                let options = EngineOptions {
+                    read_only,
+                    ..small()
+                };
+                let error = Engine::open(vfs.clone(), Path::new("/db"), options).unwrap_err();
+                let name = path.file_name().unwrap().to_str().unwrap();
+                assert!(error.to_string().contains(name), "{error}");
+            }
+            vfs.rename(&aside, &path).unwrap();
+        }
+        assert_eq!(
+            all(&open(&vfs, small()), KeyspaceId::DEFAULT).len() as u64,
+            rounds
+        );
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::key::{EntryKind, FileNumber, SequenceNumber};
 use crate::log::{Expect, LogReader};
 use crate::manifest::{ManifestState, VersionEdit};
 use crate::memtable::{MemtableWriter, known_kind};
-use crate::names::FileName;
+use crate::names::{self, FileName};
 
 /// What the log holds.
 pub(super) struct Log {
@@ -44,7 +44,14 @@ impl Repair {
             FileName::Wal(number) if *number >= floor => Some((*number, path.clone())),
             _ => None,
         });
-        for (number, path) in segments.collect::<Vec<_>>() {
+        let segments: Vec<_> = segments.collect();
+        for number in old.iter().flat_map(|old| old.wal_ends().keys()) {
+            if !self.found.contains_key(&FileName::Wal(*number)) {
+                let path = names::wal(&self.directory, *number);
+                self.damage(&path, &Error::corruption(&path, 0, "the file is missing"));
+            }
+        }
+        for (number, path) in segments {
             let end = old.and_then(|old| old.wal_ends().get(&number));
             let expect = end.map_or(Expect::Open, |end| Expect::EndAt(*end));
             if !self.read_segment(&mut log, &path, expect)? {

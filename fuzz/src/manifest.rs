@@ -15,9 +15,12 @@ pub fn run(input: &[u8]) {
         };
         let again = VersionEdit::decode(&edit.encode());
         assert!(again.as_ref() == Ok(&edit), "an edit changes when encoded");
-        if state.apply(&edit).is_err() {
+        // What a failed edit leaves behind is not to be used.
+        let mut next = state.clone();
+        if next.apply(&edit).is_err() {
             continue;
         }
+        state = next;
         // A snapshot adds up to what it is a snapshot of.
         let snapshot = state.to_snapshot();
         let mut folded = ManifestState::default();

@@ -148,7 +148,7 @@ pub struct Options {
     /// least 4 MiB. Without it, which is the default, each size stands by itself.
     ///
     /// Outside of it are what a call has in hand (a value, a batch, an iterator's blocks), what a
-    /// [`Slice`](crate::Slice) keeps, about 1 KiB per file and keyspace, and 4 MiB of fixed buffers.
+    /// [`Slice`](crate::Slice) keeps, about 1 KiB per file and keyspace, and 5 MiB of fixed buffers.
     pub memory_budget: Option<usize>,
     /// Memory for blocks, indexes and filters.
     pub cache_bytes: usize,

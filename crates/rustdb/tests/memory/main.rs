@@ -20,7 +20,7 @@ const MIB: usize = 1 << 20;
 
 /// What is not in the budget: the log's and value files' buffers, a read-ahead window for each
 /// iterator, lists of files, threads. See `Options::memory_budget`.
-const SLACK: usize = 4 * MIB;
+const SLACK: usize = 5 * MIB;
 
 fn options(budget: usize) -> Options {
     Options {

@@ -76,6 +76,55 @@ impl MvccLsmStorage {
     pub fn database(&self) -> &crate::Database {
         &self.0
     }
+
+    /// Removes every version that no snapshot needs, and tells how many those were. The database
+    /// does the same by itself in the background.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # use rustdb::compat::rustty::MvccLsmStorage;
+    /// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+    /// for version in 0..1000_u32 {
+    ///     storage.database().put("k", version.to_be_bytes())?;
+    /// }
+    /// let stats = storage.run_garbage_collection()?;
+    /// assert_eq!(stats.versions_kept, 1);
+    /// assert_eq!(storage.database().get("k")?.as_deref(), Some(&999_u32.to_be_bytes()[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run_garbage_collection(&self) -> Result<GcStats> {
+        let versions = || -> u64 {
+            let stats = self.0.stats();
+            stats.memtable_entries + stats.levels.iter().map(|level| level.entries).sum::<u64>()
+        };
+        let before = versions();
+        self.0.compact()?;
+        let versions_kept = versions();
+        Ok(GcStats {
+            versions_removed: before.saturating_sub(versions_kept),
+            versions_kept,
+        })
+    }
+}
+
+/// What a garbage collection did. Both numbers are exact if nobody writes meanwhile.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # use rustdb::compat::rustty::{GcStats, MvccLsmStorage};
+/// # let storage = MvccLsmStorage::new(directory.path().join("data"))?;
+/// storage.database().put("k", "v")?;
+/// storage.database().put("k", "w")?;
+/// let GcStats { versions_removed, versions_kept } = storage.run_garbage_collection()?;
+/// assert_eq!((versions_removed, versions_kept), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcStats {
+    /// Versions and deletions that are gone.
+    pub versions_removed: u64,
+    /// Versions that are left.
+    pub versions_kept: u64,
 }
 
 /// A transaction on its way.

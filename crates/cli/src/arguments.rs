@@ -17,7 +17,8 @@ by Ctrl-C and SIGTERM.
 
 Every option that has a variable says so; an option wins over its variable. The variable \
 RUSTDB_KEY, which has no option, holds the key of an encrypted database, as 64 hexadecimal digits \
-or as `passphrase:` and a passphrase. With NO_COLOR nothing is coloured.
+or as `passphrase:` and a passphrase. With NO_COLOR nothing is coloured. With RUSTY_DB_DEBUG=1 \
+the shell answers in the sentences of rusty_db.
 
 Without a command, opens a shell on the database. Start with `rustdb --demo`.";
 

@@ -23,8 +23,13 @@ pub enum Next {
 pub struct Session {
     database: Database,
     keyspace: Keyspace,
+    /// Whether answers are the sentences of rusty_db, which scripts may wait for.
+    is_wordy: bool,
     pub output: Output,
 }
+
+/// The variable that asks for the sentences of rusty_db.
+const WORDY: &str = "RUSTY_DB_DEBUG";
 
 impl Session {
     pub fn new(database: Database, output: Output) -> Self {
@@ -32,6 +37,7 @@ impl Session {
         Self {
             database,
             keyspace,
+            is_wordy: std::env::var_os(WORDY).is_some_and(|value| value == "1"),
             output,
         }
     }
@@ -58,7 +64,10 @@ impl Session {
         match command {
             Command::Put { key, value } => {
                 self.keyspace.put(key, value)?;
-                self.ok("OK")
+                self.ok(match self.is_wordy {
+                    true => "Successfully stored the key-value pair",
+                    false => "OK",
+                })
             }
             Command::Get { key } => self.get(&key),
             Command::Delete { key } => {
@@ -120,10 +129,12 @@ impl Session {
                 .output
                 .line(&json!({ "key": json_of(key), "value": value }).to_string());
         }
-        match value {
-            Some(value) => self.output.line(&readable(&value)),
-            None => self.output.line("(nil)"),
-        }
+        self.output.line(&match (value, self.is_wordy) {
+            (Some(value), true) => format!("Value: {}", readable(&value)),
+            (None, true) => format!("Key not found: {}", readable(key)),
+            (Some(value), false) => readable(&value),
+            (None, false) => "(nil)".to_owned(),
+        })
     }
 
     fn scan(&mut self, scan: &Scan) -> Result<()> {

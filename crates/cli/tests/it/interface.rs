@@ -324,3 +324,19 @@ fn what_is_no_directory_or_no_database_is_told_with_what_to_do() {
         );
     }
 }
+
+#[test]
+fn the_sentences_of_rusty_db_are_there_for_who_asks() {
+    let place = Place::new();
+    let told = |value: &str| {
+        let mut command = command();
+        command.env("RUSTY_DB_DEBUG", value).arg("local");
+        command.arg("--data-dir").arg(place.database());
+        run(&mut command, "put k v w\nget k\ndelete k\nget k\nexit\n").ok()
+    };
+    assert_eq!(
+        told("1"),
+        "Successfully stored the key-value pair\nValue: v w\nOK\nKey not found: k\nBye!\n"
+    );
+    assert_eq!(told("0"), "OK\nv w\nOK\n(nil)\nBye!\n");
+}

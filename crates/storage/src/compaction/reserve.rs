@@ -82,6 +82,16 @@ impl Reservations {
         self.held.iter().any(|(_, held)| held.level == level)
     }
 
+    /// The newest reservation so far, for [`Reservations::has_any_until`].
+    pub fn newest(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether any reservation that was there when [`Reservations::newest`] said `newest` still is.
+    pub fn has_any_until(&self, newest: u64) -> bool {
+        self.held.iter().any(|(id, _)| *id <= newest)
+    }
+
     /// How many reservations there are.
     pub fn len(&self) -> usize {
         self.held.len()

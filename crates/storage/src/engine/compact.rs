@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustdb_vfs::sync::Mutex;
 
@@ -116,10 +117,13 @@ impl Inner {
         is_unwanted: &dyn Fn() -> bool,
     ) -> Result<()> {
         let cancel = Cancel::on_either(self.background.shutdown_flag(), is_unwanted);
+        let written = self.visible.load(Ordering::Acquire);
         self.flush_all()?;
+        self.wait_for_compactions(cancel)?;
         let range = ManualRange {
             start,
             end,
+            written,
             before: self.peek_file_number(),
         };
         loop {
@@ -145,6 +149,17 @@ impl Inner {
         }
         self.collect_values()?;
         self.reap_all();
+        Ok(())
+    }
+
+    /// Waits for the compactions that run now: they may keep what snapshots needed that are gone.
+    fn wait_for_compactions(&self, cancel: Cancel<'_>) -> Result<()> {
+        let newest = self.compactions.busy.lock().newest();
+        while self.compactions.busy.lock().has_any_until(newest) {
+            self.fault.check()?;
+            cancel.check()?;
+            self.background.wait_a_little();
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::compaction::choice::{Action, Choice, InputRun, OutputRun, Reason};
 use crate::compaction::options::CompactionOptions;
 use crate::compaction::reserve::Reservations;
 use crate::compaction::shape::{BOTTOM, Moment, RunShape, Shape, TableShape};
-use crate::key::FileNumber;
+use crate::key::{FileNumber, SequenceNumber};
 use crate::version::KeyBounds;
 
 /// A range to compact.
@@ -20,8 +20,11 @@ pub struct ManualRange {
     pub start: Option<Box<[u8]>>,
     /// The first storage key after the range; `None` to the end.
     pub end: Option<Box<[u8]>>,
-    /// Tables with this number or a higher one came after the request: they are results already,
-    /// or newer than what was asked for. Every step has to leave fewer tables below it.
+    /// What was written up to here goes to the last level, in whatever table a background
+    /// compaction puts it meanwhile. Nothing leaves the last level, so every step leaves less.
+    pub written: SequenceNumber,
+    /// Tables of the last level with this number or a higher one came after the request, and from
+    /// compactions that began after it: a rewrite would free nothing.
     pub before: FileNumber,
 }
 
@@ -56,7 +59,7 @@ impl Picker<'_> {
         for level in 0..BOTTOM {
             let tables = self.shape.levels[level].iter().flat_map(|run| &run.tables);
             let first = tables
-                .filter(|table| range.wants(table))
+                .filter(|table| table.meta.min_seq <= range.written && range.covers(table))
                 .min_by(|a, b| a.meta.smallest.cmp(&b.meta.smallest));
             if let Some(table) = first {
                 return match self.to_bottom(level, table) {
@@ -66,7 +69,11 @@ impl Picker<'_> {
             }
         }
         for run in &self.shape.levels[BOTTOM] {
-            for table in run.tables.iter().filter(|table| range.wants(table)) {
+            let older = run
+                .tables
+                .iter()
+                .filter(|table| table.meta.number < range.before);
+            for table in older.filter(|table| range.covers(table)) {
                 if self.is_busy(table) {
                     return ManualStep::Wait;
                 }
@@ -182,16 +189,17 @@ impl Picker<'_> {
 
 impl ManualRange {
     /// All of the tree.
-    pub fn everything(before: FileNumber) -> Self {
+    pub fn everything(written: SequenceNumber, before: FileNumber) -> Self {
         Self {
             start: None,
             end: None,
+            written,
             before,
         }
     }
 
-    /// Whether the table was there when the range was asked for, and lies in it.
-    fn wants(&self, table: &TableShape) -> bool {
+    /// Whether some of the table lies in the range.
+    fn covers(&self, table: &TableShape) -> bool {
         let bounds = table.bounds();
         let ends_before = self
             .start
@@ -201,6 +209,6 @@ impl ManualRange {
             .end
             .as_ref()
             .is_some_and(|end| table.meta.smallest >= *end);
-        table.meta.number < self.before && !ends_before && !begins_after
+        !ends_before && !begins_after
     }
 }

@@ -494,6 +494,7 @@ fn a_manual_compaction_takes_everything_to_the_bottom() {
         let range = ManualRange {
             start: None,
             end: end.map(|key| key.as_bytes().into()),
+            written: u64::MAX,
             before: FileNumber(100),
         };
         let step =
@@ -526,9 +527,19 @@ fn a_manual_compaction_takes_everything_to_the_bottom() {
     for (tree, end, expected) in cases {
         assert_eq!(step(tree, end), expected, "{tree} up to {end:?}");
     }
+    // What a background compaction wrote meanwhile counts as long as it holds what is asked for.
+    let later = case("5 a-c:d1\n6 d-f:d1");
+    let (written, before) = (u64::MAX, FileNumber(0));
+    let range = ManualRange::everything(written, before);
+    let step =
+        later.with(|moment| pick_manual(&later.shape, &later.options, moment, &later.busy, &range));
+    let ManualStep::Do(choice) = step else {
+        panic!("{step:?}")
+    };
+    assert_eq!(show(&choice), "Manual merge 5[a-c] to 6");
     let mut busy = case("5 a-c f-g\n6 c-d");
     let _ticket = busy.busy.reserve_range(6, KeyBounds::closed(b"d", b"d"));
-    let range = ManualRange::everything(FileNumber(100));
+    let range = ManualRange::everything(u64::MAX, FileNumber(100));
     let step =
         busy.with(|moment| pick_manual(&busy.shape, &busy.options, moment, &busy.busy, &range));
     assert_eq!(step, ManualStep::Wait);

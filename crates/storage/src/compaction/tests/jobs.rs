@@ -26,7 +26,7 @@ fn idle() -> CompactionOptions {
 }
 
 fn compacted(tree: &mut Tree) {
-    let range = ManualRange::everything(tree.next_number());
+    let range = ManualRange::everything(u64::MAX, tree.next_number());
     tree.compact(&range);
     tree.check();
 }
@@ -469,6 +469,7 @@ fn a_manual_compaction_of_a_range_leaves_the_rest_alone() {
     tree.compact(&ManualRange {
         start: Some(key(1, "000").into()),
         end: Some(key(1, "050").into()),
+        written: u64::MAX,
         before: tree.next_number(),
     });
     tree.check();

@@ -137,7 +137,7 @@ fn random_workload(seed: u64, options: CompactionOptions, mix: Mix, steps: usize
     if rng.one_in(2) {
         tree.snapshots.clear();
     }
-    let range = ManualRange::everything(tree.next_number());
+    let range = ManualRange::everything(u64::MAX, tree.next_number());
     tree.compact(&range);
     tree.check();
     tree.check_files();

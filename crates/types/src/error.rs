@@ -84,6 +84,110 @@ states! {
     PROGRAM_LIMIT_EXCEEDED = b"54000";
     /// `statement_too_complex`: nested too deeply.
     STATEMENT_TOO_COMPLEX = b"54001";
+    /// `cardinality_violation`: more than one row from a scalar subquery.
+    CARDINALITY_VIOLATION = b"21000";
+    /// `invalid_row_count_in_limit_clause`.
+    INVALID_LIMIT = b"2201W";
+    /// `invalid_row_count_in_result_offset_clause`.
+    INVALID_OFFSET = b"2201X";
+    /// `integrity_constraint_violation`.
+    INTEGRITY_CONSTRAINT_VIOLATION = b"23000";
+    /// `restrict_violation`.
+    RESTRICT_VIOLATION = b"23001";
+    /// `foreign_key_violation`.
+    FOREIGN_KEY_VIOLATION = b"23503";
+    /// `unique_violation`.
+    UNIQUE_VIOLATION = b"23505";
+    /// `active_sql_transaction`.
+    ACTIVE_TRANSACTION = b"25001";
+    /// `read_only_sql_transaction`.
+    READ_ONLY_TRANSACTION = b"25006";
+    /// `no_active_sql_transaction`.
+    NO_ACTIVE_TRANSACTION = b"25P01";
+    /// `in_failed_sql_transaction`.
+    FAILED_TRANSACTION = b"25P02";
+    /// `invalid_sql_statement_name`.
+    INVALID_STATEMENT_NAME = b"26000";
+    /// `dependent_objects_still_exist`.
+    DEPENDENT_OBJECTS = b"2BP01";
+    /// `invalid_cursor_name`.
+    INVALID_CURSOR_NAME = b"34000";
+    /// `invalid_savepoint_specification`.
+    INVALID_SAVEPOINT = b"3B001";
+    /// `invalid_catalog_name`: no such database.
+    INVALID_CATALOG_NAME = b"3D000";
+    /// `invalid_schema_name`.
+    INVALID_SCHEMA_NAME = b"3F000";
+    /// `serialization_failure`.
+    SERIALIZATION_FAILURE = b"40001";
+    /// `deadlock_detected`.
+    DEADLOCK_DETECTED = b"40P01";
+    /// `undefined_column`.
+    UNDEFINED_COLUMN = b"42703";
+    /// `undefined_table`.
+    UNDEFINED_TABLE = b"42P01";
+    /// `undefined_parameter`.
+    UNDEFINED_PARAMETER = b"42P02";
+    /// `duplicate_column`.
+    DUPLICATE_COLUMN = b"42701";
+    /// `duplicate_cursor`.
+    DUPLICATE_CURSOR = b"42P03";
+    /// `duplicate_prepared_statement`.
+    DUPLICATE_PREPARED_STATEMENT = b"42P05";
+    /// `duplicate_schema`.
+    DUPLICATE_SCHEMA = b"42P06";
+    /// `duplicate_table`.
+    DUPLICATE_TABLE = b"42P07";
+    /// `duplicate_alias`.
+    DUPLICATE_ALIAS = b"42712";
+    /// `duplicate_object`.
+    DUPLICATE_OBJECT = b"42710";
+    /// `ambiguous_column`.
+    AMBIGUOUS_COLUMN = b"42702";
+    /// `ambiguous_alias`.
+    AMBIGUOUS_ALIAS = b"42P09";
+    /// `invalid_column_reference`.
+    INVALID_COLUMN_REFERENCE = b"42P10";
+    /// `invalid_column_definition`.
+    INVALID_COLUMN_DEFINITION = b"42611";
+    /// `invalid_table_definition`.
+    INVALID_TABLE_DEFINITION = b"42P16";
+    /// `invalid_object_definition`.
+    INVALID_OBJECT_DEFINITION = b"42P17";
+    /// `invalid_foreign_key`.
+    INVALID_FOREIGN_KEY = b"42830";
+    /// `invalid_recursion`.
+    INVALID_RECURSION = b"42P19";
+    /// `grouping_error`.
+    GROUPING_ERROR = b"42803";
+    /// `windowing_error`.
+    WINDOWING_ERROR = b"42P20";
+    /// `wrong_object_type`.
+    WRONG_OBJECT_TYPE = b"42809";
+    /// `generated_always`.
+    GENERATED_ALWAYS = b"428C9";
+    /// `reserved_name`.
+    RESERVED_NAME = b"42939";
+    /// `insufficient_privilege`.
+    INSUFFICIENT_PRIVILEGE = b"42501";
+    /// `disk_full`.
+    DISK_FULL = b"53100";
+    /// `out_of_memory`.
+    OUT_OF_MEMORY = b"53200";
+    /// `too_many_columns`.
+    TOO_MANY_COLUMNS = b"54011";
+    /// `too_many_arguments`.
+    TOO_MANY_ARGUMENTS = b"54023";
+    /// `object_not_in_prerequisite_state`.
+    OBJECT_NOT_IN_PREREQUISITE_STATE = b"55000";
+    /// `object_in_use`.
+    OBJECT_IN_USE = b"55006";
+    /// `lock_not_available`.
+    LOCK_NOT_AVAILABLE = b"55P03";
+    /// `query_canceled`: by the user, or by a timeout.
+    QUERY_CANCELED = b"57014";
+    /// `io_error`.
+    IO_ERROR = b"58030";
     /// `data_corrupted`: stored bytes that no encoder wrote.
     DATA_CORRUPTED = b"XX001";
     /// `internal_error`: a caller mixed up values and types.

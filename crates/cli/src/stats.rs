@@ -39,29 +39,10 @@ fn lines(stats: &Stats) -> Vec<String> {
         size(stats.value_bytes),
         size(stats.value_live_bytes)
     ));
+    lines.extend(writing_lines(stats));
     lines.push(format!(
-        "Log: {} commits in {} groups, {}",
-        count(stats.commits),
-        count(stats.commit_groups),
-        size(stats.log_bytes)
-    ));
-    lines.push(format!("Log syncs: {}", latencies(&stats.log_syncs)));
-    lines.push(format!(
-        "Flushes: {}, {} in {}",
-        count(stats.flushes),
-        size(stats.flush_bytes),
-        time(stats.flush_time)
-    ));
-    lines.push(format!(
-        "Compactions: {}, {} read, {} written in {}",
-        count(stats.compactions),
-        size(stats.compaction_bytes_read),
-        size(stats.compaction_bytes_written),
-        time(stats.compaction_time)
-    ));
-    lines.push(format!(
-        "Amplification: {:.1} of writes, {} of reads",
-        stats.write_amplification, stats.read_amplification
+        "Amplification: {:.1} of writes, {} of reads, {:.1} of space",
+        stats.write_amplification, stats.read_amplification, stats.space_amplification
     ));
     lines.push(format!(
         "Stalls: {}, {}",
@@ -74,8 +55,19 @@ fn lines(stats: &Stats) -> Vec<String> {
         size(stats.cache.budget_bytes as u64),
         100.0 * stats.cache.hit_ratio()
     ));
+    lines.push(format!(
+        "Filters: {} reads saved, {} in vain",
+        count(stats.cache.filtered),
+        count(stats.cache.read_in_vain)
+    ));
     lines.push(memory_line(stats));
     lines.push(format!("Snapshots: {}", stats.snapshots));
+    if let Some(generation) = stats.key_ring_generation {
+        lines.push(format!("Key ring: generation {generation}"));
+    }
+    if let Some(fault) = &stats.fault {
+        lines.push(format!("Writes stopped: {fault}"));
+    }
     if stats.background_errors > 0 {
         lines.push(format!(
             "Failed background jobs: {}",
@@ -83,6 +75,32 @@ fn lines(stats: &Stats) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn writing_lines(stats: &Stats) -> [String; 5] {
+    [
+        format!(
+            "Log: {} commits in {} groups, {}",
+            count(stats.commits),
+            count(stats.commit_groups),
+            size(stats.log_bytes)
+        ),
+        format!("Log writes: {}", latencies(&stats.log_writes)),
+        format!("Log syncs: {}", latencies(&stats.log_syncs)),
+        format!(
+            "Flushes: {}, {} in {}",
+            count(stats.flushes),
+            size(stats.flush_bytes),
+            time(stats.flush_time)
+        ),
+        format!(
+            "Compactions: {}, {} read, {} written in {}",
+            count(stats.compactions),
+            size(stats.compaction_bytes_read),
+            size(stats.compaction_bytes_written),
+            time(stats.compaction_time)
+        ),
+    ]
 }
 
 fn memory_line(stats: &Stats) -> String {
@@ -141,7 +159,6 @@ fn object(stats: &Stats) -> Value {
             })
         })
         .collect();
-    let syncs = &stats.log_syncs;
     json!({
         "memtable_bytes": stats.memtable_bytes,
         "memtable_entries": stats.memtable_entries,
@@ -158,13 +175,8 @@ fn object(stats: &Stats) -> Value {
         "commits": stats.commits,
         "commit_groups": stats.commit_groups,
         "log_bytes": stats.log_bytes,
-        "log_syncs": {
-            "count": syncs.count,
-            "p50_us": syncs.p50.as_micros() as u64,
-            "p99_us": syncs.p99.as_micros() as u64,
-            "p999_us": syncs.p999.as_micros() as u64,
-            "max_us": syncs.max.as_micros() as u64,
-        },
+        "log_writes": latencies_object(&stats.log_writes),
+        "log_syncs": latencies_object(&stats.log_syncs),
         "flushes": stats.flushes,
         "flush_bytes": stats.flush_bytes,
         "flush_us": stats.flush_time.as_micros() as u64,
@@ -174,12 +186,15 @@ fn object(stats: &Stats) -> Value {
         "compaction_us": stats.compaction_time.as_micros() as u64,
         "write_amplification": stats.write_amplification,
         "read_amplification": stats.read_amplification,
+        "space_amplification": stats.space_amplification,
         "stalls": stats.stalls,
         "stall_us": stats.stall_time.as_micros() as u64,
         "cache": {
             "hits": stats.cache.hits,
             "misses": stats.cache.misses,
             "evictions": stats.cache.evictions,
+            "filtered": stats.cache.filtered,
+            "read_in_vain": stats.cache.read_in_vain,
             "used_bytes": stats.cache.used_bytes,
             "budget_bytes": stats.cache.budget_bytes,
         },
@@ -191,8 +206,20 @@ fn object(stats: &Stats) -> Value {
             "write_set_bytes": stats.memory.write_sets,
             "builder_bytes": stats.memory.builders,
         },
+        "key_ring_generation": stats.key_ring_generation,
         "snapshots": stats.snapshots,
         "oldest_snapshot": stats.oldest_snapshot,
         "background_errors": stats.background_errors,
+        "fault": stats.fault,
+    })
+}
+
+fn latencies_object(latencies: &Latencies) -> Value {
+    json!({
+        "count": latencies.count,
+        "p50_us": latencies.p50.as_micros() as u64,
+        "p99_us": latencies.p99.as_micros() as u64,
+        "p999_us": latencies.p999.as_micros() as u64,
+        "max_us": latencies.max.as_micros() as u64,
     })
 }

@@ -75,6 +75,11 @@ pub struct CacheStats {
     pub hits: u64,
     /// How often it had to be read.
     pub misses: u64,
+    /// How often a filter said that a table does not have the key, so that no block was needed.
+    pub filtered: u64,
+    /// How often a block was read for a key that its table does not have: the filter let it
+    /// through, or there is none.
+    pub read_in_vain: u64,
     /// How many blocks were taken out to make room.
     pub evictions: u64,
     /// How many blocks are cached.
@@ -100,6 +105,8 @@ impl CacheStats {
 struct Stripe {
     hits: AtomicU64,
     misses: AtomicU64,
+    filtered: AtomicU64,
+    read_in_vain: AtomicU64,
 }
 
 impl BlockCache {
@@ -150,6 +157,8 @@ impl BlockCache {
         CacheStats {
             hits: sum(|stripe| &stripe.hits),
             misses: sum(|stripe| &stripe.misses),
+            filtered: sum(|stripe| &stripe.filtered),
+            read_in_vain: sum(|stripe| &stripe.read_in_vain),
             evictions: self.evictions.load(Relaxed),
             blocks: self.blocks.load(Relaxed),
             used_bytes: self.used.load(Relaxed),
@@ -167,6 +176,17 @@ impl BlockCache {
     /// Counts a lookup that has to read its block.
     pub(crate) fn note_miss(&self) {
         self.stripes[stripe()].misses.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a point read that a filter answered.
+    #[inline]
+    pub(crate) fn note_filtered(&self) {
+        self.stripes[stripe()].filtered.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a point read from disk that found nothing.
+    pub(crate) fn note_read_in_vain(&self) {
+        self.stripes[stripe()].read_in_vain.fetch_add(1, Relaxed);
     }
 
     /// Evicts until `bytes` more fit the budget, beginning with one shard. Returns whether they do:

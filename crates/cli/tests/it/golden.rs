@@ -95,3 +95,42 @@ fn a_script_has_lines_of_any_length_in_either_form_and_what_is_not_text_fails_al
     place.run(&["local", "-c", &command]).ok();
     assert_eq!(place.shell("get e").ok().len(), 100_001);
 }
+
+#[test]
+fn stats_tell_the_same_to_people_and_programs() {
+    let place = Place::new();
+    let text = place.shell("put k v\nflush\nget nothing\nstats\n").ok();
+    for line in [
+        "Level ",
+        "Value files: ",
+        "Log writes: ",
+        "Log syncs: 1, p50 ",
+        "Amplification: ",
+        "Stalls: ",
+        "Cache: ",
+        "Filters: ",
+        "Memory: ",
+    ] {
+        assert!(text.contains(&format!("\n{line}")), "{line}:\n{text}");
+    }
+    let object = place.run(&["stats", "--json"]).ok();
+    let object: serde_json::Value = serde_json::from_str(&object).unwrap();
+    for path in [
+        "/levels/0/bytes",
+        "/value_bytes",
+        "/log_writes/p99_us",
+        "/log_syncs/p999_us",
+        "/write_amplification",
+        "/read_amplification",
+        "/space_amplification",
+        "/stalls",
+        "/stall_us",
+        "/cache/hits",
+        "/cache/filtered",
+        "/cache/read_in_vain",
+    ] {
+        let value = object.pointer(path);
+        assert!(value.is_some_and(serde_json::Value::is_number), "{path}");
+    }
+    assert!(object["key_ring_generation"].is_null());
+}

@@ -5,3 +5,4 @@ mod full_disk;
 mod keyspaces;
 mod opening;
 mod promises;
+mod stats;

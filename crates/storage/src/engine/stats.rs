@@ -1,9 +1,11 @@
 //! What the engine counts while it runs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::engine::{Engine, Inner};
+use crate::version::Run;
 
 /// How many buckets a latency histogram has: four per power of two of nanoseconds.
 const BUCKETS: usize = 256;
@@ -26,10 +28,15 @@ pub(crate) struct Counters {
     compaction_micros: AtomicU64,
     stalls: AtomicU64,
     stall_micros: AtomicU64,
+    log_writes: Histogram,
     syncs: Histogram,
 }
 
 impl Counters {
+    pub fn record_log_write(&self, elapsed: Duration) {
+        self.log_writes.record(elapsed);
+    }
+
     pub fn record_sync(&self, elapsed: Duration) {
         self.syncs.record(elapsed);
     }
@@ -145,6 +152,18 @@ pub struct LevelStats {
     pub entries: u64,
 }
 
+impl LevelStats {
+    fn of(runs: &[Arc<Run>]) -> Self {
+        let tables = || runs.iter().flat_map(|run| run.tables());
+        Self {
+            runs: runs.len(),
+            tables: tables().count(),
+            bytes: tables().map(|t| t.meta().file_bytes).sum(),
+            entries: tables().map(|t| t.meta().entries).sum(),
+        }
+    }
+}
+
 /// What an engine knows about itself at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EngineStats {
@@ -174,7 +193,9 @@ pub struct EngineStats {
     pub commit_groups: u64,
     /// Bytes of commits written to the log.
     pub log_bytes: u64,
-    /// How long syncs of the log took.
+    /// How long writes of the log took that no sync followed at once.
+    pub log_writes: Latencies,
+    /// How long writes with a sync of the log took.
     pub log_syncs: Latencies,
     /// Flushes, their bytes and their time.
     pub flushes: u64,
@@ -192,6 +213,9 @@ pub struct EngineStats {
     pub compaction_time: Duration,
     /// Bytes written to tables for each byte written to the log.
     pub write_amplification: f64,
+    /// Bytes of tables and value files for each byte of the deepest level and of values in use: an
+    /// estimate, for what lies above the deepest level may be new.
+    pub space_amplification: f64,
     /// Runs and memtables that a read may have to look at.
     pub read_amplification: usize,
     /// Writes that were delayed, and for how long in all.
@@ -202,6 +226,9 @@ pub struct EngineStats {
     pub memory: crate::memory::MemoryStats,
     /// The block cache.
     pub cache: crate::cache::CacheStats,
+    /// The generation of the key ring, which every change of keys raises; `None` in a database
+    /// that is not encrypted.
+    pub key_ring_generation: Option<u64>,
     /// Live snapshots.
     pub snapshots: usize,
     /// The oldest of them; the visible sequence if there is none.
@@ -228,24 +255,17 @@ impl Inner {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.counters;
         let levels: Vec<LevelStats> = (0..crate::manifest::LEVELS)
-            .map(|level| {
-                let runs = version.level(level).runs();
-                let tables = || runs.iter().flat_map(|run| run.tables());
-                LevelStats {
-                    runs: runs.len(),
-                    tables: tables().count(),
-                    bytes: tables().map(|t| t.meta().file_bytes).sum(),
-                    entries: tables().map(|t| t.meta().entries).sum(),
-                }
-            })
+            .map(|level| LevelStats::of(version.level(level).runs()))
             .collect();
+        let values = || version.value_files().values();
         let raw = version
             .tables()
             .map(|t| t.meta().raw_key_bytes + t.meta().raw_value_bytes)
             .sum();
+        let value_bytes = values().map(|file| file.handle.meta().file_bytes).sum();
+        let value_live_bytes = values().map(|file| file.live_bytes).sum();
         let written = get(&counters.flush_bytes) + get(&counters.compaction_bytes_written);
         let log_bytes = get(&counters.log_bytes);
-        let values = || version.value_files().values();
         EngineStats {
             sequence: self.visible.load(Ordering::Acquire),
             memtable_bytes: super_version.active.used_bytes() as u64,
@@ -257,12 +277,13 @@ impl Inner {
                 .map(|m| m.memory_bytes() as u64)
                 .sum(),
             value_files: values().count(),
-            value_bytes: values().map(|file| file.handle.meta().file_bytes).sum(),
-            value_live_bytes: values().map(|file| file.live_bytes).sum(),
+            value_bytes,
+            value_live_bytes,
             raw_table_bytes: raw,
             commits: get(&counters.commits),
             commit_groups: get(&counters.groups),
             log_bytes,
+            log_writes: counters.log_writes.latencies(),
             log_syncs: counters.syncs.latencies(),
             flushes: get(&counters.flushes),
             flush_bytes: get(&counters.flush_bytes),
@@ -276,12 +297,14 @@ impl Inner {
             } else {
                 written as f64 / log_bytes as f64
             },
+            space_amplification: space_amplification(&levels, value_bytes, value_live_bytes),
             read_amplification: 1 + super_version.young.len() + version.deeper_runs().len(),
             levels,
             stalls: get(&counters.stalls),
             stall_time: Duration::from_micros(get(&counters.stall_micros)),
             memory: self.memory.stats(),
             cache: self.tables.cache().stats(),
+            key_ring_generation: self.security.key_ring().map(|ring| ring.generation()),
             snapshots: self.snapshots.count(),
             oldest_snapshot: self.snapshots.oldest(&self.visible),
             keyspaces: self.keyspaces.list().len(),
@@ -291,9 +314,32 @@ impl Inner {
     }
 }
 
+/// See [`EngineStats::space_amplification`]. One for a database without files.
+fn space_amplification(levels: &[LevelStats], value_bytes: u64, value_live_bytes: u64) -> f64 {
+    let tables: u64 = levels.iter().map(|level| level.bytes).sum();
+    let used = levels.iter().rev().find(|level| level.tables > 0);
+    let live = used.map_or(0, |level| level.bytes) + value_live_bytes;
+    match live {
+        0 => 1.0,
+        _ => (tables + value_bytes) as f64 / live as f64,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn space_is_compared_with_the_deepest_level_and_values_in_use() {
+        let level = |tables, bytes| LevelStats {
+            tables,
+            bytes,
+            ..LevelStats::default()
+        };
+        let levels = [level(1, 10), level(0, 0), level(2, 80), level(0, 0)];
+        assert_eq!(space_amplification(&levels, 30, 20), 1.2);
+        assert_eq!(space_amplification(&[], 0, 0), 1.0);
+    }
 
     #[test]
     fn percentiles_are_within_a_quarter() {

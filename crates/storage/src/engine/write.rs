@@ -115,15 +115,24 @@ impl Inner {
                 self.counters
                     .record_sync(self.vfs.monotonic().saturating_sub(start));
             }
-            Some(Durability::Buffered) => log.flush()?,
+            Some(Durability::Buffered) => self.write_log(log)?,
             Some(Durability::None) | None => {
                 if log.buffered_bytes() as u64 >= LOG_BUFFER_BYTES {
-                    log.flush()?;
+                    self.write_log(log)?;
                 }
             }
         }
         add(&self.counters.groups, 1);
         add(&self.counters.commits, group.commits as u64);
+        Ok(())
+    }
+
+    /// Hands to the operating system what the log has buffered.
+    fn write_log(&self, log: &mut LogWriter) -> Result<()> {
+        let start = self.vfs.monotonic();
+        log.flush()?;
+        self.counters
+            .record_log_write(self.vfs.monotonic().saturating_sub(start));
         Ok(())
     }
 

@@ -209,6 +209,7 @@ impl Table {
             return Ok(None);
         };
         if filter == FilterUse::First && !self.may_contain(key, hash) {
+            self.index.slots().cache().note_filtered();
             return Ok(None);
         }
         if self.index.blocks() == 0 {
@@ -218,6 +219,7 @@ impl Table {
         let resident = self.index.slots().load(at);
         let Some(block) = resident.block() else {
             if filter == FilterUse::IfNotResident && !self.may_contain(key, hash) {
+                self.index.slots().cache().note_filtered();
                 return Ok(None);
             }
             return self.get_from_disk(at, key, seq);
@@ -270,7 +272,13 @@ impl Table {
         let block = self.read_block(at, true)?;
         match block.get().find(key, seq) {
             Some(entry) => Ok(Some(self.found(block, entry))),
-            None => self.get_continued(at, key, seq),
+            None => {
+                let found = self.get_continued(at, key, seq)?;
+                if found.is_none() {
+                    self.index.slots().cache().note_read_in_vain();
+                }
+                Ok(found)
+            }
         }
     }
 

@@ -1,12 +1,13 @@
-//! Files that change or belong to another database: an error or the right answer, never a wrong one.
+//! Files that vanish, change or belong to another database, and directories that cannot be written: an
+//! error or the right answer, never a wrong one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustdb::crypto::{Algorithm, RawKey, Secret};
-use rustdb::{Database, Encryption, Options};
-use rustdb_vfs::{FileExt, OpenMode, SimVfs};
+use rustdb::{Database, Encryption, ErrorKind, Options};
+use rustdb_vfs::{Effect, Failure, Fault, FileExt, OpKind, OpSet, OpenMode, SimVfs};
 
 type Contents = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -88,6 +89,25 @@ fn is_noticed(sim: &SimVfs, key: Option<u8>, contents: &Contents, what: &str) ->
 }
 
 #[test]
+fn a_vanished_file_of_any_kind_is_noticed() {
+    for key in [None, Some(1)] {
+        let (sound, contents) = sample(1, key);
+        assert!(!is_noticed(&sound.fork(), key, &contents, "undamaged"));
+        let paths = files(&sound);
+        let mut expected = BTreeSet::from(["CURRENT", "MANIFEST", "sst", "val", "wal"]);
+        expected.extend(key.map(|_| "KEYRING"));
+        let kinds: BTreeSet<&str> = paths.iter().map(|path| kind(path)).collect();
+        assert_eq!(kinds, expected);
+        for path in &paths {
+            let sim = sound.fork();
+            sim.vfs().remove_file(path).unwrap();
+            let what = format!("{} is gone", path.display());
+            assert!(is_noticed(&sim, key, &contents, &what), "{what}");
+        }
+    }
+}
+
+#[test]
 fn a_flipped_bit_in_any_kind_of_file_gives_an_error_or_the_right_answer() {
     for key in [None, Some(1)] {
         let (sound, contents) = sample(2, key);
@@ -127,4 +147,48 @@ fn a_file_of_another_database_is_refused() {
             assert!(is_noticed(&sim, key, &contents, &what), "{what}");
         }
     }
+}
+
+/// As for a user without the right to write: nothing is created, and reading goes on.
+#[test]
+fn a_directory_that_cannot_be_written_opens_read_only_and_not_otherwise() {
+    let denied = || {
+        let kinds = [
+            OpKind::Create,
+            OpKind::CreateDir,
+            OpKind::RemoveFile,
+            OpKind::RemoveDir,
+            OpKind::Rename,
+            OpKind::HardLink,
+            OpKind::Write,
+            OpKind::SetLen,
+            OpKind::Allocate,
+        ];
+        let fault = Fault::new(Effect::Fail(Failure::Denied));
+        fault.on(OpSet::of(&kinds)).forever()
+    };
+    let (sim, contents) = sample(5, None);
+    let before = files(&sim);
+    sim.inject(denied());
+    let error = Database::open_with("/db", options(&sim, None)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(error.message().contains("/db/"), "{error}");
+
+    let read_only = Options {
+        read_only: true,
+        ..options(&sim, None)
+    };
+    let db = Database::open_with("/db", read_only).unwrap();
+    for (key, value) in &contents {
+        assert_eq!(db.get(key).unwrap().as_deref(), Some(&**value));
+    }
+    assert_eq!(db.put("k", "v").unwrap_err().kind(), ErrorKind::ReadOnly);
+    db.close().unwrap();
+    assert_eq!(files(&sim), before);
+
+    let empty = SimVfs::new(6);
+    empty.inject(denied());
+    let error = Database::open_with("/db", options(&empty, None)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(error.message().contains("/db"), "{error}");
 }

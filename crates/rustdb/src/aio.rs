@@ -5,6 +5,9 @@
 //! another thread for that; where it matters, call [`AsyncDatabase::blocking`] within a task of
 //! your own on the pool.
 //!
+//! Dropping the last handle closes the database on the pool too, some time later; who wants to know
+//! when it is closed, and whether that went well, calls [`AsyncDatabase::close`].
+//!
 //! ```
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
 //! # let directory = tempfile::tempdir().unwrap();
@@ -20,12 +23,14 @@
 //! ```
 
 use std::path::Path;
+use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::iter::Entry;
+use crate::iter::{Entry, Iter};
 use crate::{Options, Slice, Transaction, WriteBatch};
 
 /// How many entries [`AsyncDatabase::scan`] reads per hop.
@@ -47,7 +52,7 @@ const SCAN_ENTRIES: usize = 256;
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-pub struct AsyncDatabase(Database);
+pub struct AsyncDatabase(Arc<OffRuntime<Database>>);
 
 impl AsyncDatabase {
     /// Opens a database; see [`Database::open`].
@@ -81,9 +86,8 @@ impl AsyncDatabase {
     /// ```
     pub async fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
-        run(move || Database::open_with(path, options))
-            .await
-            .map(Self)
+        let database = run(move || Database::open_with(path, options)).await?;
+        Ok(Self(Arc::new(OffRuntime::new(database))))
     }
 
     /// The handle with the blocking methods.
@@ -99,7 +103,7 @@ impl AsyncDatabase {
     /// # }).unwrap();
     /// ```
     pub fn blocking(&self) -> &Database {
-        &self.0
+        self.0.get()
     }
 
     /// Runs `body` with the blocking handle, on the blocking pool.
@@ -123,7 +127,7 @@ impl AsyncDatabase {
         &self,
         body: impl FnOnce(&Database) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let database = self.0.clone();
+        let database = self.blocking().clone();
         run(move || body(&database)).await
     }
 
@@ -244,7 +248,7 @@ impl AsyncDatabase {
     /// ```
     pub fn scan(&self, prefix: impl AsRef<[u8]>) -> AsyncScan {
         AsyncScan {
-            iter: Some(self.0.prefix(prefix)),
+            iter: Some(OffRuntime::new(self.blocking().prefix(prefix))),
             entries: Vec::new().into_iter(),
         }
     }
@@ -264,7 +268,7 @@ impl AsyncDatabase {
     /// # }).unwrap();
     /// ```
     pub async fn close(self) -> Result<()> {
-        run(move || self.0.close()).await
+        self.with(|db| db.clone().close()).await
     }
 }
 
@@ -287,7 +291,7 @@ impl AsyncDatabase {
 /// ```
 #[derive(Debug)]
 pub struct AsyncScan {
-    iter: Option<crate::Iter>,
+    iter: Option<OffRuntime<Iter>>,
     entries: std::vec::IntoIter<Entry>,
 }
 
@@ -317,17 +321,45 @@ impl AsyncScan {
         };
         let (iter, entries) = run(move || {
             let entries = iter
-                .by_ref()
+                .get_mut()
                 .take(SCAN_ENTRIES)
                 .collect::<Result<Vec<_>>>()?;
-            Ok((iter, entries))
+            let may_go_on = entries.len() == SCAN_ENTRIES;
+            Ok((may_go_on.then_some(iter), entries))
         })
         .await?;
-        if entries.len() == SCAN_ENTRIES {
-            self.iter = Some(iter);
-        }
+        self.iter = iter;
         self.entries = entries.into_iter();
         Ok(self.entries.next())
+    }
+}
+
+/// What may wait for the disk when it is dropped: the last handle of a database closes it, and the
+/// last reader of a dead file removes it. Where there is a runtime, its pool does the dropping.
+#[derive(Debug)]
+struct OffRuntime<T: Send + 'static>(Option<T>);
+
+impl<T: Send + 'static> OffRuntime<T> {
+    fn new(inner: T) -> Self {
+        Self(Some(inner))
+    }
+
+    fn get(&self) -> &T {
+        self.0.as_ref().expect("it is there until the drop")
+    }
+
+    fn get_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("it is there until the drop")
+    }
+}
+
+impl<T: Send + 'static> Drop for OffRuntime<T> {
+    fn drop(&mut self) {
+        let inner = self.0.take();
+        if let Ok(runtime) = Handle::try_current() {
+            // Should the runtime shut down before its turn, it is dropped with the task.
+            runtime.spawn_blocking(move || drop(inner));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The facade under hard conditions.
 
+mod aio;
 mod damage;
 mod full_disk;
 mod keyspaces;

@@ -1,0 +1,110 @@
+//! Asynchronous handles: many commits at once, and a runtime that never waits for the disk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rustdb::aio::AsyncDatabase;
+use rustdb::{Database, Durability, Options};
+use rustdb_vfs::{PowerLoss, SimVfs};
+use tokio::runtime::{Builder, Runtime};
+
+const COMMITS: u32 = 1_000;
+
+fn options(sim: &SimVfs) -> Options {
+    Options {
+        vfs: Some(sim.vfs()),
+        durability: Durability::Sync,
+        ..Options::default()
+    }
+}
+
+/// A runtime with no thread but this one, and the pool.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().build().expect("builds")
+}
+
+/// Counts what is done on the disk, and what of it on this thread.
+struct Watch {
+    operations: Arc<AtomicUsize>,
+    is_used_here: Arc<AtomicBool>,
+}
+
+impl Watch {
+    fn over(sim: &SimVfs) -> Self {
+        let this_thread = std::thread::current().id();
+        let watch = Self {
+            operations: Arc::default(),
+            is_used_here: Arc::default(),
+        };
+        let (operations, is_used_here) = (watch.operations.clone(), watch.is_used_here.clone());
+        sim.observe(move |_, _| {
+            operations.fetch_add(1, Ordering::Relaxed);
+            if std::thread::current().id() == this_thread {
+                is_used_here.store(true, Ordering::Relaxed);
+            }
+        });
+        watch
+    }
+
+    fn check(&self) {
+        let operations = self.operations.load(Ordering::Relaxed);
+        assert!(operations > 0, "the disk is watched");
+        let is_used_here = self.is_used_here.load(Ordering::Relaxed);
+        assert!(!is_used_here, "the runtime's thread waited for the disk");
+    }
+}
+
+#[test]
+fn a_thousand_durable_commits_at_once_leave_the_runtime_alone() {
+    let sim = SimVfs::new(1);
+    let watch = Watch::over(&sim);
+    runtime().block_on(async {
+        let db = AsyncDatabase::open_with("/db", options(&sim))
+            .await
+            .unwrap();
+        let commits: Vec<_> = (0..COMMITS)
+            .map(|number| {
+                let db = db.clone();
+                tokio::spawn(async move { db.put(number.to_be_bytes(), "value").await })
+            })
+            .collect();
+        for commit in commits {
+            commit.await.unwrap().unwrap();
+        }
+        assert_eq!(db.blocking().stats().commits, u64::from(COMMITS));
+
+        // They are acknowledged, so nothing that follows can undo them.
+        let after = sim.after_power_loss(PowerLoss::LoseAll);
+        let reopened = AsyncDatabase::open_with("/db", options(&after))
+            .await
+            .unwrap();
+        let count = reopened.with(|db| db.len()).await;
+        assert_eq!(count.unwrap(), u64::from(COMMITS));
+        reopened.close().await.unwrap();
+        db.close().await.unwrap();
+    });
+    watch.check();
+}
+
+#[test]
+fn the_last_handle_closes_the_database_but_not_on_the_runtime() {
+    let sim = SimVfs::new(2);
+    let watch = Watch::over(&sim);
+    // The runtime waits for its pool when it is dropped.
+    runtime().block_on(async {
+        let db = AsyncDatabase::open_with("/db", options(&sim))
+            .await
+            .unwrap();
+        for number in 0..COMMITS {
+            db.put(number.to_be_bytes(), "value").await.unwrap();
+        }
+        let mut scan = db.scan("");
+        assert!(scan.next().await.unwrap().is_some());
+        drop(db);
+        // The scan, which is far from its end, is now the last that holds the database.
+        drop(scan);
+    });
+    watch.check();
+    let db = Database::open_with("/db", options(&sim)).unwrap();
+    assert_eq!(db.len().unwrap(), u64::from(COMMITS));
+}

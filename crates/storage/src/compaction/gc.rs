@@ -26,7 +26,7 @@ use crate::version::{KeyBounds, TableHandle, Version};
 
 /// The live snapshots, as stripes of history.
 #[derive(Clone, Debug)]
-pub(super) struct Stripes {
+pub(crate) struct Stripes {
     /// Ascending, the visible sequence last.
     ends: Vec<SequenceNumber>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Stripes {
 impl Stripes {
     /// The stripes between these snapshots. `visible` is the newest commit that readers see;
     /// snapshots taken later are at least as new.
-    pub(super) fn new(snapshots: &[SequenceNumber], visible: SequenceNumber) -> Self {
+    pub(crate) fn new(snapshots: &[SequenceNumber], visible: SequenceNumber) -> Self {
         let mut ends: Vec<_> = snapshots.iter().copied().filter(|s| *s < visible).collect();
         ends.sort();
         ends.dedup();
@@ -44,7 +44,7 @@ impl Stripes {
 
     /// The snapshot that ends the stripe of `seq`; `None` if it is newer than all.
     #[inline]
-    pub(super) fn end_of(&self, seq: SequenceNumber) -> Option<SequenceNumber> {
+    pub(crate) fn end_of(&self, seq: SequenceNumber) -> Option<SequenceNumber> {
         let oldest = self.oldest();
         if seq <= oldest {
             return Some(oldest);

@@ -38,6 +38,7 @@ mod tests;
 pub use cancel::Cancel;
 pub use choice::{Action, Choice, InputRun, OutputRun, Reason};
 pub(crate) use cover::{covered_bytes, range_tombstones};
+pub(crate) use gc::Stripes;
 pub use options::{CompactionOptions, CompactionStyle};
 pub(crate) use output::Output;
 pub use output::{TableProfiles, TableSpace};

@@ -1,10 +1,11 @@
-//! Flush: frozen memtables become a run of level 0.
+//! Flush: frozen memtables become a run of level 0, without the versions that nobody can see.
 
 use std::sync::Arc;
 
+use crate::compaction::Stripes;
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::key::{FileNumber, MAX_SEQUENCE};
+use crate::key::{EntryKind, FileNumber, SequenceNumber};
 use crate::manifest::{AddedTable, TableMeta, VersionEdit};
 use crate::memtable::Memtable;
 
@@ -56,27 +57,23 @@ impl Inner {
 
     fn write_table(&self, number: FileNumber, memtable: &Memtable) -> Result<TableMeta> {
         let mut builder = self.table_builder(number, 0)?;
+        // Snapshots that are taken from now on see at least all of the memtable, which is visible.
+        let (snapshots, _) = self.snapshots.list(&self.visible);
+        let mut needed = Needed::new(&snapshots, memtable);
         let mut keyspace = None;
-        let mut last = (Vec::new(), MAX_SEQUENCE + 1);
         let mut cursor = memtable.cursor();
         cursor.seek_to_first();
         while cursor.valid() {
-            // A commit that wrote a key twice left two entries; the first one counts.
-            if (cursor.key(), cursor.seq()) != (last.0.as_slice(), last.1) {
+            let kind = crate::memtable::known_kind(cursor.kind());
+            if needed.is_needed(cursor.key(), cursor.seq(), kind) {
                 if cursor.key().first_chunk() != keyspace.as_ref() {
                     keyspace = cursor.key().first_chunk().copied();
                     builder.set_options(self.table_options_of(0, keyspace))?;
                 }
-                let kind = crate::memtable::known_kind(cursor.kind());
                 builder.add(cursor.key(), cursor.seq(), kind, cursor.value())?;
-                last.0.clear();
-                last.0.extend_from_slice(cursor.key());
-                last.1 = cursor.seq();
             }
             cursor.next();
         }
-        // Snapshots that are taken from now on see at least all of the memtable, which is visible.
-        let (snapshots, _) = self.snapshots.list(&self.visible);
         for tombstone in memtable.tombstones().retained(&snapshots) {
             builder.add_range_tombstone(&tombstone.start, &tombstone.end, tombstone.seq)?;
         }
@@ -175,6 +172,41 @@ impl Inner {
             // It will be tried again, but whoever waits should know.
             self.background.flush_error.lock().clone().map(Err)
         })
+    }
+}
+
+/// Decides, entry after entry in their order, which versions a flush writes: those that a snapshot
+/// sees, and the newest.
+///
+/// Who reads without a snapshot has the memtable, or a sequence number that was published after
+/// all of it. References stay, for the file they lead to goes with the last of them, and who has
+/// the memtable may still follow one.
+struct Needed {
+    stripes: Stripes,
+    key: Vec<u8>,
+    /// The sequence number of the entry before, whose key is `key`.
+    newer: Option<SequenceNumber>,
+}
+
+impl Needed {
+    fn new(snapshots: &[SequenceNumber], memtable: &Memtable) -> Self {
+        Self {
+            stripes: Stripes::new(snapshots, memtable.max_seq()),
+            key: Vec::new(),
+            newer: None,
+        }
+    }
+
+    fn is_needed(&mut self, key: &[u8], seq: SequenceNumber, kind: EntryKind) -> bool {
+        let newer = self.newer.replace(seq).filter(|_| self.key == key);
+        let Some(newer) = newer else {
+            self.key.clear();
+            self.key.extend_from_slice(key);
+            return true;
+        };
+        // A commit that wrote a key twice may have left two entries; the first one counts.
+        let is_same = newer == seq;
+        !is_same && (kind.is_reference() || self.stripes.end_of(newer) != self.stripes.end_of(seq))
     }
 }
 

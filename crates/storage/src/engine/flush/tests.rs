@@ -1,11 +1,11 @@
-//! What a flush writes of range tombstones.
+//! What a flush writes of versions and of range tombstones.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use rustdb_vfs::{MemVfs, VfsRef};
 
-use crate::engine::{CommitContext, Durability, Engine, EngineOptions, ReadAt, Snapshot};
+use crate::engine::{Bounds, CommitContext, Durability, Engine, EngineOptions, ReadAt, Snapshot};
 use crate::error::Rejection;
 use crate::key::KeyspaceId;
 
@@ -87,4 +87,79 @@ fn each_snapshot_keeps_the_tombstones_it_sees() {
         }
     }
     assert!(range_tombstones(&engine) < 8);
+}
+
+/// Ten versions of each of three keys, the last version of the second a deletion; snapshots after
+/// the versions in `held`.
+fn flushed_versions(held: &[u8]) -> (Engine, Vec<Snapshot>) {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let options = EngineOptions {
+        compaction_threads: 0,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::open(vfs, Path::new("/db"), options).unwrap();
+    let mut snapshots = Vec::new();
+    for version in 1..=10 {
+        for key in 0..3 {
+            commit(&engine, |batch| match (key, version) {
+                (1, 10) => batch.delete(KS, &key_of(1)).unwrap(),
+                _ => batch.put(KS, &key_of(key), &[version]).unwrap(),
+            });
+        }
+        if held.contains(&version) {
+            snapshots.push(engine.snapshot());
+        }
+    }
+    engine.flush().unwrap();
+    (engine, snapshots)
+}
+
+fn entries_of_keyspace(engine: &Engine) -> u64 {
+    let super_version = engine.inner().super_version.load_full();
+    let tables = super_version.version.tables();
+    tables
+        .filter(|table| *table.meta().largest >= KS.prefix()[..])
+        .map(|table| table.meta().entries)
+        .sum()
+}
+
+#[test]
+fn of_each_key_only_the_newest_version_is_written() {
+    let (without, _) = flushed_versions(&[]);
+    let (with, _) = flushed_versions(&[10]);
+    let (twice, snapshots) = flushed_versions(&[3, 7]);
+    assert_eq!(entries_of_keyspace(&without), entries_of_keyspace(&with));
+    let more = entries_of_keyspace(&twice) - entries_of_keyspace(&without);
+    assert_eq!(more, 2 * 3, "a version of each key for each snapshot");
+    for engine in [&without, &with, &twice] {
+        let value = |key| engine.get(KS, &key_of(key), ReadAt::Latest).unwrap();
+        assert_eq!(value(0).as_deref(), Some(&[10][..]));
+        assert!(value(1).is_none(), "the deletion is the newest version");
+    }
+    for (snapshot, version) in snapshots.iter().zip([3, 7]) {
+        for key in 0..3 {
+            let found = twice.get(KS, &key_of(key), ReadAt::Snapshot(snapshot));
+            assert_eq!(found.unwrap().as_deref(), Some(&[version][..]));
+        }
+    }
+}
+
+#[test]
+fn replaced_references_stay_for_who_reads_the_memtable() {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let options = EngineOptions {
+        compaction_threads: 0,
+        value_file_bytes: 1 << 20,
+        ..EngineOptions::default()
+    };
+    let large = vec![7; 2 << 20];
+    let engine = Engine::open(vfs, Path::new("/db"), options).unwrap();
+    commit(&engine, |batch| batch.put(KS, &key_of(0), &large).unwrap());
+    // The next one goes to a file of its own, and nobody writes to the first any more.
+    commit(&engine, |batch| batch.put(KS, &key_of(1), &large).unwrap());
+    let mut reader = engine.iter(KS, &Bounds::all(), ReadAt::Latest).unwrap();
+    commit(&engine, |batch| batch.put(KS, &key_of(0), b"new").unwrap());
+    engine.flush().unwrap();
+    let (_, value) = reader.next_entry().unwrap().expect("the first version");
+    assert_eq!(value.len(), large.len());
 }

@@ -36,10 +36,24 @@ states! {
     DATETIME_FIELD_OVERFLOW = b"22008";
     /// `invalid_time_zone_displacement_value`.
     INVALID_TIME_ZONE_DISPLACEMENT = b"22009";
+    /// `substring_error`.
+    SUBSTRING_ERROR = b"22011";
     /// `division_by_zero`.
     DIVISION_BY_ZERO = b"22012";
     /// `interval_field_overflow`.
     INTERVAL_FIELD_OVERFLOW = b"22015";
+    /// `invalid_argument_for_ntile_function`.
+    INVALID_ARGUMENT_FOR_NTILE = b"22014";
+    /// `invalid_argument_for_nth_value_function`.
+    INVALID_ARGUMENT_FOR_NTH_VALUE = b"22016";
+    /// `invalid_escape_character`.
+    INVALID_ESCAPE_CHARACTER = b"22019";
+    /// `invalid_use_of_escape_character`.
+    INVALID_USE_OF_ESCAPE_CHARACTER = b"2200C";
+    /// `invalid_regular_expression`.
+    INVALID_REGULAR_EXPRESSION = b"2201B";
+    /// `invalid_argument_for_width_bucket_function`.
+    INVALID_ARGUMENT_FOR_WIDTH_BUCKET = b"2201G";
     /// `invalid_argument_for_logarithm`.
     INVALID_ARGUMENT_FOR_LOGARITHM = b"2201E";
     /// `invalid_argument_for_power_function`.
@@ -50,6 +64,8 @@ states! {
     INVALID_ESCAPE_SEQUENCE = b"22025";
     /// `invalid_parameter_value`.
     INVALID_PARAMETER_VALUE = b"22023";
+    /// `array_element_error`.
+    ARRAY_ELEMENT_ERROR = b"2202E";
     /// `array_subscript_error`.
     ARRAY_SUBSCRIPT_ERROR = b"2202E";
     /// `invalid_text_representation`.
@@ -80,6 +96,8 @@ states! {
     NAME_TOO_LONG = b"42622";
     /// `syntax_error`.
     SYNTAX_ERROR = b"42601";
+    /// `object_not_in_prerequisite_state`.
+    OBJECT_NOT_IN_PREREQUISITE_STATE = b"55000";
     /// `program_limit_exceeded`.
     PROGRAM_LIMIT_EXCEEDED = b"54000";
     /// `statement_too_complex`: nested too deeply.

@@ -6,7 +6,9 @@
 //! interval, array ─────▶ value     what a value is; order: how values compare
 //! settings ────────────▶ io, wire  text and bytes in and out, with datetime and array_text
 //! row, key                         bytes in rows, and bytes that sort
-//! cast, operator ──────▶ resolve   what can be done with values, and which of it a call means
+//! cast, operator,
+//! function, aggregate,
+//! window ──────────────▶ resolve   what can be done with values, and which of it a call means
 //! ```
 //!
 //! PostgreSQL 15 is the reference, down to the words of errors. The crate knows no files and no
@@ -14,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aggregate;
 pub mod arithmetic;
 mod array;
 mod array_text;
@@ -21,6 +24,7 @@ mod base;
 mod cast;
 pub mod datetime;
 mod error;
+pub mod function;
 mod interval;
 mod io;
 mod json;
@@ -40,6 +44,7 @@ mod text;
 mod types;
 mod value;
 mod varint;
+pub mod window;
 mod wire;
 mod zone;
 

@@ -91,6 +91,14 @@ impl Zone {
         })
     }
 
+    /// So many seconds east of UTC at all times, however many.
+    pub(crate) fn displaced(seconds_east: i32) -> Zone {
+        Zone {
+            name: String::new(),
+            rules: Rules::Fixed(seconds_east, String::new()),
+        }
+    }
+
     /// The name, as `SHOW TimeZone` prints it.
     pub fn name(&self) -> &str {
         &self.name

@@ -35,6 +35,42 @@ const UNIX_EPOCH_DAYS: i32 = -10_957;
 /// Microseconds from 2000 to 1970.
 pub(crate) const UNIX_EPOCH_MICROS: i64 = -946_684_800 * MICROS_PER_SECOND;
 
+/// The days of the week, from Sunday.
+pub(crate) const DAY_NAMES: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
+/// The months.
+pub(crate) const MONTH_NAMES: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// An offset like `+hh:mm` in seconds east of UTC; `None` if it does not look like one, an error
+/// if it is too large.
+pub(crate) fn zone_offset_of(text: &str) -> Option<std::result::Result<i32, ()>> {
+    match decode::zone_offset(text) {
+        Ok(offset) => Some(Ok(offset)),
+        Err(Fault::ZoneOverflow) => Some(Err(())),
+        Err(_) => None,
+    }
+}
+
 /// Reads a date, time, timestamp or interval.
 pub(crate) fn parse(
     text: &str,
@@ -165,6 +201,28 @@ pub(crate) fn format_into(value: &Value, settings: &Settings, out: &mut String) 
         }
         _ => {}
     }
+}
+
+/// A date or timestamp as XML and JSON have it: `2020-01-02T03:04:05+01:00`.
+pub(crate) fn xsd(value: &Value, settings: &Settings) -> String {
+    let iso = Settings {
+        date_style: crate::settings::DateStyle::Iso,
+        ..settings.clone()
+    };
+    let mut text = String::new();
+    format_into(value, &iso, &mut text);
+    let plain = text.strip_suffix(" BC").unwrap_or(&text);
+    let mut out = plain.replacen(' ', "T", 1);
+    let zone = out
+        .rfind(['+', '-'])
+        .filter(|_| matches!(value, Value::Timestamptz(_)));
+    if zone.is_some_and(|at| out.len() - at == 3) {
+        out.push_str(":00");
+    }
+    if plain.len() < text.len() {
+        out.push_str(" BC");
+    }
+    out
 }
 
 fn short_name(base: Base) -> &'static str {

@@ -15,6 +15,7 @@ use std::cmp::Ordering;
 pub(crate) use change::{at_path, path_index};
 pub(crate) use codec::{decode_key, decode_row, encode_key, encode_row};
 pub(crate) use parse::validate;
+pub(crate) use print::write_string;
 pub(crate) use scan::{Step, part};
 
 use crate::numeric::Numeric;

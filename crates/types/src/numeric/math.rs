@@ -28,6 +28,12 @@ impl Numeric {
             }
         }
     }
+
+    /// The square root with so many decimals. The number is not negative.
+    pub(crate) fn sqrt_at_scale(&self, scale: i32) -> Result<Numeric> {
+        let root = square_root(&self.digits_or_zero(), scale);
+        Numeric::from_decimal(root.rounded(scale))
+    }
 }
 
 /// The root with one decimal more than `scale`, truncated; by Newton's method from above.

@@ -138,6 +138,18 @@ impl Numeric {
         }
     }
 
+    /// How many decimals are needed to show the number; `None` without digits.
+    pub fn scale_needed(&self) -> Option<i32> {
+        let decimal = self.to_decimal()?.normalized();
+        let Some(last) = decimal.digits.last() else {
+            return Some(0);
+        };
+        // Each digit is four decimals, of which the last may be zeros.
+        let zeros = (1..4).take_while(|places| last % 10_u16.pow(*places) == 0);
+        let below = decimal.digits.len() as i32 - 1 - decimal.weight;
+        Some((below * decimal::DIGITS - zeros.count() as i32).max(0))
+    }
+
     /// -1, 0 or 1; NaN has none.
     pub fn signum(&self) -> Option<i32> {
         match &self.0 {

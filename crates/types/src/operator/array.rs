@@ -33,12 +33,7 @@ pub(super) static OPERATORS: &[Operator] = &[
         right: Parameter::AnyCompatibleArray,
         result: Parameter::AnyCompatibleArray,
         strict: false,
-        function: Function::Infix(|left, right, _| {
-            if left.is_null() || right.is_null() {
-                return Ok(if left.is_null() { right } else { left }.clone());
-            }
-            concatenated(take(left)?, take(right)?).map(|array| Value::Array(Arc::new(array)))
-        }),
+        function: Function::Infix(|left, right, _| concatenated_arrays(left, right)),
     },
     set("@>", |left, right, _| {
         truth(contains(take(left)?, take(right)?))
@@ -84,6 +79,23 @@ fn overlaps(left: &Array, right: &Array) -> bool {
 enum Side {
     Start,
     End,
+}
+
+/// `array_append`, or `array_prepend`: an array with one more element.
+pub(crate) fn extended_array(array: &Value, element: &Value, at_start: bool) -> Result<Value> {
+    extended(
+        array,
+        element,
+        if at_start { Side::Start } else { Side::End },
+    )
+}
+
+/// `array_cat`: NULL is taken for an empty array.
+pub(crate) fn concatenated_arrays(left: &Value, right: &Value) -> Result<Value> {
+    if left.is_null() || right.is_null() {
+        return Ok(if left.is_null() { right } else { left }.clone());
+    }
+    concatenated(take(left)?, take(right)?).map(|array| Value::Array(Arc::new(array)))
 }
 
 /// An array of one dimension with one more element; its first subscript stays.

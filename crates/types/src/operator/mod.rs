@@ -18,10 +18,12 @@ mod arithmetic;
 mod array;
 mod comparison;
 mod json;
-mod operand;
+pub(crate) mod operand;
 mod temporal;
 mod text;
 mod vector;
+
+pub(crate) use array::{concatenated_arrays, extended_array};
 
 use crate::error::{Error, Result};
 use crate::parameter::Parameter;

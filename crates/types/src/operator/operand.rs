@@ -12,23 +12,23 @@ use crate::text::Text;
 use crate::value::Value;
 
 /// What a function takes.
-pub(super) trait Operand<'a>: Sized {
+pub(crate) trait Operand<'a>: Sized {
     fn take(value: &'a Value) -> Option<Self>;
 }
 
 /// What a function gives.
-pub(super) trait Outcome {
+pub(crate) trait Outcome {
     fn give(self) -> Value;
 }
 
 /// Days, as `date` has them.
-pub(super) struct Date(pub(super) i32);
+pub(crate) struct Date(pub(crate) i32);
 /// Microseconds, as `time` has them.
-pub(super) struct Time(pub(super) i64);
+pub(crate) struct Time(pub(crate) i64);
 /// Microseconds, as `timestamp` has them.
-pub(super) struct Timestamp(pub(super) i64);
+pub(crate) struct Timestamp(pub(crate) i64);
 /// Microseconds, as `timestamptz` has them.
-pub(super) struct Timestamptz(pub(super) i64);
+pub(crate) struct Timestamptz(pub(crate) i64);
 
 macro_rules! plain {
     ($($type:ty => $variant:ident;)*) => {
@@ -107,6 +107,21 @@ borrowed! {
     [f32] => Vector;
 }
 
+impl<'a, T: Operand<'a>> Operand<'a> for Option<T> {
+    fn take(value: &'a Value) -> Option<Option<T>> {
+        match value {
+            Value::Null => Some(None),
+            value => T::take(value).map(Some),
+        }
+    }
+}
+
+impl<'a> Operand<'a> for &'a Value {
+    fn take(value: &'a Value) -> Option<&'a Value> {
+        Some(value)
+    }
+}
+
 impl Outcome for Value {
     fn give(self) -> Value {
         self
@@ -137,12 +152,12 @@ impl<T: Outcome> Outcome for Option<T> {
     }
 }
 
-pub(super) fn take<'a, T: Operand<'a>>(value: &'a Value) -> Result<T> {
+pub(crate) fn take<'a, T: Operand<'a>>(value: &'a Value) -> Result<T> {
     T::take(value).ok_or_else(|| mismatch(value))
 }
 
 /// Calls a function of two operands.
-pub(super) fn call<'a, L: Operand<'a>, R: Operand<'a>, O: Outcome>(
+pub(crate) fn call<'a, L: Operand<'a>, R: Operand<'a>, O: Outcome>(
     function: impl Fn(L, R) -> Result<O>,
     left: &'a Value,
     right: &'a Value,

@@ -96,8 +96,6 @@ states! {
     NAME_TOO_LONG = b"42622";
     /// `syntax_error`.
     SYNTAX_ERROR = b"42601";
-    /// `object_not_in_prerequisite_state`.
-    OBJECT_NOT_IN_PREREQUISITE_STATE = b"55000";
     /// `program_limit_exceeded`.
     PROGRAM_LIMIT_EXCEEDED = b"54000";
     /// `statement_too_complex`: nested too deeply.

@@ -93,6 +93,22 @@ pub(crate) const CRATES: &[Row] = &[
         unsafe_code: Unsafe::Never,
     },
     Row {
+        layer: Layer::Floor(4),
+        name: "catalog",
+        what: "schemas, tables, columns, constraints, indexes, views, sequences, types, as stored rows",
+        imports: &["types", "vfs", "txn"],
+        never: "SQL text, rows of tables",
+        unsafe_code: Unsafe::Never,
+    },
+    Row {
+        layer: Layer::Floor(5),
+        name: "table",
+        what: "row writes, index upkeep, constraints, scans; expressions arrive as traits",
+        imports: &["types", "vfs", "txn", "catalog"],
+        never: "SQL text, network",
+        unsafe_code: Unsafe::Never,
+    },
+    Row {
         layer: Layer::Floor(8),
         name: "rustdb",
         what: "the facade: the embeddable API",

@@ -34,11 +34,17 @@ mod write_set;
 
 pub use autocommit::{Swap, Update};
 pub use error::{Conflict, Error, Result};
+/// What the engine below shares with the layers above.
+pub use rustdb_storage::engine::{Bounds, Durability, KeyspaceOptions, ReadAt, Snapshot};
+pub use rustdb_storage::key::KEY_BYTES_MAX;
+pub use rustdb_storage::slice::Slice;
+pub use rustdb_storage::{Error as StorageError, KeyspaceId, SequenceNumber};
+
 pub use lock::{
     LockError, LockInfo, LockMark, LockOwner, LockStats, LockTable, LockTarget, ObjectMode,
     OwnerId, RowMode, Wait,
 };
-pub use manager::{KeyspaceRef, TransactionManager, TransactionOptions};
+pub use manager::{KeyspaceRef, RESERVED_KEYSPACES, TransactionManager, TransactionOptions};
 pub use removal::Extract;
 pub use retry::Retryable;
 pub use scan::{Entry, KeyRange, Scan};

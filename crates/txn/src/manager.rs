@@ -16,6 +16,10 @@ use crate::lock::{LockOwner, LockTable, OwnerId, Wait};
 use crate::transaction::{Access, IsolationLevel, Transaction};
 use rustdb_storage::engine::Engine;
 
+/// Names of keyspaces begin with this if they belong to a layer above and not to users, who can
+/// neither reach nor make them.
+pub const RESERVED_KEYSPACES: &str = "__rustdb/";
+
 /// What a caller may choose when making a [`TransactionManager`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransactionOptions {

@@ -204,6 +204,8 @@ states! {
     QUERY_CANCELED = b"57014";
     /// `io_error`.
     IO_ERROR = b"58030";
+    /// `sequence_generator_limit_exceeded`.
+    SEQUENCE_GENERATOR_LIMIT_EXCEEDED = b"2200H";
     /// `data_corrupted`: stored bytes that no encoder wrote.
     DATA_CORRUPTED = b"XX001";
     /// `internal_error`: a caller mixed up values and types.

@@ -70,7 +70,23 @@ impl Transaction {
     /// A transaction that outgrew its memory is published as files and is always durable.
     ///
     /// After an error nothing was written, and the transaction is gone.
-    pub fn commit(mut self, durability: Durability) -> Result<SequenceNumber> {
+    pub fn commit(self, durability: Durability) -> Result<SequenceNumber> {
+        self.commit_with(durability, |_| {})
+    }
+
+    /// As [`Transaction::commit`]. After success, `published` runs before any lock is released:
+    /// whoever waits for one sees what it did.
+    pub fn commit_with(
+        mut self,
+        durability: Durability,
+        published: impl FnOnce(SequenceNumber),
+    ) -> Result<SequenceNumber> {
+        let sequence = self.commit_writes(durability)?;
+        published(sequence);
+        Ok(sequence)
+    }
+
+    fn commit_writes(&mut self, durability: Durability) -> Result<SequenceNumber> {
         self.end_popping();
         if self.writes.get_mut().is_empty() {
             return Ok(self.snapshot.sequence());
@@ -83,7 +99,7 @@ impl Transaction {
             false => Some((read_set.fold(), self.checked_reads_after())),
         };
         let mut commit = Commit {
-            transaction: &self,
+            transaction: self,
             writes: &writes,
             reads,
             footprint: Footprint::default(),

@@ -1,0 +1,401 @@
+//! Constraints.
+
+use std::sync::Arc;
+
+use rustdb_txn::{KeyspaceId, Transaction};
+use rustdb_types::{Cast, CastContext, Oid, SqlState, Type};
+
+use super::names::{choose, column_part, is_taken};
+use super::table::check_key_columns;
+use crate::change::CatalogChange;
+use crate::descriptor::{
+    Action, ColumnId, Constraint, ConstraintKind, Expression, ForeignKey, Index, IndexColumn,
+    IndexMethod, IndexState, Match, Object, RowKeyColumns, Table,
+};
+use crate::error::{Error, Result};
+
+/// What a statement says of a constraint.
+#[derive(Clone, Debug)]
+pub struct ConstraintDefinition {
+    /// Its name; if there is none, one is chosen.
+    pub name: Option<String>,
+    /// What it demands.
+    pub kind: ConstraintDefinitionKind,
+    /// DEFERRABLE.
+    pub deferrable: bool,
+    /// INITIALLY DEFERRED.
+    pub initially_deferred: bool,
+    /// Whether all rows are known to keep it.
+    pub validated: bool,
+}
+
+/// What a constraint that is to be made demands.
+#[derive(Clone, Debug)]
+pub enum ConstraintDefinitionKind {
+    /// `PRIMARY KEY`.
+    PrimaryKey {
+        /// Its columns, in order.
+        columns: Vec<ColumnId>,
+        /// INCLUDE.
+        include: Vec<ColumnId>,
+    },
+    /// `UNIQUE`.
+    Unique {
+        /// Its columns, in order.
+        columns: Vec<ColumnId>,
+        /// INCLUDE.
+        include: Vec<ColumnId>,
+        /// NULLS NOT DISTINCT.
+        nulls_not_distinct: bool,
+    },
+    /// `CHECK`.
+    Check {
+        /// What must not be false.
+        expression: Expression,
+        /// The columns it reads.
+        columns: Vec<ColumnId>,
+    },
+    /// `FOREIGN KEY`.
+    ForeignKey(ForeignKeyDefinition),
+}
+
+/// What a statement says of a foreign key.
+#[derive(Clone, Debug, Default)]
+pub struct ForeignKeyDefinition {
+    /// The columns that refer.
+    pub columns: Vec<ColumnId>,
+    /// The table referred to; none is the table itself.
+    pub parent: Option<Oid>,
+    /// Its columns; none are those of the primary key.
+    pub parent_columns: Vec<ColumnId>,
+    /// MATCH.
+    pub match_type: Match,
+    /// ON DELETE.
+    pub on_delete: Action,
+    /// ON UPDATE.
+    pub on_update: Action,
+    /// The columns in `ON DELETE SET NULL (...)`.
+    pub on_delete_columns: Vec<ColumnId>,
+}
+
+impl ConstraintDefinition {
+    /// A constraint without a name of its own, that is not deferrable.
+    pub fn new(kind: ConstraintDefinitionKind) -> ConstraintDefinition {
+        ConstraintDefinition {
+            name: None,
+            kind,
+            deferrable: false,
+            initially_deferred: false,
+            validated: true,
+        }
+    }
+
+    /// Whether it comes with an index that has entries of its own, in a table that is created
+    /// with it.
+    pub(super) fn needs_keyspace(&self) -> bool {
+        match &self.kind {
+            ConstraintDefinitionKind::PrimaryKey { .. } => self.deferrable,
+            ConstraintDefinitionKind::Unique { .. } => true,
+            ConstraintDefinitionKind::Check { .. } | ConstraintDefinitionKind::ForeignKey(_) => {
+                false
+            }
+        }
+    }
+}
+
+impl CatalogChange {
+    /// `ALTER TABLE ... ADD CONSTRAINT`. The index of a primary key or unique constraint is new,
+    /// write-only and empty: the caller builds it and calls [`CatalogChange::set_index_state`].
+    /// Rows are not looked at.
+    pub fn add_constraint(
+        &mut self,
+        transaction: &mut Transaction,
+        table: Oid,
+        definition: ConstraintDefinition,
+    ) -> Result<Constraint> {
+        let mut table = Table::clone(&*self.expect_table(table)?);
+        let keyspace = match definition.kind {
+            ConstraintDefinitionKind::PrimaryKey { .. }
+            | ConstraintDefinitionKind::Unique { .. } => self.create_keyspaces(false, 1)?.1.pop(),
+            ConstraintDefinitionKind::Check { .. } | ConstraintDefinitionKind::ForeignKey(_) => {
+                None
+            }
+        };
+        let oid = self.attach_constraint(transaction, &mut table, definition, keyspace)?;
+        if let Some(keyspace) = keyspace {
+            let of_keyspace = table
+                .indexes
+                .iter_mut()
+                .filter(|index| index.keyspace == Some(keyspace));
+            of_keyspace.for_each(|index| Arc::make_mut(index).state = IndexState::WriteOnly);
+        }
+        let constraint = table.constraint(oid).cloned();
+        self.set(Object::Table(Arc::new(table)));
+        constraint.ok_or_else(|| Error::internal("the constraint was not added"))
+    }
+
+    /// Adds a constraint, and its index if it has one, to a descriptor.
+    pub(super) fn attach_constraint(
+        &mut self,
+        transaction: &mut Transaction,
+        table: &mut Table,
+        definition: ConstraintDefinition,
+        keyspace: Option<KeyspaceId>,
+    ) -> Result<Oid> {
+        let name = self.constraint_name(transaction, table, &definition)?;
+        let (deferrable, initially_deferred) =
+            (definition.deferrable, definition.initially_deferred);
+        let validated = definition.validated;
+        let kind = match definition.kind {
+            ConstraintDefinitionKind::PrimaryKey { columns, include } => {
+                if table.primary_key().is_some() {
+                    return Err(Error::new(
+                        SqlState::INVALID_TABLE_DEFINITION,
+                        format!(
+                            "multiple primary keys for table \"{}\" are not allowed",
+                            table.name
+                        ),
+                    ));
+                }
+                check_key_columns(table, &columns, "primary key")?;
+                for id in &columns {
+                    table.columns[*id as usize - 1].not_null = true;
+                }
+                let mut index = self.key_index(&name, &columns, include, keyspace)?;
+                index.deferrable = deferrable;
+                if keyspace.is_none() {
+                    table.row_key = RowKeyColumns::Columns(columns.clone());
+                }
+                let oid = index.oid;
+                table.indexes.push(Arc::new(index));
+                ConstraintKind::PrimaryKey {
+                    columns,
+                    index: oid,
+                }
+            }
+            ConstraintDefinitionKind::Unique {
+                columns,
+                include,
+                nulls_not_distinct,
+            } => {
+                check_key_columns(table, &columns, "unique")?;
+                let mut index = self.key_index(&name, &columns, include, keyspace)?;
+                index.deferrable = deferrable;
+                index.nulls_not_distinct = nulls_not_distinct;
+                let oid = index.oid;
+                table.indexes.push(Arc::new(index));
+                ConstraintKind::Unique {
+                    columns,
+                    index: oid,
+                }
+            }
+            ConstraintDefinitionKind::Check {
+                expression,
+                columns,
+            } => ConstraintKind::Check {
+                expression,
+                columns,
+            },
+            ConstraintDefinitionKind::ForeignKey(key) => {
+                ConstraintKind::ForeignKey(self.foreign_key(&name, table, key)?)
+            }
+        };
+        let oid = self.new_oid()?;
+        table.constraints.push(Constraint {
+            oid,
+            name,
+            kind,
+            deferrable,
+            initially_deferred,
+            validated,
+        });
+        Ok(oid)
+    }
+
+    /// The name that was asked for, which must be free, or one that is. One that is an index's
+    /// too is locked.
+    fn constraint_name(
+        &mut self,
+        transaction: &mut Transaction,
+        table: &Table,
+        definition: &ConstraintDefinition,
+    ) -> Result<String> {
+        let (columns, label, has_index) = match &definition.kind {
+            ConstraintDefinitionKind::PrimaryKey { .. } => (&[][..], "pkey", true),
+            ConstraintDefinitionKind::Unique { columns, .. } => (&columns[..], "key", true),
+            // Named after its column, if it reads one alone.
+            ConstraintDefinitionKind::Check { columns, .. } if columns.len() == 1 => {
+                (&columns[..], "check", false)
+            }
+            ConstraintDefinitionKind::Check { .. } => (&[][..], "check", false),
+            ConstraintDefinitionKind::ForeignKey(key) => (&key.columns[..], "fkey", false),
+        };
+        let name = match &definition.name {
+            Some(name) if table.constraint_named(name).is_some() => {
+                return Err(Error::new(
+                    SqlState::DUPLICATE_OBJECT,
+                    format!(
+                        "constraint \"{name}\" for relation \"{}\" already exists",
+                        table.name
+                    ),
+                ));
+            }
+            Some(name) => name.clone(),
+            None => {
+                let names: Vec<&str> = columns
+                    .iter()
+                    .filter_map(|id| table.column(*id))
+                    .map(|column| column.name.as_str())
+                    .collect();
+                let view = self.view();
+                choose(&table.name, &column_part(&names), label, |name| {
+                    is_taken(&view, table, name)
+                })
+            }
+        };
+        if has_index {
+            self.claim_relation(transaction, table.schema, &name)?;
+            if table.name == name || table.indexes.iter().any(|index| index.name == name) {
+                return Err(Error::new(
+                    SqlState::DUPLICATE_TABLE,
+                    format!("relation \"{name}\" already exists"),
+                ));
+            }
+        }
+        Ok(name)
+    }
+
+    fn key_index(
+        &mut self,
+        name: &str,
+        columns: &[ColumnId],
+        include: Vec<ColumnId>,
+        keyspace: Option<KeyspaceId>,
+    ) -> Result<Index> {
+        Ok(Index {
+            oid: self.new_oid()?,
+            name: name.to_owned(),
+            keyspace,
+            columns: columns
+                .iter()
+                .map(|id| IndexColumn::ascending(*id))
+                .collect(),
+            include,
+            unique: true,
+            nulls_not_distinct: false,
+            deferrable: false,
+            predicate: None,
+            method: IndexMethod::BTree,
+            state: IndexState::Public,
+        })
+    }
+
+    /// Finds what a foreign key points to.
+    fn foreign_key(
+        &mut self,
+        name: &str,
+        table: &Table,
+        key: ForeignKeyDefinition,
+    ) -> Result<ForeignKey> {
+        let parent_oid = key.parent.unwrap_or(table.oid);
+        let parent = match parent_oid == table.oid {
+            true => Arc::new(table.clone()),
+            false => self.expect_table(parent_oid)?,
+        };
+        let parent_columns = match key.parent_columns.is_empty() {
+            false => key.parent_columns,
+            true => match parent.primary_key() {
+                Some(primary) => primary.kind.columns().to_vec(),
+                None => {
+                    return Err(Error::new(
+                        SqlState::UNDEFINED_OBJECT,
+                        format!(
+                            "there is no primary key for referenced table \"{}\"",
+                            parent.name
+                        ),
+                    ));
+                }
+            },
+        };
+        if parent_columns.len() != key.columns.len() {
+            return Err(Error::new(
+                SqlState::INVALID_FOREIGN_KEY,
+                "number of referencing and referenced columns for foreign key disagree",
+            ));
+        }
+        let index = parent
+            .indexes
+            .iter()
+            .find(|index| is_key_over(index, &parent_columns))
+            .ok_or_else(|| {
+                Error::new(
+                    SqlState::INVALID_FOREIGN_KEY,
+                    format!(
+                        "there is no unique constraint matching given keys for referenced table \"{}\"",
+                        parent.name
+                    ),
+                )
+            })?;
+        if index.deferrable {
+            return Err(Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "cannot use a deferrable unique constraint for referenced table \"{}\"",
+                    parent.name
+                ),
+            ));
+        }
+        for (child_id, parent_id) in key.columns.iter().zip(&parent_columns) {
+            if let (Some(child), Some(parent)) =
+                (table.column(*child_id), parent.column(*parent_id))
+                && !are_comparable(&child.column_type, &parent.column_type)
+            {
+                let child = (child.name.as_str(), &child.column_type);
+                let parent = (parent.name.as_str(), &parent.column_type);
+                return Err(incomparable(name, child, parent));
+            }
+        }
+        Ok(ForeignKey {
+            columns: key.columns,
+            parent: parent_oid,
+            parent_columns,
+            parent_index: index.oid,
+            match_type: key.match_type,
+            on_delete: key.on_delete,
+            on_update: key.on_update,
+            on_delete_columns: key.on_delete_columns,
+        })
+    }
+}
+
+/// Whether an index makes these columns, in any order, a key.
+fn is_key_over(index: &Index, columns: &[ColumnId]) -> bool {
+    let Some(mut own) = index.plain_columns() else {
+        return false;
+    };
+    let mut columns = columns.to_vec();
+    own.sort_unstable();
+    columns.sort_unstable();
+    index.unique && index.is_total() && index.state != IndexState::Invalid && own == columns
+}
+
+/// Whether values of one type can be found among those of the other.
+fn are_comparable(one: &Type, two: &Type) -> bool {
+    let converts = |from, to| Cast::find(from, to, CastContext::Implicit).is_some();
+    converts(one, two) || converts(two, one)
+}
+
+/// The error of a foreign key between columns that cannot be compared.
+fn incomparable(name: &str, child: (&str, &Type), parent: (&str, &Type)) -> Error {
+    Error::new(
+        SqlState::DATATYPE_MISMATCH,
+        format!("foreign key constraint \"{name}\" cannot be implemented"),
+    )
+    .with_detail(format!(
+        "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+        child.0,
+        parent.0,
+        child.1.full_name(),
+        parent.1.full_name()
+    ))
+}

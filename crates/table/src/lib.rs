@@ -1,0 +1,39 @@
+//! Rows of SQL tables: writing them, keeping indexes and constraints, reading them.
+//!
+//! ```text
+//! store ──▶ table ──▶ write        insert, update, delete: row, then index entries
+//!             │         │
+//!             │         ├──▶ unique        one row per key
+//!             │         └──▶ statement     what is checked when the statement ends
+//!             ├──▶ key          values to ranges of keys
+//!             ├──▶ entry        index entries: their keys and values
+//!             └──▶ scan         rows and index entries, only the columns asked for
+//! ```
+//!
+//! Constraints lock first and then read the newest committed state, not the transaction's
+//! snapshot: a second inserter of a key waits for the first, and then knows.
+//!
+//! The crate knows no SQL text. Expressions (CHECK, index expressions, predicates, defaults) are
+//! evaluated by their caller, behind [`Expressions`].
+
+#![forbid(unsafe_code)]
+
+mod entry;
+mod expressions;
+mod key;
+mod scan;
+mod statement;
+mod store;
+mod table;
+mod unique;
+mod violation;
+mod write;
+
+pub use expressions::Expressions;
+pub use key::KeyPart;
+pub use rustdb_catalog::{Error, Result};
+pub use rustdb_txn::KeyRange;
+pub use scan::{IndexScan, Projection, TableScan};
+pub use statement::{Statement, Tables};
+pub use store::TableStore;
+pub use table::{Locked, RowKey, Table};

@@ -1,0 +1,246 @@
+//! Reading rows and index entries in order.
+//!
+//! A scan sees the transaction's own writes, those made while it runs too if they are ahead of it:
+//! a statement that moves rows ahead of its own scan has to collect their keys first.
+
+use std::sync::Arc;
+
+use rustdb_txn::{KeyRange, Scan, Slice, Transaction};
+use rustdb_types::{Oid, Value};
+
+use crate::entry::TableIndex;
+use crate::key::{self, KeyPart};
+use crate::table::{RowKey, RowKeyFormat, Table};
+use crate::{Error, Result};
+
+/// Which columns of a row are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Projection {
+    /// All, dropped ones included.
+    All,
+    /// Those at these places, in this order.
+    Columns(Vec<usize>),
+}
+
+/// A walk through rows, from either end.
+#[derive(Debug)]
+pub struct TableScan {
+    table: Arc<Table>,
+    scan: Scan,
+    projection: Projection,
+}
+
+/// A walk through the entries of an index, from either end.
+#[derive(Debug)]
+pub struct IndexScan {
+    table: Arc<Table>,
+    /// Its place among the table's indexes.
+    index: usize,
+    scan: Scan,
+    columns: Vec<Source>,
+    /// The key columns of an entry.
+    keys: Vec<Value>,
+}
+
+/// Where a column that an index scan yields comes from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Key(usize),
+    Include(usize),
+}
+
+impl Table {
+    /// The range of rows whose keys begin with the values `equal`, and whose next key column is
+    /// within `part`. For tables that are sorted by columns.
+    pub fn key_range(&self, equal: &[Value], part: KeyPart<'_>) -> Result<KeyRange> {
+        match &self.key {
+            RowKeyFormat::Columns(columns) => {
+                key::range(columns.iter().map(|(_, column)| column), equal, part)
+            }
+            RowKeyFormat::Hidden(_) => Err(Error::internal("rows are not sorted by columns")),
+        }
+    }
+
+    /// The key of the row with these values in the columns that rows are sorted by: one for each.
+    pub fn row_key(&self, values: &[Value]) -> Result<RowKey> {
+        let mut key = Vec::with_capacity(16);
+        match &self.key {
+            RowKeyFormat::Columns(columns) if columns.len() == values.len() => {
+                for ((_, column), value) in columns.iter().zip(values) {
+                    rustdb_types::encode_key(column, value, &mut key)?;
+                }
+            }
+            _ => return Err(Error::internal("these are not the columns of the row key")),
+        }
+        Ok(RowKey::copy_from(&key))
+    }
+
+    /// The range of entries of an index whose columns begin with the values `equal`, and whose
+    /// next column is within `part`.
+    pub fn index_range(&self, index: Oid, equal: &[Value], part: KeyPart<'_>) -> Result<KeyRange> {
+        let columns = &self.index(index)?.columns;
+        key::range(columns.iter().map(|column| &column.key), equal, part)
+    }
+
+    /// An index that has entries of its own.
+    pub(crate) fn index(&self, oid: Oid) -> Result<&TableIndex> {
+        self.indexes
+            .iter()
+            .find(|index| index.definition.oid == oid)
+            .ok_or_else(|| Error::internal(format!("there is no index {oid} with entries")))
+    }
+
+    /// A walk through a range of rows.
+    pub fn scan(
+        self: &Arc<Self>,
+        transaction: &Transaction,
+        range: KeyRange,
+        projection: Projection,
+    ) -> Result<TableScan> {
+        Ok(TableScan {
+            scan: transaction.scan(self.keyspace, range)?,
+            table: self.clone(),
+            projection,
+        })
+    }
+
+    /// Whether the entries of an index have the value of a column, in every detail.
+    pub fn index_covers(&self, index: Oid, place: usize) -> bool {
+        self.index(index)
+            .is_ok_and(|index| source_of(index, place).is_some())
+    }
+
+    /// A walk through a range of an index's entries that yields these columns, which it must
+    /// [cover](Table::index_covers).
+    pub fn index_scan(
+        self: &Arc<Self>,
+        transaction: &Transaction,
+        index: Oid,
+        range: KeyRange,
+        places: &[usize],
+    ) -> Result<IndexScan> {
+        let of = self.index(index)?;
+        let columns = places.iter().map(|place| {
+            source_of(of, *place)
+                .ok_or_else(|| Error::internal(format!("index {index} does not cover {place}")))
+        });
+        let columns = columns.collect::<Result<_>>()?;
+        let place = self.indexes.iter().position(|each| std::ptr::eq(each, of));
+        Ok(IndexScan {
+            scan: transaction.scan(of.keyspace, range)?,
+            table: self.clone(),
+            index: place.ok_or_else(|| Error::internal("the index is the table's"))?,
+            columns,
+            keys: Vec::new(),
+        })
+    }
+}
+
+fn source_of(index: &TableIndex, place: usize) -> Option<Source> {
+    let key = index
+        .columns
+        .iter()
+        .position(|column| column.place == Some(place) && column.is_exact);
+    let include = || index.include.iter().position(|each| *each == place);
+    key.map(Source::Key)
+        .or_else(|| include().map(Source::Include))
+}
+
+impl TableScan {
+    /// The next row: its columns are appended to `out`.
+    pub fn next(
+        &mut self,
+        transaction: &Transaction,
+        out: &mut Vec<Value>,
+    ) -> Result<Option<RowKey>> {
+        match self.scan.next(transaction)? {
+            Some((key, row)) => self.emit(key, &row, out),
+            None => Ok(None),
+        }
+    }
+
+    /// The last row that was not yet seen.
+    pub fn next_back(
+        &mut self,
+        transaction: &Transaction,
+        out: &mut Vec<Value>,
+    ) -> Result<Option<RowKey>> {
+        match self.scan.next_back(transaction)? {
+            Some((key, row)) => self.emit(key, &row, out),
+            None => Ok(None),
+        }
+    }
+
+    /// Appends up to `rows_max` rows to vectors, one for each column of the projection. Returns
+    /// how many there were; fewer only at the end.
+    pub fn fill(
+        &mut self,
+        transaction: &Transaction,
+        columns: &mut [Vec<Value>],
+        rows_max: usize,
+    ) -> Result<usize> {
+        let mut row = Vec::new();
+        for rows in 0..rows_max {
+            let Some((_, bytes)) = self.scan.next(transaction)? else {
+                return Ok(rows);
+            };
+            row.clear();
+            self.table.decode(&bytes, &self.projection, &mut row)?;
+            if row.len() != columns.len() {
+                return Err(Error::internal("as many vectors as columns are needed"));
+            }
+            for (column, value) in columns.iter_mut().zip(row.drain(..)) {
+                column.push(value);
+            }
+        }
+        Ok(rows_max)
+    }
+
+    fn emit(&self, key: Slice, row: &[u8], out: &mut Vec<Value>) -> Result<Option<RowKey>> {
+        self.table.decode(row, &self.projection, out)?;
+        Ok(Some(key))
+    }
+}
+
+impl IndexScan {
+    /// The next entry: its columns are appended to `out`. Returns the key of its row.
+    pub fn next(
+        &mut self,
+        transaction: &Transaction,
+        out: &mut Vec<Value>,
+    ) -> Result<Option<RowKey>> {
+        match self.scan.next(transaction)? {
+            Some((key, value)) => self.emit(&key, &value, out).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The last entry that was not yet seen.
+    pub fn next_back(
+        &mut self,
+        transaction: &Transaction,
+        out: &mut Vec<Value>,
+    ) -> Result<Option<RowKey>> {
+        match self.scan.next_back(transaction)? {
+            Some((key, value)) => self.emit(&key, &value, out).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn emit(&mut self, key: &[u8], value: &[u8], out: &mut Vec<Value>) -> Result<RowKey> {
+        let index = &self.table.indexes[self.index];
+        if self.columns.is_empty() {
+            let row_key = index.row_key(key, value, &mut self.keys)?;
+            return Ok(RowKey::copy_from(row_key));
+        }
+        self.keys.clear();
+        let (row_key, included) = index.decode(key, value, &mut self.keys)?;
+        for column in &self.columns {
+            out.push(match *column {
+                Source::Key(at) => self.keys[at].clone(),
+                Source::Include(at) => index.included(included, at)?,
+            });
+        }
+        Ok(RowKey::copy_from(row_key))
+    }
+}

@@ -1,0 +1,4 @@
+//! Tables over a real engine.
+
+mod database;
+mod rows;

@@ -129,12 +129,12 @@ mod tests {
         *range.start <= *key && range.end.as_ref().is_none_or(|end| key < &end[..])
     }
 
-    /// Every pair of small values, every kind of column, every bound: the range holds exactly the
-    /// keys that the condition does.
-    #[test]
-    fn ranges_hold_what_their_conditions_say() {
-        let values = [Value::Null, 1.into(), 2.into(), 3.into(), Value::Int4(-1)];
-        let kinds = [
+    const NULL: Value = Value::Null;
+    const LOW: Value = Value::Int4(1);
+    const HIGH: Value = Value::Int4(3);
+
+    fn kinds() -> [KeyColumn; 6] {
+        [
             KeyColumn::ascending(Type::INT4),
             KeyColumn::descending(Type::INT4),
             KeyColumn {
@@ -147,73 +147,85 @@ mod tests {
             },
             KeyColumn::ascending(Type::INT4).not_null(),
             KeyColumn::descending(Type::INT4).not_null(),
-        ];
-        let bounds = |value: &'static Value| {
-            [
-                Bound::Unbounded,
-                Bound::Included(value),
-                Bound::Excluded(value),
-            ]
+        ]
+    }
+
+    fn is_inside(value: &Value, lower: Bound<&Value>, upper: Bound<&Value>) -> bool {
+        let above = match lower {
+            Bound::Unbounded => true,
+            Bound::Included(low) => !low.is_null() && value >= low,
+            Bound::Excluded(low) => value > low,
         };
-        static LOW: Value = Value::Int4(1);
-        static HIGH: Value = Value::Int4(3);
-        static NULL: Value = Value::Null;
-        for first in &kinds {
-            for second in &kinds {
-                let columns = [first.clone(), second.clone()];
-                let rows: Vec<Vec<Value>> = values
+        let below = match upper {
+            Bound::Unbounded => true,
+            Bound::Included(high) => value <= high,
+            Bound::Excluded(high) => value < high,
+        };
+        !value.is_null() && above && below
+    }
+
+    /// Checks a range against its condition on every pair of small values.
+    fn check(
+        columns: &[KeyColumn; 2],
+        equal: &[Value],
+        part: KeyPart<'_>,
+        holds: &dyn Fn(&[Value]) -> bool,
+    ) {
+        let values = [NULL, LOW, Value::Int4(2), HIGH, Value::Int4(-1)];
+        let pairs = values
+            .iter()
+            .flat_map(|a| values.iter().map(|b| vec![a.clone(), b.clone()]));
+        let can_be = |row: &Vec<Value>| {
+            let mut pairs = columns.iter().zip(row);
+            pairs.all(|(column, value)| !value.is_null() || column.nulls != Nulls::Never)
+        };
+        let rows: Vec<Vec<Value>> = pairs.filter(can_be).collect();
+        let range = range(columns.iter(), equal, part).unwrap();
+        for (row, key) in rows.iter().zip(keys(columns, &rows)) {
+            let is_equal = equal.iter().zip(row).all(|(a, b)| a == b);
+            let expected = is_equal && holds(row);
+            assert_eq!(
+                contains(&range, &key),
+                expected,
+                "{row:?} {equal:?} {part:?}"
+            );
+        }
+    }
+
+    /// Every kind of column, every bound: the range holds exactly the keys that the condition
+    /// does.
+    #[test]
+    fn ranges_hold_what_their_conditions_say() {
+        let (null, low, high) = (NULL, LOW, HIGH);
+        let open = Bound::Unbounded;
+        let lowers = [
+            open,
+            Bound::Included(&low),
+            Bound::Excluded(&low),
+            Bound::Included(&null),
+        ];
+        let uppers = [open, Bound::Included(&high), Bound::Excluded(&high)];
+        for first in kinds() {
+            for second in kinds() {
+                let columns = [first.clone(), second];
+                for (lower, upper) in lowers
                     .iter()
-                    .flat_map(|a| values.iter().map(|b| vec![a.clone(), b.clone()]))
-                    .filter(|row| {
-                        columns
-                            .iter()
-                            .zip(row)
-                            .all(|(column, value)| !value.is_null() || column.nulls != Nulls::Never)
-                    })
-                    .collect();
-                let keys = keys(&columns, &rows);
-                let check =
-                    |equal: &[Value], part: KeyPart<'_>, holds: &dyn Fn(&[Value]) -> bool| {
-                        let range = range(columns.iter(), equal, part).unwrap();
-                        for (row, key) in rows.iter().zip(&keys) {
-                            let is_equal = equal.iter().zip(row).all(|(a, b)| a == b);
-                            let expected = is_equal && holds(row);
-                            assert_eq!(
-                                contains(&range, key),
-                                expected,
-                                "{row:?} {equal:?} {part:?}"
-                            );
-                        }
-                    };
-                for lower in bounds(&LOW).into_iter().chain([Bound::Included(&NULL)]) {
-                    for upper in bounds(&HIGH) {
-                        let inside = |value: &Value| {
-                            let above = match lower {
-                                Bound::Unbounded => true,
-                                Bound::Included(low) => !low.is_null() && value >= low,
-                                Bound::Excluded(low) => value > low,
-                            };
-                            let below = match upper {
-                                Bound::Unbounded => true,
-                                Bound::Included(high) => value <= high,
-                                Bound::Excluded(high) => value < high,
-                            };
-                            !value.is_null() && above && below
-                        };
-                        let part = KeyPart::Between(lower, upper);
-                        check(&[], part, &|row| inside(&row[0]));
-                        for equal in &values {
-                            check(std::slice::from_ref(equal), part, &|row| inside(&row[1]));
-                        }
+                    .flat_map(|l| uppers.iter().map(move |u| (l, u)))
+                {
+                    let part = KeyPart::Between(*lower, *upper);
+                    check(&columns, &[], part, &|row| {
+                        is_inside(&row[0], *lower, *upper)
+                    });
+                    for equal in [NULL, LOW, HIGH] {
+                        let holds = |row: &[Value]| is_inside(&row[1], *lower, *upper);
+                        check(&columns, &[equal], part, &holds);
                     }
                 }
-                check(&[], KeyPart::NotNull, &|row| !row[0].is_null());
-                check(&[], KeyPart::Any, &|_| true);
-                check(&[Value::Null], KeyPart::Any, &|_| true);
-                check(&[Value::Int4(1)], KeyPart::NotNull, &|row| {
-                    !row[1].is_null()
-                });
-                check(&[Value::Int4(1), Value::Int4(2)], KeyPart::Any, &|_| true);
+                check(&columns, &[], KeyPart::NotNull, &|row| !row[0].is_null());
+                check(&columns, &[], KeyPart::Any, &|_| true);
+                check(&columns, &[NULL], KeyPart::Any, &|_| true);
+                check(&columns, &[LOW], KeyPart::NotNull, &|row| !row[1].is_null());
+                check(&columns, &[LOW, HIGH], KeyPart::Any, &|_| true);
             }
         }
     }

@@ -208,7 +208,7 @@ fn decode_constraint(field: &Field<'_>) -> Result<Constraint> {
             4 => initially_deferred = field.flag()?,
             5 => validated = !field.flag()?,
             6 => columns = field.numbers()?,
-            10 | 11 | 12 | 13 => kind = Some(field),
+            10..=13 => kind = Some(field),
             _ => return Err(field.unknown()),
         }
     }

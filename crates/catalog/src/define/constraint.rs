@@ -148,26 +148,10 @@ impl CatalogChange {
         let validated = definition.validated;
         let kind = match definition.kind {
             ConstraintDefinitionKind::PrimaryKey { columns, include } => {
-                if table.primary_key().is_some() {
-                    return Err(Error::new(
-                        SqlState::INVALID_TABLE_DEFINITION,
-                        format!(
-                            "multiple primary keys for table \"{}\" are not allowed",
-                            table.name
-                        ),
-                    ));
-                }
-                check_key_columns(table, &columns, "primary key")?;
-                for id in &columns {
-                    table.columns[*id as usize - 1].not_null = true;
-                }
                 let mut index = self.key_index(&name, &columns, include, keyspace)?;
                 index.deferrable = deferrable;
-                if keyspace.is_none() {
-                    table.row_key = RowKeyColumns::Columns(columns.clone());
-                }
                 let oid = index.oid;
-                table.indexes.push(Arc::new(index));
+                make_primary(table, &columns, index)?;
                 ConstraintKind::PrimaryKey {
                     columns,
                     index: oid,
@@ -323,28 +307,7 @@ impl CatalogChange {
                 "number of referencing and referenced columns for foreign key disagree",
             ));
         }
-        let index = parent
-            .indexes
-            .iter()
-            .find(|index| is_key_over(index, &parent_columns))
-            .ok_or_else(|| {
-                Error::new(
-                    SqlState::INVALID_FOREIGN_KEY,
-                    format!(
-                        "there is no unique constraint matching given keys for referenced table \"{}\"",
-                        parent.name
-                    ),
-                )
-            })?;
-        if index.deferrable {
-            return Err(Error::new(
-                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!(
-                    "cannot use a deferrable unique constraint for referenced table \"{}\"",
-                    parent.name
-                ),
-            ));
-        }
+        let index = referenced_index(&parent, &parent_columns)?;
         for (child_id, parent_id) in key.columns.iter().zip(&parent_columns) {
             if let (Some(child), Some(parent)) =
                 (table.column(*child_id), parent.column(*parent_id))
@@ -366,6 +329,55 @@ impl CatalogChange {
             on_delete_columns: key.on_delete_columns,
         })
     }
+}
+
+/// Makes an index the one of the primary key; without entries of its own, rows are sorted by it.
+fn make_primary(table: &mut Table, columns: &[ColumnId], index: Index) -> Result<()> {
+    if table.primary_key().is_some() {
+        return Err(Error::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            format!(
+                "multiple primary keys for table \"{}\" are not allowed",
+                table.name
+            ),
+        ));
+    }
+    check_key_columns(table, columns, "primary key")?;
+    for id in columns {
+        table.columns[*id as usize - 1].not_null = true;
+    }
+    if index.keyspace.is_none() {
+        table.row_key = RowKeyColumns::Columns(columns.to_vec());
+    }
+    table.indexes.push(Arc::new(index));
+    Ok(())
+}
+
+/// The unique index of a parent that a foreign key points to.
+fn referenced_index<'t>(parent: &'t Table, columns: &[ColumnId]) -> Result<&'t Index> {
+    let index = parent
+        .indexes
+        .iter()
+        .find(|index| is_key_over(index, columns))
+        .ok_or_else(|| {
+            Error::new(
+                SqlState::INVALID_FOREIGN_KEY,
+                format!(
+                    "there is no unique constraint matching given keys for referenced table \"{}\"",
+                    parent.name
+                ),
+            )
+        })?;
+    if index.deferrable {
+        return Err(Error::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!(
+                "cannot use a deferrable unique constraint for referenced table \"{}\"",
+                parent.name
+            ),
+        ));
+    }
+    Ok(index)
 }
 
 /// Whether an index makes these columns, in any order, a key.

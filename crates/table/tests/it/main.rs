@@ -1,4 +1,6 @@
 //! Tables over a real engine.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod database;
 mod rows;

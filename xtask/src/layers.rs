@@ -109,6 +109,14 @@ pub(crate) const CRATES: &[Row] = &[
         unsafe_code: Unsafe::Never,
     },
     Row {
+        layer: Layer::Floor(6),
+        name: "sql",
+        what: "parse, bind, plan, execute; sessions",
+        imports: &["types", "vfs", "txn", "catalog", "table"],
+        never: "wasm, network",
+        unsafe_code: Unsafe::Never,
+    },
+    Row {
         layer: Layer::Floor(8),
         name: "rustdb",
         what: "the facade: the embeddable API",

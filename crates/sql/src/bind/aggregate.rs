@@ -1,0 +1,423 @@
+//! Aggregates, GROUP BY, HAVING.
+//!
+//! While expressions are bound, a call of an aggregate becomes a column, and the call is put
+//! aside. Once all is bound, what equals an expression of GROUP BY becomes its column; a column of
+//! FROM that is left over then is an error.
+
+use std::collections::BTreeSet;
+
+use rustdb_types::aggregate::{
+    Aggregate as AggregateRow, AggregateCall, AggregateKind, aggregates_named,
+};
+use rustdb_types::{Type, resolve_function};
+use sqlparser::ast;
+use sqlparser::ast::{DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments};
+
+use super::expression::Place;
+use super::scope::Scope;
+use super::select::check_equality;
+use super::sort::{Target, check_ordered};
+use super::{Binder, OutputColumn, name_of};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{ColumnId, Expr, Typed};
+use crate::plan::{Aggregate, AggregateItem, Group, OrderItem, Plan};
+
+/// Calls that were put aside.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    /// Aggregates.
+    pub(crate) aggregates: Vec<(ColumnId, AggregateItem)>,
+    /// Set-returning functions.
+    pub(crate) sets: Vec<(crate::expr::FunctionCall, Vec<ColumnId>)>,
+}
+
+/// GROUP BY, bound.
+#[derive(Debug, Default)]
+pub(super) struct Grouping {
+    groups: Vec<Group>,
+    sets: Vec<Vec<usize>>,
+}
+
+/// The most grouping sets, as PostgreSQL has it.
+const SETS_MAX: usize = 4096;
+
+impl Binder<'_> {
+    /// An aggregate call, put aside.
+    pub(super) fn aggregate(
+        &mut self,
+        name: &str,
+        call: &ast::Function,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let rows = aggregates_named(name);
+        let mut inner = Place::new(at.scope, "aggregate function");
+        inner.within_aggregate = true;
+        let (written, star, distinct, mut order) = self.aggregate_arguments(call)?;
+        let mut arguments = Vec::with_capacity(written.len());
+        for argument in written {
+            arguments.push(self.expression(argument, &mut inner)?);
+        }
+        let direct_count = arguments.len();
+        let within_group = !call.within_group.is_empty();
+        if within_group {
+            order = &call.within_group;
+            for item in order {
+                arguments.push(self.expression(&item.expr, &mut inner)?);
+            }
+        }
+        check_star(name, star, arguments.is_empty())?;
+        let (aggregate, types) = self.resolve_aggregate(name, rows, &arguments)?;
+        check_within_group(aggregate, within_group)?;
+        let resolved_types = types.types().to_vec();
+        let mut cast = Vec::with_capacity(arguments.len());
+        for (argument, of) in arguments.into_iter().zip(&resolved_types) {
+            cast.push(self.coerce_argument(argument, of)?);
+        }
+        let mut item = AggregateItem {
+            call: types,
+            arguments: cast,
+            direct: Vec::new(),
+            distinct,
+            filter: None,
+            order: Vec::new(),
+        };
+        match within_group {
+            false => item.order = self.order_within(order, &mut inner)?,
+            true => {
+                item.direct = item.arguments.drain(..direct_count).collect();
+                let sorted = resolved_types.iter().skip(direct_count);
+                let keys = order.iter().zip(item.arguments.iter()).zip(sorted);
+                for ((written, expr), of) in keys {
+                    item.order.push(self.order_item(written, expr.clone(), of)?);
+                }
+            }
+        }
+        if distinct {
+            check_distinct(&item, &resolved_types)?;
+        }
+        if let Some(filter) = &call.filter {
+            let filter = self.expression(filter, &mut inner)?;
+            item.filter = Some(self.coerce_to_bool(filter, "FILTER")?);
+        }
+        self.put_aside(item, at)
+    }
+
+    fn put_aside(&mut self, item: AggregateItem, at: &mut Place<'_, '_>) -> Result<Typed> {
+        let of = item.call.result().clone();
+        if at.within_aggregate {
+            let message = "aggregate function calls cannot be nested";
+            return Err(Error::new(SqlState::GROUPING_ERROR, message));
+        }
+        let clause = at.clause;
+        let Some(collected) = at.collected.as_deref_mut() else {
+            let message = match clause {
+                "JOIN/ON" => "aggregate functions are not allowed in JOIN conditions".to_owned(),
+                clause => format!("aggregate functions are not allowed in {clause}"),
+            };
+            return Err(Error::new(SqlState::GROUPING_ERROR, message));
+        };
+        if let Some((id, _)) = collected
+            .aggregates
+            .iter()
+            .find(|(_, other)| *other == item)
+        {
+            return Ok(Typed::new(Expr::Column(*id), of));
+        }
+        let id = self.new_column();
+        collected.aggregates.push((id, item));
+        Ok(Typed::new(Expr::Column(id), of))
+    }
+
+    fn aggregate_arguments<'a>(
+        &self,
+        call: &'a ast::Function,
+    ) -> Result<(Vec<&'a ast::Expr>, bool, bool, &'a [ast::OrderByExpr])> {
+        let FunctionArguments::List(list) = &call.args else {
+            return Err(Error::unsupported(format!("the call {call}")));
+        };
+        let mut order: &[ast::OrderByExpr] = &[];
+        for clause in &list.clauses {
+            match clause {
+                ast::FunctionArgumentClause::OrderBy(items) => order = items,
+                other => return Err(Error::unsupported(format!("`{other}` in a call"))),
+            }
+        }
+        let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+        let mut star = false;
+        let mut arguments = Vec::with_capacity(list.args.len());
+        for argument in &list.args {
+            match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => arguments.push(expr),
+                FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => star = true,
+                other => return Err(Error::unsupported(format!("the argument `{other}`"))),
+            }
+        }
+        if star && distinct {
+            let message = "DISTINCT specified, but * is no argument";
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        }
+        Ok((arguments, star, distinct, order))
+    }
+
+    fn resolve_aggregate(
+        &self,
+        name: &str,
+        rows: &'static [AggregateRow],
+        arguments: &[Typed],
+    ) -> Result<(&'static AggregateRow, AggregateCall)> {
+        let types: Vec<Type> = arguments
+            .iter()
+            .map(|argument| argument.of.clone())
+            .collect();
+        let candidates: Vec<_> = rows.iter().map(AggregateRow::candidate).collect();
+        let resolved = resolve_function(name, &types, false, &candidates)?;
+        let aggregate = &rows[resolved.index];
+        Ok((aggregate, AggregateCall::new(aggregate, resolved)))
+    }
+
+    /// ORDER BY within a call, or of a window.
+    pub(super) fn order_within(
+        &mut self,
+        order: &[ast::OrderByExpr],
+        at: &mut Place<'_, '_>,
+    ) -> Result<Vec<OrderItem>> {
+        let mut items = Vec::with_capacity(order.len());
+        for written in order {
+            let typed = self.expression(&written.expr, at)?;
+            let typed = self.settle(typed)?;
+            items.push(self.order_item(written, typed.expr, &typed.of)?);
+        }
+        Ok(items)
+    }
+
+    fn order_item(&self, written: &ast::OrderByExpr, expr: Expr, of: &Type) -> Result<OrderItem> {
+        check_ordered(of)?;
+        let key = self.sort_key(written, ColumnId(0), of)?;
+        Ok(OrderItem {
+            expr,
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+            padded: key.padded,
+        })
+    }
+
+    // ---------------------------------------------------------------------------- GROUP BY
+
+    pub(super) fn group_by(
+        &mut self,
+        written: &ast::GroupByExpr,
+        outputs: &[(OutputColumn, Expr)],
+        scope: &Scope<'_>,
+    ) -> Result<Grouping> {
+        let items = match written {
+            ast::GroupByExpr::Expressions(items, modifiers) if modifiers.is_empty() => items,
+            other => return Err(Error::unsupported(format!("{other}"))),
+        };
+        let mut grouping = Grouping {
+            groups: Vec::new(),
+            sets: vec![Vec::new()],
+        };
+        for item in items {
+            let choices = self.grouping_choices(item, outputs, scope, &mut grouping.groups)?;
+            let mut sets = Vec::with_capacity(grouping.sets.len() * choices.len());
+            for set in &grouping.sets {
+                for choice in &choices {
+                    let mut both = set.clone();
+                    both.extend(choice.iter().filter(|index| !set.contains(index)));
+                    sets.push(both);
+                }
+            }
+            if sets.len() > SETS_MAX {
+                let message = format!("too many grouping sets present (maximum {SETS_MAX})");
+                return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message));
+            }
+            grouping.sets = sets;
+        }
+        Ok(grouping)
+    }
+
+    /// The sets that an item stands for: one, unless it is ROLLUP, CUBE or GROUPING SETS.
+    fn grouping_choices(
+        &mut self,
+        item: &ast::Expr,
+        outputs: &[(OutputColumn, Expr)],
+        scope: &Scope<'_>,
+        groups: &mut Vec<Group>,
+    ) -> Result<Vec<Vec<usize>>> {
+        let mut parts = |lists: &[Vec<ast::Expr>]| {
+            let mut parts = Vec::with_capacity(lists.len());
+            for list in lists {
+                let mut part = Vec::with_capacity(list.len());
+                for item in list {
+                    part.push(self.group_item(item, outputs, scope, groups)?);
+                }
+                parts.push(part);
+            }
+            Ok::<_, Error>(parts)
+        };
+        match item {
+            ast::Expr::GroupingSets(lists) => parts(lists),
+            ast::Expr::Rollup(lists) => {
+                let parts = parts(lists)?;
+                let prefixes = (0..=parts.len()).rev().map(|count| parts[..count].concat());
+                Ok(prefixes.collect())
+            }
+            ast::Expr::Cube(lists) => {
+                let parts = parts(lists)?;
+                if parts.len() > 12 {
+                    let message = "CUBE is limited to 12 elements";
+                    return Err(Error::new(SqlState::TOO_MANY_COLUMNS, message));
+                }
+                let mut sets = Vec::with_capacity(1 << parts.len());
+                for mask in (0..1_usize << parts.len()).rev() {
+                    let chosen = parts.iter().enumerate();
+                    let chosen = chosen.filter(|(index, _)| mask & (1 << index) != 0);
+                    sets.push(chosen.flat_map(|(_, part)| part.clone()).collect());
+                }
+                Ok(sets)
+            }
+            ast::Expr::Tuple(items) => {
+                let mut set = Vec::with_capacity(items.len());
+                for item in items {
+                    set.push(self.group_item(item, outputs, scope, groups)?);
+                }
+                Ok(vec![set])
+            }
+            other => Ok(vec![vec![self.group_item(other, outputs, scope, groups)?]]),
+        }
+    }
+
+    /// An expression of GROUP BY: a name is one of FROM first, then one of the select list.
+    fn group_item(
+        &mut self,
+        item: &ast::Expr,
+        outputs: &[(OutputColumn, Expr)],
+        scope: &Scope<'_>,
+        groups: &mut Vec<Group>,
+    ) -> Result<usize> {
+        let columns: Vec<OutputColumn> = outputs.iter().map(|(column, _)| column.clone()).collect();
+        let of_from = match item {
+            ast::Expr::Identifier(name) => scope.from.find(&name_of(name), None)?.is_some(),
+            _ => false,
+        };
+        let target = match of_from {
+            true => Target::Expression,
+            false => self.output_target(item, &columns, "GROUP BY")?,
+        };
+        let typed = match target {
+            Target::Output(index) => {
+                let (column, expr) = &outputs[index];
+                Typed::new(expr.clone(), column.of.clone())
+            }
+            Target::Expression => self.expression(item, &mut Place::new(scope, "GROUP BY"))?,
+        };
+        let typed = self.settle(typed)?;
+        check_equality(&typed.of)?;
+        if let Some(index) = groups.iter().position(|group| group.expr == typed.expr) {
+            return Ok(index);
+        }
+        groups.push(Group {
+            id: self.new_column(),
+            padded: typed.of.is_padded(),
+            expr: typed.expr,
+        });
+        Ok(groups.len() - 1)
+    }
+
+    /// Puts the groups between the input and what uses them: `users` are all expressions above.
+    pub(super) fn grouped(
+        &mut self,
+        input: Plan,
+        grouping: Grouping,
+        mut aggregates: Vec<(ColumnId, AggregateItem)>,
+        users: &mut [&mut Expr],
+        scope: &Scope<'_>,
+    ) -> Result<Plan> {
+        for user in users.iter_mut() {
+            user.rewrite(&mut |expr| {
+                let group = grouping.groups.iter().find(|group| group.expr == *expr);
+                group.map(|group| Expr::Column(group.id))
+            });
+        }
+        let below: BTreeSet<ColumnId> = input.columns().into_iter().collect();
+        for user in users.iter() {
+            let used = crate::plan::free_columns_of(user);
+            if let Some(column) = used.iter().find(|column| below.contains(column)) {
+                return Err(ungrouped(*column, user, scope));
+            }
+        }
+        // An aggregate of no group needs its arguments only.
+        aggregates.sort_by_key(|(id, _)| *id);
+        Ok(Plan::Aggregate(Box::new(Aggregate {
+            input,
+            groups: grouping.groups,
+            sets: grouping.sets,
+            calls: aggregates,
+        })))
+    }
+}
+
+impl Grouping {
+    /// Whether there is no GROUP BY.
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.sets.iter().all(Vec::is_empty) && self.sets.len() == 1
+    }
+}
+
+fn ungrouped(column: ColumnId, user: &Expr, scope: &Scope<'_>) -> Error {
+    let mut direct = false;
+    user.walk(&mut |expr| direct |= *expr == Expr::Column(column));
+    let relations = scope.from.relations.iter();
+    let name = relations
+        .flat_map(|relation| relation.columns.iter().map(move |named| (relation, named)))
+        .find(|(_, named)| named.id == column)
+        .map(|(relation, named)| format!("{}.{}", relation.name, named.name))
+        .unwrap_or_default();
+    let message = match direct {
+        true => format!(
+            "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
+        ),
+        false => format!("subquery uses ungrouped column \"{name}\" from outer query"),
+    };
+    Error::new(SqlState::GROUPING_ERROR, message)
+}
+
+fn check_star(name: &str, star: bool, no_arguments: bool) -> Result<()> {
+    let message = match (name, star, no_arguments) {
+        ("count", false, true) => {
+            "count(*) must be used to call a parameterless aggregate function".to_owned()
+        }
+        ("count", ..) | (_, false, _) => return Ok(()),
+        (name, true, _) => format!("function {name}() does not exist"),
+    };
+    Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
+}
+
+fn check_within_group(aggregate: &AggregateRow, within_group: bool) -> Result<()> {
+    let name = aggregate.name;
+    let message = match (aggregate.kind, within_group) {
+        (AggregateKind::Normal, true) => {
+            format!("{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP")
+        }
+        (AggregateKind::OrderedSet(_) | AggregateKind::Hypothetical, false) => {
+            format!("WITHIN GROUP is required for ordered-set aggregate {name}")
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
+}
+
+/// DISTINCT needs equality, and an order only of what is compared.
+fn check_distinct(item: &AggregateItem, types: &[Type]) -> Result<()> {
+    for of in types {
+        check_equality(of)?;
+    }
+    let mut order = item.order.iter();
+    match order.all(|order| item.arguments.contains(&order.expr)) {
+        true => Ok(()),
+        false => Err(Error::new(
+            SqlState::INVALID_COLUMN_REFERENCE,
+            "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+        )),
+    }
+}

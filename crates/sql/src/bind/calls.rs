@@ -1,0 +1,362 @@
+//! Functions, and what is written as one.
+
+use rustdb_types::aggregate::aggregates_named;
+use rustdb_types::function::{Call, Function, current_date, functions_named};
+use rustdb_types::window::window_functions_named;
+use rustdb_types::{Base, Parameter, Type, Value, resolve_function};
+use sqlparser::ast;
+
+use super::Binder;
+use super::expression::Place;
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{Expr, FunctionCall, Typed};
+
+impl Binder<'_> {
+    /// A function call.
+    pub(super) fn call(&mut self, call: &ast::Function, at: &mut Place<'_, '_>) -> Result<Typed> {
+        let names = super::from::object_name(&call.name)?;
+        let short = names.last().map(String::as_str).unwrap_or_default();
+        if let ast::FunctionArguments::Subquery(query) = &call.args {
+            if short == "array" {
+                return self.array_subquery(query, at);
+            }
+            return Err(Error::unsupported(format!("the call {call}")));
+        }
+        let is_window = call.over.is_some();
+        if is_window || window_functions_named(short).next().is_some() && !is_aggregate(short) {
+            return Err(Error::unsupported(format!("the window function {short}")));
+        }
+        if is_aggregate(short) {
+            return self.aggregate(short, call, at);
+        }
+        let arguments = plain_arguments(call)?;
+        let mut typed = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            typed.push(self.expression(argument, at)?);
+        }
+        match (short, typed.len()) {
+            ("coalesce", 1..) => self.of_one_type("COALESCE", typed),
+            ("greatest", 1..) => self.of_one_type("GREATEST", typed),
+            ("least", 1..) => self.of_one_type("LEAST", typed),
+            ("nullif", 2) => {
+                let right = typed.pop();
+                let left = typed.pop();
+                match (left, right) {
+                    (Some(left), Some(right)) => self.null_if(left, right),
+                    _ => Err(Error::internal("NULLIF without its arguments")),
+                }
+            }
+            ("row", _) => {
+                let mut columns = Vec::with_capacity(typed.len());
+                for item in typed {
+                    columns.push(self.settle(item)?.expr);
+                }
+                Ok(Typed::new(Expr::Row(columns), Type::RECORD))
+            }
+            _ => self.function(&names, typed, Some(at)),
+        }
+    }
+
+    /// A function by its name and arguments. A set-returning one is put aside, if it may stand
+    /// there.
+    pub(super) fn function(
+        &mut self,
+        names: &[String],
+        arguments: Vec<Typed>,
+        at: Option<&mut Place<'_, '_>>,
+    ) -> Result<Typed> {
+        let (call, of) = self.function_call(names, arguments)?;
+        if !call.call.function().set {
+            return Ok(Typed::new(Expr::Call(Box::new(call)), of));
+        }
+        let clause = at.as_ref().map_or("this place", |at| at.clause);
+        let collected = at.and_then(|at| at.collected.as_deref_mut());
+        let Some(collected) = collected.filter(|_| clause != "HAVING") else {
+            let message = format!("set-returning functions are not allowed in {clause}");
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        };
+        let id = self.new_column();
+        collected.sets.push((call, vec![id]));
+        Ok(Typed::new(Expr::Column(id), of))
+    }
+
+    /// The function that is meant, with its arguments cast, and the type of what it gives.
+    pub(super) fn function_call(
+        &mut self,
+        names: &[String],
+        arguments: Vec<Typed>,
+    ) -> Result<(FunctionCall, Type)> {
+        let short = match names {
+            [short] => short,
+            [schema, short] if schema == "pg_catalog" => short,
+            _ => return Err(missing_function(&names.join("."), &arguments)),
+        };
+        let rows = functions_named(short);
+        let types: Vec<Type> = arguments
+            .iter()
+            .map(|argument| argument.of.clone())
+            .collect();
+        let candidates: Vec<_> = rows.iter().map(Function::candidate).collect();
+        let resolved = resolve_function(short, &types, false, &candidates)?;
+        let wanted = resolved.arguments.clone();
+        let of = resolved.result.clone();
+        let function = &rows[resolved.index];
+        let mut cast = Vec::with_capacity(arguments.len());
+        for (index, (argument, wanted)) in arguments.into_iter().zip(&wanted).enumerate() {
+            let any = function.parameters.get(index) == Some(&Parameter::Any);
+            cast.push(match any && argument.of != Type::UNKNOWN {
+                true => argument.expr,
+                false => self.coerce_argument(argument, wanted)?,
+            });
+        }
+        let call = FunctionCall {
+            call: Call::new(function, resolved, false),
+            arguments: cast,
+        };
+        Ok((call, of))
+    }
+
+    /// A function of `pg_catalog` for what has a syntax of its own.
+    fn built_in(
+        &mut self,
+        name: &str,
+        arguments: Vec<Typed>,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        self.function(&[name.to_owned()], arguments, Some(at))
+    }
+
+    /// `current_date` and the like: functions without brackets.
+    pub(super) fn bare_call(&mut self, name: &str) -> Result<Option<Typed>> {
+        let now = |binder: &mut Self| binder.function(&["now".to_owned()], Vec::new(), None);
+        let typed = match name {
+            "current_date" => {
+                let today = current_date(self.settings)?;
+                Typed::new(Expr::Constant(today), Type::DATE)
+            }
+            "current_timestamp" => now(self)?,
+            "localtimestamp" => {
+                let now = now(self)?;
+                self.explicit_cast(now, &Type::TIMESTAMP)?
+            }
+            "localtime" => {
+                let now = now(self)?;
+                self.explicit_cast(now, &Type::TIME)?
+            }
+            "current_user" | "session_user" | "user" | "current_role" => {
+                name_constant(&self.session.user)
+            }
+            "current_catalog" => name_constant(&self.session.database),
+            "current_schema" => name_constant("public"),
+            _ => return Ok(None),
+        };
+        Ok(Some(typed))
+    }
+
+    /// What has a syntax of its own and means a function: `EXTRACT(year FROM t)`.
+    pub(super) fn special_call(
+        &mut self,
+        expr: &ast::Expr,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let mut list = |binder: &mut Self, items: &[&ast::Expr]| {
+            let mut typed = Vec::with_capacity(items.len());
+            for item in items {
+                typed.push(binder.expression(item, at)?);
+            }
+            Ok::<_, Error>(typed)
+        };
+        let (name, arguments) = match expr {
+            ast::Expr::Extract { field, expr, .. } => {
+                let word = field.to_string().to_lowercase();
+                let word = word.trim_matches('\'').to_owned();
+                let mut arguments = vec![text_constant(&word)];
+                arguments.extend(list(self, &[expr])?);
+                ("extract", arguments)
+            }
+            ast::Expr::Position { expr, r#in } => ("position", list(self, &[r#in, expr])?),
+            ast::Expr::Ceil { expr, field } if is_plain_rounding(field) => {
+                ("ceil", list(self, &[expr])?)
+            }
+            ast::Expr::Floor { expr, field } if is_plain_rounding(field) => {
+                ("floor", list(self, &[expr])?)
+            }
+            ast::Expr::AtTimeZone {
+                timestamp,
+                time_zone,
+            } => ("timezone", list(self, &[time_zone, timestamp])?),
+            other => return self.text_call(other, at),
+        };
+        self.built_in(name, arguments, at)
+    }
+
+    /// SQL's words for functions of text.
+    fn text_call(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
+        let mut list = |binder: &mut Self, items: &[&ast::Expr]| {
+            let mut typed = Vec::with_capacity(items.len());
+            for item in items {
+                typed.push(binder.expression(item, at)?);
+            }
+            Ok::<_, Error>(typed)
+        };
+        let (name, arguments) = match expr {
+            ast::Expr::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                ..
+            } => {
+                let mut arguments = list(self, &[expr])?;
+                match (substring_from, substring_for) {
+                    (Some(from), Some(len)) => arguments.extend(list(self, &[from, len])?),
+                    (Some(from), None) => arguments.extend(list(self, &[from])?),
+                    (None, Some(len)) => {
+                        arguments.push(Typed::new(Expr::Constant(Value::Int4(1)), Type::INT4));
+                        arguments.extend(list(self, &[len])?);
+                    }
+                    (None, None) => (),
+                }
+                ("substring", arguments)
+            }
+            ast::Expr::Trim {
+                expr,
+                trim_where,
+                trim_what,
+                trim_characters,
+            } => {
+                let name = match trim_where {
+                    Some(ast::TrimWhereField::Leading) => "ltrim",
+                    Some(ast::TrimWhereField::Trailing) => "rtrim",
+                    Some(ast::TrimWhereField::Both) | None => "btrim",
+                };
+                let mut arguments = list(self, &[expr])?;
+                if let Some(what) = trim_what {
+                    arguments.extend(list(self, &[what])?);
+                }
+                for what in trim_characters.iter().flatten() {
+                    arguments.extend(list(self, &[what])?);
+                }
+                (name, arguments)
+            }
+            ast::Expr::Overlay {
+                expr,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
+                let mut arguments = list(self, &[expr, overlay_what, overlay_from])?;
+                if let Some(count) = overlay_for {
+                    arguments.extend(list(self, &[count])?);
+                }
+                ("overlay", arguments)
+            }
+            ast::Expr::SimilarTo { .. } => return self.similar(expr, at),
+            other => return Err(Error::unsupported(format!("`{other}`"))),
+        };
+        self.built_in(name, arguments, at)
+    }
+
+    /// `SIMILAR TO`: a regular expression in SQL's way of writing.
+    fn similar(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
+        let ast::Expr::SimilarTo {
+            negated,
+            expr: operand,
+            pattern,
+            escape_char,
+        } = expr
+        else {
+            return Err(Error::internal("no SIMILAR TO"));
+        };
+        let operand = self.expression(operand, at)?;
+        let mut pattern = vec![self.expression(pattern, at)?];
+        if let Some(escape) = escape_char {
+            pattern.push(self.expression(escape, at)?);
+        }
+        let pattern = self.built_in("similar_to_escape", pattern, at)?;
+        let operator = if *negated { "!~" } else { "~" };
+        self.operator(operator, Some(operand), pattern)
+    }
+
+    /// `LIKE`, with what its ESCAPE means.
+    pub(super) fn like(
+        &mut self,
+        name: &str,
+        operand: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<&ast::Expr>,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let operand = self.expression(operand, at)?;
+        let mut pattern = self.expression(pattern, at)?;
+        if let Some(escape) = escape {
+            let escape = self.expression(escape, at)?;
+            pattern = self.built_in("like_escape", vec![pattern, escape], at)?;
+        }
+        self.operator(name, Some(operand), pattern)
+    }
+}
+
+fn is_aggregate(name: &str) -> bool {
+    !aggregates_named(name).is_empty()
+}
+
+fn is_plain_rounding(field: &ast::CeilFloorKind) -> bool {
+    matches!(
+        field,
+        ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime)
+    )
+}
+
+fn text_constant(text: &str) -> Typed {
+    Typed::new(Expr::Constant(Value::text(text)), Type::TEXT)
+}
+
+fn name_constant(text: &str) -> Typed {
+    Typed::new(Expr::Constant(Value::text(text)), Type::of(Base::Name))
+}
+
+fn missing_function(name: &str, arguments: &[Typed]) -> Error {
+    let types: Vec<String> = arguments
+        .iter()
+        .map(|argument| argument.of.name())
+        .collect();
+    let message = format!("function {name}({}) does not exist", types.join(", "));
+    Error::new(SqlState::UNDEFINED_FUNCTION, message)
+}
+
+/// The arguments of a call that has nothing else to it.
+pub(super) fn plain_arguments(call: &ast::Function) -> Result<Vec<&ast::Expr>> {
+    let refuse = |what: &str| Err(Error::unsupported(format!("{what} of {}", call.name)));
+    if call.filter.is_some() {
+        let message = format!(
+            "FILTER specified, but {} is not an aggregate function",
+            call.name
+        );
+        return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+    }
+    if call.null_treatment.is_some() {
+        return refuse("IGNORE NULLS");
+    }
+    if !call.within_group.is_empty() {
+        return refuse("WITHIN GROUP");
+    }
+    match &call.args {
+        ast::FunctionArguments::None => Ok(Vec::new()),
+        ast::FunctionArguments::Subquery(_) => refuse("a query as the argument"),
+        ast::FunctionArguments::List(list) => {
+            if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
+                return refuse("DISTINCT or ORDER BY in the arguments");
+            }
+            let mut arguments = Vec::with_capacity(list.args.len());
+            for argument in &list.args {
+                match argument {
+                    ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
+                        arguments.push(expr);
+                    }
+                    other => return refuse(&format!("the argument `{other}`")),
+                }
+            }
+            Ok(arguments)
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! FROM: relations, joins, queries in parentheses.
+
+use sqlparser::ast;
+use sqlparser::ast::{JoinConstraint, JoinOperator, TableFactor};
+
+use super::expression::Place;
+use super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::{Binder, name_of};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{Expr, Typed};
+use crate::plan::{FunctionRows, Join, JoinKind, Plan};
+
+/// A FROM item: its plan and its names.
+pub(super) struct FromItem {
+    pub(super) plan: Plan,
+    pub(super) names: FromNames,
+}
+
+impl Binder<'_> {
+    /// All items of FROM, joined; `None` without FROM.
+    pub(super) fn from(
+        &mut self,
+        items: &[ast::TableWithJoins],
+        outer: &Scope<'_>,
+    ) -> Result<FromItem> {
+        let mut all: Option<FromItem> = None;
+        for item in items {
+            let nothing = FromNames::default();
+            let before = all.as_ref().map_or(&nothing, |all| &all.names);
+            let next = self.joined(item, before, outer)?;
+            all = Some(match all {
+                None => next,
+                Some(left) => cross(left, next)?,
+            });
+        }
+        Ok(all.unwrap_or_else(|| FromItem {
+            plan: Plan::one_row(),
+            names: FromNames::default(),
+        }))
+    }
+
+    /// An item with its joins. `before` are the names of the items to its left, for LATERAL.
+    fn joined(
+        &mut self,
+        item: &ast::TableWithJoins,
+        before: &FromNames,
+        outer: &Scope<'_>,
+    ) -> Result<FromItem> {
+        let mut left = self.factor(&item.relation, before, outer)?;
+        for join in &item.joins {
+            let around = before.clone().join(left.names.clone())?;
+            let right = self.factor(&join.relation, &around, outer)?;
+            left = self.join(left, right, &join.join_operator, outer)?;
+        }
+        Ok(left)
+    }
+
+    fn factor(
+        &mut self,
+        factor: &TableFactor,
+        before: &FromNames,
+        outer: &Scope<'_>,
+    ) -> Result<FromItem> {
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
+                let names = object_name(name)?;
+                let (plan, relation) = self.relation_named(&names)?;
+                Ok(FromItem {
+                    plan,
+                    names: FromNames::of(self.aliased(relation, alias.as_ref())?),
+                })
+            }
+            TableFactor::Derived {
+                lateral,
+                subquery,
+                alias,
+                sample: None,
+            } => {
+                let inner = Scope {
+                    parent: Some(outer),
+                    from: before.clone(),
+                };
+                let bound = self.query(subquery, if *lateral { &inner } else { outer })?;
+                let relation = self.relation_of("", &[], &bound.columns)?;
+                Ok(FromItem {
+                    plan: bound.plan,
+                    names: FromNames::of(self.aliased(relation, alias.as_ref())?),
+                })
+            }
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias,
+            } => {
+                let item = self.joined(table_with_joins, before, outer)?;
+                let Some(alias) = alias else {
+                    return Ok(item);
+                };
+                let relation = Relation {
+                    name: String::new(),
+                    schema: None,
+                    columns: item.names.visible,
+                };
+                Ok(FromItem {
+                    plan: item.plan,
+                    names: FromNames::of(self.aliased(relation, Some(alias))?),
+                })
+            }
+            TableFactor::Table { .. }
+            | TableFactor::Function { .. }
+            | TableFactor::UNNEST { .. } => self.function_in_from(factor, before, outer),
+            other => Err(Error::unsupported(format!("`{other}` in FROM"))),
+        }
+    }
+
+    /// A table, view or common table expression by its name: one of WITH is found first.
+    pub(super) fn relation_named(&mut self, names: &[String]) -> Result<(Plan, Relation)> {
+        if let [name] = names
+            && let Some(found) = self.common_table(name)?
+        {
+            return Ok(found);
+        }
+        let message = format!("relation \"{}\" does not exist", names.join("."));
+        Err(Error::new(SqlState::UNDEFINED_TABLE, message))
+    }
+
+    /// `generate_series(1, 3) AS g (n)`: its arguments may name what stands to its left.
+    fn function_in_from(
+        &mut self,
+        factor: &TableFactor,
+        before: &FromNames,
+        outer: &Scope<'_>,
+    ) -> Result<FromItem> {
+        let (names, written, alias, with_ordinality) = function_parts(factor)?;
+        let scope = Scope {
+            parent: Some(outer),
+            from: before.clone(),
+        };
+        let mut at = Place::new(&scope, "functions in FROM");
+        let mut arguments = Vec::with_capacity(written.len());
+        for argument in written {
+            arguments.push(self.expression(argument, &mut at)?);
+        }
+        let (call, of) = self.function_call(&names, arguments)?;
+        let function = call.call.function();
+        let short = names.last().cloned().unwrap_or_default();
+        let alias_name = alias.map(|alias| name_of(&alias.name));
+        let mut columns = Vec::new();
+        if function.columns.len() > 1 {
+            for (name, of) in &function.columns {
+                let of = of.concrete().cloned();
+                let of = of.ok_or_else(|| Error::unsupported(format!("`{factor}` in FROM")))?;
+                columns.push(self.named_column((*name).to_owned(), of));
+            }
+        } else {
+            // A single column takes the alias of the relation.
+            let own = function.columns.first().map(|(name, _)| (*name).to_owned());
+            let name = own.or(alias_name).unwrap_or_else(|| short.clone());
+            columns.push(self.named_column(name, of));
+        }
+        let ids = columns.iter().map(|column| column.id).collect();
+        let ordinality = with_ordinality.then(|| {
+            columns.push(self.named_column("ordinality".to_owned(), rustdb_types::Type::INT8));
+            columns[columns.len() - 1].id
+        });
+        let relation = Relation {
+            name: short,
+            schema: None,
+            columns,
+        };
+        Ok(FromItem {
+            plan: Plan::Function(Box::new(FunctionRows {
+                input: Plan::one_row(),
+                calls: vec![(call, ids)],
+                ordinality,
+            })),
+            names: FromNames::of(self.aliased(relation, alias)?),
+        })
+    }
+
+    fn named_column(&mut self, name: String, of: rustdb_types::Type) -> NamedColumn {
+        NamedColumn {
+            name,
+            id: self.new_column(),
+            of,
+        }
+    }
+
+    /// The relation under its alias.
+    pub(super) fn aliased(
+        &mut self,
+        mut relation: Relation,
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<Relation> {
+        let Some(alias) = alias else {
+            return Ok(relation);
+        };
+        let name = name_of(&alias.name);
+        if alias.columns.len() > relation.columns.len() {
+            let message = format!(
+                "table \"{name}\" has {} columns available but {} columns specified",
+                relation.columns.len(),
+                alias.columns.len()
+            );
+            return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+        }
+        for (column, alias) in relation.columns.iter_mut().zip(&alias.columns) {
+            column.name = name_of(&alias.name);
+        }
+        Ok(Relation {
+            name,
+            schema: None,
+            columns: relation.columns,
+        })
+    }
+
+    fn join(
+        &mut self,
+        left: FromItem,
+        right: FromItem,
+        operator: &JoinOperator,
+        outer: &Scope<'_>,
+    ) -> Result<FromItem> {
+        let (kind, constraint) = match operator {
+            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => {
+                (JoinKind::Inner, constraint)
+            }
+            JoinOperator::CrossJoin(constraint) => (JoinKind::Inner, constraint),
+            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => {
+                (JoinKind::Left, constraint)
+            }
+            JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => {
+                (JoinKind::Right, constraint)
+            }
+            JoinOperator::FullOuter(constraint) => (JoinKind::Full, constraint),
+            other => return Err(Error::unsupported(format!("the join {other:?}"))),
+        };
+        match constraint {
+            JoinConstraint::On(condition) => {
+                let names = left.names.join(right.names)?;
+                let scope = Scope {
+                    parent: Some(outer),
+                    from: names,
+                };
+                let condition = self.expression(condition, &mut Place::new(&scope, "JOIN/ON"))?;
+                let condition = self.coerce_to_bool(condition, "JOIN/ON")?;
+                let conditions = condition.conjuncts();
+                let plan = join_of(kind, left.plan, right.plan, conditions);
+                Ok(FromItem {
+                    plan,
+                    names: scope.from,
+                })
+            }
+            JoinConstraint::Using(columns) => {
+                let mut names = Vec::with_capacity(columns.len());
+                for column in columns {
+                    match &object_name(column)?[..] {
+                        [name] => names.push(name.clone()),
+                        _ => return Err(Error::unsupported("a name with a dot in USING")),
+                    }
+                }
+                self.join_using(left, right, kind, &names)
+            }
+            JoinConstraint::Natural => {
+                let mut names = Vec::new();
+                for column in &left.names.visible {
+                    let shared = right
+                        .names
+                        .visible
+                        .iter()
+                        .any(|other| other.name == column.name);
+                    if shared && !names.contains(&column.name) {
+                        names.push(column.name.clone());
+                    }
+                }
+                self.join_using(left, right, kind, &names)
+            }
+            JoinConstraint::None => {
+                let names = left.names.join(right.names)?;
+                let plan = join_of(kind, left.plan, right.plan, Vec::new());
+                Ok(FromItem { plan, names })
+            }
+        }
+    }
+
+    /// Joins by equal names: each pair of columns is visible as one.
+    fn join_using(
+        &mut self,
+        left: FromItem,
+        right: FromItem,
+        kind: JoinKind,
+        names: &[String],
+    ) -> Result<FromItem> {
+        let mut conditions = Vec::with_capacity(names.len());
+        let mut merged = Vec::with_capacity(names.len());
+        let mut made = Vec::new();
+        for name in names {
+            let mine = using_column(&left.names, name, "left")?;
+            let theirs = using_column(&right.names, name, "right")?;
+            let pair = [&mine, &theirs]
+                .map(|column| Typed::new(Expr::Column(column.id), column.of.clone()));
+            let [first, second] = pair.clone();
+            conditions.push(self.operator("=", Some(first), second)?.expr);
+            let (mut unified, of) = self.unify(pair.to_vec(), "JOIN/USING")?;
+            let expr = match kind {
+                JoinKind::Full => Expr::Coalesce(unified),
+                JoinKind::Right => unified.remove(1),
+                _ => unified.remove(0),
+            };
+            let id = match expr {
+                Expr::Column(id) => id,
+                other => {
+                    let id = self.new_column();
+                    made.push((id, other));
+                    id
+                }
+            };
+            merged.push(NamedColumn {
+                name: name.clone(),
+                id,
+                of,
+            });
+        }
+        let rest = |item: &FromNames| -> Vec<NamedColumn> {
+            let columns = item.visible.iter();
+            columns
+                .filter(|column| !names.contains(&column.name))
+                .cloned()
+                .collect()
+        };
+        merged.extend(rest(&left.names));
+        merged.extend(rest(&right.names));
+        let mut joined = left.names.join(right.names)?;
+        joined.visible = merged;
+        let mut plan = join_of(kind, left.plan, right.plan, conditions);
+        if !made.is_empty() {
+            let kept = plan.columns().into_iter().map(|id| (id, Expr::Column(id)));
+            let items = kept.chain(made).collect();
+            plan = Plan::Project {
+                input: Box::new(plan),
+                items,
+            };
+        }
+        Ok(FromItem {
+            plan,
+            names: joined,
+        })
+    }
+}
+
+type FunctionParts<'a> = (
+    Vec<String>,
+    Vec<&'a ast::Expr>,
+    Option<&'a ast::TableAlias>,
+    bool,
+);
+
+/// Name, arguments, alias and WITH ORDINALITY of a function in FROM.
+fn function_parts(factor: &TableFactor) -> Result<FunctionParts<'_>> {
+    let refused = || Error::unsupported(format!("`{factor}` in FROM"));
+    let plain = |arguments: &'_ [ast::FunctionArg]| {
+        arguments.iter().all(|argument| {
+            matches!(
+                argument,
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(_))
+            )
+        })
+    };
+    let (name, arguments, alias, ordinality) = match factor {
+        TableFactor::Table {
+            name,
+            alias,
+            args: Some(arguments),
+            with_ordinality,
+            ..
+        } if arguments.settings.is_none() => (name, &arguments.args, alias, *with_ordinality),
+        TableFactor::Function {
+            name,
+            args,
+            alias,
+            with_ordinality,
+            ..
+        } => (name, args, alias, *with_ordinality),
+        TableFactor::UNNEST {
+            alias,
+            array_exprs,
+            with_offset: false,
+            with_ordinality,
+            ..
+        } if array_exprs.len() == 1 => {
+            let names = vec!["unnest".to_owned()];
+            return Ok((
+                names,
+                array_exprs.iter().collect(),
+                alias.as_ref(),
+                *with_ordinality,
+            ));
+        }
+        _ => return Err(refused()),
+    };
+    if !plain(arguments) {
+        return Err(refused());
+    }
+    let written = arguments.iter().filter_map(|argument| match argument {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    });
+    Ok((
+        object_name(name)?,
+        written.collect(),
+        alias.as_ref(),
+        ordinality,
+    ))
+}
+
+fn using_column(names: &FromNames, name: &str, side: &str) -> Result<NamedColumn> {
+    let mut found = names.visible.iter().filter(|column| column.name == name);
+    match (found.next(), found.next()) {
+        (Some(column), None) => Ok(column.clone()),
+        (None, _) => {
+            let message = format!(
+                "column \"{name}\" specified in USING clause does not exist in {side} table"
+            );
+            Err(Error::new(SqlState::UNDEFINED_COLUMN, message))
+        }
+        (Some(_), Some(_)) => {
+            let message =
+                format!("common column name \"{name}\" appears more than once in {side} table");
+            Err(Error::new(SqlState::AMBIGUOUS_COLUMN, message))
+        }
+    }
+}
+
+fn cross(left: FromItem, right: FromItem) -> Result<FromItem> {
+    Ok(FromItem {
+        plan: join_of(JoinKind::Inner, left.plan, right.plan, Vec::new()),
+        names: left.names.join(right.names)?,
+    })
+}
+
+fn join_of(kind: JoinKind, left: Plan, right: Plan, conditions: Vec<Expr>) -> Plan {
+    Plan::Join(Box::new(Join {
+        kind,
+        left,
+        right,
+        conditions,
+    }))
+}
+
+/// The parts of a name with dots.
+pub(super) fn object_name(name: &ast::ObjectName) -> Result<Vec<String>> {
+    let parts = name.0.iter().map(|part| part.as_ident().map(name_of));
+    let parts: Option<Vec<String>> = parts.collect();
+    parts.ok_or_else(|| Error::unsupported(format!("the name {name}")))
+}

@@ -1,0 +1,351 @@
+//! Queries: WITH, the body, ORDER BY, LIMIT.
+
+use rustdb_types::Type;
+use sqlparser::ast;
+use sqlparser::ast::SetExpr;
+
+use super::expression::Place;
+use super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::{Binder, OutputColumn, name_of};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{ColumnId, Expr, Typed};
+use crate::plan::{Plan, SortKey};
+
+/// A query's plan and its visible columns; the plan may have others, which sorting needs.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundQuery {
+    pub(crate) plan: Plan,
+    pub(crate) columns: Vec<OutputColumn>,
+}
+
+/// A query that WITH gave a name.
+#[derive(Clone, Debug)]
+pub(crate) struct CommonTable {
+    name: String,
+    columns: Vec<String>,
+    query: ast::Query,
+    /// How many of the tables before it its query can name.
+    visible: usize,
+}
+
+impl Binder<'_> {
+    /// A query, seen from `outer`.
+    pub(super) fn query(&mut self, query: &ast::Query, outer: &Scope<'_>) -> Result<BoundQuery> {
+        refuse_query(query)?;
+        let depth = self.ctes.len();
+        if let Some(with) = &query.with {
+            self.with(with)?;
+        }
+        let bound = self.query_body(query, outer);
+        self.ctes.truncate(depth);
+        bound
+    }
+
+    fn with(&mut self, with: &ast::With) -> Result<()> {
+        if with.recursive {
+            return Err(Error::unsupported("WITH RECURSIVE"));
+        }
+        let first = self.ctes.len();
+        for table in &with.cte_tables {
+            let name = name_of(&table.alias.name);
+            if self.ctes[first..].iter().any(|other| other.name == name) {
+                let message = format!("WITH query name \"{name}\" specified more than once");
+                return Err(Error::new(SqlState::DUPLICATE_ALIAS, message));
+            }
+            let columns = table.alias.columns.iter();
+            let table = CommonTable {
+                name,
+                columns: columns.map(|column| name_of(&column.name)).collect(),
+                query: (*table.query).clone(),
+                visible: self.ctes.len(),
+            };
+            self.ctes.push(table);
+        }
+        Ok(())
+    }
+
+    /// The common table expression of this name, bound for this use of it.
+    pub(super) fn common_table(&mut self, name: &str) -> Result<Option<(Plan, Relation)>> {
+        let Some(position) = self.ctes.iter().rposition(|table| table.name == name) else {
+            return Ok(None);
+        };
+        let table = self.ctes[position].clone();
+        let hidden = self.ctes.split_off(table.visible);
+        let bound = self.query(&table.query, &Scope::default());
+        self.ctes.extend(hidden);
+        let bound = bound?;
+        let relation = self.relation_of(name, &table.columns, &bound.columns)?;
+        Ok(Some((bound.plan, relation)))
+    }
+
+    /// A query's columns as a relation in FROM; the first names may be replaced.
+    pub(super) fn relation_of(
+        &mut self,
+        name: &str,
+        aliases: &[String],
+        columns: &[OutputColumn],
+    ) -> Result<Relation> {
+        if aliases.len() > columns.len() {
+            let message = format!(
+                "table \"{name}\" has {} columns available but {} columns specified",
+                columns.len(),
+                aliases.len()
+            );
+            return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+        }
+        let columns = columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| NamedColumn {
+                name: aliases.get(index).unwrap_or(&column.name).clone(),
+                id: column.id,
+                of: column.of.clone(),
+            });
+        Ok(Relation {
+            name: name.to_owned(),
+            schema: None,
+            columns: columns.collect(),
+        })
+    }
+
+    fn query_body(&mut self, query: &ast::Query, outer: &Scope<'_>) -> Result<BoundQuery> {
+        let order = order_items(query.order_by.as_ref())?;
+        let mut ties = Vec::new();
+        let mut bound = match &*query.body {
+            SetExpr::Select(select) => {
+                let bound = self.select(select, order, &mut ties, outer)?;
+                self.settled(bound)?
+            }
+            body => {
+                let bound = self.set_expression(body, outer)?;
+                self.sort_output(bound, order, &mut ties, outer)?
+            }
+        };
+        bound.plan = self.limit(query, bound.plan, ties, outer)?;
+        Ok(bound)
+    }
+
+    /// What stands in a set operation: a query that has no ORDER BY of its own.
+    pub(super) fn set_expression(
+        &mut self,
+        body: &SetExpr,
+        outer: &Scope<'_>,
+    ) -> Result<BoundQuery> {
+        match body {
+            SetExpr::Select(select) => self.select(select, &[], &mut Vec::new(), outer),
+            SetExpr::Query(query) => self.query(query, outer),
+            SetExpr::Values(values) => self.values(values, outer),
+            SetExpr::SetOperation {
+                left,
+                op,
+                set_quantifier,
+                right,
+            } => self.set_operation(left, *op, *set_quantifier, right, outer),
+            SetExpr::Table(table) => {
+                let name = table.table_name.clone().unwrap_or_default();
+                let names = [table.schema_name.clone(), Some(name)];
+                let names: Vec<String> = names.into_iter().flatten().collect();
+                self.table_command(&names)
+            }
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                Err(Error::unsupported("a data-modifying statement in WITH"))
+            }
+        }
+    }
+
+    /// `TABLE name`.
+    fn table_command(&mut self, names: &[String]) -> Result<BoundQuery> {
+        let (plan, relation) = self.relation_named(names)?;
+        let columns = relation.columns.into_iter().map(|column| OutputColumn {
+            name: column.name,
+            id: column.id,
+            of: column.of,
+        });
+        Ok(BoundQuery {
+            plan,
+            columns: columns.collect(),
+        })
+    }
+
+    fn values(&mut self, values: &ast::Values, outer: &Scope<'_>) -> Result<BoundQuery> {
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        let mut by_column: Vec<Vec<Typed>> = (0..width).map(|_| Vec::new()).collect();
+        let mut at = Place::new(outer, "VALUES");
+        for row in &values.rows {
+            if row.content.len() != width {
+                let message = "VALUES lists must all be the same length";
+                return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+            }
+            for (column, item) in by_column.iter_mut().zip(&row.content) {
+                column.push(self.expression(item, &mut at)?);
+            }
+        }
+        let mut rows: Vec<Vec<Expr>> = (0..values.rows.len())
+            .map(|_| Vec::with_capacity(width))
+            .collect();
+        let mut columns = Vec::with_capacity(width);
+        for (index, items) in by_column.into_iter().enumerate() {
+            let (items, of) = self.unify(items, "VALUES")?;
+            for (row, item) in rows.iter_mut().zip(items) {
+                row.push(item);
+            }
+            columns.push(OutputColumn {
+                name: format!("column{}", index + 1),
+                id: self.new_column(),
+                of,
+            });
+        }
+        let plan = Plan::Values {
+            columns: columns.iter().map(|column| column.id).collect(),
+            rows,
+        };
+        Ok(BoundQuery { plan, columns })
+    }
+
+    fn limit(
+        &mut self,
+        query: &ast::Query,
+        input: Plan,
+        ties: Vec<SortKey>,
+        outer: &Scope<'_>,
+    ) -> Result<Plan> {
+        let (mut count, mut offset) = match &query.limit_clause {
+            None => (None, None),
+            Some(ast::LimitClause::LimitOffset {
+                limit,
+                offset,
+                limit_by,
+            }) if limit_by.is_empty() => {
+                (limit.as_ref(), offset.as_ref().map(|offset| &offset.value))
+            }
+            Some(other) => return Err(Error::unsupported(format!("{other}"))),
+        };
+        let one = ast::Expr::value(ast::Value::Number("1".into(), false));
+        let mut with_ties = false;
+        if let Some(fetch) = &query.fetch {
+            if fetch.percent {
+                return Err(Error::unsupported("FETCH ... PERCENT"));
+            }
+            count = Some(fetch.quantity.as_ref().unwrap_or(&one));
+            with_ties = fetch.with_ties;
+        }
+        if with_ties && ties.is_empty() {
+            let message = "WITH TIES cannot be specified without ORDER BY clause";
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        }
+        if count.is_none() && offset.is_none() {
+            return Ok(input);
+        }
+        let mut number = |expr: &mut Option<&ast::Expr>, clause| match expr.take() {
+            None => Ok(None),
+            Some(expr) => {
+                let none = Scope {
+                    parent: outer.parent,
+                    from: FromNames::default(),
+                };
+                let typed = self.expression(expr, &mut Place::new(&none, clause))?;
+                self.coerce_to_int8(typed, clause).map(Some)
+            }
+        };
+        let count = number(&mut count, "LIMIT")?;
+        let offset = number(&mut offset, "OFFSET")?;
+        Ok(Plan::Limit {
+            input: Box::new(input),
+            count,
+            offset,
+            ties: if with_ties { ties } else { Vec::new() },
+        })
+    }
+
+    /// Columns of no type become text.
+    fn settled(&mut self, bound: BoundQuery) -> Result<BoundQuery> {
+        let BoundQuery {
+            mut plan,
+            mut columns,
+        } = bound;
+        if columns.iter().all(|column| column.of != Type::UNKNOWN) {
+            return Ok(BoundQuery { plan, columns });
+        }
+        if let Plan::Project { items, .. } = &mut plan {
+            // Most often the literal or parameter is right here.
+            for column in columns
+                .iter_mut()
+                .filter(|column| column.of == Type::UNKNOWN)
+            {
+                if let Some((_, item)) = items.iter_mut().find(|(id, _)| *id == column.id) {
+                    let typed = Typed::new(item.clone(), Type::UNKNOWN);
+                    *item = self.settle(typed)?.expr;
+                    column.of = Type::TEXT;
+                }
+            }
+        }
+        // Else it is below a sort, or the like.
+        let mut made: Vec<(ColumnId, Expr)> = Vec::new();
+        for column in columns
+            .iter_mut()
+            .filter(|column| column.of == Type::UNKNOWN)
+        {
+            let typed = Typed::new(Expr::Column(column.id), Type::UNKNOWN);
+            let item = self.settle(typed)?.expr;
+            column.id = self.new_column();
+            column.of = Type::TEXT;
+            made.push((column.id, item));
+        }
+        if !made.is_empty() {
+            let kept = plan.columns().into_iter().map(|id| (id, Expr::Column(id)));
+            let items = kept.chain(made).collect();
+            plan = Plan::Project {
+                input: Box::new(plan),
+                items,
+            };
+        }
+        Ok(BoundQuery { plan, columns })
+    }
+
+    /// The plan with just the visible columns.
+    pub(super) fn finish_output(&mut self, bound: BoundQuery) -> Result<(Plan, Vec<OutputColumn>)> {
+        let BoundQuery { plan, mut columns } = bound;
+        let wanted: Vec<_> = columns.iter().map(|column| column.id).collect();
+        if plan.columns() == wanted {
+            return Ok((plan, columns));
+        }
+        // A column may be there twice; each gets an id of its own.
+        let mut items = Vec::with_capacity(columns.len());
+        for column in &mut columns {
+            let id = self.new_column();
+            items.push((id, Expr::Column(column.id)));
+            column.id = id;
+        }
+        let plan = Plan::Project {
+            input: Box::new(plan),
+            items,
+        };
+        Ok((plan, columns))
+    }
+}
+
+fn order_items(order: Option<&ast::OrderBy>) -> Result<&[ast::OrderByExpr]> {
+    match order {
+        None => Ok(&[]),
+        Some(ast::OrderBy {
+            kind: ast::OrderByKind::Expressions(items),
+            interpolate: None,
+        }) => Ok(items),
+        Some(other) => Err(Error::unsupported(format!("{other}"))),
+    }
+}
+
+fn refuse_query(query: &ast::Query) -> Result<()> {
+    let what = if !query.locks.is_empty() {
+        "FOR UPDATE or FOR SHARE"
+    } else if query.for_clause.is_some() {
+        "FOR XML or FOR JSON"
+    } else if query.settings.is_some() || query.format_clause.is_some() {
+        "SETTINGS or FORMAT"
+    } else if !query.pipe_operators.is_empty() {
+        "the pipe operator"
+    } else {
+        return Ok(());
+    };
+    Err(Error::unsupported(what))
+}

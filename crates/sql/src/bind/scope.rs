@@ -1,0 +1,163 @@
+//! Names: what a column reference in a query means.
+
+use rustdb_types::Type;
+
+use crate::error::{Error, Position, Result, SqlState};
+use crate::expr::ColumnId;
+
+/// What can be named at some place of a query: relations, and around them those of outer queries.
+#[derive(Debug, Default)]
+pub(crate) struct Scope<'p> {
+    /// The outer query's names.
+    pub(crate) parent: Option<&'p Scope<'p>>,
+    /// What stands in FROM.
+    pub(crate) from: FromNames,
+}
+
+/// The names of a FROM item, or of several side by side.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FromNames {
+    /// The relations, for names with a dot.
+    pub(crate) relations: Vec<Relation>,
+    /// The columns without a dot, and of `*`: a pair that USING merges is here once.
+    pub(crate) visible: Vec<NamedColumn>,
+}
+
+/// A relation in FROM.
+#[derive(Clone, Debug)]
+pub(crate) struct Relation {
+    /// Its alias, or its name.
+    pub(crate) name: String,
+    /// The schema, if the relation has no alias.
+    pub(crate) schema: Option<String>,
+    /// Its columns.
+    pub(crate) columns: Vec<NamedColumn>,
+}
+
+/// A column with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NamedColumn {
+    /// The name.
+    pub(crate) name: String,
+    /// The column.
+    pub(crate) id: ColumnId,
+    /// Its type.
+    pub(crate) of: Type,
+}
+
+/// What a name with a dot before `*` or a column can fail with.
+fn missing_relation(name: &str, place: Option<Position>) -> Error {
+    let message = format!("missing FROM-clause entry for table \"{name}\"");
+    Error::new(SqlState::UNDEFINED_TABLE, message).at(place)
+}
+
+impl FromNames {
+    /// The names of one relation.
+    pub(crate) fn of(relation: Relation) -> FromNames {
+        FromNames {
+            visible: relation.columns.clone(),
+            relations: vec![relation],
+        }
+    }
+
+    /// Both sides' names. A relation's name may be there once only.
+    pub(crate) fn join(mut self, other: FromNames) -> Result<FromNames> {
+        for relation in &other.relations {
+            let same = |mine: &&Relation| {
+                mine.name == relation.name
+                    && (mine.schema == relation.schema
+                        || mine.schema.is_none()
+                        || relation.schema.is_none())
+            };
+            if !relation.name.is_empty() && self.relations.iter().any(|mine| same(&mine)) {
+                let name = &relation.name;
+                let message = format!("table name \"{name}\" specified more than once");
+                return Err(Error::new(SqlState::DUPLICATE_ALIAS, message));
+            }
+        }
+        self.relations.extend(other.relations);
+        self.visible.extend(other.visible);
+        Ok(self)
+    }
+
+    /// The one visible column of this name; an error if there are several.
+    pub(crate) fn find(&self, name: &str, place: Option<Position>) -> Result<Option<&NamedColumn>> {
+        let mut found = self.visible.iter().filter(|column| column.name == name);
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => Err(ambiguous(name, place)),
+            (first, _) => Ok(first),
+        }
+    }
+}
+
+fn ambiguous(name: &str, place: Option<Position>) -> Error {
+    let message = format!("column reference \"{name}\" is ambiguous");
+    Error::new(SqlState::AMBIGUOUS_COLUMN, message).at(place)
+}
+
+impl Scope<'_> {
+    fn outward(&self) -> impl Iterator<Item = &FromNames> {
+        std::iter::successors(Some(self), |scope| scope.parent).map(|scope| &scope.from)
+    }
+
+    /// The column that a name without a dot means; the innermost query that has it wins.
+    pub(crate) fn column(&self, name: &str, place: Option<Position>) -> Result<NamedColumn> {
+        for names in self.outward() {
+            if let Some(column) = names.find(name, place)? {
+                return Ok(column.clone());
+            }
+        }
+        let message = format!("column \"{name}\" does not exist");
+        Err(Error::new(SqlState::UNDEFINED_COLUMN, message).at(place))
+    }
+
+    /// The relation of this name, as `t.*` and `t.c` need it.
+    pub(crate) fn relation(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        place: Option<Position>,
+    ) -> Result<&Relation> {
+        for names in self.outward() {
+            let fits = |relation: &&Relation| {
+                let schema_fits = schema.is_none() || relation.schema.as_deref() == schema;
+                relation.name == name && schema_fits
+            };
+            let mut found = names.relations.iter().filter(fits);
+            match (found.next(), found.next()) {
+                (Some(_), Some(_)) => {
+                    let message = format!("table reference \"{name}\" is ambiguous");
+                    return Err(Error::new(SqlState::AMBIGUOUS_ALIAS, message).at(place));
+                }
+                (Some(relation), None) => return Ok(relation),
+                (None, _) => (),
+            }
+        }
+        Err(missing_relation(name, place))
+    }
+
+    /// Whether a relation of this name is there.
+    pub(crate) fn has_relation(&self, name: &str) -> bool {
+        self.relation(None, name, None).is_ok()
+    }
+
+    /// The column that `relation.name` means.
+    pub(crate) fn qualified(
+        &self,
+        schema: Option<&str>,
+        relation: &str,
+        name: &str,
+        place: Option<Position>,
+    ) -> Result<NamedColumn> {
+        let relation = self.relation(schema, relation, place)?;
+        let mut found = relation.columns.iter().filter(|column| column.name == name);
+        match (found.next(), found.next()) {
+            (Some(column), None) => Ok(column.clone()),
+            (Some(_), Some(_)) => Err(ambiguous(name, place)),
+            (None, _) => {
+                let message = format!("column {}.{name} does not exist", relation.name);
+                Err(Error::new(SqlState::UNDEFINED_COLUMN, message).at(place))
+            }
+        }
+    }
+}

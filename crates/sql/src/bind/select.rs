@@ -1,0 +1,475 @@
+//! SELECT: FROM, WHERE, GROUP BY, HAVING, the select list, DISTINCT.
+//!
+//! ```text
+//! from ─▶ filter ─▶ (aggregate ─▶ filter) ─▶ project ─▶ (distinct) ─▶ (sort)
+//! ```
+//!
+//! The projection has the select list and after it what ORDER BY needs besides.
+
+use rustdb_types::Type;
+use sqlparser::ast;
+use sqlparser::ast::{SelectItem, SelectItemQualifiedWildcardKind};
+
+use super::aggregate::Collected;
+use super::expression::Place;
+use super::query::BoundQuery;
+use super::scope::{NamedColumn, Scope};
+use super::sort::{Target, check_ordered};
+use super::{Binder, OutputColumn, name_of};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{ColumnId, Expr, Typed};
+use crate::parse::place;
+use crate::plan::{FunctionRows, Plan, SortKey};
+
+/// The select list: what is computed, and what it is called.
+#[derive(Debug, Default)]
+struct SelectList {
+    items: Vec<(ColumnId, Expr)>,
+    columns: Vec<OutputColumn>,
+}
+
+impl Binder<'_> {
+    /// A SELECT with the ORDER BY that follows it. The sort keys are added to `ties`.
+    pub(super) fn select(
+        &mut self,
+        select: &ast::Select,
+        order: &[ast::OrderByExpr],
+        ties: &mut Vec<SortKey>,
+        outer: &Scope<'_>,
+    ) -> Result<BoundQuery> {
+        refuse_select(select)?;
+        let from = self.from(&select.from, outer)?;
+        let scope = Scope {
+            parent: Some(outer),
+            from: from.names,
+        };
+        let mut plan = from.plan;
+        if let Some(condition) = &select.selection {
+            let condition = self.expression(condition, &mut Place::new(&scope, "WHERE"))?;
+            let condition = self.coerce_to_bool(condition, "WHERE")?;
+            plan = plan.filtered(condition.conjuncts());
+        }
+        let mut collected = Collected::default();
+        let mut list = self.select_list(&select.projection, &scope, &mut collected)?;
+        let shown = list.items.len();
+        let grouping = {
+            let outputs = list.columns.iter().cloned();
+            let outputs: Vec<_> = outputs
+                .zip(list.items.iter().map(|(_, item)| item.clone()))
+                .collect();
+            self.group_by(&select.group_by, &outputs, &scope)?
+        };
+        let mut having = match &select.having {
+            None => None,
+            Some(condition) => {
+                let mut at = Place::collecting(&scope, "HAVING", &mut collected);
+                let condition = self.expression(condition, &mut at)?;
+                Some(self.coerce_to_bool(condition, "HAVING")?)
+            }
+        };
+        let keys = self.order_keys(order, &mut list, &scope, &mut collected)?;
+        ties.clone_from(&keys);
+        let Collected {
+            aggregates,
+            mut sets,
+        } = collected;
+        if !aggregates.is_empty() || !grouping.is_empty() || having.is_some() {
+            let mut users: Vec<&mut Expr> = list.items.iter_mut().map(|(_, item)| item).collect();
+            users.extend(&mut having);
+            users.extend(sets.iter_mut().flat_map(|(call, _)| &mut call.arguments));
+            plan = self.grouped(plan, grouping, aggregates, &mut users, &scope)?;
+        }
+        if let Some(condition) = having {
+            plan = plan.filtered(condition.conjuncts());
+        }
+        if !sets.is_empty() {
+            plan = Plan::Function(Box::new(FunctionRows {
+                input: plan,
+                calls: sets,
+                ordinality: None,
+            }));
+        }
+        plan = Plan::Project {
+            input: Box::new(plan),
+            items: list.items.clone(),
+        };
+        let plan = self.distinct_and_sort(select, plan, &list, shown, keys, &scope)?;
+        Ok(BoundQuery {
+            plan,
+            columns: list.columns,
+        })
+    }
+
+    fn select_list(
+        &mut self,
+        items: &[SelectItem],
+        scope: &Scope<'_>,
+        collected: &mut Collected,
+    ) -> Result<SelectList> {
+        let mut list = SelectList::default();
+        for item in items {
+            match item {
+                SelectItem::UnnamedExpr(expr) => {
+                    let mut at = Place::collecting(scope, "SELECT", collected);
+                    let typed = self.expression(expr, &mut at)?;
+                    self.add_item(&mut list, output_name(expr), typed);
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    let mut at = Place::collecting(scope, "SELECT", collected);
+                    let typed = self.expression(expr, &mut at)?;
+                    self.add_item(&mut list, name_of(alias), typed);
+                }
+                SelectItem::Wildcard(options) => {
+                    refuse_options(options)?;
+                    if scope.from.relations.is_empty() {
+                        let message = "SELECT * with no tables specified is not valid";
+                        return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+                    }
+                    let columns = scope.from.visible.clone();
+                    self.add_columns(&mut list, &columns);
+                }
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(name),
+                    options,
+                ) => {
+                    refuse_options(options)?;
+                    let names = super::from::object_name(name)?;
+                    let at = name.0.first().and_then(|part| part.as_ident());
+                    let at = at.and_then(|ident| place(ident.span));
+                    let relation = match &names[..] {
+                        [relation] => scope.relation(None, relation, at)?,
+                        [schema, relation] => scope.relation(Some(schema), relation, at)?,
+                        _ => return Err(Error::unsupported(format!("`{item}`"))),
+                    };
+                    let columns = relation.columns.clone();
+                    self.add_columns(&mut list, &columns);
+                }
+                other => return Err(Error::unsupported(format!("`{other}` in SELECT"))),
+            }
+        }
+        Ok(list)
+    }
+
+    fn add_columns(&mut self, list: &mut SelectList, columns: &[NamedColumn]) {
+        for column in columns {
+            let typed = Typed::new(Expr::Column(column.id), column.of.clone());
+            self.add_item(list, column.name.clone(), typed);
+        }
+    }
+
+    fn add_item(&mut self, list: &mut SelectList, name: String, typed: Typed) {
+        let id = self.new_column();
+        list.items.push((id, typed.expr));
+        list.columns.push(OutputColumn {
+            name,
+            id,
+            of: typed.of,
+        });
+    }
+
+    fn order_keys(
+        &mut self,
+        order: &[ast::OrderByExpr],
+        list: &mut SelectList,
+        scope: &Scope<'_>,
+        collected: &mut Collected,
+    ) -> Result<Vec<SortKey>> {
+        let mut keys = Vec::with_capacity(order.len());
+        for item in order {
+            let (column, of) = match self.output_target(&item.expr, &list.columns, "ORDER BY")? {
+                Target::Output(index) => {
+                    let output = &mut list.columns[index];
+                    if output.of == Type::UNKNOWN {
+                        let slot = list.items.iter_mut().find(|(id, _)| *id == output.id);
+                        if let Some((_, expr)) = slot {
+                            let typed = Typed::new(expr.clone(), Type::UNKNOWN);
+                            *expr = self.settle(typed)?.expr;
+                            output.of = Type::TEXT;
+                        }
+                    }
+                    (output.id, output.of.clone())
+                }
+                Target::Expression => {
+                    let mut at = Place::collecting(scope, "ORDER BY", collected);
+                    let typed = self.expression(&item.expr, &mut at)?;
+                    let typed = self.settle(typed)?;
+                    let of = typed.of.clone();
+                    (self.projected(&mut list.items, typed), of)
+                }
+            };
+            keys.push(self.sort_key(item, column, &of)?);
+        }
+        Ok(keys)
+    }
+
+    fn distinct_and_sort(
+        &mut self,
+        select: &ast::Select,
+        plan: Plan,
+        list: &SelectList,
+        shown: usize,
+        keys: Vec<SortKey>,
+        scope: &Scope<'_>,
+    ) -> Result<Plan> {
+        match &select.distinct {
+            None | Some(ast::Distinct::All) => Ok(sorted(plan, keys)),
+            Some(ast::Distinct::Distinct) => {
+                if list.items.len() > shown {
+                    let message =
+                        "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
+                    return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+                }
+                for column in &list.columns {
+                    check_equality(&column.of)?;
+                }
+                let on = list.columns.iter().map(|column| column.id).collect();
+                let plan = Plan::Distinct {
+                    input: Box::new(plan),
+                    on,
+                };
+                Ok(sorted(plan, keys))
+            }
+            Some(ast::Distinct::On(items)) => self.distinct_on_plan(items, plan, list, keys, scope),
+        }
+    }
+
+    fn distinct_on_plan(
+        &mut self,
+        items: &[ast::Expr],
+        plan: Plan,
+        list: &SelectList,
+        mut keys: Vec<SortKey>,
+        scope: &Scope<'_>,
+    ) -> Result<Plan> {
+        let mut list_with_on = SelectList {
+            items: list.items.clone(),
+            columns: list.columns.clone(),
+        };
+        let on = self.distinct_on(items, &mut list_with_on, scope)?;
+        let is_on = |key: &SortKey| on.iter().any(|(id, _)| *id == key.column);
+        if !keys.iter().take(on.len()).all(is_on) {
+            let message = "SELECT DISTINCT ON expressions must match initial ORDER BY expressions";
+            return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+        }
+        for (column, of) in &on {
+            if !keys.iter().any(|key| key.column == *column) {
+                keys.push(SortKey {
+                    column: *column,
+                    descending: false,
+                    nulls_first: false,
+                    padded: of.is_padded(),
+                });
+            }
+        }
+        let plan = match plan {
+            Plan::Project { input, .. } => Plan::Project {
+                input,
+                items: list_with_on.items,
+            },
+            other => other,
+        };
+        Ok(Plan::Distinct {
+            input: Box::new(sorted(plan, keys)),
+            on: on.into_iter().map(|(id, _)| id).collect(),
+        })
+    }
+
+    fn distinct_on(
+        &mut self,
+        items: &[ast::Expr],
+        list: &mut SelectList,
+        scope: &Scope<'_>,
+    ) -> Result<Vec<(ColumnId, Type)>> {
+        let mut on = Vec::with_capacity(items.len());
+        for item in items {
+            match self.output_target(item, &list.columns, "SELECT DISTINCT ON")? {
+                Target::Output(index) => {
+                    let output = &list.columns[index];
+                    on.push((output.id, output.of.clone()));
+                }
+                Target::Expression => {
+                    let typed =
+                        self.expression(item, &mut Place::new(scope, "SELECT DISTINCT ON"))?;
+                    let typed = self.settle(typed)?;
+                    check_ordered(&typed.of)?;
+                    let of = typed.of.clone();
+                    on.push((self.projected(&mut list.items, typed), of));
+                }
+            }
+        }
+        Ok(on)
+    }
+}
+
+fn sorted(plan: Plan, keys: Vec<SortKey>) -> Plan {
+    match keys.is_empty() {
+        true => plan,
+        false => Plan::Sort {
+            input: Box::new(plan),
+            keys,
+        },
+    }
+}
+
+/// Types without equality cannot be grouped by.
+pub(super) fn check_equality(of: &Type) -> Result<()> {
+    if of.is_ordered() || *of == Type::RECORD || *of == Type::UNKNOWN {
+        return Ok(());
+    }
+    let message = format!(
+        "could not identify an equality operator for type {}",
+        of.name()
+    );
+    Err(Error::new(SqlState::UNDEFINED_FUNCTION, message))
+}
+
+/// What PostgreSQL calls a column that has no alias.
+pub(super) fn output_name(expr: &ast::Expr) -> String {
+    named(expr).unwrap_or_else(|| "?column?".to_owned())
+}
+
+fn named(expr: &ast::Expr) -> Option<String> {
+    let name = match expr {
+        ast::Expr::Identifier(name) => return Some(name_of(name)),
+        ast::Expr::CompoundIdentifier(parts) => return parts.last().map(name_of),
+        ast::Expr::Nested(inner) | ast::Expr::Collate { expr: inner, .. } => return named(inner),
+        ast::Expr::Cast {
+            expr, data_type, ..
+        } => {
+            return named(expr).or_else(|| Some(type_word(data_type)));
+        }
+        ast::Expr::TypedString(literal) => return Some(type_word(&literal.data_type)),
+        ast::Expr::Interval(_) => "interval",
+        ast::Expr::Function(call) => {
+            return call
+                .name
+                .0
+                .last()
+                .and_then(|part| part.as_ident())
+                .map(name_of);
+        }
+        ast::Expr::CompoundFieldAccess { root, access_chain } => {
+            return match access_chain.last() {
+                Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) => Some(name_of(field)),
+                _ => named(root),
+            };
+        }
+        ast::Expr::Case { else_result, .. } => {
+            let of_else = else_result.as_deref().and_then(|expr| match expr {
+                ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) => named(expr),
+                ast::Expr::Function(_) | ast::Expr::Cast { .. } => named(expr),
+                _ => None,
+            });
+            return Some(of_else.unwrap_or_else(|| "case".to_owned()));
+        }
+        ast::Expr::Exists { .. } => "exists",
+        ast::Expr::Array(_) => "array",
+        ast::Expr::Tuple(_) => "row",
+        ast::Expr::Subquery(query) => return subquery_name(query),
+        ast::Expr::Extract { .. } => "extract",
+        ast::Expr::Position { .. } => "position",
+        ast::Expr::Substring { .. } => "substring",
+        ast::Expr::Overlay { .. } => "overlay",
+        ast::Expr::Trim { trim_where, .. } => match trim_where {
+            Some(ast::TrimWhereField::Leading) => "ltrim",
+            Some(ast::TrimWhereField::Trailing) => "rtrim",
+            _ => "btrim",
+        },
+        ast::Expr::AtTimeZone { .. } => "timezone",
+        ast::Expr::Ceil { .. } => "ceil",
+        ast::Expr::Floor { .. } => "floor",
+        ast::Expr::Value(value) if matches!(value.value, ast::Value::Boolean(_)) => "bool",
+        _ => return None,
+    };
+    Some(name.to_owned())
+}
+
+/// A subquery's column has the name it has within.
+fn subquery_name(query: &ast::Query) -> Option<String> {
+    match &*query.body {
+        ast::SetExpr::Select(select) => match select.projection.first()? {
+            SelectItem::UnnamedExpr(expr) => named(expr),
+            SelectItem::ExprWithAlias { alias, .. } => Some(name_of(alias)),
+            _ => None,
+        },
+        ast::SetExpr::Values(_) => Some("column1".to_owned()),
+        _ => None,
+    }
+}
+
+/// A cast's column has PostgreSQL's short name of the type.
+fn type_word(of: &ast::DataType) -> String {
+    use ast::DataType as T;
+    let word = match of {
+        T::Array(
+            ast::ArrayElemTypeDef::SquareBracket(element, _)
+            | ast::ArrayElemTypeDef::AngleBracket(element),
+        ) => return type_word(element),
+        T::Int(_) | T::Integer(_) | T::Int4(_) => "int4",
+        T::BigInt(_) | T::Int8(_) => "int8",
+        T::SmallInt(_) | T::Int2(_) => "int2",
+        T::Real | T::Float4 => "float4",
+        T::DoublePrecision | T::Float8 | T::Float(_) => "float8",
+        T::Numeric(_) | T::Decimal(_) | T::Dec(_) => "numeric",
+        T::Boolean | T::Bool => "bool",
+        T::Varchar(_) | T::CharacterVarying(_) | T::CharVarying(_) => "varchar",
+        T::Char(_) | T::Character(_) => "bpchar",
+        T::Timestamp(_, ast::TimezoneInfo::WithTimeZone | ast::TimezoneInfo::Tz) => "timestamptz",
+        T::Timestamp(..) => "timestamp",
+        T::Time(..) => "time",
+        T::Interval { .. } => "interval",
+        T::JSON => "json",
+        T::JSONB => "jsonb",
+        T::Custom(name, _) => {
+            let last = name.0.last().and_then(|part| part.as_ident());
+            return last.map(name_of).unwrap_or_default();
+        }
+        other => return other.to_string().to_lowercase(),
+    };
+    word.to_owned()
+}
+
+fn refuse_options(options: &ast::WildcardAdditionalOptions) -> Result<()> {
+    let plain = options.opt_ilike.is_none()
+        && options.opt_exclude.is_none()
+        && options.opt_except.is_none()
+        && options.opt_replace.is_none()
+        && options.opt_rename.is_none();
+    match plain {
+        true => Ok(()),
+        false => Err(Error::unsupported(format!("`*{options}`"))),
+    }
+}
+
+fn refuse_select(select: &ast::Select) -> Result<()> {
+    let what = if select.top.is_some() {
+        "TOP"
+    } else if select.into.is_some() {
+        "SELECT INTO"
+    } else if !select.lateral_views.is_empty() {
+        "LATERAL VIEW"
+    } else if select.prewhere.is_some() {
+        "PREWHERE"
+    } else if !select.connect_by.is_empty() {
+        "CONNECT BY"
+    } else if !select.cluster_by.is_empty() || !select.distribute_by.is_empty() {
+        "CLUSTER BY or DISTRIBUTE BY"
+    } else if !select.sort_by.is_empty() {
+        "SORT BY"
+    } else if select.qualify.is_some() {
+        "QUALIFY"
+    } else if select.exclude.is_some() {
+        "EXCLUDE"
+    } else if select.value_table_mode.is_some() {
+        "AS VALUE or AS STRUCT"
+    } else if select
+        .select_modifiers
+        .as_ref()
+        .is_some_and(|modifiers| modifiers.is_any_set())
+    {
+        "a MySQL modifier of SELECT"
+    } else {
+        return Ok(());
+    };
+    Err(Error::unsupported(what))
+}

@@ -1,0 +1,91 @@
+//! UNION, INTERSECT, EXCEPT.
+
+use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
+
+use super::query::BoundQuery;
+use super::scope::Scope;
+use super::{Binder, OutputColumn};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{ColumnId, Expr, Typed};
+use crate::plan::{Plan, SetKind, SetOperation};
+
+impl Binder<'_> {
+    pub(super) fn set_operation(
+        &mut self,
+        left: &SetExpr,
+        op: SetOperator,
+        quantifier: SetQuantifier,
+        right: &SetExpr,
+        outer: &Scope<'_>,
+    ) -> Result<BoundQuery> {
+        let kind = match op {
+            SetOperator::Union => SetKind::Union,
+            SetOperator::Intersect => SetKind::Intersect,
+            SetOperator::Except | SetOperator::Minus => SetKind::Except,
+        };
+        let all = match quantifier {
+            SetQuantifier::All => true,
+            SetQuantifier::Distinct | SetQuantifier::None => false,
+            other => return Err(Error::unsupported(format!("{op} {other}"))),
+        };
+        let left = self.set_expression(left, outer)?;
+        let right = self.set_expression(right, outer)?;
+        self.combine(kind, all, left, right)
+    }
+
+    fn combine(
+        &mut self,
+        kind: SetKind,
+        all: bool,
+        left: BoundQuery,
+        right: BoundQuery,
+    ) -> Result<BoundQuery> {
+        let word = match kind {
+            SetKind::Union => "UNION",
+            SetKind::Intersect => "INTERSECT",
+            SetKind::Except => "EXCEPT",
+        };
+        if left.columns.len() != right.columns.len() {
+            let message = format!("each {word} query must have the same number of columns");
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        }
+        let mut columns = Vec::with_capacity(left.columns.len());
+        let mut sides = [Vec::new(), Vec::new()];
+        for (mine, theirs) in left.columns.iter().zip(&right.columns) {
+            let pair =
+                [mine, theirs].map(|column| Typed::new(Expr::Column(column.id), column.of.clone()));
+            let (unified, of) = self.unify(pair.to_vec(), word)?;
+            for (side, expr) in sides.iter_mut().zip(unified) {
+                side.push(expr);
+            }
+            columns.push(OutputColumn {
+                name: mine.name.clone(),
+                id: self.new_column(),
+                of,
+            });
+        }
+        let [left_items, right_items] = sides;
+        let operation = SetOperation {
+            kind,
+            all,
+            columns: columns.iter().map(|column| column.id).collect(),
+            left: self.side(left.plan, left_items),
+            right: self.side(right.plan, right_items),
+        };
+        let plan = Plan::SetOperation(Box::new(operation));
+        Ok(BoundQuery { plan, columns })
+    }
+
+    fn side(&mut self, plan: Plan, items: Vec<Expr>) -> (Plan, Vec<ColumnId>) {
+        let items: Vec<(ColumnId, Expr)> = items
+            .into_iter()
+            .map(|item| (self.new_column(), item))
+            .collect();
+        let columns = items.iter().map(|(id, _)| *id).collect();
+        let plan = Plan::Project {
+            input: Box::new(plan),
+            items,
+        };
+        (plan, columns)
+    }
+}

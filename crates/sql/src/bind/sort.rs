@@ -1,0 +1,173 @@
+//! ORDER BY.
+
+use rustdb_types::Type;
+use sqlparser::ast;
+
+use super::expression::Place;
+use super::query::BoundQuery;
+use super::scope::{FromNames, Scope};
+use super::{Binder, OutputColumn, name_of};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{ColumnId, Expr, Typed};
+use crate::parse::place;
+use crate::plan::{Plan, SortKey};
+
+/// What an item of ORDER BY (or GROUP BY) means if not an expression over the input.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// The output column with this index.
+    Output(usize),
+    /// An expression.
+    Expression,
+}
+
+impl Binder<'_> {
+    /// A number is a position, and a bare name an output column if there is one of that name.
+    pub(super) fn output_target(
+        &self,
+        item: &ast::Expr,
+        outputs: &[OutputColumn],
+        clause: &str,
+    ) -> Result<Target> {
+        match item {
+            ast::Expr::Value(value) => {
+                let ast::Value::Number(digits, _) = &value.value else {
+                    let message = format!("non-integer constant in {clause}");
+                    return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+                };
+                let position = digits.parse::<usize>().map_err(|_| {
+                    let message = format!("non-integer constant in {clause}");
+                    Error::new(SqlState::SYNTAX_ERROR, message)
+                })?;
+                let index = position
+                    .checked_sub(1)
+                    .filter(|index| *index < outputs.len());
+                index.map(Target::Output).ok_or_else(|| {
+                    let message = format!("{clause} position {position} is not in select list");
+                    Error::new(SqlState::INVALID_COLUMN_REFERENCE, message)
+                })
+            }
+            ast::Expr::Identifier(name) => {
+                let folded = name_of(name);
+                let mut found = outputs
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, output)| output.name == folded);
+                let Some((first, output)) = found.next() else {
+                    return Ok(Target::Expression);
+                };
+                if found.any(|(_, other)| other.id != output.id) {
+                    let message = format!("{clause} \"{folded}\" is ambiguous");
+                    return Err(
+                        Error::new(SqlState::AMBIGUOUS_COLUMN, message).at(place(name.span))
+                    );
+                }
+                Ok(Target::Output(first))
+            }
+            _ => Ok(Target::Expression),
+        }
+    }
+
+    /// A key for a column of this type, if it has an order.
+    pub(super) fn sort_key(
+        &self,
+        item: &ast::OrderByExpr,
+        column: ColumnId,
+        of: &Type,
+    ) -> Result<SortKey> {
+        if item.with_fill.is_some() {
+            return Err(Error::unsupported("ORDER BY ... WITH FILL"));
+        }
+        check_ordered(of)?;
+        let descending = is_descending(item.options.sort.as_ref())?;
+        Ok(SortKey {
+            column,
+            descending,
+            nulls_first: item.options.nulls_first.unwrap_or(descending),
+            padded: of.is_padded(),
+        })
+    }
+
+    /// ORDER BY of a query that is no plain SELECT: by its output columns only.
+    pub(super) fn sort_output(
+        &mut self,
+        bound: BoundQuery,
+        order: &[ast::OrderByExpr],
+        ties: &mut Vec<SortKey>,
+        outer: &Scope<'_>,
+    ) -> Result<BoundQuery> {
+        if order.is_empty() {
+            return Ok(bound);
+        }
+        let BoundQuery { plan, columns } = bound;
+        let mut keys = Vec::with_capacity(order.len());
+        for item in order {
+            let index = match self.output_target(&item.expr, &columns, "ORDER BY")? {
+                Target::Output(index) => index,
+                Target::Expression => {
+                    // Names are still checked, so that a misspelt one is told as such.
+                    let names = Scope {
+                        parent: Some(outer),
+                        from: FromNames::default(),
+                    };
+                    self.expression(&item.expr, &mut Place::new(&names, "ORDER BY"))?;
+                    let message = "invalid UNION/INTERSECT/EXCEPT ORDER BY clause";
+                    return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+                        .with_detail("Only result column names can be used, not expressions or functions.")
+                        .with_hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause."));
+                }
+            };
+            keys.push(self.sort_key(item, columns[index].id, &columns[index].of)?);
+        }
+        ties.clone_from(&keys);
+        let plan = Plan::Sort {
+            input: Box::new(plan),
+            keys,
+        };
+        Ok(BoundQuery { plan, columns })
+    }
+
+    /// The column of a projection that holds this expression: one that is there, or a new one.
+    pub(super) fn projected(
+        &mut self,
+        items: &mut Vec<(ColumnId, Expr)>,
+        typed: Typed,
+    ) -> ColumnId {
+        if let Some((id, _)) = items.iter().find(|(_, item)| *item == typed.expr) {
+            return *id;
+        }
+        let id = self.new_column();
+        items.push((id, typed.expr));
+        id
+    }
+}
+
+fn is_descending(sort: Option<&ast::OrderBySort>) -> Result<bool> {
+    match sort {
+        None | Some(ast::OrderBySort::Asc) => Ok(false),
+        Some(ast::OrderBySort::Desc) => Ok(true),
+        Some(ast::OrderBySort::Using(name)) => match name.to_string().as_str() {
+            "<" => Ok(false),
+            ">" => Ok(true),
+            other => {
+                let message = format!("operator {other} is not a valid ordering operator");
+                Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).with_hint(
+                    "Ordering operators must be \"<\" or \">\" members of btree operator families.",
+                ))
+            }
+        },
+    }
+}
+
+/// Types without an order cannot be sorted by.
+pub(super) fn check_ordered(of: &Type) -> Result<()> {
+    if of.is_ordered() || *of == Type::RECORD {
+        return Ok(());
+    }
+    let message = format!(
+        "could not identify an ordering operator for type {}",
+        of.name()
+    );
+    Err(Error::new(SqlState::UNDEFINED_FUNCTION, message)
+        .with_hint("Use an explicit ordering operator or modify the query."))
+}

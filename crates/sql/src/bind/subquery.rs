@@ -1,0 +1,122 @@
+//! Queries within expressions.
+
+use rustdb_types::Type;
+use sqlparser::ast;
+
+use super::Binder;
+use super::expression::{Place, row_items};
+use super::query::BoundQuery;
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{Expr, Subquery, SubqueryKind, Typed};
+
+impl Binder<'_> {
+    fn inner_query(&mut self, query: &ast::Query, at: &Place<'_, '_>) -> Result<BoundQuery> {
+        self.query(query, at.scope)
+    }
+
+    pub(super) fn scalar_subquery(
+        &mut self,
+        query: &ast::Query,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let inner = self.inner_query(query, at)?;
+        let [only] = &inner.columns[..] else {
+            let message = "subquery must return only one column";
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        };
+        let of = only.of.clone();
+        Ok(Typed::new(subquery(inner, SubqueryKind::Scalar), of))
+    }
+
+    /// `ARRAY(SELECT ...)`.
+    pub(super) fn array_subquery(
+        &mut self,
+        query: &ast::Query,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let inner = self.inner_query(query, at)?;
+        let [only] = &inner.columns[..] else {
+            let message = "subquery must return only one column";
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        };
+        let of = only.of.array_of();
+        Ok(Typed::new(subquery(inner, SubqueryKind::Array), of))
+    }
+
+    pub(super) fn exists(
+        &mut self,
+        query: &ast::Query,
+        negated: bool,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let inner = self.inner_query(query, at)?;
+        let exists = Typed::new(subquery(inner, SubqueryKind::Exists), Type::BOOL);
+        Ok(Self::negated(exists, negated))
+    }
+
+    pub(super) fn in_subquery(
+        &mut self,
+        operand: &ast::Expr,
+        query: &ast::Query,
+        negated: bool,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let any = self.quantified(operand, "=", query, false, at)?;
+        Ok(Self::negated(any, negated))
+    }
+
+    /// `left operator ANY|ALL (SELECT ...)`; `left` may be a row.
+    pub(super) fn quantified(
+        &mut self,
+        left: &ast::Expr,
+        name: &str,
+        query: &ast::Query,
+        all: bool,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let inner = self.inner_query(query, at)?;
+        let items = row_items(left).unwrap_or_else(|| vec![left]);
+        if inner.columns.len() != items.len() {
+            let word = if inner.columns.len() < items.len() {
+                "few"
+            } else {
+                "many"
+            };
+            let message = format!("subquery has too {word} columns");
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        }
+        let mut pairs = Vec::with_capacity(items.len());
+        for (item, column) in items.iter().zip(&inner.columns) {
+            let right = Typed::new(Expr::Column(column.id), column.of.clone());
+            pairs.push((self.expression(item, at)?, right));
+        }
+        let test = match pairs.len() {
+            1 => {
+                let (left, right) = pairs.remove(0);
+                self.operator(name, Some(left), right)?
+            }
+            _ => self.compare_pairs(name, pairs)?,
+        };
+        if test.of != Type::BOOL {
+            let message = format!(
+                "operator {name} must return type boolean, not type {}",
+                test.of.name()
+            );
+            return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
+        }
+        let test = Box::new(test.expr);
+        let kind = match all {
+            true => SubqueryKind::All(test),
+            false => SubqueryKind::Any(test),
+        };
+        Ok(Typed::new(subquery(inner, kind), Type::BOOL))
+    }
+}
+
+fn subquery(inner: BoundQuery, kind: SubqueryKind) -> Expr {
+    Expr::Subquery(Box::new(Subquery {
+        kind,
+        columns: inner.columns.iter().map(|column| column.id).collect(),
+        plan: inner.plan,
+    }))
+}

@@ -1,0 +1,233 @@
+//! Groups of rows.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rustdb_types::Value;
+use rustdb_types::aggregate::{AggregateCall, State};
+
+use super::batch::{BATCH_ROWS, Batch, Row};
+use super::context::Context;
+use super::evaluate::{evaluate, truth, values};
+use super::key::RowKey;
+use super::sort::Key;
+use super::{Node, Operator};
+use crate::error::Result;
+use crate::expr::Expr;
+
+/// One row for each group: its key, then what the aggregates give.
+#[derive(Debug)]
+pub(super) struct AggregateNode {
+    pub(super) input: Arc<dyn Node>,
+    /// What rows are grouped by, and whether blanks at the end count.
+    pub(super) groups: Vec<(Expr, bool)>,
+    /// For each grouping set the groups in it.
+    pub(super) sets: Vec<Vec<usize>>,
+    pub(super) calls: Vec<Call>,
+}
+
+/// An aggregate over each group.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) call: AggregateCall,
+    pub(super) arguments: Vec<Expr>,
+    pub(super) direct: Vec<Expr>,
+    pub(super) distinct: bool,
+    pub(super) filter: Option<Expr>,
+    /// The expressions that it is sorted by; `keys` compares them.
+    pub(super) order: Vec<Expr>,
+    pub(super) keys: Vec<Key>,
+    /// Whether it is evaluated over sorted rows at the end (an ordered-set aggregate).
+    pub(super) is_sorted: bool,
+}
+
+/// What a call has seen of a group.
+enum Seen {
+    /// Taken at once.
+    State(State),
+    /// Taken at the end: sort keys, and arguments.
+    Rows(Vec<(Vec<Value>, Vec<Value>)>),
+    /// Taken once each.
+    Distinct(State, HashSet<RowKey>),
+}
+
+struct RunAggregate {
+    node: Arc<AggregateNode>,
+    input: Box<dyn Operator>,
+    groups: Option<std::vec::IntoIter<(RowKey, Vec<Seen>)>>,
+}
+
+impl Node for AggregateNode {
+    fn open(self: Arc<Self>) -> Box<dyn Operator> {
+        Box::new(RunAggregate {
+            input: self.input.clone().open(),
+            node: self,
+            groups: None,
+        })
+    }
+}
+
+impl Operator for RunAggregate {
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        let node = self.node.clone();
+        let groups = match &mut self.groups {
+            Some(groups) => groups,
+            None => {
+                let groups = collect(&node, &mut *self.input, cx)?;
+                self.groups.insert(groups.into_iter())
+            }
+        };
+        let mut batch = Batch::new(node.groups.len() + node.calls.len());
+        for (key, seen) in groups.by_ref().take(BATCH_ROWS) {
+            let mut row = key.into_vec();
+            row.truncate(node.groups.len());
+            for (call, seen) in node.calls.iter().zip(seen) {
+                row.push(finish(call, seen, cx)?);
+            }
+            batch.push(row);
+        }
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+}
+
+type Groups = Vec<(RowKey, Vec<Seen>)>;
+
+fn collect(node: &AggregateNode, input: &mut dyn Operator, cx: &mut Context<'_>) -> Result<Groups> {
+    let mut index: HashMap<RowKey, usize> = HashMap::new();
+    let mut groups: Groups = Vec::new();
+    let several = node.sets.len() > 1;
+    // Without a key there is a group even without rows.
+    for (number, _) in node
+        .sets
+        .iter()
+        .enumerate()
+        .filter(|(_, set)| set.is_empty())
+    {
+        let key = set_key(node, number, &[], several);
+        index.insert(key.clone(), groups.len());
+        groups.push((key, start(node)?));
+    }
+    while let Some(batch) = input.next(cx)? {
+        for row in 0..batch.rows() {
+            let row = batch.row(row);
+            let mut key = Vec::with_capacity(node.groups.len());
+            for (expr, padded) in &node.groups {
+                let value = evaluate(expr, &row, cx)?.into_owned();
+                key.push(if *padded { trimmed(value) } else { value });
+            }
+            for number in 0..node.sets.len() {
+                let key = set_key(node, number, &key, several);
+                let group = match index.get(&key) {
+                    Some(group) => *group,
+                    None => {
+                        index.insert(key.clone(), groups.len());
+                        groups.push((key, start(node)?));
+                        groups.len() - 1
+                    }
+                };
+                for (call, seen) in node.calls.iter().zip(&mut groups[group].1) {
+                    take(call, seen, &row, cx)?;
+                }
+            }
+        }
+    }
+    Ok(groups)
+}
+
+/// A group's key within a set; several sets are told apart by its number.
+fn set_key(node: &AggregateNode, number: usize, key: &[Value], several: bool) -> RowKey {
+    if !several {
+        return key.into();
+    }
+    let set = &node.sets[number];
+    let mut parts: Vec<Value> = (0..node.groups.len())
+        .map(|group| match set.contains(&group) {
+            true => key.get(group).cloned().unwrap_or(Value::Null),
+            false => Value::Null,
+        })
+        .collect();
+    parts.push(Value::Int8(i64::try_from(number).unwrap_or(i64::MAX)));
+    parts.into()
+}
+
+/// Text without the blanks at its end: equal `char(n)` are one group.
+fn trimmed(value: Value) -> Value {
+    match &value {
+        Value::Text(text) => Value::text(text.as_str().trim_end_matches(' ')),
+        _ => value,
+    }
+}
+
+fn start(node: &AggregateNode) -> Result<Vec<Seen>> {
+    let calls = node.calls.iter().map(|call| {
+        Ok(
+            match (call.is_sorted || !call.keys.is_empty(), call.distinct) {
+                (true, _) => Seen::Rows(Vec::new()),
+                (false, true) => Seen::Distinct(call.call.state()?, HashSet::new()),
+                (false, false) => Seen::State(call.call.state()?),
+            },
+        )
+    });
+    calls.collect()
+}
+
+fn take<R: Row + ?Sized>(
+    call: &Call,
+    seen: &mut Seen,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<()> {
+    if let Some(filter) = &call.filter
+        && truth(filter, row, cx)? != Some(true)
+    {
+        return Ok(());
+    }
+    let arguments = values(&call.arguments, row, cx)?;
+    match seen {
+        Seen::State(state) => state.update(&arguments, &cx.functions())?,
+        Seen::Distinct(state, taken) => {
+            if taken.insert(arguments.clone().into()) {
+                state.update(&arguments, &cx.functions())?;
+            }
+        }
+        Seen::Rows(rows) => rows.push((values(&call.order, row, cx)?, arguments)),
+    }
+    Ok(())
+}
+
+fn finish(call: &Call, seen: Seen, cx: &mut Context<'_>) -> Result<Value> {
+    let mut rows = match seen {
+        Seen::State(state) | Seen::Distinct(state, _) => return Ok(state.finish()?),
+        Seen::Rows(rows) => rows,
+    };
+    let compare = |left: &[Value], right: &[Value]| {
+        let orders = call.keys.iter().map(|key| {
+            let (left, right) = (left.get(key.place), right.get(key.place));
+            match (left, right) {
+                (Some(left), Some(right)) => key.compare(left, right),
+                _ => Ordering::Equal,
+            }
+        });
+        orders
+            .into_iter()
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    };
+    rows.sort_by(|(left, _), (right, _)| compare(left, right));
+    if call.distinct {
+        let mut taken: HashSet<RowKey> = HashSet::new();
+        rows.retain(|(_, arguments)| taken.insert(arguments.clone().into()));
+    }
+    if call.is_sorted {
+        let nothing: &[Value] = &[];
+        let direct = values(&call.direct, nothing, cx)?;
+        let sorted: Vec<Vec<Value>> = rows.into_iter().map(|(_, arguments)| arguments).collect();
+        return Ok(call.call.finish_sorted(&direct, &sorted, &compare)?);
+    }
+    let mut state = call.call.state()?;
+    for (_, arguments) in &rows {
+        state.update(arguments, &cx.functions())?;
+    }
+    Ok(state.finish()?)
+}

@@ -1,0 +1,143 @@
+//! Rows on their way through a plan: some hundreds at a time, column by column.
+
+use rustdb_types::Value;
+
+/// How many rows a batch has, unless there are fewer.
+pub(crate) const BATCH_ROWS: usize = 1024;
+
+/// Some rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batch {
+    columns: Vec<Vec<Value>>,
+    rows: usize,
+}
+
+/// A row at hand, wherever it lies.
+pub(crate) trait Row {
+    /// The value at a place.
+    fn value(&self, place: usize) -> &Value;
+}
+
+/// A row of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchRow<'a> {
+    batch: &'a Batch,
+    row: usize,
+}
+
+impl Batch {
+    /// No rows of so many columns.
+    pub(crate) fn new(columns: usize) -> Batch {
+        Batch {
+            columns: (0..columns).map(|_| Vec::new()).collect(),
+            rows: 0,
+        }
+    }
+
+    /// Rows whose columns are given. A batch without columns still has rows.
+    pub(crate) fn of(columns: Vec<Vec<Value>>, rows: usize) -> Batch {
+        debug_assert!(columns.iter().all(|column| column.len() == rows));
+        Batch { columns, rows }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows >= BATCH_ROWS
+    }
+
+    pub(crate) fn row(&self, row: usize) -> BatchRow<'_> {
+        BatchRow { batch: self, row }
+    }
+
+    pub(crate) fn column(&self, place: usize) -> &[Value] {
+        &self.columns[place]
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, values: impl IntoIterator<Item = Value>) {
+        let mut values = values.into_iter();
+        for column in &mut self.columns {
+            column.push(values.next().unwrap_or(Value::Null));
+        }
+        self.rows += 1;
+    }
+
+    /// A row's values.
+    pub(crate) fn take_row(&self, row: usize) -> Vec<Value> {
+        self.columns
+            .iter()
+            .map(|column| column[row].clone())
+            .collect()
+    }
+
+    /// Keeps the rows whose index is in `kept`, which ascends.
+    pub(crate) fn keep(&mut self, kept: &[usize]) {
+        if kept.len() == self.rows {
+            return;
+        }
+        for column in &mut self.columns {
+            for (to, from) in kept.iter().enumerate() {
+                column.swap(to, *from);
+            }
+            column.truncate(kept.len());
+        }
+        self.rows = kept.len();
+    }
+
+    /// Leaves out the first rows.
+    pub(crate) fn skip(&mut self, rows: usize) {
+        let rows = rows.min(self.rows);
+        for column in &mut self.columns {
+            column.drain(..rows);
+        }
+        self.rows -= rows;
+    }
+
+    /// Leaves out the rows after so many.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        if rows < self.rows {
+            for column in &mut self.columns {
+                column.truncate(rows);
+            }
+            self.rows = rows;
+        }
+    }
+}
+
+impl Row for BatchRow<'_> {
+    fn value(&self, place: usize) -> &Value {
+        &self.batch.columns[place][self.row]
+    }
+}
+
+impl Row for [Value] {
+    fn value(&self, place: usize) -> &Value {
+        &self[place]
+    }
+}
+
+/// Two rows side by side.
+pub(crate) struct Pair<'a, L: ?Sized, R: ?Sized> {
+    /// The left row.
+    pub(crate) left: &'a L,
+    /// How many places the left row has.
+    pub(crate) width: usize,
+    /// The right row.
+    pub(crate) right: &'a R,
+}
+
+impl<L: Row + ?Sized, R: Row + ?Sized> Row for Pair<'_, L, R> {
+    fn value(&self, place: usize) -> &Value {
+        match place.checked_sub(self.width) {
+            None => self.left.value(place),
+            Some(place) => self.right.value(place),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! Making a plan ready to run: column ids become places.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use rustdb_types::aggregate::AggregateKind;
+
+use super::aggregate::{AggregateNode, Call};
+use super::function::FunctionNode;
+use super::hash_join::{self, HashJoin};
+use super::join::NestedLoop;
+use super::nodes::{Distinct, Filter, Limit, Project, Values};
+use super::set_operation::SetOperationNode;
+use super::sort::{Key, Sort};
+use super::subquery::{SubPlan, SubPlanKind};
+use super::{Executable, Node};
+use crate::error::{Error, Result};
+use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
+use crate::plan::{
+    Aggregate, FunctionRows, Join, JoinKind, Plan, SetOperation, SortKey, free_columns,
+    free_columns_of,
+};
+
+/// Values of outer rows that a plan can use: by column, where they are put.
+type Outer = BTreeMap<ColumnId, usize>;
+
+/// A node, and the columns of its rows.
+struct Compiled {
+    node: Arc<dyn Node>,
+    columns: Vec<ColumnId>,
+}
+
+#[derive(Default)]
+struct Compiler {
+    outer: usize,
+    results: usize,
+}
+
+/// See [`Executable::new`].
+pub(super) fn executable(plan: &Plan, columns: &[ColumnId]) -> Result<Executable> {
+    let mut compiler = Compiler::default();
+    let outer = Outer::new();
+    let compiled = compiler.plan(plan, &outer)?;
+    let compiled = compiler.arranged(compiled, columns)?;
+    Ok(Executable {
+        node: compiled.node,
+        outer: compiler.outer,
+        results: compiler.results,
+    })
+}
+
+impl Compiler {
+    fn plan(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
+        let node: Arc<dyn Node> = match plan {
+            Plan::Values { columns, rows } => {
+                let rows = rows.iter().map(|row| self.all(row, &[], outer));
+                Arc::new(Values {
+                    width: columns.len(),
+                    rows: rows.collect::<Result<_>>()?,
+                })
+            }
+            Plan::Filter { input, conditions } => {
+                let input = self.plan(input, outer)?;
+                Arc::new(Filter {
+                    conditions: self.all(conditions, &input.columns, outer)?,
+                    input: input.node,
+                })
+            }
+            Plan::Project { input, items } => {
+                let input = self.plan(input, outer)?;
+                let items = items.iter().map(|(_, item)| {
+                    let mut item = item.clone();
+                    self.expression(&mut item, &input.columns, outer)?;
+                    Ok(item)
+                });
+                Arc::new(Project {
+                    items: items.collect::<Result<_>>()?,
+                    input: input.node,
+                })
+            }
+            Plan::Join(join) => return self.join(join, outer),
+            Plan::Sort { input, keys } => {
+                let input = self.plan(input, outer)?;
+                Arc::new(Sort {
+                    keys: sort_keys(keys, &input.columns)?,
+                    width: input.columns.len(),
+                    input: input.node,
+                })
+            }
+            Plan::Limit { .. } => self.limit(plan, outer)?,
+            Plan::Distinct { input, on } => {
+                let input = self.plan(input, outer)?;
+                Arc::new(Distinct {
+                    places: places(on, &input.columns)?,
+                    input: input.node,
+                })
+            }
+            Plan::SetOperation(operation) => self.set_operation(operation, outer)?,
+            Plan::Aggregate(aggregate) => self.aggregate(aggregate, outer)?,
+            Plan::Function(rows) => self.function(rows, outer)?,
+        };
+        Ok(Compiled {
+            node,
+            columns: plan.columns(),
+        })
+    }
+
+    fn set_operation(&mut self, operation: &SetOperation, outer: &Outer) -> Result<Arc<dyn Node>> {
+        let mut side = |(plan, columns): &(Plan, Vec<ColumnId>)| {
+            let compiled = self.plan(plan, outer)?;
+            Ok::<_, Error>(self.arranged(compiled, columns)?.node)
+        };
+        Ok(Arc::new(SetOperationNode {
+            kind: operation.kind,
+            all: operation.all,
+            left: side(&operation.left)?,
+            right: side(&operation.right)?,
+        }))
+    }
+
+    fn limit(&mut self, plan: &Plan, outer: &Outer) -> Result<Arc<dyn Node>> {
+        let Plan::Limit {
+            input,
+            count,
+            offset,
+            ties,
+        } = plan
+        else {
+            return Err(Error::internal("no limit"));
+        };
+        let input = self.plan(input, outer)?;
+        let mut number = |expr: &Option<Expr>| match expr {
+            None => Ok(None),
+            Some(expr) => {
+                let mut expr = expr.clone();
+                self.expression(&mut expr, &[], outer)?;
+                Ok::<_, Error>(Some(expr))
+            }
+        };
+        Ok(Arc::new(Limit {
+            count: number(count)?,
+            offset: number(offset)?,
+            ties: sort_keys(ties, &input.columns)?,
+            input: input.node,
+        }))
+    }
+
+    fn function(&mut self, rows: &FunctionRows, outer: &Outer) -> Result<Arc<dyn Node>> {
+        let input = self.plan(&rows.input, outer)?;
+        let mut calls = Vec::with_capacity(rows.calls.len());
+        for (call, columns) in &rows.calls {
+            let call = FunctionCall {
+                call: call.call.clone(),
+                arguments: self.all(&call.arguments, &input.columns, outer)?,
+            };
+            calls.push((call, columns.len()));
+        }
+        Ok(Arc::new(FunctionNode {
+            input_width: input.columns.len(),
+            input: input.node,
+            calls,
+            ordinality: rows.ordinality.is_some(),
+        }))
+    }
+
+    fn aggregate(&mut self, aggregate: &Aggregate, outer: &Outer) -> Result<Arc<dyn Node>> {
+        let input = self.plan(&aggregate.input, outer)?;
+        let mut groups = Vec::with_capacity(aggregate.groups.len());
+        for group in &aggregate.groups {
+            let mut expr = group.expr.clone();
+            self.expression(&mut expr, &input.columns, outer)?;
+            groups.push((expr, group.padded));
+        }
+        let mut calls = Vec::with_capacity(aggregate.calls.len());
+        for (_, item) in &aggregate.calls {
+            let order: Vec<Expr> = item.order.iter().map(|order| order.expr.clone()).collect();
+            let keys = item.order.iter().enumerate().map(|(place, order)| Key {
+                place,
+                descending: order.descending,
+                nulls_first: order.nulls_first,
+                padded: order.padded,
+            });
+            let mut filter = item.filter.clone();
+            if let Some(filter) = &mut filter {
+                self.expression(filter, &input.columns, outer)?;
+            }
+            calls.push(Call {
+                call: item.call.clone(),
+                arguments: self.all(&item.arguments, &input.columns, outer)?,
+                direct: self.all(&item.direct, &[], outer)?,
+                distinct: item.distinct,
+                filter,
+                order: self.all(&order, &input.columns, outer)?,
+                keys: keys.collect(),
+                is_sorted: item.call.aggregate().kind != AggregateKind::Normal,
+            });
+        }
+        Ok(Arc::new(AggregateNode {
+            input: input.node,
+            groups,
+            sets: aggregate.sets.clone(),
+            calls,
+        }))
+    }
+
+    fn join(&mut self, join: &Join, outer: &Outer) -> Result<Compiled> {
+        let left = self.plan(&join.left, outer)?;
+        let taken = free_columns(&join.right);
+        let mut inner = outer.clone();
+        let mut passed = Vec::new();
+        for (place, column) in left.columns.iter().enumerate() {
+            if taken.contains(column) {
+                inner.insert(*column, self.outer);
+                passed.push((place, self.outer));
+                self.outer += 1;
+            }
+        }
+        let right = self.plan(&join.right, &inner)?;
+        let mut pair = left.columns.clone();
+        pair.extend(&right.columns);
+        let columns = match join.kind {
+            JoinKind::Semi | JoinKind::Anti => left.columns.clone(),
+            _ => pair.clone(),
+        };
+        let node: Arc<dyn Node> = match passed.is_empty() {
+            true => {
+                let split = hash_join::split(join, &left.columns, &right.columns);
+                if split.keys.is_empty() {
+                    self.nested_loop(join, &left, &right, &pair, Vec::new(), outer)?
+                } else {
+                    let mut left_keys = Vec::with_capacity(split.keys.len());
+                    let mut right_keys = Vec::with_capacity(split.keys.len());
+                    for (mine, theirs) in split.keys {
+                        left_keys.push(mine);
+                        right_keys.push(theirs);
+                    }
+                    Arc::new(HashJoin {
+                        kind: join.kind,
+                        left_keys: self.all(&left_keys, &left.columns, outer)?,
+                        right_keys: self.all(&right_keys, &right.columns, outer)?,
+                        rest: self.all(&split.rest, &pair, outer)?,
+                        left_width: left.columns.len(),
+                        right_width: right.columns.len(),
+                        left: left.node,
+                        right: right.node,
+                    })
+                }
+            }
+            false => self.nested_loop(join, &left, &right, &pair, passed, outer)?,
+        };
+        Ok(Compiled { node, columns })
+    }
+
+    fn nested_loop(
+        &mut self,
+        join: &Join,
+        left: &Compiled,
+        right: &Compiled,
+        pair: &[ColumnId],
+        passed: Vec<(usize, usize)>,
+        outer: &Outer,
+    ) -> Result<Arc<dyn Node>> {
+        Ok(Arc::new(NestedLoop {
+            kind: join.kind,
+            conditions: self.all(&join.conditions, pair, outer)?,
+            passed,
+            left_width: left.columns.len(),
+            right_width: right.columns.len(),
+            left: left.node.clone(),
+            right: right.node.clone(),
+        }))
+    }
+
+    /// The same rows with these columns, in this order.
+    fn arranged(&mut self, compiled: Compiled, columns: &[ColumnId]) -> Result<Compiled> {
+        if compiled.columns == columns {
+            return Ok(compiled);
+        }
+        let items = places(columns, &compiled.columns)?;
+        Ok(Compiled {
+            node: Arc::new(Project {
+                items: items.into_iter().map(Expr::Input).collect(),
+                input: compiled.node,
+            }),
+            columns: columns.to_vec(),
+        })
+    }
+
+    fn all(&mut self, items: &[Expr], columns: &[ColumnId], outer: &Outer) -> Result<Vec<Expr>> {
+        let items = items.iter().map(|item| {
+            let mut item = item.clone();
+            self.expression(&mut item, columns, outer)?;
+            Ok(item)
+        });
+        items.collect()
+    }
+
+    /// Columns become places, and subqueries plans that run.
+    fn expression(&mut self, expr: &mut Expr, columns: &[ColumnId], outer: &Outer) -> Result<()> {
+        // Rows are wide and expressions many: a search for each would be quadratic.
+        let index: HashMap<ColumnId, usize> = columns
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(place, id)| (*id, place))
+            .collect();
+        self.resolve(expr, &index, outer)
+    }
+
+    fn resolve(
+        &mut self,
+        expr: &mut Expr,
+        index: &HashMap<ColumnId, usize>,
+        outer: &Outer,
+    ) -> Result<()> {
+        match expr {
+            Expr::Column(id) => {
+                *expr = match (index.get(id), outer.get(id)) {
+                    (Some(place), _) => Expr::Input(*place),
+                    (None, Some(place)) => Expr::Outer(*place),
+                    (None, None) => {
+                        return Err(Error::internal(format!("nothing makes column {}", id.0)));
+                    }
+                };
+                Ok(())
+            }
+            Expr::Subquery(subquery) => {
+                let subplan = self.subquery(subquery, index, outer)?;
+                *expr = Expr::Run(Arc::new(subplan));
+                Ok(())
+            }
+            other => {
+                for child in other.children_mut() {
+                    self.resolve(child, index, outer)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn subquery(
+        &mut self,
+        subquery: &Subquery,
+        index: &HashMap<ColumnId, usize>,
+        outer: &Outer,
+    ) -> Result<SubPlan> {
+        let mut inner = outer.clone();
+        let mut arguments = Vec::new();
+        let plan_takes = free_columns(&subquery.plan);
+        let depends = !plan_takes.is_empty();
+        let mut taken = plan_takes;
+        if let SubqueryKind::Any(test) | SubqueryKind::All(test) = &subquery.kind {
+            taken.extend(free_columns_of(test));
+            for column in &subquery.columns {
+                taken.remove(column);
+            }
+        }
+        for column in taken {
+            if let Some(place) = index.get(&column) {
+                inner.insert(column, self.outer);
+                arguments.push((self.outer, *place));
+                self.outer += 1;
+            }
+        }
+        let compiled = self.plan(&subquery.plan, &inner)?;
+        let compiled = self.arranged(compiled, &subquery.columns)?;
+        let mut test = |test: &Expr| {
+            let mut test = test.clone();
+            self.expression(&mut test, &subquery.columns, &inner)?;
+            Ok::<_, Error>(test)
+        };
+        let kind = match &subquery.kind {
+            SubqueryKind::Scalar => SubPlanKind::Scalar,
+            SubqueryKind::Exists => SubPlanKind::Exists,
+            SubqueryKind::Array => SubPlanKind::Array,
+            SubqueryKind::Any(condition) => SubPlanKind::Any(test(condition)?),
+            SubqueryKind::All(condition) => SubPlanKind::All(test(condition)?),
+        };
+        let result = (!depends).then(|| {
+            self.results += 1;
+            self.results - 1
+        });
+        Ok(SubPlan {
+            kind,
+            node: compiled.node,
+            arguments,
+            result,
+        })
+    }
+}
+
+/// Where the columns are.
+fn places(wanted: &[ColumnId], columns: &[ColumnId]) -> Result<Vec<usize>> {
+    let place = |id: &ColumnId| {
+        let place = columns.iter().position(|column| column == id);
+        place.ok_or_else(|| Error::internal(format!("nothing makes column {}", id.0)))
+    };
+    wanted.iter().map(place).collect()
+}
+
+fn sort_keys(keys: &[SortKey], columns: &[ColumnId]) -> Result<Vec<Key>> {
+    let keys = keys.iter().map(|key| {
+        Ok(Key {
+            place: places(&[key.column], columns)?[0],
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+            padded: key.padded,
+        })
+    });
+    keys.collect()
+}

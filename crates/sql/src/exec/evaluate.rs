@@ -1,0 +1,419 @@
+//! Values of expressions for a row.
+//!
+//! `AND`, `OR`, `CASE` and `COALESCE` look no further than they have to, so that what a condition
+//! guards against is not evaluated.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use rustdb_types::{Array, Dimension, Operator, Type, Value};
+
+use super::batch::Row;
+use super::context::Context;
+use super::subquery::evaluate_subquery;
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{
+    AnyAll, Case, Expr, Extreme, OperatorCall, RowCompare, RowComparison, Subscript,
+    SubscriptBounds,
+};
+
+/// The value of an expression for a row; what a row or a constant holds is not copied.
+pub(crate) fn evaluate<'v, R: Row + ?Sized>(
+    expr: &'v Expr,
+    row: &'v R,
+    cx: &mut Context<'_>,
+) -> Result<Cow<'v, Value>> {
+    let value = match expr {
+        Expr::Constant(value) => return Ok(Cow::Borrowed(value)),
+        Expr::Input(place) => return Ok(Cow::Borrowed(row.value(*place))),
+        Expr::Outer(place) => cx.outer[*place].clone(),
+        Expr::Parameter(index) => cx.parameters.get(*index).cloned().ok_or_else(|| {
+            let message = format!("there is no parameter ${}", index + 1);
+            Error::new(SqlState::UNDEFINED_PARAMETER, message)
+        })?,
+        Expr::Column(id) => return Err(Error::internal(format!("column {id:?} has no place"))),
+        Expr::Operator(call) => return Ok(Cow::Owned(operator(call, row, cx)?)),
+        Expr::Call(call) => {
+            let arguments = values(&call.arguments, row, cx)?;
+            call.call.evaluate(&arguments, &cx.functions())?
+        }
+        Expr::Cast(cast) => {
+            let inner = evaluate(&cast.1, row, cx)?;
+            cast.0.apply(&inner, cx.settings)?
+        }
+        Expr::And(items) => logical(items, false, row, cx)?,
+        Expr::Or(items) => logical(items, true, row, cx)?,
+        Expr::Not(inner) => match truth(inner, row, cx)? {
+            Some(truth) => Value::Bool(!truth),
+            None => Value::Null,
+        },
+        Expr::IsNull(inner) => Value::Bool(is_null(&*evaluate(inner, row, cx)?)),
+        Expr::Is(inner, wanted) => Value::Bool(truth(inner, row, cx)? == *wanted),
+        Expr::IsDistinct(call) => Value::Bool(is_distinct(call, row, cx)?),
+        Expr::Case(case) => return evaluate_case(case, row, cx),
+        Expr::Coalesce(items) => {
+            for item in items {
+                let value = evaluate(item, row, cx)?;
+                if !value.is_null() {
+                    return Ok(value);
+                }
+            }
+            Value::Null
+        }
+        Expr::NullIf(call) => null_if(call, row, cx)?,
+        Expr::Extreme(which, items, of) => extreme(*which, items, of, row, cx)?,
+        Expr::AnyAll(any) => any_all(any, row, cx)?,
+        Expr::Array(items, nested) => array(items, *nested, row, cx)?,
+        Expr::Subscript(subscript) => subscripted(subscript, row, cx)?,
+        Expr::Row(items) => Value::Record(values(items, row, cx)?.into()),
+        Expr::RowCompare(rows) => compare_rows(rows, row, cx)?,
+        Expr::Subquery(_) => return Err(Error::internal("a subquery has no plan")),
+        Expr::Run(subplan) => evaluate_subquery(subplan, row, cx)?,
+    };
+    Ok(Cow::Owned(value))
+}
+
+/// The truth of a condition; `None` is unknown.
+pub(crate) fn truth<R: Row + ?Sized>(
+    condition: &Expr,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Option<bool>> {
+    Ok(evaluate(condition, row, cx)?.as_bool())
+}
+
+/// Whether all conditions are true.
+pub(crate) fn all_true<R: Row + ?Sized>(
+    conditions: &[Expr],
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<bool> {
+    for condition in conditions {
+        if truth(condition, row, cx)? != Some(true) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The values of several expressions.
+pub(crate) fn values<R: Row + ?Sized>(
+    items: &[Expr],
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Vec<Value>> {
+    let mut values = Vec::with_capacity(items.len());
+    for item in items {
+        values.push(evaluate(item, row, cx)?.into_owned());
+    }
+    Ok(values)
+}
+
+fn operator<R: Row + ?Sized>(call: &OperatorCall, row: &R, cx: &mut Context<'_>) -> Result<Value> {
+    let settings = cx.settings;
+    let Some(left) = &call.left else {
+        let right = evaluate(&call.right, row, cx)?;
+        return Ok(call.operator.apply(&Value::Null, &right, settings)?);
+    };
+    let left = evaluate(left, row, cx)?;
+    let right = evaluate(&call.right, row, cx)?;
+    Ok(call.operator.apply(&left, &right, settings)?)
+}
+
+/// AND stops at the first `false`, OR at the first `true`.
+fn logical<R: Row + ?Sized>(
+    items: &[Expr],
+    stops_at: bool,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    let mut unknown = false;
+    for item in items {
+        match truth(item, row, cx)? {
+            Some(truth) if truth == stops_at => return Ok(Value::Bool(stops_at)),
+            Some(_) => (),
+            None => unknown = true,
+        }
+    }
+    Ok(match unknown {
+        true => Value::Null,
+        false => Value::Bool(!stops_at),
+    })
+}
+
+/// A row is NULL if all its columns are.
+fn is_null(value: &Value) -> bool {
+    match value {
+        Value::Record(columns) => columns.iter().all(Value::is_null),
+        other => other.is_null(),
+    }
+}
+
+fn is_distinct<R: Row + ?Sized>(
+    call: &OperatorCall,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<bool> {
+    let settings = cx.settings;
+    let left = match &call.left {
+        Some(left) => evaluate(left, row, cx)?,
+        None => Cow::Owned(Value::Null),
+    };
+    let right = evaluate(&call.right, row, cx)?;
+    if left.is_null() || right.is_null() {
+        return Ok(left.is_null() != right.is_null());
+    }
+    Ok(call.operator.apply(&left, &right, settings)?.as_bool() != Some(true))
+}
+
+fn null_if<R: Row + ?Sized>(call: &OperatorCall, row: &R, cx: &mut Context<'_>) -> Result<Value> {
+    let settings = cx.settings;
+    let left = match &call.left {
+        Some(left) => evaluate(left, row, cx)?,
+        None => Cow::Owned(Value::Null),
+    };
+    let right = evaluate(&call.right, row, cx)?;
+    let equal = call.operator.apply(&left, &right, settings)?.as_bool();
+    Ok(match equal {
+        Some(true) => Value::Null,
+        _ => left.into_owned(),
+    })
+}
+
+fn evaluate_case<'v, R: Row + ?Sized>(
+    case: &'v Case,
+    row: &'v R,
+    cx: &mut Context<'_>,
+) -> Result<Cow<'v, Value>> {
+    for (condition, result) in &case.arms {
+        if truth(condition, row, cx)? == Some(true) {
+            return evaluate(result, row, cx);
+        }
+    }
+    evaluate(&case.otherwise, row, cx)
+}
+
+fn extreme<R: Row + ?Sized>(
+    which: Extreme,
+    items: &[Expr],
+    of: &Type,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    let wanted = match which {
+        Extreme::Greatest => Ordering::Greater,
+        Extreme::Least => Ordering::Less,
+    };
+    let mut best = Value::Null;
+    for item in items {
+        let value = evaluate(item, row, cx)?;
+        if !value.is_null() && (best.is_null() || of.compare(&value, &best) == wanted) {
+            best = value.into_owned();
+        }
+    }
+    Ok(best)
+}
+
+fn any_all<R: Row + ?Sized>(any: &AnyAll, row: &R, cx: &mut Context<'_>) -> Result<Value> {
+    let settings = cx.settings;
+    let left = evaluate(&any.left, row, cx)?;
+    let array = evaluate(&any.array, row, cx)?;
+    let Value::Array(array) = &*array else {
+        return Ok(Value::Null);
+    };
+    let mut unknown = false;
+    for element in array.values() {
+        match any.operator.apply(&left, element, settings)?.as_bool() {
+            None => unknown = true,
+            Some(truth) if truth != any.all => return Ok(Value::Bool(truth)),
+            Some(_) => (),
+        }
+    }
+    Ok(match unknown {
+        true => Value::Null,
+        false => Value::Bool(any.all),
+    })
+}
+
+fn array<R: Row + ?Sized>(
+    items: &[Expr],
+    nested: bool,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    let elements = values(items, row, cx)?;
+    if !nested {
+        return Ok(Value::Array(Array::from_values(elements).into()));
+    }
+    let mismatch = || {
+        let message =
+            "multidimensional arrays must have array expressions with matching dimensions";
+        Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, message)
+    };
+    let mut inner: Option<Vec<Dimension>> = None;
+    let mut all = Vec::new();
+    let mut count = 0;
+    for element in &elements {
+        let Value::Array(element) = element else {
+            // NULL among arrays counts as an empty one.
+            continue;
+        };
+        if element.values().is_empty() {
+            continue;
+        }
+        match &inner {
+            None => inner = Some(element.dimensions().to_vec()),
+            Some(inner) if *inner != element.dimensions() => return Err(mismatch()),
+            Some(_) => (),
+        }
+        all.extend_from_slice(element.values());
+        count += 1;
+    }
+    let Some(inner) = inner else {
+        return Ok(Value::Array(Array::from_values(Vec::new()).into()));
+    };
+    if count != elements.len() {
+        return Err(mismatch());
+    }
+    let outer = Dimension {
+        lower: 1,
+        length: u32::try_from(count).unwrap_or(u32::MAX),
+    };
+    let dimensions = std::iter::once(outer).chain(inner).collect();
+    Ok(Value::Array(Array::new(dimensions, all)?.into()))
+}
+
+fn subscripted<R: Row + ?Sized>(
+    subscript: &Subscript,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    let array = evaluate(&subscript.array, row, cx)?.into_owned();
+    let sliced = subscript
+        .dimensions
+        .iter()
+        .any(|bounds| matches!(bounds, SubscriptBounds::Slice(..)));
+    let mut number = |bound: &Expr| -> Result<Option<i32>> {
+        let value = evaluate(bound, row, cx)?;
+        Ok(value
+            .as_integer()
+            .and_then(|number| i32::try_from(number).ok()))
+    };
+    let mut bounds = Vec::with_capacity(subscript.dimensions.len());
+    for dimension in &subscript.dimensions {
+        let (lower, upper) = match dimension {
+            SubscriptBounds::Index(index) => {
+                let index = number(index)?;
+                // Beside a slice, a plain index is a slice from 1.
+                let lower = if sliced { Some(1) } else { index };
+                (Some(lower), Some(index))
+            }
+            SubscriptBounds::Slice(lower, upper) => {
+                let lower = lower.as_ref().map(&mut number).transpose()?;
+                let upper = upper.as_ref().map(&mut number).transpose()?;
+                (lower, upper)
+            }
+        };
+        if lower == Some(None) || upper == Some(None) {
+            return Ok(Value::Null);
+        }
+        bounds.push((lower.flatten(), upper.flatten()));
+    }
+    let Value::Array(array) = array else {
+        return Ok(Value::Null);
+    };
+    if sliced {
+        return Ok(Value::Array(slice(&array, &bounds)?.into()));
+    }
+    let indexes: Vec<i32> = bounds.into_iter().filter_map(|(_, index)| index).collect();
+    Ok(array.get(&indexes).cloned().unwrap_or(Value::Null))
+}
+
+/// The part of an array within the bounds; its lower bounds become 1.
+fn slice(array: &Array, bounds: &[(Option<i32>, Option<i32>)]) -> Result<Array> {
+    let empty = || Ok(Array::from_values(Vec::new()));
+    if bounds.len() > array.dimensions().len() {
+        return empty();
+    }
+    let mut ranges = Vec::with_capacity(array.dimensions().len());
+    for (index, dimension) in array.dimensions().iter().enumerate() {
+        let first = i64::from(dimension.lower);
+        let last = first + i64::from(dimension.length) - 1;
+        let (lower, upper) = bounds.get(index).copied().unwrap_or((None, None));
+        let lower = lower.map_or(first, |lower| i64::from(lower).max(first));
+        let upper = upper.map_or(last, |upper| i64::from(upper).min(last));
+        if lower > upper {
+            return empty();
+        }
+        ranges.push(((lower - first) as usize, (upper - first + 1) as usize));
+    }
+    let lengths: Vec<usize> = array
+        .dimensions()
+        .iter()
+        .map(|one| one.length as usize)
+        .collect();
+    let mut values = Vec::new();
+    let mut at: Vec<usize> = ranges.iter().map(|(start, _)| *start).collect();
+    'all: loop {
+        let place = at
+            .iter()
+            .zip(&lengths)
+            .fold(0, |place, (index, length)| place * length + index);
+        values.push(array.values()[place].clone());
+        for dimension in (0..at.len()).rev() {
+            at[dimension] += 1;
+            if at[dimension] < ranges[dimension].1 {
+                continue 'all;
+            }
+            at[dimension] = ranges[dimension].0;
+        }
+        break;
+    }
+    let dimensions = ranges.iter().map(|(start, end)| Dimension {
+        lower: 1,
+        length: u32::try_from(end - start).unwrap_or(u32::MAX),
+    });
+    Ok(Array::new(dimensions.collect(), values)?)
+}
+
+fn compare_rows<R: Row + ?Sized>(
+    rows: &RowCompare,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    let settings = cx.settings;
+    let left = values(&rows.left, row, cx)?;
+    let right = values(&rows.right, row, cx)?;
+    let ask = |operator: &Operator, index: usize| -> Result<Option<bool>> {
+        let answer = operator.apply(&left[index], &right[index], settings)?;
+        Ok(answer.as_bool())
+    };
+    let ordered = !matches!(rows.kind, RowComparison::Equal | RowComparison::NotEqual);
+    let mut unknown = false;
+    for (index, equal) in rows.equal.iter().enumerate() {
+        match ask(equal, index)? {
+            Some(true) => (),
+            Some(false) if ordered => {
+                let less = ask(rows.less[index], index)?;
+                return Ok(match (less, rows.kind) {
+                    (None, _) => Value::Null,
+                    (Some(less), RowComparison::Less | RowComparison::LessOrEqual) => {
+                        Value::Bool(less)
+                    }
+                    (Some(less), _) => Value::Bool(!less),
+                });
+            }
+            Some(false) => return Ok(Value::Bool(rows.kind == RowComparison::NotEqual)),
+            None if ordered => return Ok(Value::Null),
+            None => unknown = true,
+        }
+    }
+    Ok(match (unknown, rows.kind) {
+        (true, _) => Value::Null,
+        (
+            false,
+            RowComparison::Equal | RowComparison::LessOrEqual | RowComparison::GreaterOrEqual,
+        ) => Value::Bool(true),
+        (false, _) => Value::Bool(false),
+    })
+}

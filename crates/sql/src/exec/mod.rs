@@ -1,0 +1,93 @@
+//! Running plans.
+//!
+//! ```text
+//! Plan ─▶ compile ─▶ Node       columns have become places; made once, run often
+//!                      │ open
+//!                      ▼
+//!                   Operator    the state of one run; gives batches of rows until there are no more
+//! ```
+//!
+//! A node of a subquery is opened once for each outer row, whose values it finds in
+//! [`Context::outer`].
+
+mod aggregate;
+mod batch;
+mod compile;
+mod context;
+mod evaluate;
+mod function;
+mod hash_join;
+mod join;
+mod key;
+mod nodes;
+mod set_operation;
+mod sort;
+mod subquery;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use rustdb_types::Value;
+
+use crate::error::Result;
+use crate::expr::ColumnId;
+use crate::plan::Plan;
+
+use batch::Batch;
+
+pub use context::Context;
+pub use subquery::SubPlan;
+
+/// What can be run, any number of times, by several threads at once.
+pub(crate) trait Node: Debug + Send + Sync {
+    /// Begins a run.
+    fn open(self: Arc<Self>) -> Box<dyn Operator>;
+}
+
+/// A run of a node.
+pub(crate) trait Operator: Send {
+    /// The next rows, at least one; `None` if there are no more.
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>>;
+}
+
+/// A statement that is ready to run.
+#[derive(Clone, Debug)]
+pub struct Executable {
+    node: Arc<dyn Node>,
+    outer: usize,
+    results: usize,
+}
+
+/// A statement that runs.
+pub struct Run {
+    operator: Box<dyn Operator>,
+}
+
+impl Executable {
+    /// Makes a plan ready. The rows will have `columns`, in this order.
+    pub fn new(plan: &Plan, columns: &[ColumnId]) -> Result<Executable> {
+        compile::executable(plan, columns)
+    }
+
+    /// Begins a run.
+    pub fn start(&self, cx: &mut Context<'_>) -> Run {
+        cx.outer.resize(self.outer, Value::Null);
+        cx.results.resize(self.results, None);
+        cx.rows.resize(self.results, None);
+        Run {
+            operator: self.node.clone().open(),
+        }
+    }
+}
+
+impl Run {
+    /// The next rows; `None` if there are no more.
+    pub fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Vec<Vec<Value>>>> {
+        let Some(batch) = self.operator.next(cx)? else {
+            return Ok(None);
+        };
+        Ok(Some(
+            (0..batch.rows()).map(|row| batch.take_row(row)).collect(),
+        ))
+    }
+}

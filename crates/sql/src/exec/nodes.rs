@@ -1,0 +1,300 @@
+//! The simple nodes: values, filter, projection, limit, distinct.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rustdb_types::Value;
+
+use super::batch::{BATCH_ROWS, Batch};
+use super::context::Context;
+use super::evaluate::{all_true, evaluate, values};
+use super::key::{RowKey, key_at};
+use super::sort::Key;
+use super::{Node, Operator};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::Expr;
+
+/// Rows written out.
+#[derive(Debug)]
+pub(super) struct Values {
+    pub(super) width: usize,
+    pub(super) rows: Vec<Vec<Expr>>,
+}
+
+struct RunValues {
+    node: Arc<Values>,
+    next: usize,
+}
+
+impl Node for Values {
+    fn open(self: Arc<Self>) -> Box<dyn Operator> {
+        Box::new(RunValues {
+            node: self,
+            next: 0,
+        })
+    }
+}
+
+impl Operator for RunValues {
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        let rows = self.node.rows.iter().skip(self.next).take(BATCH_ROWS);
+        let mut batch = Batch::new(self.node.width);
+        let nothing: &[Value] = &[];
+        for row in rows {
+            batch.push(values(row, nothing, cx)?);
+        }
+        self.next += batch.rows();
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+}
+
+/// The rows for which all conditions are true.
+#[derive(Debug)]
+pub(super) struct Filter {
+    pub(super) input: Arc<dyn Node>,
+    pub(super) conditions: Vec<Expr>,
+}
+
+struct RunFilter {
+    node: Arc<Filter>,
+    input: Box<dyn Operator>,
+}
+
+impl Node for Filter {
+    fn open(self: Arc<Self>) -> Box<dyn Operator> {
+        Box::new(RunFilter {
+            input: self.input.clone().open(),
+            node: self,
+        })
+    }
+}
+
+impl Operator for RunFilter {
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        while let Some(mut batch) = self.input.next(cx)? {
+            let mut kept = Vec::with_capacity(batch.rows());
+            for row in 0..batch.rows() {
+                if all_true(&self.node.conditions, &batch.row(row), cx)? {
+                    kept.push(row);
+                }
+            }
+            batch.keep(&kept);
+            if !batch.is_empty() {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// New columns for each row.
+#[derive(Debug)]
+pub(super) struct Project {
+    pub(super) input: Arc<dyn Node>,
+    pub(super) items: Vec<Expr>,
+}
+
+struct RunProject {
+    node: Arc<Project>,
+    input: Box<dyn Operator>,
+}
+
+impl Node for Project {
+    fn open(self: Arc<Self>) -> Box<dyn Operator> {
+        Box::new(RunProject {
+            input: self.input.clone().open(),
+            node: self,
+        })
+    }
+}
+
+impl Operator for RunProject {
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        let Some(batch) = self.input.next(cx)? else {
+            return Ok(None);
+        };
+        let rows = batch.rows();
+        let mut columns: Vec<Vec<Value>> = Vec::with_capacity(self.node.items.len());
+        columns.resize_with(self.node.items.len(), || Vec::with_capacity(rows));
+        // Row by row: of two errors the one of the earlier row is told.
+        for row in 0..rows {
+            let row = batch.row(row);
+            for (column, item) in columns.iter_mut().zip(&self.node.items) {
+                column.push(evaluate(item, &row, cx)?.into_owned());
+            }
+        }
+        Ok(Some(Batch::of(columns, rows)))
+    }
+}
+
+/// Some of the rows.
+#[derive(Debug)]
+pub(super) struct Limit {
+    pub(super) input: Arc<dyn Node>,
+    pub(super) count: Option<Expr>,
+    pub(super) offset: Option<Expr>,
+    /// `WITH TIES` goes on while rows are equal in these.
+    pub(super) ties: Vec<Key>,
+}
+
+struct RunLimit {
+    node: Arc<Limit>,
+    input: Box<dyn Operator>,
+    /// What is left to skip, and to give out (`None`: everything); unknown before the first row.
+    left: Option<(u64, Option<u64>)>,
+    /// The last row that counted, for ties.
+    last: Option<Vec<Value>>,
+}
+
+impl Node for Limit {
+    fn open(self: Arc<Self>) -> Box<dyn Operator> {
+        Box::new(RunLimit {
+            input: self.input.clone().open(),
+            node: self,
+            left: None,
+            last: None,
+        })
+    }
+}
+
+impl Operator for RunLimit {
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        let (mut skip, mut take) = match self.left {
+            Some(left) => left,
+            None => {
+                let skip = row_count(
+                    self.node.offset.as_ref(),
+                    "OFFSET",
+                    SqlState::INVALID_OFFSET,
+                    cx,
+                )?;
+                let take = row_count(
+                    self.node.count.as_ref(),
+                    "LIMIT",
+                    SqlState::INVALID_LIMIT,
+                    cx,
+                )?;
+                (skip.unwrap_or(0), take)
+            }
+        };
+        let result = loop {
+            if take == Some(0) {
+                break self.tied(cx)?;
+            }
+            let Some(mut batch) = self.input.next(cx)? else {
+                break None;
+            };
+            let skipped = skip.min(batch.rows() as u64);
+            batch.skip(skipped as usize);
+            skip -= skipped;
+            if batch.is_empty() {
+                continue;
+            }
+            if let Some(take) = &mut take {
+                let given = (*take).min(batch.rows() as u64) as usize;
+                *take -= given as u64;
+                if *take == 0 && !self.node.ties.is_empty() {
+                    let last = batch.take_row(given - 1);
+                    let mut end = given;
+                    while end < batch.rows() && self.is_tied(&last, &batch.take_row(end)) {
+                        end += 1;
+                    }
+                    self.last = (end == batch.rows()).then_some(last);
+                    batch.truncate(end);
+                } else {
+                    batch.truncate(given);
+                }
+            }
+            break Some(batch);
+        };
+        self.left = Some((skip, take));
+        Ok(result)
+    }
+}
+
+impl RunLimit {
+    /// The rows after the last that are its equals.
+    fn tied(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        let Some(last) = self.last.take() else {
+            return Ok(None);
+        };
+        let Some(mut batch) = self.input.next(cx)? else {
+            return Ok(None);
+        };
+        let mut end = 0;
+        while end < batch.rows() && self.is_tied(&last, &batch.take_row(end)) {
+            end += 1;
+        }
+        if end == batch.rows() {
+            self.last = Some(last);
+        }
+        batch.truncate(end);
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    fn is_tied(&self, left: &[Value], right: &[Value]) -> bool {
+        let mut keys = self.node.ties.iter();
+        keys.all(|key| key.compare(&left[key.place], &right[key.place]).is_eq())
+    }
+}
+
+fn row_count(
+    expr: Option<&Expr>,
+    word: &str,
+    state: SqlState,
+    cx: &mut Context<'_>,
+) -> Result<Option<u64>> {
+    let Some(expr) = expr else {
+        return Ok(None);
+    };
+    let nothing: &[Value] = &[];
+    let value = evaluate(expr, nothing, cx)?;
+    match value.as_integer() {
+        None => Ok(None),
+        Some(number) => match u64::try_from(number) {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(Error::new(state, format!("{word} must not be negative"))),
+        },
+    }
+}
+
+/// The first of the rows that are equal in some columns.
+#[derive(Debug)]
+pub(super) struct Distinct {
+    pub(super) input: Arc<dyn Node>,
+    pub(super) places: Vec<usize>,
+}
+
+struct RunDistinct {
+    node: Arc<Distinct>,
+    input: Box<dyn Operator>,
+    seen: HashSet<RowKey>,
+}
+
+impl Node for Distinct {
+    fn open(self: Arc<Self>) -> Box<dyn Operator> {
+        Box::new(RunDistinct {
+            input: self.input.clone().open(),
+            node: self,
+            seen: HashSet::new(),
+        })
+    }
+}
+
+impl Operator for RunDistinct {
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        while let Some(mut batch) = self.input.next(cx)? {
+            let mut kept = Vec::new();
+            for row in 0..batch.rows() {
+                if self.seen.insert(key_at(&batch.row(row), &self.node.places)) {
+                    kept.push(row);
+                }
+            }
+            batch.keep(&kept);
+            if !batch.is_empty() {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,129 @@
+//! Queries within expressions, when they run.
+
+use std::sync::Arc;
+
+use rustdb_types::{Array, Value};
+
+use super::batch::{Batch, Row};
+use super::context::Context;
+use super::evaluate::truth;
+use super::{Node, Operator};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::Expr;
+
+/// A subquery that is ready to run.
+#[derive(Debug)]
+pub struct SubPlan {
+    pub(super) kind: SubPlanKind,
+    pub(super) node: Arc<dyn Node>,
+    /// For each value of the outer row where it is put, and from which place.
+    pub(super) arguments: Vec<(usize, usize)>,
+    /// Where the result is kept, if it is the same for all outer rows.
+    pub(super) result: Option<usize>,
+}
+
+/// What is asked of the rows.
+#[derive(Debug)]
+pub(super) enum SubPlanKind {
+    Scalar,
+    Exists,
+    Array,
+    /// The test sees the subquery's row; outer values are among the arguments.
+    Any(Expr),
+    All(Expr),
+}
+
+impl PartialEq for SubPlan {
+    fn eq(&self, other: &SubPlan) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+/// The value of a subquery for an outer row.
+pub(super) fn evaluate_subquery<R: Row + ?Sized>(
+    subplan: &SubPlan,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    for (to, from) in &subplan.arguments {
+        cx.outer[*to] = row.value(*from).clone();
+    }
+    match &subplan.kind {
+        SubPlanKind::Any(test) => return quantified(subplan, test, false, cx),
+        SubPlanKind::All(test) => return quantified(subplan, test, true, cx),
+        SubPlanKind::Scalar | SubPlanKind::Exists | SubPlanKind::Array => (),
+    }
+    if let Some(known) = subplan.result.and_then(|slot| cx.results[slot].clone()) {
+        return Ok(known);
+    }
+    let mut run = subplan.node.clone().open();
+    let value = match &subplan.kind {
+        SubPlanKind::Scalar => scalar(&mut *run, cx)?,
+        SubPlanKind::Exists => Value::Bool(run.next(cx)?.is_some()),
+        _ => {
+            let mut values = Vec::new();
+            while let Some(batch) = run.next(cx)? {
+                values.extend_from_slice(batch.column(0));
+            }
+            Value::Array(Array::from_values(values).into())
+        }
+    };
+    if let Some(slot) = subplan.result {
+        cx.results[slot] = Some(value.clone());
+    }
+    Ok(value)
+}
+
+fn scalar(run: &mut dyn Operator, cx: &mut Context<'_>) -> Result<Value> {
+    let Some(batch) = run.next(cx)? else {
+        return Ok(Value::Null);
+    };
+    if batch.rows() > 1 || run.next(cx)?.is_some() {
+        let message = "more than one row returned by a subquery used as an expression";
+        return Err(Error::new(SqlState::CARDINALITY_VIOLATION, message));
+    }
+    Ok(batch.column(0)[0].clone())
+}
+
+/// ANY stops at the first row for which the test is true, ALL at the first for which it is false.
+fn quantified(subplan: &SubPlan, test: &Expr, all: bool, cx: &mut Context<'_>) -> Result<Value> {
+    let Some(slot) = subplan.result else {
+        let mut run = subplan.node.clone().open();
+        return decide(test, all, cx, |cx| Ok(run.next(cx)?.map(Arc::new)));
+    };
+    let rows = match &cx.rows[slot] {
+        Some(rows) => rows.clone(),
+        None => {
+            let mut run = subplan.node.clone().open();
+            let mut rows = Vec::new();
+            while let Some(batch) = run.next(cx)? {
+                rows.push(Arc::new(batch));
+            }
+            cx.rows[slot].insert(rows.into()).clone()
+        }
+    };
+    let mut rows = rows.iter();
+    decide(test, all, cx, |_| Ok(rows.next().cloned()))
+}
+
+fn decide(
+    test: &Expr,
+    all: bool,
+    cx: &mut Context<'_>,
+    mut next: impl FnMut(&mut Context<'_>) -> Result<Option<Arc<Batch>>>,
+) -> Result<Value> {
+    let mut unknown = false;
+    while let Some(batch) = next(cx)? {
+        for row in 0..batch.rows() {
+            match truth(test, &batch.row(row), cx)? {
+                Some(truth) if truth != all => return Ok(Value::Bool(!all)),
+                Some(_) => (),
+                None => unknown = true,
+            }
+        }
+    }
+    Ok(match unknown {
+        true => Value::Null,
+        false => Value::Bool(all),
+    })
+}

@@ -1,0 +1,403 @@
+//! Expressions whose names and types are known.
+//!
+//! A column is known by its [`ColumnId`], which is unique within a statement: it does not change
+//! when plans are rearranged, and a column of an outer query is told from one's own by nothing but
+//! who makes it. When a plan is made ready to run, ids become places ([`Expr::Input`] of the row
+//! at hand, [`Expr::Outer`] of a row further out).
+
+use std::sync::Arc;
+
+use rustdb_types::function::Call;
+use rustdb_types::{Cast, Operator, Type, Value};
+
+use crate::exec::SubPlan;
+use crate::plan::Plan;
+
+/// A column of some node of a statement's plan.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ColumnId(pub u32);
+
+/// An expression and the type of its values.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Typed {
+    /// The expression.
+    pub expr: Expr,
+    /// The type of what it gives.
+    pub of: Type,
+}
+
+/// An expression.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Expr {
+    /// A value.
+    Constant(Value),
+    /// A column, before the plan is made ready.
+    Column(ColumnId),
+    /// A place in the row at hand.
+    Input(usize),
+    /// A place among the values that outer rows pass in.
+    Outer(usize),
+    /// `$1` is number 0.
+    Parameter(usize),
+    /// An operator and its operands, cast to what it takes.
+    Operator(Box<OperatorCall>),
+    /// A function and its arguments, cast to what it takes.
+    Call(Box<FunctionCall>),
+    /// A cast.
+    Cast(Box<(Cast, Expr)>),
+    /// All are true.
+    And(Vec<Expr>),
+    /// Any is true.
+    Or(Vec<Expr>),
+    /// It is false.
+    Not(Box<Expr>),
+    /// `IS NULL`.
+    IsNull(Box<Expr>),
+    /// `IS TRUE`, `IS FALSE`, `IS UNKNOWN`.
+    Is(Box<Expr>, Option<bool>),
+    /// `IS DISTINCT FROM`, with the operator `=` of the type.
+    IsDistinct(Box<OperatorCall>),
+    /// `CASE WHEN c THEN r ... ELSE r END`.
+    Case(Box<Case>),
+    /// The first that is not NULL.
+    Coalesce(Vec<Expr>),
+    /// `NULLIF`, with the operator `=`: NULL if it holds, else the left operand.
+    NullIf(Box<OperatorCall>),
+    /// `GREATEST` or `LEAST`: of those that are not NULL.
+    Extreme(Extreme, Vec<Expr>, Box<Type>),
+    /// `left operator ANY|ALL (array)`.
+    AnyAll(Box<AnyAll>),
+    /// `ARRAY[...]`; `true` if the items are arrays themselves.
+    Array(Vec<Expr>, bool),
+    /// `array[i]` or `array[i:j]`.
+    Subscript(Box<Subscript>),
+    /// `ROW(...)`.
+    Row(Vec<Expr>),
+    /// A row compared with another, column by column.
+    RowCompare(Box<RowCompare>),
+    /// A query within the expression.
+    Subquery(Box<Subquery>),
+    /// The same when it is ready to run.
+    Run(Arc<SubPlan>),
+}
+
+/// An operator with its operands.
+#[derive(Clone, Debug)]
+pub struct OperatorCall {
+    /// The operator.
+    pub operator: &'static Operator,
+    /// The operand before it, unless it is a prefix operator.
+    pub left: Option<Expr>,
+    /// The operand after it.
+    pub right: Expr,
+}
+
+/// A function with its arguments.
+#[derive(Clone, Debug)]
+pub struct FunctionCall {
+    /// The function, and the types it was resolved for.
+    pub call: Call,
+    /// What it is given.
+    pub arguments: Vec<Expr>,
+}
+
+/// `CASE`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Case {
+    /// Conditions and results.
+    pub arms: Vec<(Expr, Expr)>,
+    /// The result if no condition is true.
+    pub otherwise: Expr,
+}
+
+/// Which of several values is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extreme {
+    /// `GREATEST`.
+    Greatest,
+    /// `LEAST`.
+    Least,
+}
+
+/// `ANY` or `ALL` over an array.
+#[derive(Clone, Debug)]
+pub struct AnyAll {
+    /// Compares the left side with each element.
+    pub operator: &'static Operator,
+    /// The left side.
+    pub left: Expr,
+    /// The array.
+    pub array: Expr,
+    /// Whether all elements have to do.
+    pub all: bool,
+}
+
+/// `array[...]`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Subscript {
+    /// The array.
+    pub array: Expr,
+    /// For each dimension the index, or the two ends of a slice.
+    pub dimensions: Vec<SubscriptBounds>,
+}
+
+/// A subscript of one dimension.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SubscriptBounds {
+    /// `[i]`.
+    Index(Expr),
+    /// `[i:j]`; an end that is left out is the array's.
+    Slice(Option<Expr>, Option<Expr>),
+}
+
+/// A comparison of two rows.
+#[derive(Clone, Debug)]
+pub struct RowCompare {
+    /// What is asked.
+    pub kind: RowComparison,
+    /// `=` for each column, and `<` for those comparisons that need an order.
+    pub equal: Vec<&'static Operator>,
+    /// See `equal`.
+    pub less: Vec<&'static Operator>,
+    /// The left row.
+    pub left: Vec<Expr>,
+    /// The right row.
+    pub right: Vec<Expr>,
+}
+
+/// How two rows are compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowComparison {
+    /// `=`.
+    Equal,
+    /// `<>`.
+    NotEqual,
+    /// `<`.
+    Less,
+    /// `<=`.
+    LessOrEqual,
+    /// `>`.
+    Greater,
+    /// `>=`.
+    GreaterOrEqual,
+}
+
+/// A query in an expression. Columns in it that it does not make itself are those of outer rows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Subquery {
+    /// What is asked of the query.
+    pub kind: SubqueryKind,
+    /// The query.
+    pub plan: Plan,
+    /// Its visible columns.
+    pub columns: Vec<ColumnId>,
+}
+
+/// What an expression asks of a query.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SubqueryKind {
+    /// The value of its one row and column; NULL without a row.
+    Scalar,
+    /// Whether it has a row.
+    Exists,
+    /// The values of its one column.
+    Array,
+    /// Whether the test holds for any row: a condition over the query's columns and outer ones.
+    Any(Box<Expr>),
+    /// Whether the test holds for all rows.
+    All(Box<Expr>),
+}
+
+impl Typed {
+    /// An expression with its type.
+    pub fn new(expr: Expr, of: Type) -> Typed {
+        Typed { expr, of }
+    }
+
+    /// A NULL or a literal in quotes that has no type yet.
+    pub fn is_unknown(&self) -> bool {
+        self.of == Type::UNKNOWN
+    }
+}
+
+impl Expr {
+    /// `true`.
+    pub const TRUE: Expr = Expr::Constant(Value::Bool(true));
+
+    /// The conditions that all have to hold.
+    pub fn conjuncts(self) -> Vec<Expr> {
+        match self {
+            Expr::And(parts) => parts.into_iter().flat_map(Expr::conjuncts).collect(),
+            other => vec![other],
+        }
+    }
+
+    /// All of these; `true` if there is none.
+    pub fn all(mut conditions: Vec<Expr>) -> Expr {
+        match conditions.len() {
+            0 => Expr::TRUE,
+            1 => conditions.remove(0),
+            _ => Expr::And(conditions),
+        }
+    }
+
+    /// The expressions right below this one; those within a subquery are not among them, but what
+    /// a subquery's test is made of is.
+    pub fn children(&self) -> Vec<&Expr> {
+        match self {
+            Expr::Constant(_)
+            | Expr::Column(_)
+            | Expr::Input(_)
+            | Expr::Outer(_)
+            | Expr::Parameter(_)
+            | Expr::Run(_) => Vec::new(),
+            Expr::Operator(call) | Expr::IsDistinct(call) | Expr::NullIf(call) => {
+                call.left.iter().chain([&call.right]).collect()
+            }
+            Expr::Call(call) => call.arguments.iter().collect(),
+            Expr::Cast(cast) => vec![&cast.1],
+            Expr::And(items)
+            | Expr::Or(items)
+            | Expr::Coalesce(items)
+            | Expr::Extreme(_, items, _)
+            | Expr::Array(items, _)
+            | Expr::Row(items) => items.iter().collect(),
+            Expr::Not(inner) | Expr::IsNull(inner) | Expr::Is(inner, _) => vec![inner],
+            Expr::Case(case) => {
+                let arms = case.arms.iter().flat_map(|(when, then)| [when, then]);
+                arms.chain([&case.otherwise]).collect()
+            }
+            Expr::AnyAll(any) => vec![&any.left, &any.array],
+            Expr::Subscript(subscript) => {
+                let bounds = subscript.dimensions.iter().flat_map(SubscriptBounds::parts);
+                [&subscript.array].into_iter().chain(bounds).collect()
+            }
+            Expr::RowCompare(rows) => rows.left.iter().chain(&rows.right).collect(),
+            Expr::Subquery(subquery) => subquery.kind.test().into_iter().collect(),
+        }
+    }
+
+    /// As [`Expr::children`], to change them.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Expr::Constant(_)
+            | Expr::Column(_)
+            | Expr::Input(_)
+            | Expr::Outer(_)
+            | Expr::Parameter(_)
+            | Expr::Run(_) => Vec::new(),
+            Expr::Operator(call) | Expr::IsDistinct(call) | Expr::NullIf(call) => {
+                call.left.iter_mut().chain([&mut call.right]).collect()
+            }
+            Expr::Call(call) => call.arguments.iter_mut().collect(),
+            Expr::Cast(cast) => vec![&mut cast.1],
+            Expr::And(items)
+            | Expr::Or(items)
+            | Expr::Coalesce(items)
+            | Expr::Extreme(_, items, _)
+            | Expr::Array(items, _)
+            | Expr::Row(items) => items.iter_mut().collect(),
+            Expr::Not(inner) | Expr::IsNull(inner) | Expr::Is(inner, _) => vec![inner],
+            Expr::Case(case) => {
+                let arms = case.arms.iter_mut().flat_map(|(when, then)| [when, then]);
+                arms.chain([&mut case.otherwise]).collect()
+            }
+            Expr::AnyAll(any) => vec![&mut any.left, &mut any.array],
+            Expr::Subscript(subscript) => {
+                let bounds = subscript.dimensions.iter_mut();
+                let bounds = bounds.flat_map(SubscriptBounds::parts_mut);
+                [&mut subscript.array].into_iter().chain(bounds).collect()
+            }
+            Expr::RowCompare(rows) => rows.left.iter_mut().chain(&mut rows.right).collect(),
+            Expr::Subquery(subquery) => subquery.kind.test_mut().into_iter().collect(),
+        }
+    }
+
+    /// Calls `visit` for this expression and all below it, subqueries' plans left out.
+    pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
+        visit(self);
+        for child in self.children() {
+            child.walk(visit);
+        }
+    }
+}
+
+impl Expr {
+    /// Replaces expressions from the top down, in the plans of subqueries too: where `replace`
+    /// gives one, what is below stays.
+    pub fn rewrite(&mut self, replace: &mut dyn FnMut(&Expr) -> Option<Expr>) {
+        if let Some(new) = replace(self) {
+            *self = new;
+            return;
+        }
+        if let Expr::Subquery(subquery) = self {
+            subquery.plan.rewrite(replace);
+        }
+        for child in self.children_mut() {
+            child.rewrite(replace);
+        }
+    }
+}
+
+impl SubscriptBounds {
+    fn parts(&self) -> Vec<&Expr> {
+        match self {
+            SubscriptBounds::Index(index) => vec![index],
+            SubscriptBounds::Slice(lower, upper) => lower.iter().chain(upper).collect(),
+        }
+    }
+
+    fn parts_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            SubscriptBounds::Index(index) => vec![index],
+            SubscriptBounds::Slice(lower, upper) => lower.iter_mut().chain(upper).collect(),
+        }
+    }
+}
+
+impl SubqueryKind {
+    fn test(&self) -> Option<&Expr> {
+        match self {
+            SubqueryKind::Any(test) | SubqueryKind::All(test) => Some(test),
+            SubqueryKind::Scalar | SubqueryKind::Exists | SubqueryKind::Array => None,
+        }
+    }
+
+    fn test_mut(&mut self) -> Option<&mut Expr> {
+        match self {
+            SubqueryKind::Any(test) | SubqueryKind::All(test) => Some(test),
+            SubqueryKind::Scalar | SubqueryKind::Exists | SubqueryKind::Array => None,
+        }
+    }
+}
+
+impl PartialEq for OperatorCall {
+    fn eq(&self, other: &OperatorCall) -> bool {
+        std::ptr::eq(self.operator, other.operator)
+            && self.left == other.left
+            && self.right == other.right
+    }
+}
+
+impl PartialEq for FunctionCall {
+    fn eq(&self, other: &FunctionCall) -> bool {
+        std::ptr::eq(self.call.function(), other.call.function())
+            && self.call.types() == other.call.types()
+            && self.arguments == other.arguments
+    }
+}
+
+impl PartialEq for AnyAll {
+    fn eq(&self, other: &AnyAll) -> bool {
+        std::ptr::eq(self.operator, other.operator)
+            && self.all == other.all
+            && self.left == other.left
+            && self.array == other.array
+    }
+}
+
+impl PartialEq for RowCompare {
+    fn eq(&self, other: &RowCompare) -> bool {
+        self.kind == other.kind && self.left == other.left && self.right == other.right
+    }
+}

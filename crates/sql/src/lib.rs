@@ -1,0 +1,25 @@
+//! SQL in PostgreSQL's dialect.
+//!
+//! ```text
+//! text ─▶ parse ─▶ bind ─▶ plan ─▶ exec ─▶ rows
+//!                   names,   what     batches
+//!                   types    to do
+//! ```
+//!
+//! PostgreSQL 15 is the reference, down to the words of errors. What is not supported says so, by
+//! name; nothing is silently ignored.
+
+#![forbid(unsafe_code)]
+
+mod bind;
+mod error;
+mod exec;
+mod expr;
+mod parse;
+mod plan;
+
+pub use error::{Error, Position, Result, SqlState};
+pub use parse::{parse, parse_expression};
+
+pub use bind::{Bound, OutputColumn, SessionNames, bind_query};
+pub use exec::{Context, Executable, Run};

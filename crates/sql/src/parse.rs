@@ -1,0 +1,114 @@
+//! Text to syntax trees.
+//!
+//! The grammar is that of the crate `sqlparser`; this module bounds it (length, nesting) and gives
+//! its errors PostgreSQL's code and a place in the text.
+
+use sqlparser::ast::Statement;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Span, Tokenizer};
+
+use crate::error::{Error, Position, Result, SqlState};
+
+/// The longest text that is read, in bytes: PostgreSQL's limit for a message.
+const TEXT_BYTES_MAX: usize = 1 << 30;
+
+/// How deep expressions and queries may nest. Deeper ones are an error, not a stack overflow.
+const NESTING_MAX: usize = 200;
+
+/// Reads statements separated by semicolons.
+pub fn parse(text: &str) -> Result<Vec<Statement>> {
+    if text.len() > TEXT_BYTES_MAX {
+        let message = format!("the statement is longer than {TEXT_BYTES_MAX} bytes");
+        return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+    }
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, text)
+        .tokenize_with_location()
+        .map_err(|error| syntax(error.message, position(error.location)))?;
+    Parser::new(&dialect)
+        .with_recursion_limit(NESTING_MAX)
+        .with_tokens_with_locations(tokens)
+        .parse_statements()
+        .map_err(from_parser)
+}
+
+/// Reads one expression, as the catalog keeps them.
+pub fn parse_expression(text: &str) -> Result<sqlparser::ast::Expr> {
+    let dialect = PostgreSqlDialect {};
+    Parser::new(&dialect)
+        .with_recursion_limit(NESTING_MAX)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_expr())
+        .map_err(from_parser)
+}
+
+/// The place of a node in the text.
+pub(crate) fn place(span: Span) -> Option<Position> {
+    position(span.start)
+}
+
+fn position(location: Location) -> Option<Position> {
+    (location.line > 0).then_some(Position {
+        line: location.line,
+        column: location.column,
+    })
+}
+
+fn from_parser(error: ParserError) -> Error {
+    match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
+            let (message, position) = split_position(&message);
+            syntax(message, position)
+        }
+        ParserError::RecursionLimitExceeded => Error::new(
+            SqlState::STATEMENT_TOO_COMPLEX,
+            "stack depth limit exceeded",
+        )
+        .with_hint(format!(
+            "Nest expressions no deeper than {NESTING_MAX} levels."
+        )),
+    }
+}
+
+fn syntax(message: impl Into<String>, position: Option<Position>) -> Error {
+    let message = format!("syntax error: {}", message.into());
+    Error::new(SqlState::SYNTAX_ERROR, message).at(position)
+}
+
+/// The parser ends its messages with ` at Line: 1, Column: 8`.
+fn split_position(message: &str) -> (&str, Option<Position>) {
+    let parts = message
+        .rsplit_once(" at Line: ")
+        .and_then(|(words, place)| {
+            let (line, column) = place.split_once(", Column: ")?;
+            let (line, column) = (line.parse().ok()?, column.parse().ok()?);
+            Some((words, Some(Position { line, column })))
+        });
+    parts.unwrap_or((message, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_separated_by_semicolons() {
+        assert_eq!(parse("select 1; select 2;").unwrap().len(), 2);
+        assert_eq!(parse("").unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_syntax_error_has_its_code_and_place() {
+        let error = parse("select 1;\n selec 2").unwrap_err();
+        assert_eq!(error.state(), SqlState::SYNTAX_ERROR);
+        assert_eq!(error.position(), Some(Position { line: 2, column: 2 }));
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error() {
+        let text = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
+        let error = parse(&text).unwrap_err();
+        assert_eq!(error.state(), SqlState::STATEMENT_TOO_COMPLEX);
+    }
+}

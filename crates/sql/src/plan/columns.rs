@@ -1,0 +1,110 @@
+//! Which columns a plan takes from outside.
+
+use std::collections::BTreeSet;
+
+use super::Plan;
+use crate::expr::{ColumnId, Expr};
+
+/// The columns that a plan uses and does not make.
+pub fn free_columns(plan: &Plan) -> BTreeSet<ColumnId> {
+    let mut used = BTreeSet::new();
+    let mut made = BTreeSet::new();
+    collect(plan, &mut used, &mut made);
+    used.retain(|column| !made.contains(column));
+    used
+}
+
+/// The columns that an expression uses, those that its subqueries take from outside included.
+pub fn free_columns_of(expr: &Expr) -> BTreeSet<ColumnId> {
+    let mut used = BTreeSet::new();
+    add(expr, &mut used);
+    used
+}
+
+fn add(expr: &Expr, used: &mut BTreeSet<ColumnId>) {
+    expr.walk(&mut |part| match part {
+        Expr::Column(id) => {
+            used.insert(*id);
+        }
+        Expr::Subquery(subquery) => used.extend(free_columns(&subquery.plan)),
+        _ => (),
+    });
+    // A subquery's test speaks of the subquery's own columns too.
+    expr.walk(&mut |part| {
+        if let Expr::Subquery(subquery) = part {
+            for column in &subquery.columns {
+                used.remove(column);
+            }
+        }
+    });
+}
+
+fn collect(plan: &Plan, used: &mut BTreeSet<ColumnId>, made: &mut BTreeSet<ColumnId>) {
+    // Ids are unique within a statement, so that one set of what is made anywhere below is enough.
+    made.extend(plan.columns());
+    plan.for_each_expression(&mut |expr| add(expr, used));
+    for input in plan.inputs() {
+        collect(input, used, made);
+    }
+}
+
+impl Plan {
+    /// Calls `visit` for every expression of this node, not of those below.
+    pub fn for_each_expression<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
+        match self {
+            Plan::Values { rows, .. } => rows.iter().flatten().for_each(visit),
+            Plan::Filter { conditions, .. } => conditions.iter().for_each(visit),
+            Plan::Aggregate(aggregate) => {
+                aggregate.groups.iter().for_each(|group| visit(&group.expr));
+                let calls = aggregate.calls.iter();
+                calls
+                    .flat_map(|(_, call)| call.expressions())
+                    .for_each(visit);
+            }
+            Plan::Function(rows) => {
+                let calls = rows.calls.iter();
+                calls.flat_map(|(call, _)| &call.arguments).for_each(visit);
+            }
+            Plan::Project { items, .. } => items.iter().for_each(|(_, item)| visit(item)),
+            Plan::Join(join) => join.conditions.iter().for_each(visit),
+            Plan::Limit { count, offset, .. } => count.iter().chain(offset).for_each(visit),
+            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
+        }
+    }
+
+    /// As [`Plan::for_each_expression`], to change them.
+    pub fn for_each_expression_mut(&mut self, visit: &mut impl FnMut(&mut Expr)) {
+        match self {
+            Plan::Values { rows, .. } => rows.iter_mut().flatten().for_each(visit),
+            Plan::Filter { conditions, .. } => conditions.iter_mut().for_each(visit),
+            Plan::Aggregate(aggregate) => {
+                let groups = aggregate.groups.iter_mut();
+                groups.for_each(|group| visit(&mut group.expr));
+                let calls = aggregate.calls.iter_mut();
+                calls
+                    .flat_map(|(_, call)| call.expressions_mut())
+                    .for_each(visit);
+            }
+            Plan::Function(rows) => {
+                let calls = rows.calls.iter_mut();
+                calls
+                    .flat_map(|(call, _)| &mut call.arguments)
+                    .for_each(visit);
+            }
+            Plan::Project { items, .. } => items.iter_mut().for_each(|(_, item)| visit(item)),
+            Plan::Join(join) => join.conditions.iter_mut().for_each(visit),
+            Plan::Limit { count, offset, .. } => {
+                count.iter_mut().chain(offset).for_each(visit);
+            }
+            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
+        }
+    }
+
+    /// Replaces expressions in the whole plan, in its subqueries too; see [`Expr::rewrite`].
+    pub fn rewrite(&mut self, replace: &mut dyn FnMut(&Expr) -> Option<Expr>) {
+        self.for_each_expression_mut(&mut |expr| expr.rewrite(replace));
+        for input in self.inputs_mut() {
+            input.rewrite(replace);
+        }
+    }
+}

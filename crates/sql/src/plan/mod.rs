@@ -1,0 +1,322 @@
+//! Plans: what a statement has to do, as a tree of operations on rows.
+//!
+//! The binder makes a plan that says what is wanted; `rules` make it a better one with the same
+//! result; `exec` makes it run. Every node makes columns known by their [`ColumnId`]s, and the
+//! expressions of the node above refer to those. A column that nothing below makes belongs to an
+//! outer query: such a plan is run once for each row out there.
+
+mod columns;
+
+use rustdb_types::aggregate::AggregateCall;
+
+use crate::expr::{ColumnId, Expr, FunctionCall};
+
+pub use columns::{free_columns, free_columns_of};
+
+/// A plan.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Plan {
+    /// Rows written out.
+    Values {
+        /// The columns.
+        columns: Vec<ColumnId>,
+        /// For each row its columns.
+        rows: Vec<Vec<Expr>>,
+    },
+    /// The rows for which the conditions hold.
+    Filter {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// All of these.
+        conditions: Vec<Expr>,
+    },
+    /// New columns for each row; those of the input that are not named among them are gone.
+    Project {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// The columns.
+        items: Vec<(ColumnId, Expr)>,
+    },
+    /// Two inputs side by side.
+    Join(Box<Join>),
+    /// One row for each group.
+    Aggregate(Box<Aggregate>),
+    /// The rows that a function gives.
+    Function(Box<FunctionRows>),
+    /// Rows in order.
+    Sort {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// By what, the most important first.
+        keys: Vec<SortKey>,
+    },
+    /// Some rows of all.
+    Limit {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// How many at most; NULL is no limit.
+        count: Option<Expr>,
+        /// How many to leave out first.
+        offset: Option<Expr>,
+        /// `WITH TIES`: also the rows after the last that are its equals by these keys.
+        ties: Vec<SortKey>,
+    },
+    /// One row of those that are equal in these columns.
+    Distinct {
+        /// Where the rows come from; of equal rows the first is kept.
+        input: Box<Plan>,
+        /// The columns that are compared.
+        on: Vec<ColumnId>,
+    },
+    /// `UNION`, `INTERSECT`, `EXCEPT`.
+    SetOperation(Box<SetOperation>),
+}
+
+/// A join.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Join {
+    /// Which rows come out.
+    pub kind: JoinKind,
+    /// The left input.
+    pub left: Plan,
+    /// The right input. Columns of the left in it mean that it is run once for each row there.
+    pub right: Plan,
+    /// All of these have to hold for a pair of rows.
+    pub conditions: Vec<Expr>,
+}
+
+/// Which rows come out of a join.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JoinKind {
+    /// Pairs.
+    Inner,
+    /// Pairs, and rows of the left without a partner.
+    Left,
+    /// Pairs, and rows of the right without a partner.
+    Right,
+    /// Pairs, and rows of either side without a partner.
+    Full,
+    /// Rows of the left with a partner, once each.
+    Semi,
+    /// Rows of the left without a partner.
+    Anti,
+}
+
+/// What rows are sorted by.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SortKey {
+    /// The column.
+    pub column: ColumnId,
+    /// Whether greater values come first.
+    pub descending: bool,
+    /// Whether NULL comes first.
+    pub nulls_first: bool,
+    /// Whether blanks at the end do not count (`char(n)`).
+    pub padded: bool,
+}
+
+/// Groups of rows, and what aggregates make of each.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Aggregate {
+    /// Where the rows come from.
+    pub input: Plan,
+    /// What rows are grouped by.
+    pub groups: Vec<Group>,
+    /// The grouping sets: for each the groups by index; the others are NULL. Plain GROUP BY is one
+    /// set of all.
+    pub sets: Vec<Vec<usize>>,
+    /// The aggregates.
+    pub calls: Vec<(ColumnId, AggregateItem)>,
+}
+
+/// An expression that rows are grouped by.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group {
+    /// The column of the result.
+    pub id: ColumnId,
+    /// The expression.
+    pub expr: Expr,
+    /// Whether blanks at the end do not count.
+    pub padded: bool,
+}
+
+/// An aggregate over the rows of a group.
+#[derive(Clone, Debug)]
+pub struct AggregateItem {
+    /// The aggregate, and the types it was resolved for.
+    pub call: AggregateCall,
+    /// What it is given of each row; of an ordered-set aggregate what is sorted.
+    pub arguments: Vec<Expr>,
+    /// What an ordered-set aggregate is given once.
+    pub direct: Vec<Expr>,
+    /// Whether equal arguments count once.
+    pub distinct: bool,
+    /// Only rows for which this is true.
+    pub filter: Option<Expr>,
+    /// In which order it sees the rows.
+    pub order: Vec<OrderItem>,
+}
+
+/// An expression that something is sorted by.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OrderItem {
+    /// The expression.
+    pub expr: Expr,
+    /// Whether greater values come first.
+    pub descending: bool,
+    /// Whether NULL comes first.
+    pub nulls_first: bool,
+    /// Whether blanks at the end do not count.
+    pub padded: bool,
+}
+
+impl PartialEq for AggregateItem {
+    fn eq(&self, other: &AggregateItem) -> bool {
+        std::ptr::eq(self.call.aggregate(), other.call.aggregate())
+            && self.call.types() == other.call.types()
+            && self.arguments == other.arguments
+            && self.direct == other.direct
+            && self.distinct == other.distinct
+            && self.filter == other.filter
+            && self.order == other.order
+    }
+}
+
+impl AggregateItem {
+    /// The expressions in it.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        let order = self.order.iter().map(|item| &item.expr);
+        let arguments = self.arguments.iter().chain(&self.direct);
+        arguments.chain(&self.filter).chain(order)
+    }
+
+    /// The expressions in it, to change them.
+    pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let order = self.order.iter_mut().map(|item| &mut item.expr);
+        let arguments = self.arguments.iter_mut().chain(&mut self.direct);
+        arguments.chain(&mut self.filter).chain(order)
+    }
+}
+
+/// Calls of set-returning functions, in lock-step: where one has no more rows it is NULL.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FunctionRows {
+    /// Each row of this is called with; its columns stay. One row without columns in FROM.
+    pub input: Plan,
+    /// The calls and their columns; several for a call that gives records.
+    pub calls: Vec<(FunctionCall, Vec<ColumnId>)>,
+    /// Numbers the rows from 1.
+    pub ordinality: Option<ColumnId>,
+}
+
+/// A set operation on rows of the same columns.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SetOperation {
+    /// Which.
+    pub kind: SetKind,
+    /// Whether equal rows stay apart.
+    pub all: bool,
+    /// The columns of the result.
+    pub columns: Vec<ColumnId>,
+    /// The left input, and its columns in the result's order.
+    pub left: (Plan, Vec<ColumnId>),
+    /// The right input.
+    pub right: (Plan, Vec<ColumnId>),
+}
+
+/// A set operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetKind {
+    /// Rows of either.
+    Union,
+    /// Rows of both.
+    Intersect,
+    /// Rows of the left that are not in the right.
+    Except,
+}
+
+impl Plan {
+    /// One row without columns: what `SELECT` without `FROM` works on.
+    pub fn one_row() -> Plan {
+        Plan::Values {
+            columns: Vec::new(),
+            rows: vec![Vec::new()],
+        }
+    }
+
+    /// The same plan with conditions on its rows.
+    #[must_use]
+    pub fn filtered(self, conditions: Vec<Expr>) -> Plan {
+        if conditions.is_empty() {
+            return self;
+        }
+        Plan::Filter {
+            input: Box::new(self),
+            conditions,
+        }
+    }
+
+    /// The plan's columns, in order.
+    pub fn columns(&self) -> Vec<ColumnId> {
+        match self {
+            Plan::Values { columns, .. } => columns.clone(),
+            Plan::Filter { input, .. }
+            | Plan::Sort { input, .. }
+            | Plan::Limit { input, .. }
+            | Plan::Distinct { input, .. } => input.columns(),
+            Plan::Project { items, .. } => items.iter().map(|(id, _)| *id).collect(),
+            Plan::Join(join) => {
+                let mut columns = join.left.columns();
+                if !matches!(join.kind, JoinKind::Semi | JoinKind::Anti) {
+                    columns.extend(join.right.columns());
+                }
+                columns
+            }
+            Plan::SetOperation(operation) => operation.columns.clone(),
+            Plan::Aggregate(aggregate) => {
+                let groups = aggregate.groups.iter().map(|group| group.id);
+                groups
+                    .chain(aggregate.calls.iter().map(|(id, _)| *id))
+                    .collect()
+            }
+            Plan::Function(rows) => {
+                let mut columns = rows.input.columns();
+                columns.extend(rows.calls.iter().flat_map(|(_, columns)| columns));
+                columns.extend(rows.ordinality);
+                columns
+            }
+        }
+    }
+
+    /// The plans right below this one.
+    pub fn inputs(&self) -> Vec<&Plan> {
+        match self {
+            Plan::Values { .. } => Vec::new(),
+            Plan::Filter { input, .. }
+            | Plan::Project { input, .. }
+            | Plan::Sort { input, .. }
+            | Plan::Limit { input, .. }
+            | Plan::Distinct { input, .. } => vec![input],
+            Plan::Join(join) => vec![&join.left, &join.right],
+            Plan::SetOperation(operation) => vec![&operation.left.0, &operation.right.0],
+            Plan::Aggregate(aggregate) => vec![&aggregate.input],
+            Plan::Function(rows) => vec![&rows.input],
+        }
+    }
+
+    /// The plans right below this one, to change them.
+    pub fn inputs_mut(&mut self) -> Vec<&mut Plan> {
+        match self {
+            Plan::Values { .. } => Vec::new(),
+            Plan::Filter { input, .. }
+            | Plan::Project { input, .. }
+            | Plan::Sort { input, .. }
+            | Plan::Limit { input, .. }
+            | Plan::Distinct { input, .. } => vec![input],
+            Plan::Join(join) => vec![&mut join.left, &mut join.right],
+            Plan::SetOperation(operation) => vec![&mut operation.left.0, &mut operation.right.0],
+            Plan::Aggregate(aggregate) => vec![&mut aggregate.input],
+            Plan::Function(rows) => vec![&mut rows.input],
+        }
+    }
+}

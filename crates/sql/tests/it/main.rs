@@ -1,0 +1,11 @@
+//! Tests of the crate from outside.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may unwrap, as tests do"
+)]
+
+mod queries;
+#[path = "../../../types/tests/it/server.rs"]
+#[expect(dead_code, reason = "made for the tests of the crate `types`")]
+mod server;

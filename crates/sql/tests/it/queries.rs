@@ -1,0 +1,159 @@
+//! Queries that need no tables, compared with PostgreSQL 15 where it is installed, and with what
+//! it once answered everywhere.
+//!
+//! `queries.txt` has a query in each paragraph, and after `----` what PostgreSQL answers: each row
+//! as a record, or code and words of the error. `RUSTDB_BLESS=1` writes the answers of the
+//! installed PostgreSQL into the file.
+
+use rustdb_sql::{Context, Executable, SessionNames, bind_query, parse};
+use rustdb_types::function::{Host, Random};
+use rustdb_types::{Settings, Type, Value, format};
+
+use crate::server::Server;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/queries.txt");
+
+/// Neither time nor chance.
+struct Still;
+
+impl Host for Still {
+    fn clock(&self) -> i64 {
+        0
+    }
+
+    fn random_bytes(&self, out: &mut [u8]) {
+        out.fill(7);
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+
+    fn set_seed(&self, _random: Random) {}
+}
+
+/// A query and what PostgreSQL answers.
+struct Case {
+    query: String,
+    answer: String,
+}
+
+fn cases() -> Vec<Case> {
+    let text = include_str!("queries.txt");
+    let paragraphs = text
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|text| !text.is_empty());
+    paragraphs
+        .map(|paragraph| {
+            let (query, answer) = paragraph.split_once("\n----").unwrap_or((paragraph, ""));
+            Case {
+                query: query.trim().to_owned(),
+                answer: answer.trim_start_matches('\n').to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// Our answer.
+fn answer(query: &str) -> String {
+    match rows(query) {
+        Ok(rows) => arranged(query, rows),
+        Err(error) => format!("{}: {}", error.state().as_str(), error.message()),
+    }
+}
+
+/// Without ORDER BY the order of rows means nothing.
+fn arranged(query: &str, mut rows: Vec<String>) -> String {
+    if !query.to_lowercase().contains("order by") {
+        rows.sort();
+    }
+    rows.join("\n")
+}
+
+fn rows(query: &str) -> rustdb_sql::Result<Vec<String>> {
+    let settings = Settings::default();
+    let statements = parse(query)?;
+    let [sqlparser::ast::Statement::Query(query)] = &statements[..] else {
+        panic!("not a query: {query}");
+    };
+    let session = SessionNames {
+        user: "postgres".into(),
+        database: "postgres".into(),
+    };
+    let bound = bind_query(query, &[], &settings, &session)?;
+    let ids: Vec<_> = bound.columns.iter().map(|column| column.id).collect();
+    let executable = Executable::new(&bound.plan, &ids)?;
+    let mut cx = Context::new(&settings, &Still, &[]);
+    let mut run = executable.start(&mut cx);
+    let mut rows = Vec::new();
+    while let Some(batch) = run.next(&mut cx)? {
+        for row in batch {
+            let cells = row.iter().zip(&bound.columns);
+            let cells = cells.map(|(value, column)| cell(value, &column.of, &settings));
+            rows.push(format!("({})", cells.collect::<Vec<_>>().join(",")));
+        }
+    }
+    Ok(rows)
+}
+
+/// A value within the text of a record.
+fn cell(value: &Value, of: &Type, settings: &Settings) -> String {
+    if value.is_null() {
+        return String::new();
+    }
+    let text = format(value, of, settings);
+    let special = |letter: char| "(),\"\\".contains(letter) || letter.is_whitespace();
+    match text.is_empty() || text.contains(special) {
+        true => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\"")),
+        false => text,
+    }
+}
+
+#[test]
+fn queries_give_what_postgresql_gives() {
+    let mut different = Vec::new();
+    for case in cases() {
+        let ours = answer(&case.query);
+        if ours != case.answer {
+            different.push(format!("{}\nis {ours}\nnot {}", case.query, case.answer));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n\n"));
+}
+
+#[test]
+fn postgresql_still_says_what_is_in_the_file() {
+    let server = match Server::shared() {
+        Ok(server) => server,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    let cases = cases();
+    let expressions: Vec<String> = cases
+        .iter()
+        .map(|case| {
+            format!(
+                "(select string_agg(r::text, e'\\n') from ({}) r)",
+                case.query
+            )
+        })
+        .collect();
+    let answers = server.evaluate("set intervalstyle to postgres", &expressions);
+    let mut text = String::new();
+    let mut different = Vec::new();
+    for (case, theirs) in cases.iter().zip(answers) {
+        // Only code and words: the place differs with the text around the query.
+        let theirs = theirs.split(" / ").next().unwrap_or_default();
+        let theirs = arranged(&case.query, theirs.lines().map(str::to_owned).collect());
+        if theirs != case.answer {
+            different.push(format!("{}\nis {theirs}\nnot {}", case.query, case.answer));
+        }
+        text.push_str(&format!("{}\n----\n{theirs}\n\n", case.query));
+    }
+    if std::env::var_os("RUSTDB_BLESS").is_some() {
+        #[expect(clippy::disallowed_methods, reason = "a file of the repository")]
+        std::fs::write(FILE, text).unwrap();
+        return;
+    }
+    assert!(different.is_empty(), "{}", different.join("\n\n"));
+}

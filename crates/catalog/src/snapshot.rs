@@ -241,8 +241,9 @@ impl Catalog {
         if let Some(old) = self.objects.remove(key) {
             self.detach(&old);
         }
-        let object = self.with_references(object);
         self.attach(&object);
+        // NB: after it was attached, because a table may refer to itself.
+        let object = self.with_references(object);
         let is_type = matches!(object, Object::Type(_));
         self.objects.insert(key, object);
         if is_type {

@@ -60,6 +60,8 @@ pub(crate) struct EntryKey {
     pub(crate) columns_end: usize,
     /// Whether no other entry may have the same columns, so that the key is the columns alone.
     pub(crate) is_alone: bool,
+    /// Whether a NULL makes the key different from all others.
+    pub(crate) has_null: bool,
 }
 
 impl TableIndex {
@@ -185,19 +187,26 @@ impl TableIndex {
             encode_key(&column.key, value, out)?;
         }
         let columns_end = out.len();
-        let is_alone = self.is_exclusive() && (!has_null || self.definition.nulls_not_distinct);
+        let has_null = has_null && !self.definition.nulls_not_distinct;
+        let is_alone = self.is_exclusive() && !has_null;
         if !is_alone {
             out.extend_from_slice(row_key);
         }
         Ok(EntryKey {
             columns_end,
             is_alone,
+            has_null,
         })
     }
 
     /// Whether an entry may have its key to itself.
     pub(crate) fn is_exclusive(&self) -> bool {
         self.definition.unique && !self.definition.deferrable
+    }
+
+    /// Whether every row has an entry that can be found.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.definition.state == IndexState::Public && self.definition.is_total()
     }
 
     /// Puts the value of a row's entry into `out`, which is cleared.

@@ -4,7 +4,8 @@
 //! store ──▶ table ──▶ write        insert, update, delete: row, then index entries
 //!             │         │
 //!             │         ├──▶ unique        one row per key
-//!             │         └──▶ statement     what is checked when the statement ends
+//!             │         ├──▶ foreign_key   parents that stay, children that follow
+//!             │         └──▶ statement     what is looked at when the statement ends
 //!             ├──▶ key          values to ranges of keys
 //!             ├──▶ entry        index entries: their keys and values
 //!             └──▶ scan         rows and index entries, only the columns asked for
@@ -18,8 +19,10 @@
 
 #![forbid(unsafe_code)]
 
+mod deferred;
 mod entry;
 mod expressions;
+mod foreign_key;
 mod key;
 mod scan;
 mod statement;
@@ -29,6 +32,7 @@ mod unique;
 mod violation;
 mod write;
 
+pub use deferred::{Deferred, DeferredMark};
 pub use expressions::Expressions;
 pub use key::KeyPart;
 pub use rustdb_catalog::{Error, Result};

@@ -1,28 +1,37 @@
-//! What lasts as long as a statement: how it waits, buffers, and what is left to check when it
+//! What lasts as long as a statement: how it waits, buffers, and what is left to look at when it
 //! ends.
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use rustdb_txn::Wait;
+use rustdb_catalog::{Constraint, lock};
+use rustdb_txn::{ObjectMode, Transaction, Wait};
 use rustdb_types::{Oid, Settings};
 
 use crate::Result;
+use crate::deferred::Deferred;
+use crate::foreign_key::{Event, GoneKey, ParentLink, settle};
+use crate::scan::Projection;
 use crate::table::Table;
 
 /// Finds tables that a foreign key leads to.
 pub trait Tables: Debug + Send + Sync {
-    /// The table with this number, as the statement's catalog has it.
+    /// The table with this number. The statement has locked it, so it is to be as the newest
+    /// catalog, or the transaction's own, has it.
     fn table(&self, oid: Oid) -> Result<Arc<Table>>;
 }
 
-/// A statement that writes.
+/// A statement that writes. [`Statement::finish`] ends it.
 #[derive(Debug)]
 pub struct Statement {
     pub(crate) tables: Arc<dyn Tables>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) wait: Wait,
     pub(crate) buffers: Buffers,
+    pub(crate) links: Vec<ParentLink>,
+    pub(crate) events: VecDeque<Event>,
+    opened: Vec<(ObjectMode, Arc<Table>)>,
 }
 
 /// Room for bytes that are made row after row.
@@ -42,11 +51,111 @@ impl Statement {
             settings,
             wait,
             buffers: Buffers::default(),
+            links: Vec::new(),
+            events: VecDeque::new(),
+            opened: Vec::new(),
         }
     }
 
     /// Where it finds tables.
     pub fn tables(&self) -> &Arc<dyn Tables> {
         &self.tables
+    }
+
+    /// Checks what is checked when a statement ends, and does what foreign keys say; what is
+    /// deferred waits in `deferred`.
+    pub fn finish(&mut self, transaction: &mut Transaction, deferred: &mut Deferred) -> Result<()> {
+        while let Some(event) = self.events.pop_front() {
+            match self.is_deferred(transaction, &event, deferred)? {
+                true => deferred.push(event),
+                false => self.look_at(transaction, event)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A table that a foreign key leads to, locked.
+    pub(crate) fn open(
+        &mut self,
+        transaction: &mut Transaction,
+        oid: Oid,
+        mode: ObjectMode,
+    ) -> Result<Arc<Table>> {
+        let known = |each: &&(ObjectMode, Arc<Table>)| each.0 == mode && each.1.oid() == oid;
+        if let Some((_, table)) = self.opened.iter().find(known) {
+            return Ok(table.clone());
+        }
+        transaction.lock_object(lock::object(oid), mode, self.wait)?;
+        let table = self.tables.table(oid)?;
+        self.opened.push((mode, table.clone()));
+        Ok(table)
+    }
+
+    /// Whether an event waits for the end of the transaction.
+    fn is_deferred(
+        &mut self,
+        transaction: &mut Transaction,
+        event: &Event,
+        deferred: &Deferred,
+    ) -> Result<bool> {
+        let (table, oid) = event.about();
+        let table = self.open(transaction, table, ObjectMode::RowExclusive)?;
+        let constraint = match event {
+            Event::Unique { index, .. } => table.definition.constraint_of_index(*index),
+            Event::Child { .. } | Event::Parent { .. } => table.definition.constraint(oid),
+        };
+        let waits = |constraint: &Constraint| {
+            event.can_wait(constraint) && deferred.is_deferred(constraint)
+        };
+        Ok(constraint.is_some_and(waits))
+    }
+
+    /// Looks at an event. May add others.
+    pub(crate) fn look_at(&mut self, transaction: &mut Transaction, event: Event) -> Result<()> {
+        match event {
+            Event::Child {
+                table,
+                constraint,
+                row_key,
+            } => {
+                let table = self.open(transaction, table, ObjectMode::RowExclusive)?;
+                let Some(key) = table.foreign_key_by_oid(constraint) else {
+                    return Ok(());
+                };
+                let mut row = Vec::new();
+                // It may be gone again.
+                if table.get_newest(transaction, &row_key, &Projection::All, &mut row)?
+                    && !table.refer(transaction, key, &row, self)?
+                {
+                    return Err(table.no_parent(key, &row, self)?);
+                }
+                Ok(())
+            }
+            Event::Parent {
+                parent,
+                child,
+                constraint,
+                old,
+                new,
+            } => {
+                let gone = GoneKey {
+                    parent,
+                    child,
+                    constraint,
+                    old: &old,
+                    new: new.as_deref(),
+                };
+                settle(transaction, gone, self)
+            }
+            Event::Unique {
+                table,
+                index,
+                columns,
+                row_key,
+            } => {
+                let table = self.open(transaction, table, ObjectMode::RowExclusive)?;
+                table.check_alone(transaction, index, &columns, &row_key, self)
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ use rustdb_types::{KeyColumn, Oid, RowLayout, RowView, SqlState, Value};
 
 use crate::entry::TableIndex;
 use crate::expressions::Expressions;
+use crate::foreign_key::ChildKey;
 use crate::scan::Projection;
 use crate::store::{RowIds, TableStore};
 use crate::{Error, Result};
@@ -32,6 +33,7 @@ pub struct Table {
     pub(crate) checks: Vec<usize>,
     /// Places of columns that a foreign key may point to.
     pub(crate) key_columns: Vec<usize>,
+    pub(crate) foreign_keys: Vec<ChildKey>,
     pub(crate) expressions: Option<Arc<dyn Expressions>>,
 }
 
@@ -86,6 +88,7 @@ impl Table {
             not_null: not_null_places(&definition),
             checks: check_places(&definition),
             key_columns: key_places(&definition),
+            foreign_keys: ChildKey::of_table(&definition)?,
             indexes,
             expressions,
             definition,

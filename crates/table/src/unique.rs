@@ -5,13 +5,15 @@
 //! committed entry under it: a second inserter waits for the first, and a row that is being
 //! deleted is waited for too. The key of a row is its own lock.
 
-use rustdb_txn::{RowMode, Transaction};
-use rustdb_types::Value;
+use rustdb_txn::{KeyRange, RowMode, Transaction};
+use rustdb_types::{Oid, Value};
 
 use crate::Result;
 use crate::entry::TableIndex;
+use crate::foreign_key::Event;
+use crate::scan::Projection;
 use crate::statement::Statement;
-use crate::table::{RowKeyFormat, Table};
+use crate::table::{RowKey, RowKeyFormat, Table};
 
 impl Table {
     /// Adds a row's entry to an index. The row's key is in the statement's buffer.
@@ -30,6 +32,14 @@ impl Table {
         index.encode_value(row, &buffers.row_key, entry.is_alone, &mut buffers.value)?;
         if !entry.is_alone {
             transaction.insert_new(index.keyspace, &buffers.key, &buffers.value)?;
+            if index.definition.deferrable && !entry.has_null {
+                statement.events.push_back(Event::Unique {
+                    table: self.oid(),
+                    index: index.definition.oid,
+                    columns: buffers.key[..entry.columns_end].into(),
+                    row_key: RowKey::copy_from(&buffers.row_key),
+                });
+            }
             return Ok(());
         }
         let wait = statement.wait;
@@ -59,6 +69,46 @@ impl Table {
         }
         transaction.remove_locked(index.keyspace, &buffers.key)?;
         Ok(())
+    }
+
+    /// Fails if the key of a deferrable index has more than one row in the newest state. The lock
+    /// of the key makes those who look at it take turns.
+    pub(crate) fn check_alone(
+        &self,
+        transaction: &mut Transaction,
+        index: Oid,
+        columns: &[u8],
+        row_key: &[u8],
+        statement: &Statement,
+    ) -> Result<()> {
+        let index = self.index(index)?;
+        transaction.lock_row(index.keyspace, columns, RowMode::Update, statement.wait)?;
+        let mut waited_for: Vec<RowKey> = Vec::new();
+        loop {
+            let mut others = Vec::new();
+            let mut is_there = false;
+            let range = KeyRange::prefix(columns);
+            let mut scan = transaction.scan_newest(index.keyspace, range)?;
+            while let Some((key, _)) = scan.next(transaction)? {
+                match &key[columns.len()..] {
+                    own if own == row_key => is_there = true,
+                    other => others.push(RowKey::copy_from(other)),
+                }
+            }
+            if !is_there || others.is_empty() {
+                return Ok(());
+            }
+            // Another row's transaction may be about to take it away.
+            let new = others.into_iter().find(|each| !waited_for.contains(each));
+            let Some(other) = new else {
+                let mut row = Vec::new();
+                self.get_newest(transaction, row_key, &Projection::All, &mut row)?;
+                return Err(self.duplicate_entry(index, &row, statement)?);
+            };
+            let (mode, wait) = (RowMode::KeyShare, statement.wait);
+            transaction.lock_row(self.keyspace, &other, mode, wait)?;
+            waited_for.push(other);
+        }
     }
 
     fn duplicate_entry(

@@ -3,6 +3,7 @@
 use rustdb_txn::{RowMode, Transaction};
 use rustdb_types::{Value, encode_key};
 
+use crate::foreign_key::ChildKey;
 use crate::statement::Statement;
 use crate::table::{Locked, RowKey, RowKeyFormat, Table};
 use crate::{Error, Result};
@@ -20,7 +21,9 @@ impl Table {
         self.check_row(row, statement)?;
         self.encode_row_key(row, &mut statement.buffers.row_key)?;
         self.insert_keyed(transaction, row, statement)?;
-        Ok(RowKey::copy_from(&statement.buffers.row_key))
+        let row_key = RowKey::copy_from(&statement.buffers.row_key);
+        self.refer_all(transaction, row, |_| true, statement)?;
+        Ok(row_key)
     }
 
     /// Writes a row that was checked, under the key in the statement's buffer.
@@ -86,7 +89,16 @@ impl Table {
             transaction.replace_locked(self.keyspace, key, &buffers.row)?;
             self.update_entries(transaction, old, new, statement)?;
         }
-        Ok(RowKey::copy_from(&statement.buffers.row_key))
+        let row_key = RowKey::copy_from(&statement.buffers.row_key);
+        if is_rekeyed {
+            self.note_gone_key(old, Some(new), statement);
+        }
+        // Under another key it is another row for what may be left to look at.
+        let is_moved = *row_key != *key;
+        let is_wanted =
+            |foreign: &ChildKey| is_moved || foreign.places.iter().any(|at| old[*at] != new[*at]);
+        self.refer_all(transaction, new, is_wanted, statement)?;
+        Ok(row_key)
     }
 
     /// Brings the indexes from one row to another with the same key, which is in the buffer.
@@ -115,7 +127,9 @@ impl Table {
         statement: &mut Statement,
     ) -> Result<()> {
         self.lock_present(transaction, key, RowMode::Update, statement)?;
-        self.remove_row(transaction, key, old, statement)
+        self.remove_row(transaction, key, old, statement)?;
+        self.note_gone_key(old, None, statement);
+        Ok(())
     }
 
     fn remove_row(

@@ -20,6 +20,7 @@ mod autocommit;
 pub mod checker;
 mod commit;
 mod conflict;
+mod covered;
 mod error;
 mod lock;
 mod manager;

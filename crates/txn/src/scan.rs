@@ -19,7 +19,7 @@ use crate::reads::Span;
 use crate::transaction::Transaction;
 use crate::write_set::{Write, owned_end};
 use crate::{Error, Result};
-use rustdb_storage::engine::{Bounds, EngineIter, ReadAt};
+use rustdb_storage::engine::{Bounds, EngineIter, ReadAt, Snapshot};
 use rustdb_storage::slice::Slice;
 
 /// Own deletions that a step passes before it remembers a hole.
@@ -45,6 +45,8 @@ pub struct Scan {
     to: Option<Vec<u8>>,
     front: Option<Side>,
     back: Option<Side>,
+    /// What is read instead of the transaction's snapshot.
+    at: Option<Snapshot>,
     /// Tells a serializable transaction how far the scan has read.
     span: Option<Span>,
     is_done: bool,
@@ -114,9 +116,16 @@ impl Scan {
             to: range.end,
             front: None,
             back: None,
+            at: None,
             span,
             is_done,
         }
+    }
+
+    /// The same walk through another snapshot than the transaction's.
+    pub(crate) fn at(mut self, snapshot: Snapshot) -> Self {
+        self.at = Some(snapshot);
+        self
     }
 
     /// The first entry not yet seen, in ascending order.
@@ -195,7 +204,8 @@ impl Scan {
                 }
             }
         };
-        if skipped >= HOLE_SKIPS {
+        // Holes are about the transaction's snapshot.
+        if skipped >= HOLE_SKIPS && self.at.is_none() {
             self.remember_hole(transaction, direction, gap, found.as_ref().map(|f| &*f.0.0));
         }
         match &found {
@@ -223,7 +233,8 @@ impl Scan {
             lower: Bound::Included(self.from.clone()),
             upper: self.to.clone().map_or(Bound::Unbounded, Bound::Excluded),
         };
-        let at = ReadAt::Snapshot(transaction.snapshot());
+        let snapshot = self.at.as_ref().unwrap_or(transaction.snapshot());
+        let at = ReadAt::Snapshot(snapshot);
         let iterator = transaction.engine().iter(self.keyspace.id, &bounds, at)?;
         Ok(Side {
             iterator,
@@ -252,6 +263,7 @@ impl Scan {
                 break;
             }
             let hidden = match is_touched {
+                true if self.at.is_some() => writes.deleted_range(keyspace, side.iterator.key()),
                 true => writes.hidden_range(keyspace, side.iterator.key()),
                 false => None,
             };
@@ -271,9 +283,11 @@ impl Scan {
             .is_none_or(|(version, _)| *version != writes.version())
         {
             let (from, to) = (self.from.as_slice(), self.to.as_deref());
-            let own = match direction {
-                Direction::Forward => writes.next_key(keyspace, from, to)?,
-                Direction::Backward => writes.previous_key(keyspace, from, to)?,
+            let own = match (direction, self.at.is_some()) {
+                (Direction::Forward, false) => writes.next_key(keyspace, from, to)?,
+                (Direction::Backward, false) => writes.previous_key(keyspace, from, to)?,
+                (Direction::Forward, true) => writes.next_written(keyspace, from, to)?,
+                (Direction::Backward, true) => writes.previous_written(keyspace, from, to)?,
             };
             side.own = Some((writes.version(), own));
         }

@@ -289,106 +289,6 @@ impl Transaction {
         self.write(keyspace, key, None, NEVER, None)
     }
 
-    /// As [`Transaction::put`], for a key that a lock of the caller covers: it is not compared
-    /// with the snapshot, and no lock is taken.
-    pub fn put_locked(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8]) -> Result<()> {
-        check_value(value)?;
-        self.write_unchecked(keyspace, key, Some(Slice::copy_from(value)))
-    }
-
-    /// As [`Transaction::delete`], for a key that a lock of the caller covers.
-    pub fn delete_locked(&mut self, keyspace: KeyspaceRef, key: &[u8]) -> Result<()> {
-        self.write_unchecked(keyspace, key, None)
-    }
-
-    /// Writes a key that is not there yet, for a caller whose lock covers it. Returns whether it
-    /// was written: not so if it has a value, the newest committed one or the transaction's own.
-    pub fn insert_locked(
-        &mut self,
-        keyspace: KeyspaceRef,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<bool> {
-        check_value(value)?;
-        self.check_writable(key)?;
-        let own = self.writes.get_mut().find(keyspace.id, key)?;
-        let existed = match own {
-            Some(write) if write.visible(|| self.now()).is_some() => return Ok(false),
-            Some(write) => write.existed,
-            None if self.engine().contains(keyspace.id, key, ReadAt::Latest)? => return Ok(false),
-            None => Some(false),
-        };
-        self.write_covered(keyspace, key, Some(Slice::copy_from(value)), existed)?;
-        Ok(true)
-    }
-
-    /// Writes a key that nobody else can know of. Its caller says that it has no value.
-    pub fn insert_new(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8]) -> Result<()> {
-        check_value(value)?;
-        self.check_writable(key)?;
-        self.write_covered(keyspace, key, Some(Slice::copy_from(value)), Some(false))
-    }
-
-    /// As [`Transaction::put_locked`], for a key that has a value, the newest committed one or
-    /// the transaction's own.
-    pub fn replace_locked(
-        &mut self,
-        keyspace: KeyspaceRef,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<()> {
-        check_value(value)?;
-        self.check_writable(key)?;
-        let existed = self.existed_before(keyspace, key)?;
-        self.write_covered(keyspace, key, Some(Slice::copy_from(value)), existed)
-    }
-
-    /// As [`Transaction::delete_locked`], for a key that has a value, the newest committed one or
-    /// the transaction's own.
-    pub fn remove_locked(&mut self, keyspace: KeyspaceRef, key: &[u8]) -> Result<()> {
-        self.check_writable(key)?;
-        let existed = self.existed_before(keyspace, key)?;
-        self.write_covered(keyspace, key, None, existed)
-    }
-
-    /// Whether a key that has a value now had one before the transaction, if that is known.
-    fn existed_before(&mut self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<bool>> {
-        let own = self.writes.get_mut().find(keyspace.id, key)?;
-        Ok(own.map_or(Some(true), |write| write.existed))
-    }
-
-    fn write_covered(
-        &mut self,
-        keyspace: KeyspaceRef,
-        key: &[u8],
-        value: Option<Slice>,
-        existed: Option<bool>,
-    ) -> Result<()> {
-        let write = Write {
-            value,
-            expiry: NEVER,
-            is_checked: false,
-            existed,
-        };
-        self.write_raw(keyspace, key, write)
-    }
-
-    fn write_unchecked(
-        &mut self,
-        keyspace: KeyspaceRef,
-        key: &[u8],
-        value: Option<Slice>,
-    ) -> Result<()> {
-        self.check_writable(key)?;
-        let write = Write {
-            value,
-            expiry: NEVER,
-            is_checked: false,
-            existed: None,
-        };
-        self.write_raw(keyspace, key, write)
-    }
-
     pub(crate) fn write(
         &mut self,
         keyspace: KeyspaceRef,
@@ -422,7 +322,12 @@ impl Transaction {
         )
     }
 
-    fn write_raw(&mut self, keyspace: KeyspaceRef, key: &[u8], write: Write) -> Result<()> {
+    pub(crate) fn write_raw(
+        &mut self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        write: Write,
+    ) -> Result<()> {
         // A walk that is past this key would not see it.
         if write.value.is_some()
             && self

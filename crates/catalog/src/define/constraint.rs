@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustdb_txn::{KeyspaceId, Transaction};
-use rustdb_types::{Cast, CastContext, Oid, SqlState, Type};
+use rustdb_types::{Base, Cast, CastContext, Oid, SqlState, Type};
 
 use super::names::{choose, column_part, is_taken};
 use super::table::check_key_columns;
@@ -391,10 +391,20 @@ fn is_key_over(index: &Index, columns: &[ColumnId]) -> bool {
     index.unique && index.is_total() && index.state != IndexState::Invalid && own == columns
 }
 
-/// Whether values of one type can be found among those of the other.
-fn are_comparable(one: &Type, two: &Type) -> bool {
-    let converts = |from, to| Cast::find(from, to, CastContext::Implicit).is_some();
-    converts(one, two) || converts(two, one)
+/// Whether values of a child's type can be found among those of its parent's: where PostgreSQL has
+/// an equality between the two that an index serves.
+fn are_comparable(child: &Type, parent: &Type) -> bool {
+    const FAMILIES: [&[Base]; 3] = [
+        &[Base::Int2, Base::Int4, Base::Int8],
+        &[Base::Float4, Base::Float8],
+        &[Base::Date, Base::Timestamp, Base::Timestamptz],
+    ];
+    let (child, parent) = (child.without_domains(), parent.without_domains());
+    let is_family = |family: &&[Base]| {
+        let inside = |of: &Type| of.base().is_some_and(|base| family.contains(&base));
+        inside(&child) && inside(&parent)
+    };
+    Cast::find(&child, &parent, CastContext::Implicit).is_some() || FAMILIES.iter().any(is_family)
 }
 
 /// The error of a foreign key between columns that cannot be compared.

@@ -192,6 +192,16 @@ impl WriteSet {
             Some((_, Some(hole_end))) => hole_end,
             None => start,
         };
+        self.next_written(keyspace, start, end)
+    }
+
+    /// The first written key in `[start, end)`, deletions in holes included.
+    pub(crate) fn next_written(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Option<Box<[u8]>>> {
         let mut first: Option<Box<[u8]>> = None;
         for layer in &self.layers {
             let found = layer.next_key(keyspace, start, first.as_deref().or(end))?;
@@ -211,6 +221,16 @@ impl WriteSet {
             Some((hole_start, _)) => Some(hole_start),
             None => end,
         };
+        self.previous_written(keyspace, start, end)
+    }
+
+    /// The last written key in `[start, end)`, deletions in holes included.
+    pub(crate) fn previous_written(
+        &self,
+        keyspace: KeyspaceId,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Option<Box<[u8]>>> {
         let mut last: Option<Box<[u8]>> = None;
         for layer in &self.layers {
             let found = layer.previous_key(keyspace, last.as_deref().unwrap_or(start), end)?;
@@ -225,11 +245,19 @@ impl WriteSet {
         keyspace: KeyspaceId,
         key: &[u8],
     ) -> Option<(&[u8], Option<&[u8]>)> {
-        self.hole(keyspace, key).or_else(|| {
-            self.layers
-                .iter()
-                .find_map(|layer| layer.deleted_range(keyspace, key))
-        })
+        self.hole(keyspace, key)
+            .or_else(|| self.deleted_range(keyspace, key))
+    }
+
+    /// The range that the transaction deleted and `key` is in.
+    pub(crate) fn deleted_range(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+    ) -> Option<(&[u8], Option<&[u8]>)> {
+        self.layers
+            .iter()
+            .find_map(|layer| layer.deleted_range(keyspace, key))
     }
 
     // --------------------------------------------------------------------------------- holes

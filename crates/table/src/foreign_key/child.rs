@@ -1,0 +1,222 @@
+//! The child's side: a row that is written needs its parent.
+
+use std::sync::Arc;
+
+use rustdb_catalog::Match;
+use rustdb_txn::{ObjectMode, RowMode, RowState, Transaction};
+use rustdb_types::{KeyColumn, Oid, SqlState, Value, encode_key};
+
+use super::values::converted;
+use super::{ChildKey, Event};
+use crate::statement::Statement;
+use crate::table::{RowKey, RowKeyFormat, Table};
+use crate::{Error, Result};
+
+/// The way from a child to its parents, found once per statement.
+#[derive(Clone, Debug)]
+pub(crate) struct ParentLink {
+    pub(crate) constraint: Oid,
+    parent: Arc<Table>,
+    /// The index of the parent among those with entries; `None` if rows are sorted by it.
+    index: Option<usize>,
+    /// For each column of that index: which column of the foreign key, and how it is encoded.
+    columns: Vec<(usize, KeyColumn)>,
+    /// The parent's key that was found last, and is locked.
+    last: Vec<u8>,
+}
+
+impl Table {
+    /// Sees to it that a row's parents are there and stay. Where one is not, that is looked at
+    /// again later. The row's key is in the statement's buffer.
+    pub(crate) fn refer_all(
+        &self,
+        transaction: &mut Transaction,
+        row: &[Value],
+        is_wanted: impl Fn(&ChildKey) -> bool,
+        statement: &mut Statement,
+    ) -> Result<()> {
+        for key in self.foreign_keys.iter().filter(|key| is_wanted(key)) {
+            if !self.refer(transaction, key, row, statement)? {
+                let row_key = RowKey::copy_from(&statement.buffers.row_key);
+                statement.events.push_back(Event::Child {
+                    table: self.oid(),
+                    constraint: self.definition.constraints[key.constraint].oid,
+                    row_key,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for a row's parent in the newest state and locks it. Returns whether it is there, or
+    /// none is needed.
+    pub(crate) fn refer(
+        &self,
+        transaction: &mut Transaction,
+        key: &ChildKey,
+        row: &[Value],
+        statement: &mut Statement,
+    ) -> Result<bool> {
+        let nulls = key.places.iter().filter(|at| row[**at].is_null()).count();
+        if nulls > 0 {
+            let (_, foreign) = self.foreign_key(key.constraint)?;
+            return match foreign.match_type {
+                Match::Full if nulls < key.places.len() => Err(self.mixed_nulls(key)?),
+                Match::Full | Match::Simple => Ok(true),
+            };
+        }
+        let at = self.link(transaction, key, statement)?;
+        let (links, buffers) = (&mut statement.links, &mut statement.buffers);
+        let link = &mut links[at];
+        let bytes = &mut buffers.key;
+        bytes.clear();
+        for (number, column) in &link.columns {
+            let place = key.places[*number];
+            let from = &self.definition.columns[place].column_type;
+            let to = &column.column_type;
+            match converted(&row[place], from, to, &statement.settings) {
+                Some(value) => encode_key(column, &value, bytes)?,
+                None => return Ok(false),
+            }
+        }
+        if *bytes == link.last {
+            return Ok(true);
+        }
+        let parent = &link.parent;
+        let found = match link.index {
+            None => parent.hold_row(transaction, bytes, statement.wait)?,
+            Some(index) => parent.hold_entry(transaction, index, bytes, statement.wait)?,
+        };
+        if found {
+            link.last.clone_from(bytes);
+        }
+        Ok(found)
+    }
+
+    /// The link of a foreign key among the statement's.
+    fn link(
+        &self,
+        transaction: &mut Transaction,
+        key: &ChildKey,
+        statement: &mut Statement,
+    ) -> Result<usize> {
+        let (constraint, foreign) = self.foreign_key(key.constraint)?;
+        let known = |link: &ParentLink| link.constraint == constraint.oid;
+        if let Some(at) = statement.links.iter().position(known) {
+            return Ok(at);
+        }
+        let parent = statement.open(transaction, foreign.parent, ObjectMode::RowShare)?;
+        let definition = parent.definition.index(foreign.parent_index);
+        let definition = definition.ok_or_else(|| Error::internal("the parent's index is gone"))?;
+        let ids = definition
+            .plain_columns()
+            .ok_or_else(|| Error::internal("the parent's index has expressions"))?;
+        let index = match definition.keyspace {
+            None => None,
+            Some(_) => {
+                let mut all = parent.indexes.iter();
+                all.position(|each| each.definition.oid == foreign.parent_index)
+            }
+        };
+        let mut columns = Vec::new();
+        for (number, id) in ids.iter().enumerate() {
+            let of = foreign.parent_columns.iter().position(|each| each == id);
+            let of = of.ok_or_else(|| Error::internal("the parent's index is another"))?;
+            let column = match (index, &parent.key) {
+                (Some(index), _) => parent.indexes[index].columns[number].key.clone(),
+                (None, RowKeyFormat::Columns(columns)) => columns[number].1.clone(),
+                (None, RowKeyFormat::Hidden(_)) => {
+                    return Err(Error::internal("the parent's index has no entries"));
+                }
+            };
+            columns.push((of, column));
+        }
+        statement.links.push(ParentLink {
+            constraint: constraint.oid,
+            parent,
+            index,
+            columns,
+            last: Vec::new(),
+        });
+        Ok(statement.links.len() - 1)
+    }
+
+    /// Locks a row so that its key stays. Returns whether it is there, in the newest state.
+    fn hold_row(
+        &self,
+        transaction: &mut Transaction,
+        key: &[u8],
+        wait: rustdb_txn::Wait,
+    ) -> Result<bool> {
+        // One that was never there is not waited for.
+        if transaction.get_newest(self.keyspace, key)?.is_none() {
+            return Ok(false);
+        }
+        match transaction.lock_row(self.keyspace, key, RowMode::KeyShare, wait)? {
+            RowState::Unchanged => Ok(true),
+            RowState::Changed => Ok(transaction.get_newest(self.keyspace, key)?.is_some()),
+        }
+    }
+
+    /// Locks the row that a unique entry leads to so that its key stays. Returns whether there is
+    /// one, in the newest state.
+    fn hold_entry(
+        &self,
+        transaction: &mut Transaction,
+        index: usize,
+        key: &[u8],
+        wait: rustdb_txn::Wait,
+    ) -> Result<bool> {
+        let index = &self.indexes[index];
+        let mut held: Option<RowKey> = None;
+        loop {
+            let Some(entry) = transaction.get_newest(index.keyspace, key)? else {
+                return Ok(false);
+            };
+            let row_key = index.row_key(key, &entry, &mut Vec::new())?;
+            if held.as_deref() == Some(row_key) {
+                return Ok(true);
+            }
+            let row_key = RowKey::copy_from(row_key);
+            transaction.lock_row(self.keyspace, &row_key, RowMode::KeyShare, wait)?;
+            held = Some(row_key);
+        }
+    }
+
+    /// `insert or update on table "c" violates foreign key constraint "c_p_fkey"`.
+    pub(crate) fn no_parent(
+        &self,
+        key: &ChildKey,
+        row: &[Value],
+        statement: &Statement,
+    ) -> Result<Error> {
+        let (constraint, foreign) = self.foreign_key(key.constraint)?;
+        let values = key.places.iter().map(|place| &row[*place]);
+        let text = self.key_text(key.places.iter().copied(), values, &statement.settings);
+        let parent = statement.tables.table(foreign.parent)?;
+        let detail = format!(
+            "Key {text} is not present in table \"{}\".",
+            parent.definition.name
+        );
+        Ok(self.child_violation(&constraint.name).with_detail(detail))
+    }
+
+    fn mixed_nulls(&self, key: &ChildKey) -> Result<Error> {
+        let (constraint, _) = self.foreign_key(key.constraint)?;
+        Ok(self
+            .child_violation(&constraint.name)
+            .with_detail("MATCH FULL does not allow mixing of null and nonnull key values."))
+    }
+
+    fn child_violation(&self, constraint: &str) -> Error {
+        Error::new(
+            SqlState::FOREIGN_KEY_VIOLATION,
+            format!(
+                "insert or update on table \"{}\" violates foreign key constraint \"{constraint}\"",
+                self.definition.name
+            ),
+        )
+        .with_table(&self.definition.name)
+        .with_constraint(constraint)
+    }
+}

@@ -1,5 +1,6 @@
 //! The command line: what can be asked for. Every option has a variable in the environment too.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustdb::crypto::Algorithm;
 use rustdb::{Compression, Durability};
 
-use crate::failure::Status;
+use crate::failure::{Failure, Status};
 use crate::transfer::{ExportArguments, ImportArguments};
 
 const EXIT_CODES: &str = "\
@@ -280,10 +281,10 @@ impl From<CompressionName> for Compression {
 
 /// Prints what clap has to say: help and version on standard output, errors on standard error.
 pub fn told(error: &clap::Error) -> ExitCode {
-    let _nobody_listens = error.print();
-    if error.use_stderr() {
-        ExitCode::from(Status::Usage as u8)
-    } else {
-        ExitCode::SUCCESS
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match (error.use_stderr(), printed) {
+        (true, _) => ExitCode::from(Status::Usage as u8),
+        (false, Ok(())) => ExitCode::SUCCESS,
+        (false, Err(error)) => Failure::from(error).report(false),
     }
 }

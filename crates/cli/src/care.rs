@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rustdb::{Database, RepairReport};
+use rustdb::{CheckpointProgress, Database, ErrorKind, RepairReport};
 use serde_json::json;
 
 use crate::arguments::{ChangeKeyArguments, CheckpointArguments, DatabaseArguments};
@@ -96,7 +96,12 @@ pub fn repair(arguments: &DatabaseArguments, output: &mut Output) -> Result<()> 
     if !directory.exists() {
         return Err(open::no_database(&directory));
     }
-    let report = rustdb::repair(&directory, open::options(arguments, false)?)?;
+    let options = open::options(arguments, false)?;
+    signals::watch_without_database(
+        "no file was lost by that; run `repair` again before you open the database",
+        output.is_json(),
+    )?;
+    let report = rustdb::repair(&directory, options)?;
     if output.is_json() {
         output.line(&repaired(&report).to_string())?;
     } else {
@@ -119,7 +124,9 @@ pub fn upgrade(arguments: &DatabaseArguments, output: &mut Output) -> Result<()>
     if !directory.exists() {
         return Err(open::no_database(&directory));
     }
-    let report = rustdb::upgrade(&directory, open::options(arguments, false)?)?;
+    let options = open::options(arguments, false)?;
+    signals::watch_without_database("run `upgrade` again to end it", output.is_json())?;
+    let report = rustdb::upgrade(&directory, options)?;
     let object = json!({ "from": report.from, "to": report.to, "steps": report.steps });
     let text = match report.from == report.to {
         true => format!(
@@ -165,10 +172,24 @@ pub fn checkpoint(
     output: &mut Output,
 ) -> Result<()> {
     let directory = &arguments.directory;
-    let (noun, made) = match arguments.copy {
-        false => ("Checkpoint", database.checkpoint(directory)?),
-        true => ("Copy", database.copy_to(directory)?),
+    let _working = Working::begin();
+    let bar = progress();
+    let proceed = |progress: CheckpointProgress| {
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.done_bytes);
+        signals::proceed()
     };
+    let (noun, made) = match arguments.copy {
+        false => ("Checkpoint", database.checkpoint_with(directory, proceed)),
+        true => ("Copy", database.copy_to_with(directory, proceed)),
+    };
+    bar.finish_and_clear();
+    let made = made.map_err(|error| match error.kind() {
+        ErrorKind::Cancelled => {
+            Failure::cancelled(format!("; nothing is left in `{}`", directory.display()))
+        }
+        _ => error.into(),
+    })?;
     let text = format!(
         "{noun} in {}: {}, as of commit {}",
         directory.display(),

@@ -21,14 +21,26 @@ static WORKING: AtomicBool = AtomicBool::new(false);
 static CANCELLED: AtomicBool = AtomicBool::new(false);
 static TERMINATING: AtomicBool = AtomicBool::new(false);
 static OPEN: Mutex<Option<Database>> = Mutex::new(None);
+static FAREWELL: Mutex<Option<(&str, bool)>> = Mutex::new(None);
 static WATCHING: Once = Once::new();
 
 /// Waits for signals from now on, and closes `database` if one ends the process.
 pub fn watch(database: &Database) -> Result<()> {
     *open() = Some(database.clone());
+    watch_signals()
+}
+
+fn watch_signals() -> Result<()> {
     let mut outcome = Ok(());
     WATCHING.call_once(|| outcome = start());
     outcome
+}
+
+/// Waits for signals from now on, while work goes on that a signal ends at once, as a crash would.
+/// Then `farewell` says what is to be done about that.
+pub fn watch_without_database(farewell: &'static str, is_json: bool) -> Result<()> {
+    *FAREWELL.lock().unwrap_or_else(PoisonError::into_inner) = Some((farewell, is_json));
+    watch_signals()
 }
 
 /// Forgets the database: a handle kept here would keep it open.
@@ -68,6 +80,10 @@ fn leave(status: Status, in_haste: bool) -> ! {
     if crossterm::terminal::is_raw_mode_enabled().unwrap_or(false) {
         let _the_process_ends = crossterm::terminal::disable_raw_mode();
         eprintln!();
+    }
+    let farewell = *FAREWELL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((farewell, is_json)) = farewell {
+        Failure::cancelled(format!("; {farewell}")).tell(is_json);
     }
     if !in_haste && let Some(database) = open().take() {
         let _acknowledged_writes_are_safe = database.close();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustdb_crypto::{Algorithm, KeyProvider};
 use rustdb_storage::engine::{
-    Checkpoint, RepairReport, UpgradeReport, VerifyProgress, VerifyReport,
+    Checkpoint, CheckpointProgress, RepairReport, UpgradeReport, VerifyProgress, VerifyReport,
 };
 use rustdb_vfs::{OsVfs, VfsRef};
 
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::options::Options;
 
 impl Database {
-    /// Makes `directory`, which must be missing or empty, a database with everything that was
+    /// Makes `directory`, which must be missing or empty and outside of this one, a database with everything that was
     /// acknowledged before the call. Takes little time and space: files are immutable and get a
     /// second name there, or are copied where the file system has no hard links. Writes wait for
     /// a moment, and the two databases have nothing to do with each other afterwards.
@@ -36,6 +36,30 @@ impl Database {
         Ok(self.engine().checkpoint(directory.as_ref())?)
     }
 
+    /// As [`Database::checkpoint`]; `progress` is called before each file and each mebibyte that is
+    /// copied, and may end it. Then it fails with
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), and leaves nothing in `directory`.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let checkpoint = directory.path().join("checkpoint");
+    /// # let db = rustdb::Database::open(directory.path().join("db"))?;
+    /// # db.put("k", "v")?;
+    /// use std::ops::ControlFlow;
+    /// let given_up = db.checkpoint_with(&checkpoint, |_| ControlFlow::Break(()));
+    /// assert_eq!(given_up.unwrap_err().kind(), rustdb::ErrorKind::Cancelled);
+    /// assert!(!checkpoint.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn checkpoint_with(
+        &self,
+        directory: impl AsRef<Path>,
+        mut progress: impl FnMut(CheckpointProgress) -> ControlFlow<()>,
+    ) -> Result<Checkpoint> {
+        let directory = directory.as_ref();
+        Ok(self.engine().checkpoint_with(directory, &mut progress)?)
+    }
+
     /// As [`Database::checkpoint`], but every byte is copied, so that the copy survives damage of
     /// the original. For backups, and for other disks.
     ///
@@ -49,6 +73,29 @@ impl Database {
     /// ```
     pub fn copy_to(&self, directory: impl AsRef<Path>) -> Result<Checkpoint> {
         Ok(self.engine().copy_to(directory.as_ref())?)
+    }
+
+    /// As [`Database::copy_to`], with `progress` as in [`Database::checkpoint_with`].
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let backup = directory.path().join("backup");
+    /// # let db = rustdb::Database::open(directory.path().join("db"))?;
+    /// # db.put("k", "v")?;
+    /// use std::ops::ControlFlow;
+    /// db.copy_to_with(&backup, |progress| {
+    ///     println!("{} of {} bytes", progress.done_bytes, progress.total_bytes);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn copy_to_with(
+        &self,
+        directory: impl AsRef<Path>,
+        mut progress: impl FnMut(CheckpointProgress) -> ControlFlow<()>,
+    ) -> Result<Checkpoint> {
+        let directory = directory.as_ref();
+        Ok(self.engine().copy_to_with(directory, &mut progress)?)
     }
 
     /// Reads everything on disk and checks it, while other work goes on. What is wrong is listed
@@ -67,7 +114,8 @@ impl Database {
         Ok(self.engine().verify()?)
     }
 
-    /// As [`Database::verify`]; `progress` is called between files, and may end it.
+    /// As [`Database::verify`]; `progress` is called between files and within large ones, and may
+    /// end it.
     ///
     /// ```
     /// # let db = rustdb::Database::in_memory()?;

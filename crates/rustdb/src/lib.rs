@@ -56,8 +56,8 @@ pub use iter::{Entry, Iter};
 pub use keyspace::{Keyspace, Swapped};
 pub use options::{Compression, Encryption, KeyspaceOptions, Options};
 pub use reexports::{
-    Checkpoint, Durability, IsolationLevel, Latencies, LevelStats, Problem, RepairReport, Slice,
-    Stats, UpgradeReport, VerifyProgress, VerifyReport, crypto,
+    Checkpoint, CheckpointProgress, Durability, IsolationLevel, Latencies, LevelStats, Problem,
+    RepairReport, Slice, Stats, UpgradeReport, VerifyProgress, VerifyReport, crypto,
 };
 pub use snapshot::Snapshot;
 pub use transaction::{Savepoint, Transaction, TransactionIter, TransactionKeyspace};

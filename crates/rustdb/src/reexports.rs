@@ -28,6 +28,21 @@ pub use rustdb_crypto as crypto;
 pub use rustdb_storage::engine::Checkpoint;
 
 /// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let db = rustdb::Database::open(directory.path().join("db"))?;
+/// # db.put("k", "v")?;
+/// use std::ops::ControlFlow;
+/// let mut bytes = 0;
+/// db.checkpoint_with(directory.path().join("monday"), |progress| {
+///     bytes = progress.total_bytes;
+///     ControlFlow::Continue(())
+/// })?;
+/// assert!(bytes > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use rustdb_storage::engine::CheckpointProgress;
+
+/// ```
 /// # let db = rustdb::Database::in_memory()?;
 /// use rustdb::Durability;
 /// let ks = db.default_keyspace();

@@ -45,11 +45,13 @@ pub enum Error {
     KeyspaceExists(String),
     /// A `validate` callback refused the commit; the payload is for the layer above.
     Rejected(Rejection),
-    /// The disk is full, and the write was refused before anything was written. Deletes still
-    /// work; writes resume by themselves when space returns.
+    /// The disk is full. What the engine refused has left no trace; deletes still work, and writes
+    /// resume by themselves when space returns.
     NoSpace {
-        /// The database directory.
+        /// The database directory, or the file that the system has no room for.
         path: PathBuf,
+        /// Who says so, and why.
+        shortage: Shortage,
     },
     /// The engine takes no more writes: the database was opened read-only.
     ReadOnly,
@@ -62,6 +64,26 @@ pub enum Error {
     Closed,
     /// The caller asked for it to end. What was done by then stays done.
     Cancelled,
+}
+
+/// What there is no space for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// The system refused to do this, a verb: `write`, `create`.
+    Refused(&'static str),
+    /// The engine did not begin, because of what it keeps free.
+    Kept(Room),
+}
+
+/// Bytes of a disk that is nearly full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What is free.
+    pub available: u64,
+    /// What was asked for.
+    pub wanted: u64,
+    /// What is kept free for flushes, deletions and logs.
+    pub kept: u64,
 }
 
 /// Why a `validate` callback refused a commit. Storage only carries it.
@@ -90,6 +112,7 @@ impl Error {
         if source.kind() == io::ErrorKind::StorageFull {
             return Error::NoSpace {
                 path: path.to_path_buf(),
+                shortage: Shortage::Refused(operation),
             };
         }
         Error::Io {
@@ -137,9 +160,7 @@ impl fmt::Display for Error {
             Error::NoSuchKeyspace(name) => write!(f, "keyspace `{name}` does not exist"),
             Error::KeyspaceExists(name) => write!(f, "keyspace `{name}` already exists"),
             Error::Rejected(r) => f.write_str(&r.message),
-            Error::NoSpace { path } => {
-                write!(f, "no space left on the disk of `{}`", path.display())
-            }
+            Error::NoSpace { path, shortage } => shortage.fmt(path, f),
             Error::ReadOnly => f.write_str("the database is open read-only"),
             Error::Poisoned(why) => {
                 write!(
@@ -151,6 +172,45 @@ impl fmt::Display for Error {
             Error::Closed => f.write_str("the database is closed"),
             Error::Cancelled => f.write_str("the work was cancelled"),
         }
+    }
+}
+
+impl Room {
+    /// Whether what is wanted fits beside what is kept.
+    pub fn is_enough(&self) -> bool {
+        self.available >= self.kept.saturating_add(self.wanted)
+    }
+}
+
+impl Shortage {
+    fn fmt(&self, path: &Path, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = path.display();
+        match *self {
+            Shortage::Refused(operation) => {
+                write!(f, "cannot {operation} `{path}`: no space left on the disk")
+            }
+            Shortage::Kept(Room {
+                available,
+                wanted,
+                kept,
+            }) => write!(
+                f,
+                "no space left on the disk of `{path}`: {} free, of which {} are kept for flushes, \
+                 deletions and logs, and {} needed",
+                Mebibytes(available),
+                Mebibytes(kept),
+                Mebibytes(wanted),
+            ),
+        }
+    }
+}
+
+/// A number of bytes, for people.
+struct Mebibytes(u64);
+
+impl fmt::Display for Mebibytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} MiB", self.0 as f64 / f64::from(1 << 20))
     }
 }
 

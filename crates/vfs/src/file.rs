@@ -75,6 +75,13 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
     /// Length and kind of a path.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// The one absolute path of what exists at `path`, without links and `..`. What is here is for
+    /// worlds without links; see [`crate::MemVfs`] for what paths mean there.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        self.metadata(path)?;
+        let names = crate::mem::components(path);
+        Ok(Path::new("/").join(names.iter().collect::<PathBuf>()))
+    }
     /// Makes the directory's names durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Takes an advisory lock on a file, which is created if missing. Returns the open file, whose

@@ -313,7 +313,10 @@ impl Target {
     }
 
     fn finish(mut self) -> Result<u64> {
-        let told = |error: io::Error| Failure::file("write", &self.name, &error);
+        let told = |error: io::Error| match self.name.as_str() {
+            "-" => Failure::from(error),
+            name => Failure::file("write", name, &error),
+        };
         self.writer.flush().map_err(told)?;
         if let (Sink::File(file), Some(partial)) = (self.writer.get_ref(), &self.partial) {
             file.sync_all().map_err(told)?;

@@ -82,6 +82,62 @@ fn a_checkpoint_and_a_copy_open_as_databases() {
 }
 
 #[test]
+fn a_checkpoint_within_the_database_is_refused_by_whatever_path() {
+    let place = Place::new();
+    place.shell("put k v").ok();
+    std::os::unix::fs::symlink(place.database(), place.path("alias")).unwrap();
+    for target in ["", "copy", "../alias/copy/deep"] {
+        let target = place.database().join(target);
+        let told = place
+            .run(&["checkpoint", &target.display().to_string()])
+            .failed(1);
+        assert!(told.contains("is inside the database `"), "{told}");
+        assert!(
+            told.contains("\nhint: give a directory elsewhere"),
+            "{told}"
+        );
+    }
+    let told = place.shell("checkpoint alias").failed(1);
+    assert!(told.contains("is inside the database `"), "{told}");
+    let names = files(&place.database());
+    assert!(!names.contains(&"copy".to_owned()), "{names:?}");
+}
+
+/// A file that never answers keeps the repair busy until the signal comes.
+#[test]
+fn a_repair_that_is_interrupted_says_what_to_do() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let place = Place::new();
+    place.shell("put k v\nflush\n").ok();
+    let pipe = place.database().join("999999.sst");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let mut repair = command();
+    repair.arg("repair").arg("-d").arg(place.database());
+    repair.stderr(std::process::Stdio::piped());
+    let repair = repair.spawn().unwrap();
+    let status = format!("/proc/{}/status", repair.id());
+    let waits_for_signals = || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+        caught & 1 << (Signal::INT.as_raw() - 1) != 0
+    };
+    while !waits_for_signals() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&repair), Signal::INT).unwrap();
+    let outcome = repair.wait_with_output().unwrap();
+    let told = String::from_utf8(outcome.stderr).unwrap();
+    assert_eq!(outcome.status.code(), Some(130), "{told}");
+    assert!(told.starts_with("error: cancelled; "), "{told}");
+    assert!(told.contains("run `repair` again"), "{told}");
+    std::fs::remove_file(&pipe).unwrap();
+    place.run(&["repair"]).ok();
+    assert_eq!(place.shell("get k").ok(), "v\n");
+}
+
+#[test]
 fn compact_leaves_what_is_live() {
     let place = Place::new();
     place.shell("put k v\nflush\nput k w\ndelete l\n").ok();

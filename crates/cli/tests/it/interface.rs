@@ -219,6 +219,35 @@ fn nobody_reading_the_output_is_no_failure() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let place = Place::new();
+    place.shell("put k v").ok();
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["import", "--help"],
+        &["man"],
+        &["completions", "bash"],
+        &["stats"],
+        &["local", "-c", "scan"],
+        &["export", "-", "--format", "csv"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let mut command = command();
+        command
+            .args(arguments)
+            .env("RUSTDB_DATA_DIR", place.database());
+        let outcome = command.stdout(full.unwrap()).output().unwrap();
+        let told = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!(outcome.status.code(), Some(1), "{arguments:?}: {told}");
+        assert_eq!(
+            told, "error: cannot write to standard output: no space left on device\n",
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
 fn a_checkpoint_opens_as_a_database_and_stays_as_it_was() {
     let place = Place::new();
     let copy = place.path("copy");

@@ -38,6 +38,13 @@ fn fill(db: &Database) -> u32 {
     for number in 0.. {
         if let Err(error) = db.put(key(number), value(number)) {
             assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+            assert!(
+                error
+                    .message()
+                    .starts_with("no space left on the disk of `/db`: "),
+                "{error}"
+            );
+            assert!(error.message().contains(" MiB free, of which "), "{error}");
             return number;
         }
     }
@@ -88,6 +95,30 @@ fn writes_are_refused_and_resume_when_space_returns() {
     db.close().unwrap();
     let db = open(&sim);
     assert_eq!(db.len().unwrap(), u64::from(written) - 100 + 1);
+}
+
+#[test]
+fn an_open_without_space_tells_what_it_could_not_do() {
+    let sim = SimVfs::new(7);
+    let db = open(&sim);
+    db.put("key", "value").unwrap();
+    db.close().unwrap();
+    sim.set_capacity(Some(0));
+    let options = Options {
+        vfs: Some(sim.vfs()),
+        ..Options::default()
+    };
+    let error = Database::open_with("/db", options.clone()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace);
+    let (what, why) = error.message().split_once(": ").unwrap();
+    assert!(what.starts_with("cannot "), "{error}");
+    assert_eq!(why, "no space left on the disk");
+    let read_only = Options {
+        read_only: true,
+        ..options
+    };
+    let db = Database::open_with("/db", read_only).unwrap();
+    assert!(db.get("key").unwrap().is_some());
 }
 
 #[test]

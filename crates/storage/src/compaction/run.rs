@@ -26,7 +26,7 @@ use super::options::CompactionOptions;
 use super::output::{Output, TableSpace};
 use super::rate::RateLimiter;
 use super::shape::{BOTTOM, Shape, Targets};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Room, Shortage};
 use crate::iter::{Cursor, EntryCursor, MergeCursor, RunCursor};
 use crate::key::{EntryKind, FileNumber, SequenceNumber};
 use crate::manifest::{AddedTable, VersionEdit};
@@ -364,12 +364,18 @@ impl Merge<'_> {
         self.context.cancel.check()?;
         let TableSpace { vfs, directory, .. } = self.context.space;
         let available = vfs.available_bytes(directory).unwrap_or(u64::MAX);
-        if available < self.context.space_kept {
+        let bytes = std::mem::take(&mut self.unpaid_bytes);
+        let room = Room {
+            available,
+            wanted: 0,
+            kept: self.context.space_kept,
+        };
+        if !room.is_enough() {
             return Err(Error::NoSpace {
                 path: directory.to_path_buf(),
+                shortage: Shortage::Kept(room),
             });
         }
-        let bytes = std::mem::take(&mut self.unpaid_bytes);
         let progress = self.context.progress;
         progress.read_bytes.fetch_add(bytes, Ordering::Relaxed);
         let written = self.output.bytes();

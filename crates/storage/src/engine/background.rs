@@ -222,14 +222,18 @@ impl Inner {
 
     /// Whether background work waits for space, so that waiting for it may take for ever.
     pub(crate) fn lacks_space(&self) -> bool {
+        self.lack_of_space().is_some()
+    }
+
+    fn lack_of_space(&self) -> Option<Error> {
         let Background {
             flush_error,
             compaction_error,
             ..
         } = &self.background;
-        [flush_error, compaction_error]
-            .iter()
-            .any(|error| matches!(&*error.lock(), Some(Error::NoSpace { .. })))
+        let errors = [flush_error, compaction_error];
+        let mut errors = errors.iter().filter_map(|error| error.lock().clone());
+        errors.find(|error| matches!(error, Error::NoSpace { .. }))
     }
 
     /// Lets a batch in, at the pace the background can keep.
@@ -248,10 +252,10 @@ impl Inner {
                 if self.background.pressure.load(Ordering::Acquire) != STOP {
                     return Some(Ok(()));
                 }
-                if self.lacks_space() {
+                if let Some(error) = self.lack_of_space() {
                     return Some(match only_deletes {
                         true => Ok(()),
-                        false => Err(self.no_space()),
+                        false => Err(error),
                     });
                 }
                 let waited = self.vfs.monotonic().saturating_sub(start);

@@ -15,7 +15,8 @@
 //! `CURRENT` comes last: a target without it is not a database. What a failure leaves is removed;
 //! what a crash leaves is refused by `open` and is to be deleted.
 
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -46,12 +47,24 @@ pub struct Checkpoint {
     pub bytes: u64,
 }
 
+/// How far a checkpoint has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckpointProgress {
+    /// Bytes of files that are linked or copied.
+    pub done_bytes: u64,
+    /// Bytes of all files.
+    pub total_bytes: u64,
+}
+
 /// Whether files may share their space on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sharing {
     Link,
     Copy,
 }
+
+/// Is told how far a checkpoint has come, and says whether to go on.
+type Progress<'a> = &'a mut dyn FnMut(CheckpointProgress) -> ControlFlow<()>;
 
 /// The database at one moment.
 struct Moment {
@@ -61,44 +74,88 @@ struct Moment {
     state: ManifestState,
 }
 
+impl Moment {
+    /// The length of all tables and value files.
+    fn bytes(&self) -> u64 {
+        let values = self.version.value_files().values();
+        let values = values.map(|entry| entry.handle.meta().file_bytes);
+        self.version.table_bytes() + values.sum::<u64>()
+    }
+}
+
 impl Engine {
     /// Makes `directory` a database with everything that was acknowledged before the call, in
     /// little time and space: files are linked, or copied where the file system cannot link.
     ///
-    /// The directory must be missing or empty. It opens with the keys of this moment. After a
-    /// failure nothing is left in it.
+    /// The directory must be missing or empty, and not within that of the database. It opens with
+    /// the keys of this moment. After a failure nothing is left in it.
     pub fn checkpoint(&self, directory: &Path) -> Result<Checkpoint> {
-        self.inner().checkpoint(directory, Sharing::Link)
+        self.checkpoint_with(directory, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Engine::checkpoint`]; `progress` is called before each file and each mebibyte copied,
+    /// and may end it.
+    pub fn checkpoint_with(
+        &self,
+        directory: &Path,
+        progress: &mut dyn FnMut(CheckpointProgress) -> ControlFlow<()>,
+    ) -> Result<Checkpoint> {
+        self.inner().checkpoint(directory, Sharing::Link, progress)
     }
 
     /// As [`Engine::checkpoint`], but shares nothing with this database, whatever the file system
     /// could do: a copy survives damage of the original. Tables are checked on the way.
     pub fn copy_to(&self, directory: &Path) -> Result<Checkpoint> {
-        self.inner().checkpoint(directory, Sharing::Copy)
+        self.copy_to_with(directory, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Engine::copy_to`]; `progress` is called before each file and each mebibyte, and may
+    /// end it.
+    pub fn copy_to_with(
+        &self,
+        directory: &Path,
+        progress: &mut dyn FnMut(CheckpointProgress) -> ControlFlow<()>,
+    ) -> Result<Checkpoint> {
+        self.inner().checkpoint(directory, Sharing::Copy, progress)
     }
 }
 
 impl Inner {
-    fn checkpoint(&self, directory: &Path, sharing: Sharing) -> Result<Checkpoint> {
+    fn checkpoint(
+        &self,
+        directory: &Path,
+        sharing: Sharing,
+        progress: Progress<'_>,
+    ) -> Result<Checkpoint> {
         self.fault.check()?;
+        self.check_outside(directory)?;
         let target = Target::create(&*self.vfs, directory)?;
         let moment = self.moment()?;
-        let mut done = Checkpoint {
-            sequence: moment.sequence,
-            ..Checkpoint::default()
+        let mut sharing = SharingOut {
+            inner: self,
+            directory,
+            sharing,
+            progress,
+            done: Checkpoint {
+                sequence: moment.sequence,
+                ..Checkpoint::default()
+            },
+            at: CheckpointProgress {
+                done_bytes: 0,
+                total_bytes: moment.bytes(),
+            },
         };
         for table in moment.version.tables() {
             let meta = table.meta();
-            let name = |directory: &Path| names::table(directory, meta.number);
-            let file = self.file_to_share(name, meta.file_bytes, Some(meta.checksum));
-            file.share(self, directory, sharing, &mut done)?;
+            let source = names::table(&self.directory, meta.number);
+            sharing.file(&source, meta.file_bytes, Some(meta.checksum))?;
         }
         for entry in moment.version.value_files().values() {
             let meta = entry.handle.meta();
-            let name = |directory: &Path| names::value(directory, meta.number);
-            let file = self.file_to_share(name, meta.file_bytes, None);
-            file.share(self, directory, sharing, &mut done)?;
+            let source = names::value(&self.directory, meta.number);
+            sharing.file(&source, meta.file_bytes, None)?;
         }
+        let done = sharing.done;
         let Moment { state, .. } = moment;
         Manifest::export(&self.vfs, &self.security, directory, state, || {
             // Only now: the ring must have the key that has just sealed the manifest.
@@ -106,6 +163,27 @@ impl Inner {
         })?;
         target.keep();
         Ok(done)
+    }
+
+    /// Refuses a directory that is this database's, or below it: what is in there is the engine's.
+    fn check_outside(&self, directory: &Path) -> Result<()> {
+        let own = self.vfs.canonical(&self.directory);
+        let own = own.map_err(|e| Error::io("resolve", &self.directory, e))?;
+        // What does not exist yet is where its nearest ancestor is.
+        let nearest = directory.ancestors().find_map(|ancestor| {
+            let is_here = ancestor.as_os_str().is_empty();
+            let ancestor = if is_here { Path::new(".") } else { ancestor };
+            self.vfs.canonical(ancestor).ok()
+        });
+        match nearest.is_some_and(|nearest| nearest.starts_with(&own)) {
+            true => Err(Error::InvalidArgument(format!(
+                "`{}` is inside the database `{}`\nhint: give a directory elsewhere, on the same \
+                 disk if files are to be shared",
+                directory.display(),
+                self.directory.display()
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// Waits for a moment at which everything is in tables, and takes it.
@@ -164,82 +242,80 @@ impl Inner {
             (failures() != before).then_some(Err(Error::Busy))
         })
     }
-
-    fn file_to_share(
-        &self,
-        name: impl Fn(&Path) -> PathBuf,
-        bytes: u64,
-        checksum: Option<u128>,
-    ) -> SharedFile {
-        let source = name(&self.directory);
-        let file_name = source.file_name().map(PathBuf::from).unwrap_or_default();
-        SharedFile {
-            source,
-            file_name,
-            bytes,
-            checksum,
-        }
-    }
 }
 
-/// A file on its way into a target.
-struct SharedFile {
-    source: PathBuf,
-    file_name: PathBuf,
-    /// What counts of it; there may be more.
-    bytes: u64,
-    checksum: Option<u128>,
+/// Files on their way into a target.
+struct SharingOut<'a> {
+    inner: &'a Inner,
+    directory: &'a Path,
+    sharing: Sharing,
+    progress: Progress<'a>,
+    done: Checkpoint,
+    at: CheckpointProgress,
 }
 
-impl SharedFile {
-    fn share(
-        &self,
-        inner: &Inner,
-        directory: &Path,
-        sharing: Sharing,
-        done: &mut Checkpoint,
-    ) -> Result<()> {
-        inner.fault.check()?;
-        let target = directory.join(&self.file_name);
-        done.bytes += self.bytes;
-        if sharing == Sharing::Link && inner.vfs.hard_link(&self.source, &target).is_ok() {
-            done.linked_files += 1;
+impl SharingOut<'_> {
+    /// Links or copies a file. Of its bytes so many count; there may be more.
+    fn file(&mut self, source: &Path, bytes: u64, checksum: Option<u128>) -> Result<()> {
+        self.inner.fault.check()?;
+        self.advance(0)?;
+        let target = self.directory.join(source.file_name().unwrap_or_default());
+        self.done.bytes += bytes;
+        if self.sharing == Sharing::Link && self.inner.vfs.hard_link(source, &target).is_ok() {
+            self.done.linked_files += 1;
+            self.at.done_bytes += bytes;
             return Ok(());
         }
         // Another file system, or one without links. If something else is wrong, so it will be now.
-        done.copied_files += 1;
-        self.copy(&*inner.vfs, &target)
+        self.done.copied_files += 1;
+        self.copy(source, &target, bytes, checksum)
     }
 
-    fn copy(&self, vfs: &dyn Vfs, target: &Path) -> Result<()> {
+    fn copy(
+        &mut self,
+        source: &Path,
+        target: &Path,
+        bytes: u64,
+        checksum: Option<u128>,
+    ) -> Result<()> {
+        let vfs = &*self.inner.vfs;
         let from = vfs
-            .open(&self.source, OpenMode::Read)
-            .map_err(|e| Error::io("open", &self.source, e))?;
+            .open(source, OpenMode::Read)
+            .map_err(|e| Error::io("open", source, e))?;
         let to = vfs
             .open(target, OpenMode::CreateNew)
             .map_err(|e| Error::io("create", target, e))?;
         let mut hasher = Xxh3Default::new();
-        let mut buffer = vec![0; (COPY_BYTES as u64).min(self.bytes) as usize];
+        let mut buffer = vec![0; (COPY_BYTES as u64).min(bytes) as usize];
         let mut offset = 0;
-        while offset < self.bytes {
-            let count = (buffer.len() as u64).min(self.bytes - offset) as usize;
+        while offset < bytes {
+            let count = (buffer.len() as u64).min(bytes - offset) as usize;
             let piece = &mut buffer[..count];
             from.read_exact_at(piece, offset).map_err(|e| {
                 if e.kind() == std::io::ErrorKind::UnexpectedEof {
-                    return Error::corruption(&self.source, offset, "the file ends too early");
+                    return Error::corruption(source, offset, "the file ends too early");
                 }
-                Error::io("read", &self.source, e)
+                Error::io("read", source, e)
             })?;
             to.write_all_at(piece, offset)
                 .map_err(|e| Error::io("write", target, e))?;
             hasher.update(piece);
             offset += count as u64;
+            self.advance(count as u64)?;
         }
-        if self.checksum.is_some_and(|sum| sum != hasher.digest128()) {
+        if checksum.is_some_and(|sum| sum != hasher.digest128()) {
             let reason = "the checksum of the file is not what the manifest says";
-            return Err(Error::corruption(&self.source, 0, reason));
+            return Err(Error::corruption(source, 0, reason));
         }
         to.sync_data().map_err(|e| Error::io("sync", target, e))
+    }
+
+    fn advance(&mut self, bytes: u64) -> Result<()> {
+        self.at.done_bytes += bytes;
+        match (self.progress)(self.at) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
     }
 }
 

@@ -55,7 +55,7 @@ use rustdb_vfs::sync::Mutex;
 use rustdb_vfs::{FileRef, VfsRef};
 
 pub use batch::{BATCH_BYTES_MAX, Batch, Operation, Operations};
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, CheckpointProgress};
 pub use ingest::{RunReader, RunWriter, SortedRun};
 pub use iterator::{Bounds, EngineIter};
 pub use keyspace::{KEYSPACE_NAME_BYTES_MAX, KeyspaceInfo, KeyspaceOptions};

@@ -21,7 +21,7 @@ use crate::compaction::{self, Action};
 use crate::engine::Inner;
 use crate::engine::batch::Batch;
 use crate::engine::compact::Job;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Room, Shortage};
 
 /// How much is written before the free space is looked at again.
 const SPACE_CHECK_BYTES: u64 = 1 << 20;
@@ -55,10 +55,14 @@ impl Inner {
         }
         unchecked.store(0, Ordering::Relaxed);
         self.check_space();
-        let limit = reserve.saturating_add(owed).saturating_add(bytes);
-        match self.available_bytes() < limit {
-            true => Err(self.no_space()),
-            false => Ok(()),
+        let room = Room {
+            available: self.available_bytes(),
+            wanted: bytes,
+            kept: reserve.saturating_add(owed),
+        };
+        match room.is_enough() {
+            true => Ok(()),
+            false => Err(self.no_space(room)),
         }
     }
 
@@ -101,15 +105,20 @@ impl Inner {
         if !matches!(job.choice.action, Action::Merge { .. }) {
             return Ok(());
         }
-        let others = self
-            .owed_bytes()
-            .saturating_add(self.space_kept_by_merges());
-        let available = self.available_bytes();
-        // Looking into tables costs something: only if it matters.
-        let fits = |output: u64| available >= output.saturating_add(others);
-        match fits(job.choice.input_bytes()) || fits(self.output_bytes(job)?) {
+        let mut room = Room {
+            available: self.available_bytes(),
+            wanted: job.choice.input_bytes(),
+            kept: self
+                .owed_bytes()
+                .saturating_add(self.space_kept_by_merges()),
+        };
+        if !room.is_enough() {
+            // Looking into tables costs something: only if it matters.
+            room.wanted = self.output_bytes(job)?;
+        }
+        match room.is_enough() {
             true => Ok(()),
-            false => Err(self.no_space()),
+            false => Err(self.no_space(room)),
         }
     }
 
@@ -155,9 +164,10 @@ impl Inner {
         available.unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn no_space(&self) -> Error {
+    fn no_space(&self, room: Room) -> Error {
         Error::NoSpace {
             path: self.directory.clone(),
+            shortage: Shortage::Kept(room),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Checkpoints and copies are databases of their own, with the state of one moment.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -172,17 +173,66 @@ fn a_target_that_is_not_empty_is_refused_and_left_alone() {
         "{refused:?}"
     );
     assert_eq!(names(&vfs, "/other"), ["000001.sst"]);
-    let refused = engine.checkpoint(engine.directory());
-    assert!(
-        matches!(refused, Err(Error::InvalidArgument(_))),
-        "{refused:?}"
-    );
     engine.checkpoint(Path::new(TARGET)).unwrap();
     let refused = engine.checkpoint(Path::new(TARGET));
     assert!(
         matches!(refused, Err(Error::InvalidArgument(_))),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_target_within_the_database_is_refused_before_anything_is_made() {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let engine = open(&vfs, small());
+    fill(&engine);
+    let before = names(&vfs, &engine.directory().display().to_string());
+    let inside = engine.directory().join("a/b/../checkpoint");
+    let around = Path::new("/elsewhere/..").join(engine.directory().strip_prefix("/").unwrap());
+    vfs.create_dir_all(Path::new("/elsewhere")).unwrap();
+    for target in [engine.directory(), &inside, &around, &around.join("copy")] {
+        for way in WAYS {
+            let Err(Error::InvalidArgument(told)) = way(&engine, target) else {
+                panic!("{} was not refused", target.display());
+            };
+            assert!(told.contains("is inside the database"), "{told}");
+        }
+    }
+    let after = names(&vfs, &engine.directory().display().to_string());
+    assert_eq!(after, before);
+    // A name that only begins alike is another directory.
+    let beside = format!("{}-copy", engine.directory().display());
+    engine.checkpoint(Path::new(&beside)).unwrap();
+}
+
+#[test]
+fn a_checkpoint_that_is_given_up_leaves_nothing() {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let engine = open(&vfs, small());
+    fill(&engine);
+    let mut seen = Vec::new();
+    engine
+        .copy_to_with(Path::new("/whole"), &mut |progress| {
+            seen.push(progress.done_bytes);
+            assert!(progress.done_bytes <= progress.total_bytes);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(seen.is_sorted());
+    for calls in 0..seen.len() {
+        let mut left = calls;
+        let given_up = engine.copy_to_with(Path::new(TARGET), &mut |_| {
+            let is_over = left == 0;
+            left = left.saturating_sub(1);
+            match is_over {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        assert!(matches!(given_up, Err(Error::Cancelled)), "{given_up:?}");
+        assert!(vfs.metadata(Path::new(TARGET)).is_err());
+    }
+    engine.copy_to(Path::new(TARGET)).unwrap();
 }
 
 #[test]

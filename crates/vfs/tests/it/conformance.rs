@@ -28,6 +28,7 @@ const RULES: &[Rule] = &[
     ("rename_of_directories", rename_of_directories),
     ("hard_links_share_contents", hard_links_share_contents),
     ("directories", directories),
+    ("one_path_is_canonical", one_path_is_canonical),
     ("missing_things_are_not_found", missing_things_are_not_found),
     ("wrong_kinds_are_errors", wrong_kinds_are_errors),
     ("locks_exclude", locks_exclude),
@@ -245,6 +246,18 @@ fn directories(vfs: &dyn Vfs, dir: &Path) {
     vfs.sync_dir(&dir.join("x")).unwrap();
     assert_eq!(names(vfs, &dir.join("x")), ["a", "b", "c"]);
     assert!(vfs.available_bytes(dir).unwrap() > 0);
+}
+
+fn one_path_is_canonical(vfs: &dyn Vfs, dir: &Path) {
+    vfs.create_dir_all(&dir.join("a/b")).unwrap();
+    let canonical = vfs.canonical(&dir.join("a/b")).unwrap();
+    assert!(canonical.is_absolute());
+    assert_eq!(vfs.canonical(&dir.join("a/../a/./b")).unwrap(), canonical);
+    assert_eq!(vfs.canonical(&canonical).unwrap(), canonical);
+    let parent = vfs.canonical(&dir.join("a")).unwrap();
+    assert_eq!(canonical.parent(), Some(&*parent));
+    let missing = vfs.canonical(&dir.join("a/c")).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
 }
 
 fn missing_things_are_not_found(vfs: &dyn Vfs, dir: &Path) {

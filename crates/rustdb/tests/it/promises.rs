@@ -1,8 +1,10 @@
 //! What users of the databases that RustDB comes from were promised, and often did not get.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustdb::{Database, Durability, Options};
+use rustdb_vfs::{PowerLoss, SimVfs};
 
 const VALUE_BYTES: usize = 100;
 
@@ -216,7 +218,7 @@ fn long_common_prefixes_take_little_space() {
     )
     .unwrap();
     let prefix = "customers/europe/germany/berlin/orders/2026/";
-    for number in 0..20_000 {
+    for number in 0..20_000_u32 {
         db.put(format!("{prefix}{number:08}"), "paid").unwrap();
     }
     db.compact().unwrap();
@@ -229,4 +231,97 @@ fn long_common_prefixes_take_little_space() {
         "{on_disk} of {}",
         stats.raw_table_bytes
     );
+}
+
+fn logs(sim: &SimVfs) -> usize {
+    let files = sim.files().into_iter();
+    let logs = files.filter(|path| path.extension().is_some_and(|name| name == "wal"));
+    logs.count()
+}
+
+#[test]
+fn a_compacted_database_keeps_no_log_of_what_is_in_tables() {
+    let sim = SimVfs::new(1);
+    let options = || Options {
+        vfs: Some(sim.vfs()),
+        transaction_bytes: 64 << 10,
+        ..Options::default()
+    };
+    let db = Database::open_with("/db", options()).unwrap();
+    db.put("small", "in a memtable").unwrap();
+    let fill = |tx: &mut rustdb::Transaction| {
+        (0..2_000_u32).try_for_each(|number| tx.put(number.to_be_bytes(), value(number)))
+    };
+    // Goes to files at once, and ends the memtable before it.
+    db.transaction(fill).unwrap();
+    db.compact().unwrap();
+    assert_eq!(logs(&sim), 1);
+    let check = |db: &Database| {
+        assert_eq!(db.len().unwrap(), 2_001);
+        assert!(db.get("small").unwrap().is_some());
+        assert_eq!(
+            db.get(7_u32.to_be_bytes()).unwrap().as_deref(),
+            Some(&*value(7))
+        );
+    };
+    check(&db);
+    let after = sim.after_power_loss(PowerLoss::LoseAll);
+    let reopened = Options {
+        vfs: Some(after.vfs()),
+        ..options()
+    };
+    check(&Database::open_with("/db", reopened).unwrap());
+    db.put("small", "again").unwrap();
+    db.close().unwrap();
+    check(&Database::open_with("/db", options()).unwrap());
+}
+
+#[test]
+fn a_long_verification_tells_of_its_progress_and_ends_when_asked() {
+    let db = Database::open_with(
+        "/db",
+        Options {
+            vfs: Some(rustdb_vfs::MemVfs::shared()),
+            compression: rustdb::Compression::None,
+            ..Options::default()
+        },
+    )
+    .unwrap();
+    let mib = 1 << 20;
+    db.put("one value", vec![7; 8 * mib]).unwrap();
+    for number in 0..40_000_u32 {
+        db.put(number.to_be_bytes(), value(number)).unwrap();
+    }
+    db.flush().unwrap();
+    // Nothing is done for long without a word.
+    for number in 0..20_000_u32 {
+        db.put(number.to_be_bytes(), value(number)).unwrap();
+    }
+    let mut last = 0;
+    let mut told = Vec::new();
+    let report = db
+        .verify_with(|progress| {
+            assert!(last <= progress.done_bytes && progress.done_bytes <= progress.total_bytes);
+            assert!(progress.done_bytes - last <= 2 * mib as u64, "{progress:?}");
+            last = progress.done_bytes;
+            told.push(progress.done_bytes);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(report.is_sound(), "{:?}", report.problems);
+    assert_eq!(
+        (report.tables, report.value_files, report.log_segments),
+        (1, 1, 1)
+    );
+    assert_eq!(last, report.bytes);
+    for end in told {
+        let cancelled = db
+            .verify_with(|progress| match progress.done_bytes >= end {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+            .unwrap();
+        assert!(cancelled.is_cancelled && cancelled.problem_count == 0);
+        assert!(cancelled.bytes <= end);
+    }
 }

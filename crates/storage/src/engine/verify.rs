@@ -36,6 +36,9 @@ use crate::version::{Run, TableHandle, Version};
 /// More problems than this are counted but not listed.
 const PROBLEMS_MAX: usize = 10_000;
 
+/// Progress within a log segment is told after so many bytes.
+const PROGRESS_BYTES: u64 = 1 << 20;
+
 /// What [`Engine::verify`] found.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyReport {
@@ -79,7 +82,7 @@ pub struct Problem {
 /// How far verification has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifyProgress {
-    /// Bytes of files that are done.
+    /// Bytes that are done.
     pub done_bytes: u64,
     /// Bytes of all files.
     pub total_bytes: u64,
@@ -124,7 +127,8 @@ impl Engine {
     }
 
     /// Reads and checks everything on disk, and reports what is wrong instead of stopping at it.
-    /// `progress` is called between files and may end it; the report then covers what was read.
+    /// `progress` is called between files, and within those that are larger than about a mebibyte,
+    /// and may end it; the report then covers what was read.
     ///
     /// Other work goes on meanwhile and shares the disk. Fails only if the engine is closed.
     pub fn verify_with(
@@ -289,14 +293,17 @@ impl Verification<'_> {
         for run in version.levels().iter().flat_map(|level| level.runs()) {
             self.run(run);
             for table in run.tables() {
-                self.table(version, table);
+                self.table(version, table)?;
                 self.report.tables += 1;
                 self.advance(table.meta().file_bytes)?;
             }
         }
         for meta in values {
-            match self.inner.values.verify(meta) {
+            let inner = self.inner;
+            let verified = inner.values.verify_with(meta, &mut self.within_file());
+            match verified {
                 Ok(found) => self.report.values += found.values,
+                Err(Error::Cancelled) => return ControlFlow::Break(()),
                 Err(error) => {
                     let is_held = version.value_files().contains_key(&meta.number);
                     if is_held || !self.inner.is_collected(meta.number) {
@@ -309,10 +316,12 @@ impl Verification<'_> {
             self.advance(meta.file_bytes)?;
         }
         for segment in segments {
-            if let Err(error) = self.segment(segment)
-                && !self.inner.is_dead(segment.number)
-            {
-                self.problem(&segment.path, &error);
+            match self.segment(segment) {
+                Err(Error::Cancelled) => return ControlFlow::Break(()),
+                Err(error) if !self.inner.is_dead(segment.number) => {
+                    self.problem(&segment.path, &error);
+                }
+                Ok(()) | Err(_) => {}
             }
             self.report.log_segments += 1;
             self.advance(segment.bytes)?;
@@ -320,13 +329,31 @@ impl Verification<'_> {
         ControlFlow::Continue(())
     }
 
+    /// A file of so many bytes is done.
     fn advance(&mut self, bytes: u64) -> ControlFlow<()> {
         self.report.bytes += bytes;
-        (self.progress)(VerifyProgress {
-            done_bytes: self.report.bytes,
-            total_bytes: self.total_bytes,
-            problems: self.report.problem_count,
-        })
+        match (self.within_file())(0) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
+    /// What is to be told how much of a file is done. It fails with [`Error::Cancelled`].
+    fn within_file(&mut self) -> impl FnMut(u64) -> Result<()> {
+        let (done_bytes, total_bytes) = (self.report.bytes, self.total_bytes);
+        let problems = self.report.problem_count;
+        let progress = &mut *self.progress;
+        move |bytes| {
+            let progress = progress(VerifyProgress {
+                done_bytes: done_bytes + bytes,
+                total_bytes,
+                problems,
+            });
+            match progress {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::Cancelled),
+            }
+        }
     }
 
     fn problem(&mut self, path: &Path, error: &Error) {
@@ -387,21 +414,27 @@ impl Verification<'_> {
         }
     }
 
-    fn table(&mut self, version: &Version, handle: &TableHandle) {
+    fn table(&mut self, version: &Version, handle: &TableHandle) -> ControlFlow<()> {
         let path = names::table(&self.inner.directory, handle.meta().number);
-        let verified = handle.table().and_then(|table| table.verify());
+        let table = handle.table();
+        let verified = table.and_then(|table| table.verify_with(&mut self.within_file()));
         match verified {
             Ok(found) => {
                 self.report.blocks += found.blocks;
                 self.report.entries += found.entries;
             }
-            Err(error) => return self.problem(&path, &error),
+            Err(Error::Cancelled) => return ControlFlow::Break(()),
+            Err(error) => {
+                self.problem(&path, &error);
+                return ControlFlow::Continue(());
+            }
         }
         if !handle.meta().value_refs.is_empty()
             && let Err(error) = self.references(version, handle, &path)
         {
             self.problem(&path, &error);
         }
+        ControlFlow::Continue(())
     }
 
     /// Checks the references of a table, which is otherwise sound.
@@ -445,6 +478,7 @@ impl Verification<'_> {
         let (path, expect) = (&segment.path, segment.expect);
         let (vfs, security) = (&inner.vfs, &inner.security);
         let mut reader = LogReader::open(vfs, security, path, FileKind::Wal, expect)?;
+        let mut told = 0;
         while let Some(record) = reader.next()? {
             let offset = record.offset;
             if record.kind != RECORD_COMMITS {
@@ -459,6 +493,10 @@ impl Verification<'_> {
                 decode_commit(&mut payload)
                     .map_err(|reason| Error::corruption(path, offset, reason))?;
                 self.report.commits += 1;
+            }
+            if offset - told >= PROGRESS_BYTES {
+                (self.within_file())(offset)?;
+                told = offset;
             }
         }
         Ok(())

@@ -53,7 +53,7 @@ impl VersionSet {
         Ok(())
     }
 
-    /// Puts a recovered memtable in place of the empty one.
+    /// Puts another memtable in place of the empty one.
     pub fn replace_active(&mut self, inner: &Inner, active: Arc<Memtable>) {
         self.active = active;
         self.publish(inner);

@@ -10,6 +10,7 @@ use crate::engine::{Engine, Inner};
 use crate::error::{Error, Result};
 use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber, split_storage_key};
 use crate::log::LogWriter;
+use crate::manifest::VersionEdit;
 use crate::memory::Account;
 use crate::memtable::MemtableWriter;
 use crate::names;
@@ -216,11 +217,12 @@ impl Inner {
         &self,
         before: Option<(FileNumber, u64)>,
     ) -> Option<(FileNumber, u64)> {
+        // Whoever has the writer is busy with the log.
+        let mut writer = self.writer.try_lock()?;
+        // NB: with the lock, as in `write_group`.
         if !self.fault.is_healthy() {
             return None;
         }
-        // Whoever has the writer is busy with the log.
-        let mut writer = self.writer.try_lock()?;
         let writer = writer.as_mut()?;
         let now = (writer.log_number, writer.log.end());
         if before == Some(now) {
@@ -234,6 +236,8 @@ impl Inner {
 
     /// Finishes the log segment, and makes everything that follows go to a new one.
     fn switch_log(&self, writer: &mut Writer) -> Result<FileNumber> {
+        // NB: with the lock. A segment that could not be finished stays the last one.
+        self.fault.check_internal()?;
         let number = self.new_file_number();
         let path = names::wal(&self.directory, number);
         let log = LogWriter::create(
@@ -307,7 +311,42 @@ impl Inner {
     pub(crate) fn flush_all(&self) -> Result<()> {
         self.fault.check()?;
         self.freeze_in_turn()?;
-        self.wait_for_flush()
+        self.wait_for_flush()?;
+        self.release_logs()
+    }
+
+    /// Lets go of log segments of which everything is in tables. The flush of a memtable does that,
+    /// but an ingest leaves behind an empty memtable that depends on a segment before its own, and
+    /// without more writes that one would stay.
+    fn release_logs(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        let writer = writer.as_mut().ok_or(Error::Closed)?;
+        let memtable = writer.memtable.memtable();
+        if !memtable.is_empty() || memtable.first_log() == writer.log_number {
+            return Ok(());
+        }
+        let mut versions = self.versions.lock();
+        if !versions.frozen.is_empty() {
+            return Ok(());
+        }
+        let sequence = self.visible.load(Ordering::Acquire);
+        let floor = writer.log_number;
+        let edit = VersionEdit {
+            next_file_number: Some(self.peek_file_number()),
+            next_run: Some(versions.next_run),
+            next_keyspace: Some(self.peek_keyspace()),
+            last_sequence: Some(sequence),
+            wal_floor: Some(floor),
+            flushed_sequence: Some(sequence),
+            counts: Some(self.keyspaces.counts_at(sequence)),
+            ..VersionEdit::default()
+        };
+        versions.install(self, edit, 0)?;
+        writer.memtable = self.new_memtable(floor);
+        versions.replace_active(self, writer.memtable.memtable().clone());
+        drop(versions);
+        self.remove_logs_below(floor);
+        Ok(())
     }
 
     pub(crate) fn freeze_in_turn(&self) -> Result<()> {

@@ -43,6 +43,12 @@ impl Table {
     /// Reads every byte of the file and checks seals, structure, order, counts, bounds, the filter
     /// and the checksum of the file.
     pub fn verify(&self) -> Result<TableReport> {
+        self.verify_with(&mut |_| Ok(()))
+    }
+
+    /// As [`Table::verify`]; tells `progress` which part of the bytes is done, about once a
+    /// mebibyte, and ends with its error.
+    pub fn verify_with(&self, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<TableReport> {
         let meta = self.meta();
         let mut seen = Seen {
             last_key: Vec::new(),
@@ -57,7 +63,14 @@ impl Table {
         tail.check(self.path(), meta)?;
         let filter = tail.read_filter(self.file())?;
         let mut sealed = Vec::new();
+        let mut told = 0;
         for at in 0..self.index().blocks() {
+            let start = self.index().location(at).start;
+            if start - told >= READ_BYTES as u64 {
+                // The file is read twice: for its blocks, and for its checksum.
+                progress(start / 2)?;
+                told = start;
+            }
             self.read_sealed(at..at + 1, &mut sealed)?;
             let block = self.decode_block(at, &mut sealed)?;
             self.verify_block(at, block.get(), filter.as_ref(), &mut seen)
@@ -78,7 +91,9 @@ impl Table {
         if !in_range {
             return damaged("an entry's sequence number is outside of the manifest's bounds");
         }
-        if file_checksum(self.file(), meta.file_bytes)? != meta.checksum {
+        let half = meta.file_bytes / 2;
+        let mut checked = |bytes| progress(half + bytes / 2);
+        if checksum_with(self.file(), meta.file_bytes, &mut checked)? != meta.checksum {
             return damaged("the checksum of the file is not what the manifest says");
         }
         let blocks = self.index().blocks() as u64;
@@ -143,6 +158,14 @@ impl Table {
 
 /// xxh3-128 of the whole file.
 pub(super) fn file_checksum(file: &Arc<TableFile>, file_bytes: u64) -> Result<u128> {
+    checksum_with(file, file_bytes, &mut |_| Ok(()))
+}
+
+fn checksum_with(
+    file: &Arc<TableFile>,
+    file_bytes: u64,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<u128> {
     let mut hasher = Xxh3Default::new();
     let mut buffer = vec![0; READ_BYTES.min(file_bytes as usize)];
     let mut offset = 0;
@@ -151,6 +174,9 @@ pub(super) fn file_checksum(file: &Arc<TableFile>, file_bytes: u64) -> Result<u1
         file.read(&mut buffer[..len], offset)?;
         hasher.update(&buffer[..len]);
         offset += len as u64;
+        if offset < file_bytes {
+            progress(offset)?;
+        }
     }
     Ok(hasher.digest128())
 }

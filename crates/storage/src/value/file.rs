@@ -26,6 +26,9 @@ use crate::key::{FileNumber, VALUE_BYTES_MAX};
 /// The contents of a full frame, in bytes.
 pub const FRAME_BYTES: usize = 64 << 10;
 
+/// While a file is read, progress is told after so many bytes.
+const PROGRESS_BYTES: u64 = 1 << 20;
+
 /// How many frames are read or written at once.
 pub(super) const FRAMES_AT_ONCE: usize = 16;
 
@@ -159,17 +162,31 @@ impl ValueFile {
         Ok(value)
     }
 
-    /// Reads every record up to `end` and checks all of it.
-    pub(super) fn verify(&self, end: u64) -> Result<ValueFileReport> {
+    /// Reads every record up to `end` and checks all of it. Tells `progress` the offset it has come
+    /// to, and ends with its error.
+    pub(super) fn verify(
+        &self,
+        end: u64,
+        progress: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<ValueFileReport> {
         let mut report = ValueFileReport::default();
         let mut offset = HEADER_BYTES as u64;
+        let mut told = 0;
+        let mut tell = |offset: u64| match offset - told >= PROGRESS_BYTES && offset < end {
+            true => {
+                told = offset;
+                progress(offset)
+            }
+            false => Ok(()),
+        };
         self.check_length(end)?;
         while offset < end {
             let pointer = self.read_head(offset, end)?;
-            self.verify_frames(&pointer)?;
+            self.verify_frames(&pointer, &mut tell)?;
             report.values += 1;
             report.value_bytes += pointer.length;
             offset += record_bytes(pointer.length, self.envelope.overhead());
+            tell(offset)?;
         }
         Ok(report)
     }
@@ -177,7 +194,7 @@ impl ValueFile {
     /// Reads and checks one value, keeping nothing.
     pub(super) fn check(&self, pointer: &ValuePointer) -> Result<()> {
         self.check_extent(pointer)?;
-        self.verify_frames(pointer)
+        self.verify_frames(pointer, &mut |_| Ok(()))
     }
 
     /// Checks that the head at a pointer's place says what the pointer says.
@@ -221,7 +238,11 @@ impl ValueFile {
     }
 
     /// Reads a value piece by piece and checks its checksum, keeping nothing.
-    fn verify_frames(&self, pointer: &ValuePointer) -> Result<()> {
+    fn verify_frames(
+        &self,
+        pointer: &ValuePointer,
+        progress: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
         let mut hasher = Xxh3::new();
         let mut scratch = Vec::new();
         let all = frame_count(pointer.length);
@@ -231,6 +252,7 @@ impl ValueFile {
             self.read_frames(pointer, next, frames, &mut scratch)?;
             hasher.update(&scratch);
             next += frames;
+            progress(pointer.offset + pointer.length.min(next * FRAME_BYTES as u64))?;
         }
         if hasher.digest() != pointer.checksum {
             return Err(self.corruption(pointer.offset, "value checksum does not match"));

@@ -80,7 +80,17 @@ impl ValueStore {
     /// Reads and checks every value of a file, dead ones included, up to the length its metadata
     /// gives. Bytes after that are what a crash may leave and are not looked at.
     pub fn verify(&self, meta: &ValueFileMeta) -> Result<ValueFileReport> {
-        self.file(meta.number)?.verify(meta.file_bytes)
+        self.verify_with(meta, &mut |_| Ok(()))
+    }
+
+    /// As [`ValueStore::verify`]; tells `progress` about how many bytes are done, and ends with its
+    /// error.
+    pub fn verify_with(
+        &self,
+        meta: &ValueFileMeta,
+        progress: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<ValueFileReport> {
+        self.file(meta.number)?.verify(meta.file_bytes, progress)
     }
 
     /// Reads and checks one value, keeping nothing.

@@ -1,9 +1,9 @@
-//! What a flush writes of versions and of range tombstones.
+//! What a flush writes of versions and of range tombstones, and what it does with the log.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rustdb_vfs::{MemVfs, VfsRef};
+use rustdb_vfs::{Effect, Failure, Fault, MemVfs, OpSet, SimVfs, VfsRef};
 
 use crate::engine::{Bounds, CommitContext, Durability, Engine, EngineOptions, ReadAt, Snapshot};
 use crate::error::Rejection;
@@ -162,4 +162,34 @@ fn replaced_references_stay_for_who_reads_the_memtable() {
     engine.flush().unwrap();
     let (_, value) = reader.next_entry().unwrap().expect("the first version");
     assert_eq!(value.len(), large.len());
+}
+
+fn logs(sim: &SimVfs) -> usize {
+    let files = sim.files().into_iter();
+    let logs = files.filter(|path| path.extension().is_some_and(|name| name == "wal"));
+    logs.count()
+}
+
+/// Recovery takes a segment that has no end for the last one.
+#[test]
+fn no_segment_follows_one_that_could_not_be_finished() {
+    let sim = SimVfs::new(1);
+    let options = || EngineOptions {
+        compaction_threads: 0,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::open(sim.vfs(), Path::new("/db"), options()).unwrap();
+    commit(&engine, |batch| batch.put(KS, b"key", b"value").unwrap());
+    sim.inject(Fault::new(Effect::Fail(Failure::Io)).on(OpSet::SYNCS));
+    assert!(engine.inner().freeze_in_turn().is_err());
+    let before = logs(&sim);
+    // As a caller does that has looked whether writes are welcome just before that.
+    assert!(engine.inner().freeze_in_turn().is_err());
+    assert!(engine.inner().renew_log().is_err());
+    assert_eq!(logs(&sim), before);
+    drop(engine);
+    let engine = Engine::open(sim.vfs(), Path::new("/db"), options()).unwrap();
+    commit(&engine, |batch| batch.put(KS, b"next", b"value").unwrap());
+    let found = engine.get(KS, b"next", ReadAt::Latest).unwrap();
+    assert_eq!(found.as_deref(), Some(&b"value"[..]));
 }

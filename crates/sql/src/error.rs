@@ -111,6 +111,24 @@ impl From<rustdb_types::Error> for Error {
     }
 }
 
+impl From<rustdb_catalog::Error> for Error {
+    fn from(error: rustdb_catalog::Error) -> Error {
+        Error(Box::new(Parts {
+            state: error.state(),
+            message: error.message().to_owned(),
+            detail: error.detail().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+            position: None,
+        }))
+    }
+}
+
+impl From<rustdb_txn::Error> for Error {
+    fn from(error: rustdb_txn::Error) -> Error {
+        rustdb_catalog::Error::from(error).into()
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0.message)

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use rustdb_types::function::Call;
-use rustdb_types::{Cast, Operator, Type, Value};
+use rustdb_types::{Cast, Oid, Operator, Type, Value};
 
 use crate::exec::SubPlan;
 use crate::plan::Plan;
@@ -75,6 +75,8 @@ pub enum Expr {
     Row(Vec<Expr>),
     /// A row compared with another, column by column.
     RowCompare(Box<RowCompare>),
+    /// The next value of a sequence.
+    NextValue(Oid),
     /// A query within the expression.
     Subquery(Box<Subquery>),
     /// The same when it is ready to run.
@@ -250,6 +252,7 @@ impl Expr {
             | Expr::Input(_)
             | Expr::Outer(_)
             | Expr::Parameter(_)
+            | Expr::NextValue(_)
             | Expr::Run(_) => Vec::new(),
             Expr::Operator(call) | Expr::IsDistinct(call) | Expr::NullIf(call) => {
                 call.left.iter().chain([&call.right]).collect()
@@ -285,6 +288,7 @@ impl Expr {
             | Expr::Input(_)
             | Expr::Outer(_)
             | Expr::Parameter(_)
+            | Expr::NextValue(_)
             | Expr::Run(_) => Vec::new(),
             Expr::Operator(call) | Expr::IsDistinct(call) | Expr::NullIf(call) => {
                 call.left.iter_mut().chain([&mut call.right]).collect()

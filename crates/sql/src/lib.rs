@@ -12,14 +12,20 @@
 #![forbid(unsafe_code)]
 
 mod bind;
+mod database;
+mod define;
 mod error;
 mod exec;
 mod expr;
+mod expressions;
+mod parameters;
 mod parse;
 mod plan;
+mod session;
 
 pub use error::{Error, Position, Result, SqlState};
 pub use parse::{parse, parse_expression};
 
-pub use bind::{Bound, OutputColumn, SessionNames, bind_query};
-pub use exec::{Context, Executable, Run};
+pub use bind::OutputColumn;
+pub use database::Database;
+pub use session::{Answer, Session};

@@ -1,10 +1,12 @@
 //! FROM: relations, joins, queries in parentheses.
 
+use rustdb_catalog::Relation as Found;
 use sqlparser::ast;
 use sqlparser::ast::{JoinConstraint, JoinOperator, TableFactor};
 
 use super::expression::Place;
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::table::missing_relation;
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Typed};
@@ -130,11 +132,39 @@ impl Binder<'_> {
         {
             return Ok(found);
         }
-        let message = format!("relation \"{}\" does not exist", names.join("."));
-        Err(Error::new(SqlState::UNDEFINED_TABLE, message))
+        match self.find_relation(names)? {
+            Some(Found::Table(table)) => self.scan(&table),
+            Some(Found::View(view)) => self.view(&view),
+            Some(Found::Sequence(_)) => Err(Error::unsupported("reading a sequence as a table")),
+            Some(Found::Index(_, index)) => {
+                let message = format!("cannot open relation \"{}\"", index.name);
+                Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message)
+                    .with_detail("This operation is not supported for indexes."))
+            }
+            None => Err(missing_relation(names)),
+        }
     }
 
     /// `generate_series(1, 3) AS g (n)`: its arguments may name what stands to its left.
+    /// A view: its query, as if it were written in parentheses.
+    fn view(&mut self, view: &rustdb_catalog::View) -> Result<(Plan, Relation)> {
+        let statements = crate::parse::parse(&view.query.text)?;
+        let [ast::Statement::Query(query)] = &statements[..] else {
+            return Err(Error::internal(format!("view {} is no query", view.name)));
+        };
+        let hidden = std::mem::take(&mut self.ctes);
+        let bound = self.query(query, &Scope::default());
+        self.ctes = hidden;
+        let bound = bound?;
+        let names: Vec<String> = view
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
+        let relation = self.relation_of(&view.name, &names, &bound.columns)?;
+        Ok((bound.plan, relation))
+    }
+
     fn function_in_from(
         &mut self,
         factor: &TableFactor,
@@ -458,7 +488,7 @@ fn join_of(kind: JoinKind, left: Plan, right: Plan, conditions: Vec<Expr>) -> Pl
 }
 
 /// The parts of a name with dots.
-pub(super) fn object_name(name: &ast::ObjectName) -> Result<Vec<String>> {
+pub(crate) fn object_name(name: &ast::ObjectName) -> Result<Vec<String>> {
     let parts = name.0.iter().map(|part| part.as_ident().map(name_of));
     let parts: Option<Vec<String>> = parts.collect();
     parts.ok_or_else(|| Error::unsupported(format!("the name {name}")))

@@ -24,11 +24,21 @@ mod select;
 mod set_operation;
 mod sort;
 mod subquery;
+mod table;
 mod type_name;
+mod write;
 
-use rustdb_types::{Settings, Type};
+pub(crate) use from::object_name;
+pub(crate) use table::{bind_column_expression, bind_table_expression, schema_named};
+pub use write::{Write, WriteKind};
+
+use std::sync::Arc;
+
+use rustdb_catalog::Catalog;
+use rustdb_types::{Oid, Settings, Type};
 use sqlparser::ast;
 
+use crate::database::Database;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::ColumnId;
 use crate::plan::Plan;
@@ -42,8 +52,6 @@ pub struct Bound {
     pub plan: Plan,
     /// The columns that the statement gives, in order.
     pub columns: Vec<OutputColumn>,
-    /// The types of `$1`, `$2`...
-    pub parameters: Vec<Type>,
 }
 
 /// A column of a statement's result.
@@ -62,6 +70,11 @@ pub struct OutputColumn {
 pub(crate) struct Binder<'s> {
     settings: &'s Settings,
     session: &'s SessionNames,
+    /// Where tables are found; stored expressions have none.
+    database: Option<Database>,
+    catalog: Option<Arc<Catalog>>,
+    /// The tables that were named.
+    tables: Vec<Oid>,
     /// The types of the parameters so far; `None` until something asks for one.
     parameters: Vec<Option<Type>>,
     next_column: u32,
@@ -70,7 +83,7 @@ pub(crate) struct Binder<'s> {
 }
 
 /// What a session is called by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SessionNames {
     /// The user.
     pub user: String,
@@ -81,22 +94,38 @@ pub struct SessionNames {
 /// How many parameters a statement may have: what the wire protocol can number.
 const PARAMETERS_MAX: usize = 65_535;
 
-/// Binds a query. `parameters` are the types that the client gave; [`Type::UNKNOWN`] asks for a
-/// type from the context.
-pub fn bind_query(
-    query: &ast::Query,
-    parameters: &[Type],
-    settings: &Settings,
-    session: &SessionNames,
-) -> Result<Bound> {
-    let mut binder = Binder::new(parameters, settings, session);
-    let bound = binder.query(query, &Scope::default())?;
-    let (plan, columns) = binder.finish_output(bound)?;
-    Ok(Bound {
-        plan,
-        columns,
-        parameters: binder.parameter_types()?,
-    })
+/// What statements are bound in.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// The types of parameters that the client gave; [`Type::UNKNOWN`] asks for one from the
+    /// context.
+    pub(crate) parameters: &'a [Type],
+    pub(crate) settings: &'a Settings,
+    pub(crate) session: &'a SessionNames,
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+impl<'s> Binder<'s> {
+    /// A binder for a statement.
+    pub(crate) fn for_statement(around: &Surroundings<'s>) -> Binder<'s> {
+        let mut binder = Binder::new(around.parameters, around.settings, around.session);
+        binder.database = Some(around.database.clone());
+        binder.catalog = Some(around.catalog.clone());
+        binder
+    }
+
+    /// The tables that were named.
+    pub(crate) fn tables(&self) -> &[Oid] {
+        &self.tables
+    }
+
+    /// A query that stands alone.
+    pub(crate) fn statement_query(&mut self, query: &ast::Query) -> Result<Bound> {
+        let bound = self.query(query, &Scope::default())?;
+        let (plan, columns) = self.finish_output(bound)?;
+        Ok(Bound { plan, columns })
+    }
 }
 
 impl<'s> Binder<'s> {
@@ -105,6 +134,9 @@ impl<'s> Binder<'s> {
         Binder {
             settings,
             session,
+            database: None,
+            catalog: None,
+            tables: Vec::new(),
             parameters: given
                 .map(|of| (*of != Type::UNKNOWN).then(|| of.clone()))
                 .collect(),
@@ -119,7 +151,7 @@ impl<'s> Binder<'s> {
     }
 
     /// Types for all parameters, once the statement is bound.
-    fn parameter_types(&self) -> Result<Vec<Type>> {
+    pub(crate) fn parameter_types(&self) -> Result<Vec<Type>> {
         let types = self.parameters.iter().enumerate();
         let types = types.map(|(index, of)| {
             of.clone().ok_or_else(|| {

@@ -107,17 +107,35 @@ impl Binder<'_> {
         collected: &mut Collected,
     ) -> Result<SelectList> {
         let mut list = SelectList::default();
+        self.select_items(items, scope, Some(collected), &mut list)?;
+        Ok(list)
+    }
+
+    fn select_items(
+        &mut self,
+        items: &[SelectItem],
+        scope: &Scope<'_>,
+        mut collected: Option<&mut Collected>,
+        list: &mut SelectList,
+    ) -> Result<()> {
         for item in items {
+            let mut at = Place::new(
+                scope,
+                if collected.is_some() {
+                    "SELECT"
+                } else {
+                    "RETURNING"
+                },
+            );
+            at.collected = collected.as_deref_mut();
             match item {
                 SelectItem::UnnamedExpr(expr) => {
-                    let mut at = Place::collecting(scope, "SELECT", collected);
                     let typed = self.expression(expr, &mut at)?;
-                    self.add_item(&mut list, output_name(expr), typed);
+                    self.add_item(list, output_name(expr), typed);
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
-                    let mut at = Place::collecting(scope, "SELECT", collected);
                     let typed = self.expression(expr, &mut at)?;
-                    self.add_item(&mut list, name_of(alias), typed);
+                    self.add_item(list, name_of(alias), typed);
                 }
                 SelectItem::Wildcard(options) => {
                     refuse_options(options)?;
@@ -126,7 +144,7 @@ impl Binder<'_> {
                         return Err(Error::new(SqlState::SYNTAX_ERROR, message));
                     }
                     let columns = scope.from.visible.clone();
-                    self.add_columns(&mut list, &columns);
+                    self.add_columns(list, &columns);
                 }
                 SelectItem::QualifiedWildcard(
                     SelectItemQualifiedWildcardKind::ObjectName(name),
@@ -142,12 +160,29 @@ impl Binder<'_> {
                         _ => return Err(Error::unsupported(format!("`{item}`"))),
                     };
                     let columns = relation.columns.clone();
-                    self.add_columns(&mut list, &columns);
+                    self.add_columns(list, &columns);
                 }
                 other => return Err(Error::unsupported(format!("`{other}` in SELECT"))),
             }
         }
-        Ok(list)
+        Ok(())
+    }
+
+    /// What RETURNING lists: columns and their expressions.
+    pub(super) fn returned(
+        &mut self,
+        items: &[SelectItem],
+        scope: &Scope<'_>,
+    ) -> Result<Vec<(OutputColumn, Expr)>> {
+        let mut list = SelectList::default();
+        self.select_items(items, scope, None, &mut list)?;
+        let mut returned = Vec::with_capacity(list.items.len());
+        for (mut column, (_, expr)) in list.columns.into_iter().zip(list.items) {
+            let typed = self.settle(Typed::new(expr, column.of))?;
+            column.of = typed.of;
+            returned.push((column, typed.expr));
+        }
+        Ok(returned)
     }
 
     fn add_columns(&mut self, list: &mut SelectList, columns: &[NamedColumn]) {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, SqlState};
 
 impl Binder<'_> {
     /// The type that is meant.
-    pub(super) fn type_named(&self, written: &DataType) -> Result<Type> {
+    pub(crate) fn type_named(&self, written: &DataType) -> Result<Type> {
         let plain = |base: Base| Ok(Type::of(base));
         match written {
             DataType::Boolean | DataType::Bool => plain(Base::Bool),

@@ -10,14 +10,17 @@ use super::function::FunctionNode;
 use super::hash_join::{self, HashJoin};
 use super::join::NestedLoop;
 use super::nodes::{Distinct, Filter, Limit, Project, Values};
+use super::scan::{AccessPath, ScanNode};
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
+use super::write::{Kind, WriteNode};
 use super::{Executable, Node};
+use crate::bind::{Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
-    Aggregate, FunctionRows, Join, JoinKind, Plan, SetOperation, SortKey, free_columns,
+    Aggregate, FunctionRows, Join, JoinKind, Plan, Scan, SetOperation, SortKey, free_columns,
     free_columns_of,
 };
 
@@ -49,9 +52,59 @@ pub(super) fn executable(plan: &Plan, columns: &[ColumnId]) -> Result<Executable
     })
 }
 
+/// See [`Executable::write`]: the writer, and what its parts need.
+pub(super) fn writer(write: &Write) -> Result<(WriteNode, Executable)> {
+    let mut compiler = Compiler::default();
+    let outer = Outer::new();
+    let compiled = compiler.plan(&write.source, &outer)?;
+    let compiled = compiler.arranged(compiled, &write.columns)?;
+    let columns = &compiled.columns;
+    let kind = match &write.kind {
+        WriteKind::Insert => Kind::Insert,
+        WriteKind::Update {
+            assignments,
+            recheck,
+        } => {
+            let mut compiled = Vec::with_capacity(assignments.len());
+            for assignment in assignments {
+                let mut value = assignment.value.clone();
+                compiler.expression(&mut value, columns, &outer)?;
+                compiled.push((assignment.place, value, assignment.generated));
+            }
+            Kind::Update {
+                assignments: compiled,
+                recheck: compiler.all(recheck, columns, &outer)?,
+            }
+        }
+        WriteKind::Delete { recheck } => Kind::Delete {
+            recheck: compiler.all(recheck, columns, &outer)?,
+        },
+    };
+    let returning = match &write.returning {
+        None => None,
+        Some(items) => {
+            let items: Vec<Expr> = items.iter().map(|(_, item)| item.clone()).collect();
+            Some(compiler.all(&items, columns, &outer)?)
+        }
+    };
+    let node = WriteNode {
+        kind,
+        table: write.table.clone(),
+        source: compiled.node.clone(),
+        returning,
+    };
+    let executable = Executable {
+        node: compiled.node,
+        outer: compiler.outer,
+        results: compiler.results,
+    };
+    Ok((node, executable))
+}
+
 impl Compiler {
     fn plan(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
         let node: Arc<dyn Node> = match plan {
+            Plan::Scan(scan) => self.scan(scan, outer)?,
             Plan::Values { columns, rows } => {
                 let rows = rows.iter().map(|row| self.all(row, &[], outer));
                 Arc::new(Values {
@@ -115,6 +168,43 @@ impl Compiler {
             all: operation.all,
             left: side(&operation.left)?,
             right: side(&operation.right)?,
+        }))
+    }
+
+    fn scan(&mut self, scan: &Scan, outer: &Outer) -> Result<Arc<dyn Node>> {
+        let places: Vec<usize> = scan.columns.iter().map(|(_, place)| *place).collect();
+        let access = match &scan.access {
+            None => None,
+            Some(access) => {
+                let mut end = |end: &Option<(Expr, bool)>| match end {
+                    None => Ok(None),
+                    Some((expr, included)) => {
+                        let mut expr = expr.clone();
+                        self.expression(&mut expr, &[], outer)?;
+                        Ok::<_, Error>(Some((expr, *included)))
+                    }
+                };
+                let (lower, upper) = (end(&access.lower)?, end(&access.upper)?);
+                let covers = access.index.is_some_and(|index| {
+                    places
+                        .iter()
+                        .all(|place| scan.table.index_covers(index, *place))
+                });
+                Some(AccessPath {
+                    index: access.index,
+                    covers: covers && !places.is_empty(),
+                    equal: self.all(&access.equal, &[], outer)?,
+                    lower,
+                    upper,
+                    backward: access.backward,
+                })
+            }
+        };
+        Ok(Arc::new(ScanNode {
+            table: scan.table.clone(),
+            places,
+            with_key: scan.key.is_some(),
+            access,
         }))
     }
 

@@ -1,11 +1,15 @@
 //! What a running statement has at hand.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustdb_catalog::{Catalog, CatalogStore};
+use rustdb_txn::Transaction;
 use rustdb_types::function::{FunctionContext, Host};
-use rustdb_types::{Settings, Value};
+use rustdb_types::{Oid, Settings, Value};
 
 use super::batch::Batch;
+use crate::error::{Error, Result, SqlState};
 
 /// A running statement's surroundings.
 pub struct Context<'a> {
@@ -17,6 +21,12 @@ pub struct Context<'a> {
     pub statement_time: i64,
     /// `$1` and so on.
     pub parameters: &'a [Value],
+    /// The transaction; stored expressions have none.
+    pub(crate) transaction: Option<&'a mut Transaction>,
+    /// The catalog as the statement sees it, and where sequences are.
+    pub(crate) catalog: Option<(Arc<Catalog>, &'a CatalogStore)>,
+    /// Set when the statement is to stop.
+    pub(crate) cancelled: Option<&'a AtomicBool>,
     /// Values of outer rows, for the plans of subqueries: each has places of its own.
     pub(crate) outer: Vec<Value>,
     /// Results of subqueries that do not depend on outer rows, by their number.
@@ -26,13 +36,16 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// A statement that begins now.
+    /// A statement that begins now, without a transaction.
     pub fn new(settings: &'a Settings, host: &'a dyn Host, parameters: &'a [Value]) -> Context<'a> {
         Context {
             settings,
             host,
             statement_time: host.clock(),
             parameters,
+            transaction: None,
+            catalog: None,
+            cancelled: None,
             outer: Vec::new(),
             results: Vec::new(),
             rows: Vec::new(),
@@ -46,5 +59,38 @@ impl<'a> Context<'a> {
             statement_time: self.statement_time,
             host: self.host,
         }
+    }
+
+    pub(crate) fn transaction(&self) -> Result<&Transaction> {
+        let transaction = self.transaction.as_deref();
+        transaction.ok_or_else(|| Error::internal("there is no transaction here"))
+    }
+
+    pub(crate) fn transaction_mut(&mut self) -> Result<&mut Transaction> {
+        let transaction = self.transaction.as_deref_mut();
+        transaction.ok_or_else(|| Error::internal("there is no transaction here"))
+    }
+
+    /// 57014 once the statement was cancelled.
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        match self.cancelled {
+            Some(cancelled) if cancelled.load(Ordering::Relaxed) => Err(Error::new(
+                SqlState::QUERY_CANCELED,
+                "canceling statement due to user request",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next value of a sequence.
+    pub(crate) fn next_value(&self, sequence: Oid) -> Result<i64> {
+        let Some((catalog, store)) = &self.catalog else {
+            return Err(Error::internal("there are no sequences here"));
+        };
+        let sequence = catalog.sequence(sequence).ok_or_else(|| {
+            let message = format!("could not open sequence with OID {}", sequence.0);
+            Error::new(SqlState::UNDEFINED_TABLE, message)
+        })?;
+        Ok(store.sequences().next(sequence)?)
     }
 }

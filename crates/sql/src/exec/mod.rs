@@ -20,23 +20,33 @@ mod hash_join;
 mod join;
 mod key;
 mod nodes;
+mod scan;
 mod set_operation;
 mod sort;
 mod subquery;
+mod write;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use rustdb_types::Value;
 
+use crate::bind::Write;
 use crate::error::Result;
-use crate::expr::ColumnId;
+use crate::expr::{ColumnId, Expr};
 use crate::plan::Plan;
 
 use batch::Batch;
 
+pub(crate) use write::WriteNode;
+
 pub use context::Context;
 pub use subquery::SubPlan;
+
+/// The value of an expression whose columns are places in a row.
+pub(crate) fn evaluate_row(expr: &Expr, row: &[Value], cx: &mut Context<'_>) -> Result<Value> {
+    Ok(evaluate::evaluate(expr, row, cx)?.into_owned())
+}
 
 /// What can be run, any number of times, by several threads at once.
 pub(crate) trait Node: Debug + Send + Sync {
@@ -69,11 +79,21 @@ impl Executable {
         compile::executable(plan, columns)
     }
 
-    /// Begins a run.
-    pub fn start(&self, cx: &mut Context<'_>) -> Run {
+    /// Makes a statement that writes ready.
+    pub(crate) fn write(write: &Write) -> Result<(WriteNode, Executable)> {
+        compile::writer(write)
+    }
+
+    /// Makes room for the values that the parts of the statement pass to each other.
+    pub(crate) fn prepare(&self, cx: &mut Context<'_>) {
         cx.outer.resize(self.outer, Value::Null);
         cx.results.resize(self.results, None);
         cx.rows.resize(self.results, None);
+    }
+
+    /// Begins a run.
+    pub fn start(&self, cx: &mut Context<'_>) -> Run {
+        self.prepare(cx);
         Run {
             operator: self.node.clone().open(),
         }

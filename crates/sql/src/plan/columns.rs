@@ -52,6 +52,11 @@ impl Plan {
     /// Calls `visit` for every expression of this node, not of those below.
     pub fn for_each_expression<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         match self {
+            Plan::Scan(scan) => scan
+                .access
+                .iter()
+                .flat_map(|access| access.expressions())
+                .for_each(visit),
             Plan::Values { rows, .. } => rows.iter().flatten().for_each(visit),
             Plan::Filter { conditions, .. } => conditions.iter().for_each(visit),
             Plan::Aggregate(aggregate) => {
@@ -75,6 +80,12 @@ impl Plan {
     /// As [`Plan::for_each_expression`], to change them.
     pub fn for_each_expression_mut(&mut self, visit: &mut impl FnMut(&mut Expr)) {
         match self {
+            Plan::Scan(scan) => {
+                let access = scan.access.iter_mut();
+                access
+                    .flat_map(|access| access.expressions_mut())
+                    .for_each(visit);
+            }
             Plan::Values { rows, .. } => rows.iter_mut().flatten().for_each(visit),
             Plan::Filter { conditions, .. } => conditions.iter_mut().for_each(visit),
             Plan::Aggregate(aggregate) => {

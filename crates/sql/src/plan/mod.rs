@@ -6,16 +6,24 @@
 //! outer query: such a plan is run once for each row out there.
 
 mod columns;
+mod rules;
 
+use std::sync::Arc;
+
+use rustdb_table::Table;
+use rustdb_types::Oid;
 use rustdb_types::aggregate::AggregateCall;
 
 use crate::expr::{ColumnId, Expr, FunctionCall};
 
 pub use columns::{free_columns, free_columns_of};
+pub use rules::improve;
 
 /// A plan.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Plan {
+    /// The rows of a table.
+    Scan(Box<Scan>),
     /// Rows written out.
     Values {
         /// The columns.
@@ -70,6 +78,58 @@ pub enum Plan {
     },
     /// `UNION`, `INTERSECT`, `EXCEPT`.
     SetOperation(Box<SetOperation>),
+}
+
+/// The rows of a table.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The table.
+    pub table: Arc<Table>,
+    /// The columns that are read, and their places in rows.
+    pub columns: Vec<(ColumnId, usize)>,
+    /// A column for the row's key, if the row is to be found again.
+    pub key: Option<ColumnId>,
+    /// Which part of the table is read, and how; all of it, in the order of its keys, if nothing
+    /// is said.
+    pub access: Option<Access>,
+}
+
+/// A way to find some rows of a table by key or index.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Access {
+    /// The index; none is the row key.
+    pub index: Option<Oid>,
+    /// What the first columns are equal to.
+    pub equal: Vec<Expr>,
+    /// What the next column is greater than (or equal to, if `true`).
+    pub lower: Option<(Expr, bool)>,
+    /// What the next column is less than (or equal to, if `true`).
+    pub upper: Option<(Expr, bool)>,
+    /// Whether the rows are read from the end.
+    pub backward: bool,
+}
+
+impl PartialEq for Scan {
+    fn eq(&self, other: &Scan) -> bool {
+        Arc::ptr_eq(&self.table, &other.table)
+            && self.columns == other.columns
+            && self.key == other.key
+            && self.access == other.access
+    }
+}
+
+impl Access {
+    /// The expressions in it.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        let ends = self.lower.iter().chain(&self.upper);
+        self.equal.iter().chain(ends.map(|(end, _)| end))
+    }
+
+    /// The expressions in it, to change them.
+    pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let ends = self.lower.iter_mut().chain(&mut self.upper);
+        self.equal.iter_mut().chain(ends.map(|(end, _)| end))
+    }
 }
 
 /// A join.
@@ -259,6 +319,10 @@ impl Plan {
     /// The plan's columns, in order.
     pub fn columns(&self) -> Vec<ColumnId> {
         match self {
+            Plan::Scan(scan) => {
+                let columns = scan.columns.iter().map(|(id, _)| *id);
+                columns.chain(scan.key).collect()
+            }
             Plan::Values { columns, .. } => columns.clone(),
             Plan::Filter { input, .. }
             | Plan::Sort { input, .. }
@@ -291,7 +355,7 @@ impl Plan {
     /// The plans right below this one.
     pub fn inputs(&self) -> Vec<&Plan> {
         match self {
-            Plan::Values { .. } => Vec::new(),
+            Plan::Values { .. } | Plan::Scan(_) => Vec::new(),
             Plan::Filter { input, .. }
             | Plan::Project { input, .. }
             | Plan::Sort { input, .. }
@@ -307,7 +371,7 @@ impl Plan {
     /// The plans right below this one, to change them.
     pub fn inputs_mut(&mut self) -> Vec<&mut Plan> {
         match self {
-            Plan::Values { .. } => Vec::new(),
+            Plan::Values { .. } | Plan::Scan(_) => Vec::new(),
             Plan::Filter { input, .. }
             | Plan::Project { input, .. }
             | Plan::Sort { input, .. }

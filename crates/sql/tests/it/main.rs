@@ -5,7 +5,9 @@
     reason = "helpers of tests may unwrap, as tests do"
 )]
 
+mod database;
 mod queries;
+mod scripts;
 #[path = "../../../types/tests/it/server.rs"]
 #[expect(dead_code, reason = "made for the tests of the crate `types`")]
 mod server;

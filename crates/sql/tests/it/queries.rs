@@ -5,32 +5,12 @@
 //! as a record, or code and words of the error. `RUSTDB_BLESS=1` writes the answers of the
 //! installed PostgreSQL into the file.
 
-use rustdb_sql::{Context, Executable, SessionNames, bind_query, parse};
-use rustdb_types::function::{Host, Random};
-use rustdb_types::{Settings, Type, Value, format};
+use rustdb_types::{Settings, Type, Value};
 
+use crate::database::{cell, session};
 use crate::server::Server;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/queries.txt");
-
-/// Neither time nor chance.
-struct Still;
-
-impl Host for Still {
-    fn clock(&self) -> i64 {
-        0
-    }
-
-    fn random_bytes(&self, out: &mut [u8]) {
-        out.fill(7);
-    }
-
-    fn random(&self) -> f64 {
-        0.5
-    }
-
-    fn set_seed(&self, _random: Random) {}
-}
 
 /// A query and what PostgreSQL answers.
 struct Case {
@@ -72,25 +52,14 @@ fn arranged(query: &str, mut rows: Vec<String>) -> String {
 }
 
 fn rows(query: &str) -> rustdb_sql::Result<Vec<String>> {
-    let settings = Settings::default();
-    let statements = parse(query)?;
-    let [sqlparser::ast::Statement::Query(query)] = &statements[..] else {
-        panic!("not a query: {query}");
-    };
-    let session = SessionNames {
-        user: "postgres".into(),
-        database: "postgres".into(),
-    };
-    let bound = bind_query(query, &[], &settings, &session)?;
-    let ids: Vec<_> = bound.columns.iter().map(|column| column.id).collect();
-    let executable = Executable::new(&bound.plan, &ids)?;
-    let mut cx = Context::new(&settings, &Still, &[]);
-    let mut run = executable.start(&mut cx);
+    let mut session = session();
+    let answers = session.execute(query, &[])?;
     let mut rows = Vec::new();
-    while let Some(batch) = run.next(&mut cx)? {
-        for row in batch {
-            let cells = row.iter().zip(&bound.columns);
-            let cells = cells.map(|(value, column)| cell(value, &column.of, &settings));
+    for answer in answers {
+        let columns = answer.columns.unwrap_or_default();
+        for row in answer.rows {
+            let cells = row.iter().zip(&columns);
+            let cells = cells.map(|(value, column)| quoted(value, &column.of, session.settings()));
             rows.push(format!("({})", cells.collect::<Vec<_>>().join(",")));
         }
     }
@@ -98,11 +67,11 @@ fn rows(query: &str) -> rustdb_sql::Result<Vec<String>> {
 }
 
 /// A value within the text of a record.
-fn cell(value: &Value, of: &Type, settings: &Settings) -> String {
+fn quoted(value: &Value, of: &Type, settings: &Settings) -> String {
     if value.is_null() {
         return String::new();
     }
-    let text = format(value, of, settings);
+    let text = cell(value, of, settings);
     let special = |letter: char| "(),\"\\".contains(letter) || letter.is_whitespace();
     match text.is_empty() || text.contains(special) {
         true => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\"")),

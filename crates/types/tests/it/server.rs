@@ -94,6 +94,16 @@ impl Server {
         Err("PostgreSQL did not start".to_owned())
     }
 
+    /// Where its socket is.
+    #[expect(
+        clippy::allow_attributes,
+        reason = "tests of two crates share this file"
+    )]
+    #[allow(dead_code, reason = "tests of one of them need it")]
+    pub(crate) fn directory(&self) -> &str {
+        &self.directory
+    }
+
     /// Runs statements; what they print, unaligned.
     pub(crate) fn psql(&self, script: &str) -> Result<String, String> {
         let mut child = Command::new(format!("{BIN}/psql"))

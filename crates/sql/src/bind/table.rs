@@ -1,0 +1,193 @@
+//! Tables: finding them by name, and the expressions that are stored with them.
+
+use std::sync::Arc;
+
+use rustdb_catalog::{Catalog, Column, PG_CATALOG, PUBLIC, Relation as Found, Table as Definition};
+use rustdb_types::{CastContext, Oid, Settings, Type};
+
+use super::expression::Place;
+use super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::{Binder, SessionNames};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{ColumnId, Expr, Typed};
+use crate::parse::parse_expression;
+use crate::plan::{Plan, Scan};
+
+impl Binder<'_> {
+    /// What a name stands for: in the schema it says, else along the search path.
+    pub(crate) fn find_relation(&self, names: &[String]) -> Result<Option<Found>> {
+        let Some(catalog) = &self.catalog else {
+            return Ok(None);
+        };
+        Ok(match names {
+            [name] => self
+                .search_path()
+                .find_map(|schema| catalog.relation(schema, name)),
+            [schema, name] => {
+                let schema = catalog.schema_named(schema);
+                schema.and_then(|schema| catalog.relation(schema.oid, name))
+            }
+            [database, schema, name] if *database == self.session.database => {
+                let schema = catalog.schema_named(schema);
+                schema.and_then(|schema| catalog.relation(schema.oid, name))
+            }
+            _ => {
+                let message = format!(
+                    "cross-database references are not implemented: \"{}\"",
+                    names.join(".")
+                );
+                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+            }
+        })
+    }
+
+    /// Schemas in which names without one are looked for.
+    pub(super) fn search_path(&self) -> impl Iterator<Item = Oid> {
+        [PG_CATALOG, PUBLIC].into_iter()
+    }
+
+    /// A table that is to be written.
+    pub(crate) fn target_table(&self, names: &[String]) -> Result<Arc<Definition>> {
+        let name = names.last().map(String::as_str).unwrap_or_default();
+        match self.find_relation(names)? {
+            Some(Found::Table(table)) => Ok(table),
+            Some(Found::View(_)) => {
+                let message = format!("cannot change view \"{name}\"");
+                Err(Error::new(
+                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    message,
+                ))
+            }
+            Some(Found::Sequence(_)) => {
+                let message = format!("cannot change sequence \"{name}\"");
+                Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
+            }
+            Some(Found::Index(..)) => {
+                let message = format!("\"{name}\" is an index");
+                Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
+            }
+            None => Err(missing_relation(names)),
+        }
+    }
+
+    /// A table as a plan that reads it and names for its columns.
+    pub(super) fn scan(&mut self, definition: &Arc<Definition>) -> Result<(Plan, Relation)> {
+        let table = self.open(definition)?;
+        let mut columns = Vec::with_capacity(definition.columns.len());
+        let mut places = Vec::with_capacity(definition.columns.len());
+        for (place, column) in definition.columns.iter().enumerate() {
+            if column.dropped {
+                continue;
+            }
+            let id = self.new_column();
+            places.push((id, place));
+            columns.push(NamedColumn {
+                name: column.name.clone(),
+                id,
+                of: column.column_type.clone(),
+            });
+        }
+        let plan = Plan::Scan(Box::new(Scan {
+            table,
+            columns: places,
+            key: None,
+            access: None,
+        }));
+        let schema = self
+            .catalog
+            .as_ref()
+            .and_then(|all| all.schema(definition.schema));
+        let relation = Relation {
+            name: definition.name.clone(),
+            schema: schema.map(|schema| schema.name.clone()),
+            columns,
+        };
+        Ok((plan, relation))
+    }
+
+    fn open(&mut self, definition: &Arc<Definition>) -> Result<Arc<rustdb_table::Table>> {
+        let database = self.database.as_ref();
+        let database = database.ok_or_else(|| Error::internal("there are no tables here"))?;
+        if !self.tables.contains(&definition.oid) {
+            self.tables.push(definition.oid);
+        }
+        database.table(definition)
+    }
+}
+
+/// The schema of this name.
+pub(crate) fn schema_named(catalog: &Catalog, name: &str) -> Result<Oid> {
+    let schema = catalog.schema_named(name).map(|schema| schema.oid);
+    schema.ok_or_else(|| {
+        let message = format!("schema \"{name}\" does not exist");
+        Error::new(SqlState::INVALID_SCHEMA_NAME, message)
+    })
+}
+
+/// 42P01.
+pub(crate) fn missing_relation(names: &[String]) -> Error {
+    let message = format!("relation \"{}\" does not exist", names.join("."));
+    Error::new(SqlState::UNDEFINED_TABLE, message)
+}
+
+/// An expression over the columns of a table, which become places in its rows.
+pub(crate) fn bind_table_expression(
+    text: &str,
+    definition: &Definition,
+    settings: &Settings,
+) -> Result<Typed> {
+    let written = parse_expression(text)?;
+    let session = SessionNames::default();
+    let mut binder = Binder::new(&[], settings, &session);
+    let columns = definition.columns.iter().filter(|column| !column.dropped);
+    let columns = columns.map(|column| NamedColumn {
+        name: column.name.clone(),
+        id: ColumnId(column.id),
+        of: column.column_type.clone(),
+    });
+    let scope = Scope {
+        parent: None,
+        from: FromNames::of(Relation {
+            name: definition.name.clone(),
+            schema: None,
+            columns: columns.collect(),
+        }),
+    };
+    let mut typed =
+        binder.expression(&written, &mut Place::new(&scope, "a table's expressions"))?;
+    typed.expr.rewrite(&mut |expr| match expr {
+        Expr::Column(id) => Column::place(id.0).map(Expr::Input),
+        _ => None,
+    });
+    Ok(typed)
+}
+
+/// As [`bind_table_expression`], as a value for a column.
+pub(crate) fn bind_column_expression(
+    text: &str,
+    definition: &Definition,
+    column: &Column,
+    settings: &Settings,
+) -> Result<Expr> {
+    let typed = bind_table_expression(text, definition, settings)?;
+    let session = SessionNames::default();
+    let mut binder = Binder::new(&[], settings, &session);
+    binder.assign(typed, &column.column_type, &column.name)
+}
+
+impl Binder<'_> {
+    /// A value that is stored in a column of this type.
+    pub(super) fn assign(&mut self, from: Typed, to: &Type, column: &str) -> Result<Expr> {
+        let actual = from.of.clone();
+        self.coerce(from, to, CastContext::Assignment)?
+            .ok_or_else(|| {
+                let message = format!(
+                    "column \"{column}\" is of type {} but expression is of type {}",
+                    to.name(),
+                    actual.name()
+                );
+                Error::new(SqlState::DATATYPE_MISMATCH, message)
+                    .with_hint("You will need to rewrite or cast the expression.")
+            })
+    }
+}

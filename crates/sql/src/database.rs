@@ -1,0 +1,111 @@
+//! An open database, as sessions share it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustdb_catalog::{Catalog, CatalogStore, Table as Definition};
+use rustdb_table::{Table, TableStore, Tables};
+use rustdb_txn::TransactionManager;
+use rustdb_types::function::Host;
+use rustdb_types::{Oid, Settings};
+use rustdb_vfs::sync::Mutex;
+
+use crate::error::Result;
+use crate::expressions::TableExpressions;
+use crate::session::Session;
+
+/// A database that understands SQL. Cheap to clone; one for all sessions.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) manager: TransactionManager,
+    pub(crate) catalog: Arc<CatalogStore>,
+    pub(crate) host: Arc<dyn Host + Send + Sync>,
+    store: TableStore,
+    /// Tables that were made ready, with the descriptor they were made from.
+    opened: Mutex<HashMap<Oid, Opened>>,
+    /// How stored expressions are read.
+    settings: Arc<Settings>,
+}
+
+/// A descriptor, and the table that was made from it.
+type Opened = (Arc<Definition>, Arc<Table>);
+
+/// More tables than this are not kept ready.
+const OPENED_MAX: usize = 4096;
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Database")
+    }
+}
+
+impl Database {
+    /// Opens the tables of a database; makes the catalog if there is none.
+    pub fn open(
+        manager: TransactionManager,
+        host: Arc<dyn Host + Send + Sync>,
+    ) -> Result<Database> {
+        Ok(Database {
+            shared: Arc::new(Shared {
+                catalog: CatalogStore::open(&manager)?,
+                store: TableStore::new(&manager),
+                opened: Mutex::default(),
+                settings: Arc::new(Settings::default()),
+                manager,
+                host,
+            }),
+        })
+    }
+
+    /// A new session.
+    pub fn connect(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// A table, ready for rows.
+    pub(crate) fn table(&self, definition: &Arc<Definition>) -> Result<Arc<Table>> {
+        let mut opened = self.shared.opened.lock();
+        if let Some((of, table)) = opened.get(&definition.oid)
+            && Arc::ptr_eq(of, definition)
+        {
+            return Ok(table.clone());
+        }
+        let expressions = TableExpressions::new(
+            definition,
+            self.shared.settings.clone(),
+            self.shared.host.clone(),
+        )?;
+        let table = self
+            .shared
+            .store
+            .table(definition, Some(Arc::new(expressions)))?;
+        if opened.len() >= OPENED_MAX {
+            opened.clear();
+        }
+        opened.insert(definition.oid, (definition.clone(), table.clone()));
+        Ok(table)
+    }
+}
+
+/// The tables of one catalog.
+#[derive(Debug)]
+pub(crate) struct CatalogTables {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+impl Tables for CatalogTables {
+    fn table(&self, oid: Oid) -> rustdb_catalog::Result<Arc<Table>> {
+        let definition = self
+            .catalog
+            .table(oid)
+            .ok_or_else(|| rustdb_catalog::Error::internal(format!("there is no table {oid}")))?;
+        self.database
+            .table(definition)
+            .map_err(|error| rustdb_catalog::Error::new(error.state(), error.message()))
+    }
+}

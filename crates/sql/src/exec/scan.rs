@@ -1,0 +1,187 @@
+//! Reading tables.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use rustdb_table::{IndexScan, KeyPart, KeyRange, Projection, RowKey, Table, TableScan};
+use rustdb_types::{Oid, Value};
+
+use super::batch::{BATCH_ROWS, Batch};
+use super::context::Context;
+use super::evaluate::{evaluate, values};
+use super::{Node, Operator};
+use crate::error::Result;
+use crate::expr::Expr;
+
+/// The rows of a table, or some of them by key or index.
+#[derive(Debug)]
+pub(super) struct ScanNode {
+    pub(super) table: Arc<Table>,
+    /// Places of the columns in rows.
+    pub(super) places: Vec<usize>,
+    /// Whether the row's key is a column too, the last.
+    pub(super) with_key: bool,
+    pub(super) access: Option<AccessPath>,
+}
+
+/// Which rows, and how they are found.
+#[derive(Debug)]
+pub(super) struct AccessPath {
+    pub(super) index: Option<Oid>,
+    /// Whether the index has all columns that are wanted.
+    pub(super) covers: bool,
+    pub(super) equal: Vec<Expr>,
+    pub(super) lower: Option<(Expr, bool)>,
+    pub(super) upper: Option<(Expr, bool)>,
+    pub(super) backward: bool,
+}
+
+struct RunScan {
+    node: Arc<ScanNode>,
+    state: State,
+    row: Vec<Value>,
+}
+
+enum State {
+    Start,
+    Rows(TableScan),
+    /// Entries of an index; whether the row has to be read too.
+    Entries(IndexScan, bool),
+    Done,
+}
+
+impl Node for ScanNode {
+    fn open(self: Arc<Self>) -> Box<dyn Operator> {
+        Box::new(RunScan {
+            node: self,
+            state: State::Start,
+            row: Vec::new(),
+        })
+    }
+}
+
+impl Operator for RunScan {
+    fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        if let State::Start = self.state {
+            self.state = self.start(cx)?;
+        }
+        let width = self.node.places.len() + usize::from(self.node.with_key);
+        let mut batch = Batch::new(width);
+        while batch.rows() < BATCH_ROWS {
+            cx.check_cancelled()?;
+            self.row.clear();
+            match self.next_row(cx)? {
+                None => {
+                    self.state = State::Done;
+                    break;
+                }
+                Some(key) => {
+                    if self.node.with_key {
+                        self.row.push(Value::Bytea(Arc::from(&*key)));
+                    }
+                    batch.push(self.row.drain(..));
+                }
+            }
+        }
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+}
+
+impl RunScan {
+    fn start(&self, cx: &mut Context<'_>) -> Result<State> {
+        let node = &self.node;
+        let projection = Projection::Columns(node.places.clone());
+        let Some(access) = &node.access else {
+            let scan = node
+                .table
+                .scan(cx.transaction()?, KeyRange::all(), projection)?;
+            return Ok(State::Rows(scan));
+        };
+        let Some(range) = range(&node.table, access, cx)? else {
+            return Ok(State::Done);
+        };
+        match access.index {
+            None => {
+                let scan = node.table.scan(cx.transaction()?, range, projection)?;
+                Ok(State::Rows(scan))
+            }
+            Some(index) => {
+                let places: &[usize] = if access.covers { &node.places } else { &[] };
+                let scan = node
+                    .table
+                    .index_scan(cx.transaction()?, index, range, places)?;
+                Ok(State::Entries(scan, !access.covers))
+            }
+        }
+    }
+
+    fn next_row(&mut self, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
+        let backward = self
+            .node
+            .access
+            .as_ref()
+            .is_some_and(|access| access.backward);
+        let row = &mut self.row;
+        match &mut self.state {
+            State::Start | State::Done => Ok(None),
+            State::Rows(scan) if backward => Ok(scan.next_back(cx.transaction()?, row)?),
+            State::Rows(scan) => Ok(scan.next(cx.transaction()?, row)?),
+            State::Entries(scan, reads_row) => loop {
+                let key = match backward {
+                    true => scan.next_back(cx.transaction()?, row)?,
+                    false => scan.next(cx.transaction()?, row)?,
+                };
+                let Some(key) = key else {
+                    return Ok(None);
+                };
+                if !*reads_row {
+                    return Ok(Some(key));
+                }
+                row.clear();
+                let projection = Projection::Columns(self.node.places.clone());
+                let table = &self.node.table;
+                if table.get(cx.transaction()?, &key, &projection, row)? {
+                    return Ok(Some(key));
+                }
+            },
+        }
+    }
+}
+
+/// The keys that are meant; `None` if no row can be: something is compared with NULL.
+fn range(table: &Table, access: &AccessPath, cx: &mut Context<'_>) -> Result<Option<KeyRange>> {
+    let nothing: &[Value] = &[];
+    let equal = values(&access.equal, nothing, cx)?;
+    if equal.iter().any(Value::is_null) {
+        return Ok(None);
+    }
+    let mut end = |end: &Option<(Expr, bool)>| -> Result<Option<(Value, bool)>> {
+        match end {
+            None => Ok(None),
+            Some((expr, included)) => {
+                let value = evaluate(expr, nothing, cx)?.into_owned();
+                Ok(Some((value, *included)))
+            }
+        }
+    };
+    let (lower, upper) = (end(&access.lower)?, end(&access.upper)?);
+    let is_null = |end: &Option<(Value, bool)>| matches!(end, Some((Value::Null, _)));
+    if is_null(&lower) || is_null(&upper) {
+        return Ok(None);
+    }
+    fn bound(end: &Option<(Value, bool)>) -> Bound<&Value> {
+        match end {
+            None => Bound::Unbounded,
+            Some((value, true)) => Bound::Included(value),
+            Some((value, false)) => Bound::Excluded(value),
+        }
+    }
+    let part = match (&lower, &upper) {
+        (None, None) => KeyPart::Any,
+        (lower, upper) => KeyPart::Between(bound(lower), bound(upper)),
+    };
+    Ok(Some(match access.index {
+        None => table.key_range(&equal, part)?,
+        Some(index) => table.index_range(index, &equal, part)?,
+    }))
+}

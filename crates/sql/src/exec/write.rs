@@ -1,0 +1,181 @@
+//! Running INSERT, UPDATE and DELETE.
+//!
+//! The source is read to its end before anything is written, so that a statement does not meet
+//! its own rows. A row that another transaction has changed since the snapshot is read again, and
+//! its condition checked again: READ COMMITTED, as PostgreSQL does it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rustdb_table::{Locked, Projection, Statement, Table};
+use rustdb_txn::{RowMode, Wait};
+use rustdb_types::Value;
+
+use super::Node;
+use super::context::Context;
+use super::evaluate::{all_true, evaluate, values};
+use super::join::read_all;
+use crate::error::{Error, Result};
+use crate::expr::Expr;
+
+/// A statement that writes, ready to run.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteNode {
+    pub(super) kind: Kind,
+    pub(super) table: Arc<Table>,
+    pub(super) source: Arc<dyn Node>,
+    pub(super) returning: Option<Vec<Expr>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Insert,
+    Update {
+        /// Place and value; those that are generated come last and see the new values.
+        assignments: Vec<(usize, Expr, bool)>,
+        recheck: Vec<Expr>,
+    },
+    Delete {
+        recheck: Vec<Expr>,
+    },
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// How many rows.
+    pub(crate) count: u64,
+    /// What RETURNING gives.
+    pub(crate) rows: Vec<Vec<Value>>,
+}
+
+impl WriteNode {
+    pub(crate) fn run(&self, statement: &mut Statement, cx: &mut Context<'_>) -> Result<Written> {
+        let rows = read_all(&self.source, cx)?;
+        match &self.kind {
+            Kind::Insert => self.insert(rows, statement, cx),
+            Kind::Update {
+                assignments,
+                recheck,
+            } => self.change(rows, Some(assignments), recheck, statement, cx),
+            Kind::Delete { recheck } => self.change(rows, None, recheck, statement, cx),
+        }
+    }
+
+    fn insert(
+        &self,
+        rows: Vec<Vec<Value>>,
+        statement: &mut Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<Written> {
+        let mut written = Written::default();
+        for row in rows {
+            cx.check_cancelled()?;
+            self.table.insert(cx.transaction_mut()?, &row, statement)?;
+            self.give(&row, &mut written, cx)?;
+        }
+        Ok(written)
+    }
+
+    /// Updates the rows, or deletes them if there are no assignments.
+    fn change(
+        &self,
+        rows: Vec<Vec<Value>>,
+        assignments: Option<&Vec<(usize, Expr, bool)>>,
+        recheck: &[Expr],
+        statement: &mut Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<Written> {
+        let places = self.table.layout().len();
+        let mut written = Written::default();
+        let mut seen: HashSet<Arc<[u8]>> = HashSet::new();
+        for mut row in rows {
+            cx.check_cancelled()?;
+            let Value::Bytea(key) = &row[0] else {
+                return Err(Error::internal("a row without its key"));
+            };
+            let key = key.clone();
+            // A row that meets several partners is changed once.
+            if !seen.insert(key.clone()) {
+                continue;
+            }
+            let mode = match assignments {
+                None => RowMode::Update,
+                Some(_) => RowMode::NoKeyUpdate,
+            };
+            match self
+                .table
+                .lock(cx.transaction_mut()?, &key, mode, Wait::Forever)?
+            {
+                Locked::Unchanged => (),
+                Locked::Gone => continue,
+                Locked::Changed => {
+                    if !self.read_again(&key, &mut row, recheck, cx)? {
+                        continue;
+                    }
+                }
+            }
+            let Some(assignments) = assignments else {
+                let old = &row[1..=places];
+                self.table
+                    .delete(cx.transaction_mut()?, &key, old, statement)?;
+                self.give(&row, &mut written, cx)?;
+                continue;
+            };
+            let old = row[1..=places].to_vec();
+            let new = self.new_row(&row, assignments, cx)?;
+            row[1..=places].clone_from_slice(&new);
+            self.table
+                .update(cx.transaction_mut()?, &key, &old, &new, statement)?;
+            self.give(&row, &mut written, cx)?;
+        }
+        Ok(written)
+    }
+
+    /// Puts the newest state of a row in its place; whether it is still meant.
+    fn read_again(
+        &self,
+        key: &[u8],
+        row: &mut [Value],
+        recheck: &[Expr],
+        cx: &mut Context<'_>,
+    ) -> Result<bool> {
+        let mut newest = Vec::new();
+        let projection = Projection::All;
+        if !self
+            .table
+            .get_newest(cx.transaction()?, key, &projection, &mut newest)?
+        {
+            return Ok(false);
+        }
+        row[1..=newest.len()].clone_from_slice(&newest);
+        all_true(recheck, &*row, cx)
+    }
+
+    fn new_row(
+        &self,
+        row: &[Value],
+        assignments: &[(usize, Expr, bool)],
+        cx: &mut Context<'_>,
+    ) -> Result<Vec<Value>> {
+        let places = self.table.layout().len();
+        let mut new = row.to_vec();
+        for (place, value, _) in assignments.iter().filter(|(_, _, generated)| !generated) {
+            new[1 + place] = evaluate(value, row, cx)?.into_owned();
+        }
+        for (place, value, _) in assignments.iter().filter(|(_, _, generated)| *generated) {
+            new[1 + place] = evaluate(value, &new[..], cx)?.into_owned();
+        }
+        new.truncate(1 + places);
+        new.remove(0);
+        Ok(new)
+    }
+
+    fn give(&self, row: &[Value], written: &mut Written, cx: &mut Context<'_>) -> Result<()> {
+        written.count += 1;
+        if let Some(returning) = &self.returning {
+            written.rows.push(values(returning, row, cx)?);
+        }
+        Ok(())
+    }
+}

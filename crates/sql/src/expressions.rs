@@ -1,0 +1,143 @@
+//! The expressions of a table: defaults, generated columns, CHECK, indexes.
+
+use std::sync::Arc;
+
+use rustdb_catalog::{ConstraintKind, Generated, IndexKey, Table as Definition};
+use rustdb_types::function::Host;
+use rustdb_types::{Settings, Value};
+
+use crate::bind::bind_table_expression;
+use crate::error::Result;
+use crate::exec::{Context, evaluate_row};
+use crate::expr::Expr;
+
+/// The expressions of one table, bound: columns are places in its rows.
+pub(crate) struct TableExpressions {
+    checks: Vec<Option<Expr>>,
+    defaults: Vec<Option<Expr>>,
+    generated: Vec<Option<Expr>>,
+    indexes: Vec<IndexExpressions>,
+    settings: Arc<Settings>,
+    host: Arc<dyn Host + Send + Sync>,
+}
+
+struct IndexExpressions {
+    columns: Vec<Option<Expr>>,
+    predicate: Option<Expr>,
+}
+
+impl std::fmt::Debug for TableExpressions {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("TableExpressions")
+    }
+}
+
+impl TableExpressions {
+    pub(crate) fn new(
+        definition: &Definition,
+        settings: Arc<Settings>,
+        host: Arc<dyn Host + Send + Sync>,
+    ) -> Result<TableExpressions> {
+        let bind = |text: &str| bind_table_expression(text, definition, &settings);
+        let mut checks = Vec::with_capacity(definition.constraints.len());
+        for constraint in &definition.constraints {
+            checks.push(match &constraint.kind {
+                ConstraintKind::Check { expression, .. } => Some(bind(&expression.text)?.expr),
+                _ => None,
+            });
+        }
+        let mut defaults = Vec::with_capacity(definition.columns.len());
+        let mut generated = Vec::with_capacity(definition.columns.len());
+        for column in &definition.columns {
+            let of_column = |text: &str| {
+                crate::bind::bind_column_expression(text, definition, column, &settings)
+            };
+            defaults.push(match &column.default {
+                Some(default) if !column.dropped => Some(of_column(&default.text)?),
+                _ => None,
+            });
+            generated.push(match &column.generated {
+                Some(Generated::Stored(expression)) if !column.dropped => {
+                    Some(of_column(&expression.text)?)
+                }
+                _ => None,
+            });
+        }
+        let mut indexes = Vec::with_capacity(definition.indexes.len());
+        for index in &definition.indexes {
+            let mut columns = Vec::with_capacity(index.columns.len());
+            for column in &index.columns {
+                columns.push(match &column.key {
+                    IndexKey::Expression { expression, .. } => Some(bind(&expression.text)?.expr),
+                    IndexKey::Column(_) => None,
+                });
+            }
+            let predicate = index.predicate.as_ref();
+            indexes.push(IndexExpressions {
+                columns,
+                predicate: predicate
+                    .map(|predicate| bind(&predicate.text).map(|typed| typed.expr))
+                    .transpose()?,
+            });
+        }
+        Ok(TableExpressions {
+            checks,
+            defaults,
+            generated,
+            indexes,
+            settings,
+            host,
+        })
+    }
+
+    fn value(&self, expr: Option<&Expr>, row: &[Value]) -> rustdb_catalog::Result<Value> {
+        let Some(expr) = expr else {
+            return Ok(Value::Null);
+        };
+        let mut cx = Context::new(&self.settings, &*self.host, &[]);
+        evaluate_row(expr, row, &mut cx).map_err(|error| {
+            let mut out = rustdb_catalog::Error::new(error.state(), error.message());
+            if let Some(detail) = error.detail() {
+                out = out.with_detail(detail);
+            }
+            out
+        })
+    }
+}
+
+impl rustdb_table::Expressions for TableExpressions {
+    fn check(&self, constraint: usize, row: &[Value]) -> rustdb_catalog::Result<Option<bool>> {
+        let check = self.checks.get(constraint).and_then(Option::as_ref);
+        Ok(self.value(check, row)?.as_bool())
+    }
+
+    fn index_value(
+        &self,
+        index: usize,
+        column: usize,
+        row: &[Value],
+    ) -> rustdb_catalog::Result<Value> {
+        let index = self.indexes.get(index);
+        let column = index.and_then(|index| index.columns.get(column)?.as_ref());
+        self.value(column, row)
+    }
+
+    fn predicate(&self, index: usize, row: &[Value]) -> rustdb_catalog::Result<bool> {
+        let predicate = self
+            .indexes
+            .get(index)
+            .and_then(|index| index.predicate.as_ref());
+        match predicate {
+            None => Ok(true),
+            Some(predicate) => Ok(self.value(Some(predicate), row)?.as_bool() == Some(true)),
+        }
+    }
+
+    fn default(&self, column: usize) -> rustdb_catalog::Result<Value> {
+        self.value(self.defaults.get(column).and_then(Option::as_ref), &[])
+    }
+
+    fn generated(&self, column: usize, row: &[Value]) -> rustdb_catalog::Result<Value> {
+        self.value(self.generated.get(column).and_then(Option::as_ref), row)
+    }
+}

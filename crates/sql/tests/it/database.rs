@@ -1,0 +1,48 @@
+//! A database for a test.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustdb_sql::{Database, Session};
+use rustdb_storage::engine::{Engine, EngineOptions};
+use rustdb_txn::{TransactionManager, TransactionOptions};
+use rustdb_types::function::{Host, Random};
+use rustdb_types::{Settings, Type, Value, format};
+use rustdb_vfs::{MemVfs, VfsRef};
+
+/// Neither time nor chance.
+struct Still;
+
+impl Host for Still {
+    fn clock(&self) -> i64 {
+        0
+    }
+
+    fn random_bytes(&self, out: &mut [u8]) {
+        out.fill(7);
+    }
+
+    fn random(&self) -> f64 {
+        0.5
+    }
+
+    fn set_seed(&self, _random: Random) {}
+}
+
+pub(crate) fn database_over(vfs: VfsRef) -> Database {
+    let engine = Engine::open(vfs, Path::new("/db"), EngineOptions::default()).unwrap();
+    let manager = TransactionManager::new(engine, TransactionOptions::default());
+    Database::open(manager, Arc::new(Still)).unwrap()
+}
+
+pub(crate) fn session() -> Session {
+    database_over(Arc::new(MemVfs::new())).connect()
+}
+
+/// A value's text; NULL is empty.
+pub(crate) fn cell(value: &Value, of: &Type, settings: &Settings) -> String {
+    match value.is_null() {
+        true => String::new(),
+        false => format(value, of, settings),
+    }
+}

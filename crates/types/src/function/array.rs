@@ -303,10 +303,6 @@ fn filled(value: &Value, lengths: &Value, lowers: Option<&Value>) -> Result<Valu
         array.values().iter().map(number).collect()
     };
     let lengths = numbers(lengths)?;
-    let lowers = match lowers {
-        Some(lowers) => numbers(lowers)?,
-        None => vec![1; lengths.len()],
-    };
     if lengths.len() > DIMENSIONS_MAX {
         let words = format!(
             "number of array dimensions ({}) exceeds the maximum allowed ({DIMENSIONS_MAX})",
@@ -314,6 +310,10 @@ fn filled(value: &Value, lengths: &Value, lowers: Option<&Value>) -> Result<Valu
         );
         return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, words));
     }
+    let lowers = match lowers {
+        Some(lowers) => numbers(lowers)?,
+        None => vec![1; lengths.len()],
+    };
     if lengths.len() != lowers.len() {
         let words = "wrong number of array subscripts";
         return Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, words)

@@ -183,11 +183,7 @@ fn finite(number: f64, function: fn(f64) -> f64) -> Result<f64> {
     if number.is_infinite() {
         return Err(input_out_of_range());
     }
-    let result = function(number);
-    if result.is_infinite() && function(std::f64::consts::FRAC_PI_2).is_finite() && number != 0.0 {
-        return Err(overflow());
-    }
-    Ok(result)
+    Ok(function(number))
 }
 
 /// A function that is defined between two numbers.
@@ -434,13 +430,13 @@ fn width_bucket(number: f64, low: f64, high: f64, count: i32) -> Result<i32> {
     if after {
         return integer::add(count, 1);
     }
-    let part = if (high - low).is_infinite() {
-        (number / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0)
+    let count = f64::from(count);
+    let place = if (high - low).is_infinite() {
+        count * (number / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0)
     } else {
-        (number - low) / (high - low)
+        count * (number - low) / (high - low)
     };
-    let place = (f64::from(count) * part) as i32;
-    Ok(place.min(count - 1) + 1)
+    Ok((place + 1.0) as i32)
 }
 
 /// The same for `numeric`, exactly.
@@ -470,8 +466,8 @@ fn numeric_bucket(number: &Numeric, low: &Numeric, high: &Numeric, count: i32) -
         return integer::add(count, 1);
     }
     let part = number.subtract(low)?.multiply(&Numeric::from(count))?;
-    let place = part.divide_truncated(&high.subtract(low)?)?.to_i32()?;
-    Ok(place.min(count - 1) + 1)
+    let place = part.divide(&high.subtract(low)?)?;
+    place.add(&Numeric::ONE)?.floor()?.to_i32()
 }
 
 pub(super) static NUMERICS: &[Row] = &[

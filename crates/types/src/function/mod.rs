@@ -11,11 +11,15 @@
 //! are not here.
 
 mod array;
+mod bytes;
 mod context;
+mod digest;
 mod enumeration;
+mod format;
 pub(crate) mod json;
 mod keyword;
 mod math;
+mod series;
 mod signature;
 mod temporal;
 mod text;
@@ -306,7 +310,12 @@ static TABLES: &[&[Row]] = &[
     temporal::OVERLAP,
     array::ROWS,
     enumeration::ROWS,
-    json::ROWS,
+    json::BUILD,
+    json::CHANGE,
+    json::READ,
+    series::ROWS,
+    format::ROWS,
+    bytes::ROWS,
 ];
 
 /// A row of the table; the body is an expression of the arguments' Rust types that gives a result.

@@ -407,7 +407,7 @@ fn split_part(text: &str, delimiter: &str, field: i32) -> Result<Value> {
 fn character(code: i32) -> Result<Value> {
     let limit = |words: String| Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, words));
     match u32::try_from(code) {
-        Err(_) => limit("character number must be positive".to_owned()),
+        Err(_) => Err(invalid("character number must be positive")),
         Ok(0) => limit("null character not permitted".to_owned()),
         Ok(code) => match char::from_u32(code) {
             Some(letter) => Ok(Value::from(letter.to_string())),

@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str) -> Result<Arc<[u8]>> {
 }
 
 /// Pairs of digits; blanks may stand between pairs.
-fn parse_hex(text: &str) -> Result<Arc<[u8]>> {
+pub(crate) fn parse_hex(text: &str) -> Result<Arc<[u8]>> {
     let mut out = Vec::with_capacity(text.len() / 2);
     let invalid = |words: String| Error::new(SqlState::INVALID_PARAMETER_VALUE, words);
     let digit = |letter: char| {
@@ -34,7 +34,7 @@ fn parse_hex(text: &str) -> Result<Arc<[u8]>> {
     Ok(out.into())
 }
 
-fn parse_escaped(mut text: &[u8]) -> Result<Arc<[u8]>> {
+pub(crate) fn parse_escaped(mut text: &[u8]) -> Result<Arc<[u8]>> {
     let mut out = Vec::with_capacity(text.len());
     loop {
         text = match text {

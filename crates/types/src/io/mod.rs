@@ -14,6 +14,7 @@ mod vector;
 use std::fmt::Write;
 use std::sync::Arc;
 
+pub(crate) use bytea::{parse_escaped, parse_hex};
 pub use character::cast_text;
 pub(crate) use character::{byte_of_char, char_of_byte, char_of_text, pad};
 pub use float::{format_float4, format_float8};

@@ -16,7 +16,7 @@ pub(crate) use change::{at_path, path_index};
 pub(crate) use codec::{decode_key, decode_row, encode_key, encode_row};
 pub(crate) use parse::validate;
 pub(crate) use print::write_string;
-pub(crate) use scan::{Step, part};
+pub(crate) use scan::{Step, elements, members, part};
 
 use crate::numeric::Numeric;
 

@@ -41,6 +41,41 @@ pub(crate) fn part<'a>(text: &'a str, steps: &[Step<'_>]) -> Result<Option<&'a s
     Ok(Some(part))
 }
 
+/// The members of an object in their order, or nothing if the text is none.
+pub(crate) fn members(text: &str) -> Result<Option<Vec<(String, &str)>>> {
+    let mut parser = Parser::checking(text);
+    if parser.peek_token() != Some(b'{') {
+        return Ok(None);
+    }
+    parser.take(b'{');
+    let mut members = Vec::new();
+    while parser.peek_token().is_some_and(|byte| byte != b'}') {
+        let name = parser.key()?;
+        parser.peek_token();
+        parser.take(b':');
+        members.push((name, parser.part()?));
+        parser.peek_token();
+        parser.take(b',');
+    }
+    Ok(Some(members))
+}
+
+/// The elements of an array, or nothing if the text is none.
+pub(crate) fn elements(text: &str) -> Result<Option<Vec<&str>>> {
+    let mut parser = Parser::checking(text);
+    if parser.peek_token() != Some(b'[') {
+        return Ok(None);
+    }
+    parser.take(b'[');
+    let mut parts = Vec::new();
+    while parser.peek_token().is_some_and(|byte| byte != b']') {
+        parts.push(parser.part()?);
+        parser.peek_token();
+        parser.take(b',');
+    }
+    Ok(Some(parts))
+}
+
 /// The last member of this name.
 fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>> {
     let mut parser = Parser::checking(text);
@@ -61,14 +96,7 @@ fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>> {
 }
 
 fn element(text: &str, index: i64) -> Result<Option<&str>> {
-    let mut parser = Parser::checking(text);
-    let mut parts = Vec::new();
-    parser.take(b'[');
-    while parser.peek_token().is_some_and(|byte| byte != b']') {
-        parts.push(parser.part()?);
-        parser.peek_token();
-        parser.take(b',');
-    }
+    let parts = elements(text)?.unwrap_or_default();
     let index = if index < 0 {
         index + parts.len() as i64
     } else {

@@ -30,6 +30,9 @@ pub(crate) struct Timestamp(pub(crate) i64);
 /// Microseconds, as `timestamptz` has them.
 pub(crate) struct Timestamptz(pub(crate) i64);
 
+/// The text of a `json`.
+pub(crate) struct JsonText<'a>(pub(crate) &'a str);
+
 macro_rules! plain {
     ($($type:ty => $variant:ident;)*) => {
         $(impl Operand<'_> for $type {
@@ -96,6 +99,15 @@ macro_rules! borrowed {
             }
         })*
     };
+}
+
+impl<'a> Operand<'a> for JsonText<'a> {
+    fn take(value: &'a Value) -> Option<JsonText<'a>> {
+        match value {
+            Value::Json(text) => Some(JsonText(text)),
+            _ => None,
+        }
+    }
 }
 
 borrowed! {

@@ -62,12 +62,22 @@ fn overflow(words: String) -> Error {
 
 /// Years before Christ are negative, and there is no year 0.
 fn date(year: i32, month: i32, day: i32) -> Result<i32> {
+    let shown = if (i32::MIN + 1..0).contains(&year) {
+        year + 1
+    } else {
+        year
+    };
+    date_shown(year, month, day, shown)
+}
+
+/// The same with the year as the words of an error show it.
+fn date_shown(year: i32, month: i32, day: i32, shown: i32) -> Result<i32> {
+    let astronomical = if year < 0 { year + 1 } else { year };
     let words = || {
         overflow(format!(
-            "date field value out of range: {year}-{month:02}-{day:02}"
+            "date field value out of range: {shown}-{month:02}-{day:02}"
         ))
     };
-    let astronomical = if year < 0 { year + 1 } else { year };
     let known = year != 0
         && year != i32::MIN
         && (1..=12).contains(&month)
@@ -79,7 +89,7 @@ fn date(year: i32, month: i32, day: i32) -> Result<i32> {
     i32::try_from(days)
         .ok()
         .filter(|days| (DATE_MIN..DATE_END).contains(days))
-        .ok_or_else(|| overflow(format!("date out of range: {year}-{month:02}-{day:02}")))
+        .ok_or_else(|| overflow(format!("date out of range: {shown}-{month:02}-{day:02}")))
 }
 
 fn time(hour: i32, minute: i32, second: f64) -> Result<i64> {
@@ -107,7 +117,7 @@ fn time(hour: i32, minute: i32, second: f64) -> Result<i64> {
 }
 
 fn timestamp([year, month, day, hour, minute]: [i32; 5], second: f64) -> Result<i64> {
-    let date = date(year, month, day)?;
+    let date = date_shown(year, month, day, year)?;
     let time = time(hour, minute, second)?;
     let micros = i64::from(date)
         .checked_mul(MICROS_PER_DAY)

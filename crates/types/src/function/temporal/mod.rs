@@ -77,8 +77,11 @@ pub(super) static ROWS: &[Row] = &[
     row!(
         "date_trunc(text, timestamptz, text) timestamptz stable",
         |unit: &Text, time: Timestamptz, zone: &Text| {
-            let zone = datetime::zone_of_expression(zone)?;
-            truncate::timestamptz(unit, time.0, &zone).map(Timestamptz)
+            let zone = || datetime::zone_of_expression(zone);
+            in_zone(time.0, zone, |time, zone| {
+                truncate::timestamptz(unit, time, zone)
+            })
+            .map(Timestamptz)
         }
     ),
     row!(
@@ -132,27 +135,45 @@ pub(super) static ROWS: &[Row] = &[
     row!(
         "timezone(text, timestamptz) timestamp",
         |zone: &Text, time: Timestamptz| {
-            datetime::timestamptz_to_timestamp(time.0, &datetime::zone_of_expression(zone)?)
-                .map(Timestamp)
+            in_zone(
+                time.0,
+                || datetime::zone_of_expression(zone),
+                datetime::timestamptz_to_timestamp,
+            )
+            .map(Timestamp)
         }
     ),
     row!(
         "timezone(text, timestamp) timestamptz",
         |zone: &Text, time: Timestamp| {
-            datetime::timestamp_to_timestamptz(time.0, &datetime::zone_of_expression(zone)?)
-                .map(Timestamptz)
+            in_zone(
+                time.0,
+                || datetime::zone_of_expression(zone),
+                datetime::timestamp_to_timestamptz,
+            )
+            .map(Timestamptz)
         }
     ),
     row!(
         "timezone(interval, timestamptz) timestamp",
         |zone: Interval, time: Timestamptz| {
-            datetime::timestamptz_to_timestamp(time.0, &zone_of_interval(&zone)?).map(Timestamp)
+            in_zone(
+                time.0,
+                || zone_of_interval(&zone),
+                datetime::timestamptz_to_timestamp,
+            )
+            .map(Timestamp)
         }
     ),
     row!(
         "timezone(interval, timestamp) timestamptz",
         |zone: Interval, time: Timestamp| {
-            datetime::timestamp_to_timestamptz(time.0, &zone_of_interval(&zone)?).map(Timestamptz)
+            in_zone(
+                time.0,
+                || zone_of_interval(&zone),
+                datetime::timestamp_to_timestamptz,
+            )
+            .map(Timestamptz)
         }
     ),
     row!("to_timestamp(float8) timestamptz", |seconds: f64| {
@@ -188,6 +209,19 @@ fn time_of_day(scope: &Scope<'_>) -> Result<Value> {
         civil.day,
         civil.year
     )))
+}
+
+/// Converts a time between a zone and UTC; what is infinite is so everywhere, even where there is
+/// no zone of that name.
+fn in_zone(
+    time: i64,
+    zone: impl FnOnce() -> Result<Zone>,
+    convert: impl FnOnce(i64, &Zone) -> Result<i64>,
+) -> Result<i64> {
+    if !datetime::in_range(time) {
+        return Ok(time);
+    }
+    convert(time, &zone()?)
 }
 
 /// The zone that an interval is as an offset from UTC.
@@ -235,6 +269,13 @@ fn to_timestamp(seconds: f64) -> Result<i64> {
 
 /// A number as C's `%g` prints it.
 pub(crate) fn general(number: f64) -> String {
+    if !number.is_finite() {
+        return crate::io::format(
+            &Value::Float8(number),
+            &crate::types::Type::FLOAT8,
+            &crate::settings::Settings::default(),
+        );
+    }
     let text = format!("{number:.5e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

@@ -89,11 +89,11 @@ fn moment(word: &str, time: i64, zone: Option<&Zone>) -> Result<Part> {
     let unit = Unit::of(&word).ok_or_else(|| Unit::unknown(&word, name))?;
     let unsupported = || Err(Unit::unsupported(&word, name));
     let zoned = matches!(unit, Unit::Zone | Unit::ZoneHour | Unit::ZoneMinute);
-    if unit == Unit::Other || (zoned && zone.is_none()) {
-        return unsupported();
-    }
     if !in_range(time) {
         return Ok(of_infinity(unit, time > 0));
+    }
+    if zoned && zone.is_none() {
+        return unsupported();
     }
     if unit == Unit::Epoch {
         return Ok(Part::Seconds(

@@ -14,20 +14,20 @@ use crate::interval::{
 use crate::zone::Zone;
 
 pub(super) fn timestamp(word: &str, time: i64) -> Result<i64> {
-    let name = "timestamp without time zone";
-    let (unit, word) = unit_of(word, name)?;
     if !in_range(time) {
         return Ok(time);
     }
+    let name = "timestamp without time zone";
+    let (unit, word) = unit_of(word, name)?;
     local(unit, time, &word, name)
 }
 
 pub(super) fn timestamptz(word: &str, time: i64, zone: &Zone) -> Result<i64> {
-    let name = "timestamp with time zone";
-    let (unit, word) = unit_of(word, name)?;
     if !in_range(time) {
         return Ok(time);
     }
+    let name = "timestamp with time zone";
+    let (unit, word) = unit_of(word, name)?;
     let cut = local(unit, timestamptz_to_timestamp(time, zone)?, &word, name)?;
     if within_day(unit).is_some() {
         // The clocks may have been turned within the hour; the offset stays.
@@ -39,7 +39,9 @@ pub(super) fn timestamptz(word: &str, time: i64, zone: &Zone) -> Result<i64> {
 
 fn unit_of(word: &str, name: &str) -> Result<(Unit, String)> {
     let word = folded(word);
-    let unit = Unit::of(&word).ok_or_else(|| Unit::unknown(&word, name))?;
+    let unit = Unit::of(&word)
+        .filter(|unit| unit.is_length())
+        .ok_or_else(|| Unit::unknown(&word, name))?;
     Ok((unit, word))
 }
 

@@ -27,8 +27,6 @@ pub(super) enum Unit {
     Zone,
     ZoneHour,
     ZoneMinute,
-    /// A word that means something in dates, but no part.
-    Other,
 }
 
 /// How many bytes of a word count.
@@ -64,9 +62,21 @@ impl Unit {
             "timezone" => Unit::Zone,
             "timezone_h" => Unit::ZoneHour,
             "timezone_m" => Unit::ZoneMinute,
-            "mm" | "ago" | "t" | "at" => Unit::Other,
             _ => return None,
         })
+    }
+
+    /// Whether times can be cut to it, or are refused for another reason than that the word is none.
+    pub(super) fn is_length(self) -> bool {
+        !matches!(
+            self,
+            Unit::Epoch
+                | Unit::Julian
+                | Unit::IsoYear
+                | Unit::DayOfWeek
+                | Unit::IsoDayOfWeek
+                | Unit::DayOfYear
+        )
     }
 
     pub(super) fn unknown(word: &str, type_name: &str) -> Error {

@@ -1,34 +1,21 @@
 //! Functions of `json` and `jsonb`.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
-use super::{Row, raw, row};
+mod build;
+mod change;
+mod read;
+
+pub(super) use build::ROWS as BUILD;
+pub(super) use change::ROWS as CHANGE;
+pub(super) use read::ROWS as READ;
+
 use crate::array::Array;
 use crate::error::{Error, Result, SqlState};
 use crate::io;
 use crate::json::{self, Json};
 use crate::settings::Settings;
 use crate::value::Value;
-
-pub(super) static ROWS: &[Row] = &[
-    raw!("to_json(anyelement) json stable", |arguments, scope| {
-        let mut out = String::new();
-        append(&arguments[0], scope.settings, &mut out)?;
-        Ok(Value::Json(out.into()))
-    }),
-    raw!("to_jsonb(anyelement) jsonb stable", |arguments, scope| {
-        Ok(Value::Jsonb(Arc::new(tree(&arguments[0], scope.settings)?)))
-    }),
-    row!("jsonb_typeof(jsonb) text", |json: &Json| Ok(Value::text(
-        type_name(json)
-    ))),
-    row!("jsonb_array_length(jsonb) int4", |json: &Json| match json {
-        Json::Array(elements) => Ok(elements.len() as i32),
-        Json::Object(_) => Err(refused("cannot get array length of a non-array")),
-        _ => Err(refused("cannot get array length of a scalar")),
-    }),
-];
 
 fn refused(words: &str) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, words)
@@ -63,15 +50,7 @@ pub(crate) fn append(value: &Value, settings: &Settings, out: &mut String) -> Re
         Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
         Value::Json(text) => out.push_str(text),
         Value::Array(array) => append_array(array, settings, out)?,
-        Value::Record(fields) => {
-            out.push('{');
-            for (index, field) in fields.iter().enumerate() {
-                let comma = if index > 0 { "," } else { "" };
-                put(out, format_args!("{comma}\"f{}\":", index + 1));
-                append(field, settings, out)?;
-            }
-            out.push('}');
-        }
+        Value::Record(_) => append_row(value, false, settings, out)?,
         Value::Int2(_) | Value::Int4(_) | Value::Int8(_) | Value::Jsonb(_) => {
             io::format_into(value, &io::evident_type(value), settings, out);
         }
@@ -80,7 +59,7 @@ pub(crate) fn append(value: &Value, settings: &Settings, out: &mut String) -> Re
             if text.ends_with(|letter: char| letter.is_ascii_digit()) {
                 out.push_str(&text);
             } else {
-                json::write_string(&text, out).expect("writing to a string cannot fail");
+                put_string(&text, out);
             }
         }
         Value::Date(_) | Value::Timestamp(_) | Value::Timestamptz(_) => {
@@ -91,7 +70,7 @@ pub(crate) fn append(value: &Value, settings: &Settings, out: &mut String) -> Re
         }
         _ => {
             let text = io::format(value, &io::evident_type(value), settings);
-            json::write_string(&text, out).expect("writing to a string cannot fail");
+            put_string(&text, out);
         }
     }
     Ok(())
@@ -102,18 +81,48 @@ fn put(out: &mut String, words: std::fmt::Arguments<'_>) {
         .expect("writing to a string cannot fail");
 }
 
+/// Appends a string in quotes.
+fn put_string(text: &str, out: &mut String) {
+    json::write_string(text, out).expect("writing to a string cannot fail");
+}
+
+/// Appends a row, whose columns have no names here; on lines of their own if asked for.
+fn append_row(row: &Value, lines: bool, settings: &Settings, out: &mut String) -> Result<()> {
+    let Value::Record(fields) = row else {
+        return Err(Error::mismatch(row.kind()));
+    };
+    out.push('{');
+    for (index, field) in fields.iter().enumerate() {
+        let comma = match (index, lines) {
+            (0, _) => "",
+            (_, false) => ",",
+            (_, true) => ",\n ",
+        };
+        put(out, format_args!("{comma}\"f{}\":", index + 1));
+        append(field, settings, out)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
 fn append_array(array: &Array, settings: &Settings, out: &mut String) -> Result<()> {
+    append_lines(array, false, settings, out)
+}
+
+/// Appends an array, the outermost elements on lines of their own if asked for.
+fn append_lines(array: &Array, lines: bool, settings: &Settings, out: &mut String) -> Result<()> {
     let lengths: Vec<usize> = array
         .dimensions()
         .iter()
         .map(|dimension| dimension.length as usize)
         .collect();
-    append_level(&lengths, array.values(), settings, out)
+    append_level(&lengths, array.values(), lines, settings, out)
 }
 
 fn append_level(
     lengths: &[usize],
     values: &[Value],
+    lines: bool,
     settings: &Settings,
     out: &mut String,
 ) -> Result<()> {
@@ -124,12 +133,12 @@ fn append_level(
     out.push('[');
     for (index, part) in values.chunks(values.len() / length).enumerate() {
         if index > 0 {
-            out.push(',');
+            out.push_str(if lines { ",\n " } else { "," });
         }
         if inner.is_empty() {
             append(&part[0], settings, out)?;
         } else {
-            append_level(inner, part, settings, out)?;
+            append_level(inner, part, false, settings, out)?;
         }
     }
     out.push(']');
@@ -152,6 +161,6 @@ pub(crate) fn key(value: &Value, settings: &Settings) -> Result<String> {
 
 /// Appends the name of a member in quotes.
 pub(crate) fn append_key(value: &Value, settings: &Settings, out: &mut String) -> Result<()> {
-    json::write_string(&key(value, settings)?, out).expect("writing to a string cannot fail");
+    put_string(&key(value, settings)?, out);
     Ok(())
 }

@@ -178,7 +178,7 @@ impl Listed {
         };
         let shape = array.dimensions();
         let refused = |words: &str| Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, words));
-        if shape.is_empty() {
+        if shape.is_empty() && self.arrays.is_none() {
             return refused("cannot accumulate empty arrays");
         }
         match &mut self.arrays {

@@ -306,6 +306,10 @@ impl Pairs {
     }
 
     fn add(&mut self, x: f64, y: f64) -> Result<()> {
+        if self.relation == Relation::Count {
+            self.count += 1.0;
+            return Ok(());
+        }
         let (before, x_before, y_before) = (self.count, self.x, self.y);
         self.count += 1.0;
         self.x += x;

@@ -37,7 +37,7 @@ pub(super) static ROWS: &[Row] = best!(
 );
 
 /// The least or the greatest value. Of equal ones the last is kept, which shows where `1.0` equals
-/// `1.00`.
+/// `1.00`; but of texts that differ in their padding the first.
 #[derive(Clone, Debug)]
 pub(super) struct Best {
     value: Value,
@@ -64,10 +64,11 @@ impl Best {
             }
             (new, old) => new.compare(old),
         };
-        let better = if self.greatest {
-            order.is_ge()
-        } else {
-            order.is_le()
+        let better = match (self.greatest, self.padded) {
+            (true, false) => order.is_ge(),
+            (false, false) => order.is_le(),
+            (true, true) => order.is_gt(),
+            (false, true) => order.is_lt(),
         };
         if self.value.is_null() || better {
             self.value = value.clone();

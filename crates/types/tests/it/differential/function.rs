@@ -136,7 +136,7 @@ fn arguments(
 ) -> Vec<Option<Sample>> {
     let special = special(function.name, place, of);
     let mut samples: Vec<Option<Sample>> = Vec::new();
-    for text in special {
+    for text in &special {
         let value = parse(text, of, settings).unwrap();
         let text = (*text).to_owned();
         samples.push(Some(Sample { text, value }));
@@ -180,293 +180,32 @@ fn only_special(name: &str, place: usize) -> bool {
 }
 
 /// Words that matter to a function only.
-fn special(name: &str, place: usize, of: &Type) -> &'static [&'static str] {
-    match (name, place) {
-        ("extract" | "date_part" | "date_trunc", 0) => UNITS,
-        ("date_trunc", 2) => &[
-            "UTC",
-            "Asia/Kolkata",
-            "america/new_york",
-            "Nowhere",
-            "EST",
-            "+3",
-        ],
-        ("timezone", 0) if of.base() == Some(rustdb_types::Base::Text) => &[
-            "UTC",
-            "Europe/Berlin",
-            "Asia/Kolkata",
-            "EST5EDT",
-            "PST",
-            "Nowhere",
-            "<+03>-3",
-        ],
-        ("make_timestamptz", 6) => &["UTC", "+2", "-03:30", "Asia/Tokyo", "+99", "x", "+", "EST"],
-        ("make_date" | "make_timestamp" | "make_timestamptz", 0) => &[
-            "2020", "1999", "0", "-44", "5874897", "294276", "294277", "-4713", "2021",
-        ],
-        ("make_date" | "make_timestamp" | "make_timestamptz", 1) => &["1", "2", "12", "13", "0"],
-        ("make_date" | "make_timestamp" | "make_timestamptz", 2) => {
-            &["1", "28", "29", "31", "32", "0"]
-        }
-        ("make_timestamp" | "make_timestamptz", 3) | ("make_time", 0) => {
-            &["0", "23", "24", "25", "-1"]
-        }
-        ("make_timestamp" | "make_timestamptz", 4) | ("make_time", 1) => &["0", "59", "60", "30"],
-        ("make_timestamp" | "make_timestamptz", 5) | ("make_time", 2) => {
-            &["0", "59.5", "60", "61", "-1", "7.25", "59.9999999"]
-        }
-        ("make_interval", 0..6) => &["0", "1", "-3", "25", "1000"],
-        ("date_bin", 0) => &[
-            "15 minutes",
-            "1 day",
-            "1 month",
-            "0",
-            "-1 day",
-            "7 days 01:00",
-            "0.000001",
-        ],
-        ("to_timestamp", 0) if of.base() == Some(rustdb_types::Base::Float8) => &[
-            "0",
-            "1e9",
-            "1234567890.123456",
-            "-1e9",
-            "9224318016000",
-            "-210866803200",
-            "1e20",
-        ],
-        ("split_part" | "substr" | "substring" | "left" | "right" | "array_length", 1..)
-        | ("array_lower" | "array_upper" | "overlay", 1..)
-            if of.base() == Some(rustdb_types::Base::Int4) =>
-        {
-            &["1", "2", "0", "-1", "3", "-2", "5"]
-        }
-        ("split_part" | "string_to_array" | "replace" | "position" | "strpos" | "translate", 0) => {
-            &["a,b,,c", "abcabc", "", "a", "aaa", ",", "b a"]
-        }
-        ("split_part" | "string_to_array" | "string_to_table" | "replace" | "strpos", 1..) => {
-            &[",", "b", "", "ab", "aa", "a"]
-        }
-        ("chr", 0) => &[
-            "65", "0", "-1", "233", "128512", "55296", "1114112", "57343",
-        ],
-        ("round" | "trunc", 1) => &[
-            "0",
-            "1",
-            "2",
-            "-1",
-            "-3",
-            "20",
-            "-20",
-            "2000",
-            "-2147483648",
-        ],
-        ("width_bucket", 3) => &["5", "0", "-1", "2147483647", "1", "10"],
-        ("initcap" | "quote_ident", 0) => &[
-            "hello world",
-            "it's",
-            "a-b c1d 2x",
-            "select",
-            "ABC",
-            "a b",
-            "_x1",
-            "1x",
-            "x\"y",
-            "int",
-        ],
-        ("quote_literal" | "quote_nullable", 0) if of.base() == Some(rustdb_types::Base::Text) => {
-            &["it's", "a\\b", "", "\\"]
-        }
-        ("trim_array", 1) => &["0", "1", "2", "-1", "3"],
-        ("array_fill", 0) => match of.base() {
-            Some(rustdb_types::Base::Int4) => &["7"],
-            _ => &[],
-        },
-        ("array_fill", 1) => &[
-            "{2}",
-            "{2,3}",
-            "{}",
-            "{0}",
-            "{-1}",
-            "{1,1,1,1,1,1,1}",
-            "{NULL}",
-            "{{1}}",
-            "{134217727,10}",
-            "{500000000}",
-        ],
-        ("array_fill", 2) => &["{1}", "{0,5}", "{}", "{2147483647}", "{NULL}"],
-        ("array_position", 2) => &["1", "2", "0", "5"],
-        ("sind" | "cosd" | "tand" | "cotd", 0) => &[
-            "0", "30", "45", "60", "90", "120", "180", "270", "360", "-30", "-45", "390", "15.5",
-        ],
-        ("asin" | "acos" | "asind" | "acosd" | "atanh", 0) => {
-            &["0", "0.5", "-0.5", "1", "-1", "0.3", "1.5", "0.9"]
-        }
-        ("sinh" | "cosh" | "tanh" | "exp" | "acosh" | "asinh", 0) => {
-            &["0.1", "1.5", "3", "20", "710", "-750", "1e-9", "1e10"]
-        }
-        _ => more_special(name, place, of),
-    }
+fn special(name: &str, place: usize, of: &Type) -> Vec<&'static str> {
+    let rows = include_str!("function_words.txt").lines();
+    let fits = |row: &&str| {
+        let mut columns = row.split('\t');
+        let mut column = || columns.next().unwrap_or_default();
+        let (names, places, types) = (column(), column(), column());
+        let named = names.split(' ').any(|each| match each.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == each,
+        });
+        let placed = match places.split_once("..") {
+            None => places == place.to_string(),
+            Some((from, to)) => {
+                place >= from.parse().unwrap() && (to.is_empty() || place < to.parse().unwrap())
+            }
+        };
+        let element = of.element_type().unwrap_or(of.clone());
+        let brackets = if of.array { "[]" } else { "" };
+        let typed = types.split(' ').any(|each| {
+            each == "*" || each == format!("{}{brackets}", element.base().unwrap().row().name)
+        });
+        named && placed && typed
+    };
+    let row = rows.filter(|row| !row.starts_with('#')).find(fits);
+    row.map_or(Vec::new(), |row| row.split('\t').skip(3).collect())
 }
-
-/// More of the same.
-fn more_special(name: &str, place: usize, of: &Type) -> &'static [&'static str] {
-    use rustdb_types::Base;
-    match (name, place, of.base()) {
-        ("generate_series", 0 | 1, Some(Base::Int4 | Base::Int8)) => {
-            &["1", "5", "-3", "2147483647", "2147483640", "0"]
-        }
-        ("generate_series", 2, Some(Base::Int4 | Base::Int8)) => {
-            &["1", "2", "-1", "0", "-3", "2147483647"]
-        }
-        ("generate_series", 0 | 1, Some(Base::Numeric)) => {
-            &["1", "3.5", "-2", "NaN", "Infinity", "0.10"]
-        }
-        ("generate_series", 2, Some(Base::Numeric)) => {
-            &["1", "0.5", "-0.25", "0", "NaN", "Infinity", "0.1"]
-        }
-        ("generate_series", 0 | 1, _) => &[
-            "2020-01-31",
-            "2020-03-29 01:30",
-            "2020-10-24 22:00",
-            "2021-05-01",
-        ],
-        ("generate_series", 2, _) => &[
-            "1 month",
-            "-1 day",
-            "12:00",
-            "0",
-            "1 mon -30 days",
-            "3 days",
-        ],
-        ("generate_subscripts", 1, _) => &["1", "2", "0", "3"],
-        ("encode" | "decode", 1, _) => &["hex", "base64", "escape", "Base64", "x"],
-        ("decode", 0, _) => &[
-            "00ff",
-            "0",
-            "zz",
-            "AAEC",
-            "YWJj",
-            "YQ==",
-            "YQ=",
-            "=",
-            "a\\\\b\\101",
-            "\\9",
-            "Y W J j",
-            "YWJ?",
-            "",
-        ],
-        ("encode", 0, _) => &[
-            "\\x",
-            "\\x00ff5c61",
-            "\\x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f",
-            "\\x61",
-            "\\x6162",
-        ],
-        ("get_byte" | "get_bit" | "set_byte" | "set_bit", 1, _) => {
-            &["0", "1", "7", "8", "-1", "100"]
-        }
-        ("set_bit" | "set_byte", 2, _) => &["0", "1", "2", "255", "-1"],
-        ("format", 0, _) => &[
-            "%s",
-            "a%%b %s-%s",
-            "%I",
-            "%L",
-            "%10s|%-5s|",
-            "%2$s %1$s",
-            "%*s|%s",
-            "%-*s",
-            "%1$*2$s",
-            "%x",
-            "%",
-            "%5",
-            "%0$s",
-            "%3$s %4$s",
-            "%s %s %s",
-            "%2$*1$s|",
-            "%L %I",
-            "%-10L|",
-            "%1",
-            "%1$",
-            "%999999999999s",
-            "%*1s",
-            "%1$-8s|",
-        ],
-        ("json_object" | "jsonb_object", _, _) => &[
-            "{a,b}",
-            "{a}",
-            "{}",
-            "{{a,1},{b,NULL}}",
-            "{{a,1,2},{b,2,3}}",
-            "{NULL,1}",
-            "{a,NULL,b,2}",
-            "{b,a,b,c}",
-            "{{{a,b}}}",
-        ],
-        ("json_build_object" | "jsonb_build_object", 0, Some(Base::Text)) => &["a", "b\"c", ""],
-        (
-            "jsonb_set" | "jsonb_insert" | "jsonb_set_lax" | "jsonb_delete_path"
-            | "json_extract_path" | "jsonb_extract_path",
-            1,
-            None,
-        ) => &[
-            "{a}", "{b,0}", "{0}", "{-1}", "{x}", "{1,x}", "{}", "{NULL}", "{b,-5}", "{b,9}",
-            "{a,b}", "{0,a}", "{5}", "{-9}", "{b,x}", "{{a}}", "{a,NULL}",
-        ],
-        ("jsonb_set_lax", 4, _) => &[
-            "use_json_null",
-            "delete_key",
-            "return_target",
-            "raise_exception",
-            "x",
-        ],
-        (json, 0, Some(Base::Json | Base::Jsonb)) if json.starts_with("json") => &[
-            "{\"a\":1,\"b\":[1,2,null]}",
-            "[1,{\"a\":null},[]]",
-            "[{\"a\":{\"b\":2}},3]",
-            "null",
-            "\"x\\n\"",
-            "3.50",
-            "{}",
-            "[]",
-            "{\"a\":null,\"b\":{\"c\":null,\"d\":\"\\u00e9\"},\"bb\":true}",
-            " [ 1 , \"a\" , {\"x\" : 1 } ] ",
-            "{\"b\":1,\"a\":2,\"b\":3}",
-            "true",
-        ],
-        (json, 1.., Some(Base::Text)) if json.starts_with("json") => {
-            &["a", "b", "0", "1", "-1", "x"]
-        }
-        (json, 1.., Some(Base::Int4)) if json.starts_with("json") => &["0", "1", "-1", "5"],
-        _ => &[],
-    }
-}
-
-const UNITS: &[&str] = &[
-    "year",
-    "Month",
-    "day",
-    "hour",
-    "minute",
-    "second",
-    "milliseconds",
-    "microseconds",
-    "week",
-    "quarter",
-    "decade",
-    "century",
-    "millennium",
-    "epoch",
-    "julian",
-    "isoyear",
-    "dow",
-    "isodow",
-    "doy",
-    "timezone",
-    "timezone_hour",
-    "timezone_minute",
-    "fortnight",
-    "",
-];
 
 /// Lists of arguments: each argument is seen, and pairs of the first.
 fn choices(lists: &[Vec<Option<Sample>>]) -> Vec<Vec<Option<Sample>>> {
@@ -721,7 +460,7 @@ pub(super) fn table(server: &Server) -> (usize, Vec<String>) {
                 }
             }
         };
-        MISSING.iter().any(|word| listed(word))
+        MISSING.iter().any(listed)
     };
     for row in &theirs {
         if !ours.iter().any(|ours| ours == row) && !missing(row) {

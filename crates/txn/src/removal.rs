@@ -9,7 +9,7 @@ use rustdb_storage::KeyspaceId;
 use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
 use crate::manager::KeyspaceRef;
-use crate::ranges::{is_before, successor};
+use crate::ranges::is_before;
 use crate::scan::{Entry, HOLE_SKIPS, KeyRange, Scan, check_range};
 use crate::transaction::{IsolationLevel, Transaction};
 use crate::write_set::NEVER;
@@ -239,7 +239,7 @@ impl<F: FnMut(&[u8], &[u8]) -> bool> Extract<F> {
     /// Removes the next wanted entry and returns it.
     pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Entry>> {
         if transaction.writes().version() != self.gap.version {
-            self.begin_gap(self.scan.rest().0.to_vec(), transaction);
+            self.gap.begin_at(self.scan.rest().0, transaction);
         }
         while let Some((entry, existed)) = self.scan.next_with_origin(transaction)? {
             if (self.wanted)(&entry.0, &entry.1) {
@@ -250,7 +250,7 @@ impl<F: FnMut(&[u8], &[u8]) -> bool> Extract<F> {
                 return Ok(Some(entry));
             }
             self.end_gap(Some(&entry.0), transaction);
-            self.begin_gap(successor(&entry.0).into(), transaction);
+            self.gap.begin_after(&entry.0, transaction);
         }
         let end = self.end.take();
         self.end_gap(end.as_deref(), transaction);
@@ -258,17 +258,26 @@ impl<F: FnMut(&[u8], &[u8]) -> bool> Extract<F> {
         Ok(None)
     }
 
-    fn begin_gap(&mut self, from: Vec<u8>, transaction: &Transaction) {
-        self.gap = Gap {
-            from,
-            removed: 0,
-            version: transaction.writes().version(),
-        };
-    }
-
     fn end_gap(&self, end: Option<&[u8]>, transaction: &Transaction) {
         if self.gap.removed >= HOLE_SKIPS {
             transaction.add_hole(self.keyspace.id, &self.gap.from, end);
         }
+    }
+}
+
+impl Gap {
+    /// Begins anew at a key.
+    fn begin_at(&mut self, key: &[u8], transaction: &Transaction) {
+        self.from.clear();
+        self.from.extend_from_slice(key);
+        self.removed = 0;
+        self.version = transaction.writes().version();
+    }
+
+    /// Begins anew behind a key.
+    fn begin_after(&mut self, key: &[u8], transaction: &Transaction) {
+        self.begin_at(key, transaction);
+        // The first key after another is that one and a zero.
+        self.from.push(0);
     }
 }

@@ -1,33 +1,98 @@
-//! Keys of the ordered map, with their first eight bytes beside them.
+//! Keys of the ordered map, with their first eight bytes at hand.
 //!
 //! Most comparisons are decided by the head, which is in the map's node, so that a search does not
-//! follow a pointer per comparison.
+//! follow a pointer per comparison. Keys that are not long are in the node as a whole: that takes
+//! less memory than a piece of the heap each, and no time to get and to free one.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 
-/// An owned key. The order is that of the bytes: heads differ only if the bytes do, in the same
-/// direction.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    head: u64,
-    bytes: Box<[u8]>,
+/// The longest key that is kept in place.
+const INLINE_BYTES_MAX: usize = 30;
+
+/// An owned key. The order is that of the bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Key(Repr);
+
+#[derive(Clone, Debug)]
+enum Repr {
+    Inline {
+        len: u8,
+        /// With zeros behind the key.
+        bytes: [u8; INLINE_BYTES_MAX],
+    },
+    /// Longer than what is kept in place.
+    Heap { head: u64, bytes: Box<[u8]> },
 }
 
+const _: () = assert!(size_of::<Key>() == 32);
+
 impl Key {
-    pub(crate) fn new(bytes: &[u8]) -> Self {
-        Self {
-            head: head(bytes),
-            bytes: bytes.into(),
+    pub(crate) fn new(key: &[u8]) -> Self {
+        let mut bytes = [0; INLINE_BYTES_MAX];
+        Self(match bytes.get_mut(..key.len()) {
+            Some(start) => {
+                start.copy_from_slice(key);
+                let len = key.len() as u8;
+                Repr::Inline { len, bytes }
+            }
+            None => Repr::Heap {
+                head: head(key),
+                bytes: key.into(),
+            },
+        })
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Heap { bytes, .. } => bytes,
         }
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// How much of the key is not in place.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Inline { .. } => 0,
+            Repr::Heap { bytes, .. } => bytes.len(),
+        }
+    }
+
+    /// Heads differ only if the bytes do, in the same direction.
+    #[inline]
+    fn head(&self) -> u64 {
+        match &self.0 {
+            Repr::Inline { bytes, .. } => head(bytes),
+            Repr::Heap { head, .. } => *head,
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let heads = self.head().cmp(&other.head());
+        heads.then_with(|| self.bytes().cmp(other.bytes()))
     }
 }
 
 /// The first eight bytes as a big-endian number, short keys filled up with zeros.
+#[inline]
 fn head(bytes: &[u8]) -> u64 {
     match bytes.first_chunk::<8>() {
         Some(chunk) => u64::from_be_bytes(*chunk),
@@ -61,7 +126,7 @@ pub(crate) trait AsKey {
 
 impl AsKey for Key {
     fn parts(&self) -> (u64, &[u8]) {
-        (self.head, &self.bytes)
+        (self.head(), self.bytes())
     }
 }
 
@@ -106,9 +171,14 @@ mod tests {
     proptest! {
         #[test]
         fn order_is_that_of_the_bytes(
+            shared in prop::sample::select(vec![0, 5, 20, 27, 40]),
             a in prop::collection::vec(0..3u8, 0..12),
             b in prop::collection::vec(0..3u8, 0..12),
         ) {
+            let [a, b] = [a, b].map(|tail| [vec![1; shared], tail].concat());
+            let key = Key::new(&a);
+            prop_assert_eq!(key.bytes(), &a[..]);
+            prop_assert_eq!(key == Key::new(&b), a == b);
             prop_assert_eq!(Key::new(&a).cmp(&Key::new(&b)), a.cmp(&b));
             let (x, y): (&dyn AsKey, &dyn AsKey) = (&KeyRef::new(&a), &Key::new(&b));
             prop_assert_eq!(x.cmp(y), a.cmp(&b));

@@ -19,13 +19,18 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::collections::btree_map::{self, Entry};
 
+use rustdb_storage::slice::INLINE_BYTES_MAX;
+
 use super::Write;
 use super::key::Key;
 
-/// What an entry takes in memory besides its bytes: its slot in the log and the room to grow there,
-/// another one while it is sorted, and allocation headers. That is no less than what it takes in
+/// What an entry takes in memory besides what its bytes take elsewhere: its slot in the log and the
+/// room to grow there, and another one while it is sorted. That is no less than what it takes in
 /// the tree.
-const ENTRY_BYTES: usize = 2 * size_of::<(Key, Write)>() + 32;
+const ENTRY_BYTES: usize = 2 * size_of::<(Key, Write)>();
+
+/// What a piece of the heap takes besides its bytes: counts of references, and the allocator's own.
+const PIECE_BYTES: usize = 32;
 
 /// A full log grows by this part of its length, because what it has in reserve is not counted.
 const LOG_GROWTH_PART: usize = 4;
@@ -163,7 +168,12 @@ fn sort(log: &mut Vec<(Key, Write)>) {
 /// About what a write takes in memory.
 pub(super) fn weight(key: &Key, write: &Write) -> usize {
     let value = write.value.as_ref().map_or(0, |value| value.len());
-    key.bytes().len() + value + ENTRY_BYTES
+    let piece = |bytes| match bytes {
+        0 => 0,
+        bytes => bytes + PIECE_BYTES,
+    };
+    let value = if value > INLINE_BYTES_MAX { value } else { 0 };
+    piece(key.heap_bytes()) + piece(value) + ENTRY_BYTES
 }
 
 #[cfg(test)]
@@ -209,8 +219,7 @@ mod tests {
                 match then {
                     0 => prop_assert_eq!(writes.tree().len(), model.len()),
                     1 | 2 => {
-                        let bytes: usize = model.keys().map(|key| key.len() + 1 + ENTRY_BYTES).sum();
-                        prop_assert_eq!(writes.settle(), bytes);
+                        prop_assert_eq!(writes.settle(), model.len() * ENTRY_BYTES);
                     }
                     _ => {}
                 }

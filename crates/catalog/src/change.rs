@@ -6,7 +6,7 @@
 //!
 //! [view]: CatalogChange::view
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustdb_txn::{Durability, KeyspaceId, SequenceNumber, Transaction, Wait};
@@ -203,9 +203,13 @@ impl CatalogChange {
     ) -> Result<SequenceNumber> {
         self.write(&mut transaction)?;
         let store = self.store.clone();
-        let sequence = transaction.commit_with(durability, |_| {
-            if !self.log.is_empty() {
-                store.publish(|catalog| apply(&self.log, catalog));
+        let log = &self.log;
+        let sequence = transaction.commit_with(durability, |sequence| {
+            if !log.is_empty() {
+                store.publish(|catalog| {
+                    note_complete(log, catalog, sequence);
+                    apply(log, catalog);
+                });
             }
         })?;
         self.is_committed = true;
@@ -267,6 +271,18 @@ impl Drop for CatalogChange {
     fn drop(&mut self) {
         if !self.is_committed {
             let _is_dropped_later = self.undo(&self.log).is_err();
+        }
+    }
+}
+
+/// Notes for every table, as it is in the end, which of its indexes this commit completes.
+fn note_complete(log: &[Edit], catalog: &mut Catalog, sequence: SequenceNumber) {
+    let mut seen = BTreeSet::new();
+    for edit in log.iter().rev() {
+        if let Edit::Set(Object::Table(table)) = edit
+            && seen.insert(table.oid)
+        {
+            catalog.note_complete(table, sequence);
         }
     }
 }

@@ -20,6 +20,7 @@
 mod change;
 mod codec;
 mod define;
+mod dependency;
 mod descriptor;
 mod error;
 pub mod lock;
@@ -31,9 +32,10 @@ mod store;
 pub use change::{CatalogChange, ChangeMark};
 pub use codec::{Kind, decode_object, encode_object};
 pub use define::{
-    ConstraintDefinition, ConstraintDefinitionKind, ForeignKeyDefinition, IndexDefinition,
-    NAME_BYTES_MAX, TableDefinition, truncate_name,
+    ConstraintDefinition, ConstraintDefinitionKind, DropBehavior, Dropped, ForeignKeyDefinition,
+    IndexDefinition, NAME_BYTES_MAX, TableDefinition, truncate_name,
 };
+pub use dependency::{DependencyKind, Part};
 pub use descriptor::{
     Action, Column, ColumnId, ColumnStatistics, Constraint, ConstraintKind, Dependency,
     DomainCheck, DomainObject, Expression, ForeignKey, Generated, Index, IndexColumn, IndexKey,

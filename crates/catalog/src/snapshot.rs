@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustdb_txn::SequenceNumber;
 use rustdb_types::{Element, Oid, Type};
 
 use crate::descriptor::{
-    ConstraintKind, DomainObject, Index, IndexKey, Object, Schema, Sequence, Table,
+    ConstraintKind, DomainObject, Index, IndexKey, IndexState, Object, Schema, Sequence, Table,
     TableStatistics, TypeKind, TypeObject, View,
 };
 use crate::lock;
@@ -36,6 +37,8 @@ pub struct Catalog {
     parts: Shards<Oid>,
     /// Tables that foreign keys point to: child and constraint.
     references: Shards<Vec<(Oid, Oid)>>,
+    /// Indexes that became complete since the database was opened: by which commit.
+    complete_since: Shards<SequenceNumber>,
 }
 
 /// Something that is called something.
@@ -72,6 +75,7 @@ impl Catalog {
             types: Shards::default(),
             parts: Shards::default(),
             references: Shards::default(),
+            complete_since: Shards::default(),
         };
         for (oid, name) in [
             (PG_CATALOG, "pg_catalog"),
@@ -169,6 +173,15 @@ impl Catalog {
         }
     }
 
+    /// Whether an index leads to every row that a snapshot has. Its entries were written when it
+    /// was built, so older snapshots do not see them all.
+    pub fn index_is_complete(&self, index: Oid, snapshot: SequenceNumber) -> bool {
+        let of = self.index(index);
+        let since = self.complete_since.get(u64::from(index.0));
+        of.is_some_and(|(_, index)| index.state == IndexState::Public)
+            && since.is_none_or(|since| *since <= snapshot)
+    }
+
     /// The statistics of a table.
     pub fn statistics(&self, table: Oid) -> Option<&Arc<TableStatistics>> {
         self.statistics.get(u64::from(table.0))
@@ -263,6 +276,19 @@ impl Catalog {
     /// Removes the statistics of a table.
     pub(crate) fn remove_statistics(&mut self, table: Oid) {
         self.statistics.remove(u64::from(table.0));
+    }
+
+    /// Notes which indexes a committed table has complete that it did not have complete before.
+    pub(crate) fn note_complete(&mut self, new: &Table, sequence: SequenceNumber) {
+        for index in &new.indexes {
+            let old = self.index(index.oid).map(|(_, old)| old);
+            let was_complete = old.is_some_and(|old| {
+                old.state == IndexState::Public && old.keyspace == index.keyspace
+            });
+            if index.state == IndexState::Public && !was_complete {
+                self.complete_since.insert(u64::from(index.oid.0), sequence);
+            }
+        }
     }
 
     fn with_references(&self, object: Object) -> Object {

@@ -8,6 +8,7 @@
 //!             │         └──▶ statement     what is looked at when the statement ends
 //!             ├──▶ key          values to ranges of keys
 //!             ├──▶ entry        index entries: their keys and values
+//!             ├──▶ build        all rows: filling an index, validating, copying
 //!             └──▶ scan         rows and index entries, only the columns asked for
 //! ```
 //!
@@ -19,6 +20,8 @@
 
 #![forbid(unsafe_code)]
 
+mod build;
+mod conflict;
 mod deferred;
 mod entry;
 mod expressions;
@@ -32,6 +35,7 @@ mod unique;
 mod violation;
 mod write;
 
+pub use build::Validation;
 pub use deferred::{Deferred, DeferredMark};
 pub use expressions::Expressions;
 pub use key::KeyPart;

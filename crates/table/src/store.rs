@@ -36,6 +36,14 @@ impl RowIds {
     pub(crate) fn take(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
+
+    /// Goes on after a key that was taken from elsewhere.
+    pub(crate) fn pass(&self, key: &[u8]) {
+        if let Ok(key) = key.try_into() {
+            let next = u64::from_be_bytes(key).saturating_add(1);
+            self.next.fetch_max(next, Ordering::Relaxed);
+        }
+    }
 }
 
 impl TableStore {

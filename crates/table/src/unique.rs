@@ -106,7 +106,7 @@ impl Table {
                 return Err(self.duplicate_entry(index, &row, statement)?);
             };
             let (mode, wait) = (RowMode::KeyShare, statement.wait);
-            transaction.lock_row(self.keyspace, &other, mode, wait)?;
+            transaction.wait_for_row(self.keyspace, &other, mode, wait)?;
             waited_for.push(other);
         }
     }

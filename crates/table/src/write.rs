@@ -27,7 +27,7 @@ impl Table {
     }
 
     /// Writes a row that was checked, under the key in the statement's buffer.
-    fn insert_keyed(
+    pub(crate) fn insert_keyed(
         &self,
         transaction: &mut Transaction,
         row: &[Value],

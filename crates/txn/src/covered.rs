@@ -8,12 +8,40 @@ use rustdb_storage::engine::ReadAt;
 use rustdb_storage::slice::Slice;
 
 use crate::error::Result;
+use crate::lock::{RowMode, Wait};
 use crate::manager::KeyspaceRef;
 use crate::scan::{KeyRange, Scan, check_range};
-use crate::transaction::{Transaction, check_value};
+use crate::transaction::{RowState, Transaction, check_value};
 use crate::write_set::{NEVER, Write};
 
 impl Transaction {
+    /// Waits until a row could be locked, without locking it: for those who hold it to be done.
+    /// What they wrote is visible then. Tells as [`Transaction::lock_row`] does.
+    pub fn wait_for_row(
+        &mut self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        mode: RowMode,
+        wait: Wait,
+    ) -> Result<RowState> {
+        let mark = self.locks.mark();
+        let state = self.lock_row(keyspace, key, mode, wait);
+        self.locks.release_since(mark);
+        state
+    }
+
+    /// Locks a key that has no value, the newest committed one or the transaction's own. Returns
+    /// whether that is so; if not, the key is not locked.
+    pub fn lock_absent(&mut self, keyspace: KeyspaceRef, key: &[u8], wait: Wait) -> Result<bool> {
+        let mark = self.locks.mark();
+        self.lock_row(keyspace, key, RowMode::Update, wait)?;
+        let is_absent = self.get_newest(keyspace, key)?.is_none();
+        if !is_absent {
+            self.locks.release_since(mark);
+        }
+        Ok(is_absent)
+    }
+
     /// A walk through a range of what is committed now, under the transaction's own writes,
     /// whatever its snapshot says. The caller's locks cover what it looks for.
     pub fn scan_newest(&self, keyspace: KeyspaceRef, range: KeyRange) -> Result<Scan> {

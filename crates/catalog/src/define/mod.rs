@@ -8,13 +8,16 @@
 //! Names are locked by the verb that takes or gives one up, with the transaction it is given.
 //! Objects are locked by the caller, in the mode that fits the statement.
 
+mod alter;
 mod constraint;
+mod drop;
 mod index;
 mod names;
 mod schema;
 mod table;
 
 pub use constraint::{ConstraintDefinition, ConstraintDefinitionKind, ForeignKeyDefinition};
+pub use drop::{DropBehavior, Dropped};
 pub use index::IndexDefinition;
 pub use names::{NAME_BYTES_MAX, truncate_name};
 pub use table::TableDefinition;

@@ -4,4 +4,5 @@
 
 mod database;
 mod definitions;
+mod dropping;
 mod sequences;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod building;
 mod concurrency;
 mod database;
 mod foreign_keys;

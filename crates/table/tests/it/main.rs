@@ -4,6 +4,7 @@
 
 mod building;
 mod concurrency;
+mod crash;
 mod database;
 mod foreign_keys;
 mod rows;

@@ -7,3 +7,10 @@ mod keyspaces;
 mod opening;
 mod promises;
 mod stats;
+
+/// How many log segments there are.
+fn logs(sim: &rustdb_vfs::SimVfs) -> usize {
+    let files = sim.files().into_iter();
+    let logs = files.filter(|path| path.extension().is_some_and(|name| name == "wal"));
+    logs.count()
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustdb::{Database, ErrorKind, KeyspaceOptions, Options};
-use rustdb_vfs::{MemVfs, VfsRef};
+use rustdb_vfs::{MemVfs, SimVfs, VfsRef};
 
 fn options(vfs: &VfsRef) -> Options {
     Options {
@@ -71,4 +71,22 @@ fn handles_of_a_closed_database_fail_and_do_not_answer_from_memory() {
     assert_eq!(kind(other.put("k", "w")), ErrorKind::Closed);
     assert_eq!(kind(other.compact()), ErrorKind::Closed);
     assert_eq!(kind(other.close()), ErrorKind::Closed);
+}
+
+#[test]
+fn logs_do_not_pile_up_however_often_a_database_is_opened() {
+    let sim = SimVfs::new(1);
+    let vfs = sim.vfs();
+    let mut written = 0;
+    for round in 0..100_u32 {
+        let db = Database::open_with("/db", options(&vfs)).unwrap();
+        assert_eq!(db.len().unwrap(), written);
+        if round % 3 == 0 {
+            db.put(round.to_be_bytes(), "value").unwrap();
+            written += 1;
+        }
+        db.close().unwrap();
+        let logs = crate::logs(&sim);
+        assert!(logs <= 20, "{logs} logs after {round} rounds");
+    }
 }

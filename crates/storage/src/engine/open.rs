@@ -88,6 +88,7 @@ pub(super) fn open(vfs: VfsRef, directory: &Path, options: EngineOptions) -> Res
     let inner = Arc::new(inner);
     inner.recover(recovered)?;
     if inner.fault.is_healthy() {
+        inner.flush_old_logs()?;
         inner.start_background()?;
     }
     let elapsed = inner.vfs.monotonic().saturating_sub(start);

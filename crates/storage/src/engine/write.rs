@@ -19,6 +19,9 @@ use crate::value::{Reference, ValuePin};
 /// A record of the log that holds commits.
 pub(crate) const RECORD_COMMITS: u8 = 1;
 
+/// A memtable that depends on about so many log segments is flushed when the database opens.
+const SEGMENTS_MAX: u64 = 16;
+
 /// Unsynced, unflushed log bytes that a process may hold back.
 const LOG_BUFFER_BYTES: u64 = 256 << 10;
 
@@ -347,6 +350,20 @@ impl Inner {
         drop(versions);
         self.remove_logs_below(floor);
         Ok(())
+    }
+
+    /// Has a memtable that depends on many log segments flushed. Each start begins a segment, and
+    /// what is left to the log when a database closes may be little, so that without this they
+    /// would become ever more, and every start would read them all.
+    pub(crate) fn flush_old_logs(&self) -> Result<()> {
+        let is_old = self.writer.lock().as_ref().is_some_and(|writer| {
+            let first = writer.memtable.memtable().first_log();
+            writer.log_number.0.saturating_sub(first.0) >= SEGMENTS_MAX
+        });
+        match is_old {
+            true => self.freeze_in_turn(),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn freeze_in_turn(&self) -> Result<()> {

@@ -363,7 +363,10 @@ impl<T: Send + 'static> Drop for OffRuntime<T> {
     }
 }
 
-async fn run<T: Send + 'static>(body: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+/// Runs `body` on the blocking pool.
+pub(crate) async fn run<T: Send + 'static>(
+    body: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     match spawn_blocking(body).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

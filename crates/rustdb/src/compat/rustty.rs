@@ -246,11 +246,7 @@ impl TransactionContext {
         let transaction = self.transaction.0;
         #[cfg(feature = "tokio")]
         if tokio::runtime::Handle::try_current().is_ok() {
-            let commit = tokio::task::spawn_blocking(move || transaction.commit());
-            return match commit.await {
-                Ok(result) => result,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            };
+            return crate::aio::run(move || transaction.commit()).await;
         }
         transaction.commit()
     }

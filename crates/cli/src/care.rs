@@ -188,6 +188,9 @@ pub fn checkpoint(
         ErrorKind::Cancelled => {
             Failure::cancelled(format!("; nothing is left in `{}`", directory.display()))
         }
+        _ if directory.is_file() => {
+            Failure::from(error).hint("give a directory that does not exist yet")
+        }
         _ => error.into(),
     })?;
     let text = format!(

@@ -73,9 +73,16 @@ pub fn check_environment() -> Result<()> {
 fn open(arguments: &DatabaseArguments, create: bool) -> Result<Database> {
     let directory = directory(arguments);
     let options = options(arguments, create)?;
+    let has_key = options.encryption.is_some();
+    let is_there = |name: &str| directory.join(name).exists();
     let database =
         Database::open_with(&directory, options).map_err(|error| match error.kind() {
             ErrorKind::NotFound => no_database(&directory),
+            ErrorKind::Unsupported if !is_there("CURRENT") => Failure::from(error)
+                .hint("a database needs a directory of its own; name it with `--data-dir`"),
+            ErrorKind::Unsupported if !has_key && is_there("KEYRING") => Failure::from(error).hint(
+                "give its key with `--key-file`, `--ask-passphrase` or the variable `RUSTDB_KEY`",
+            ),
             ErrorKind::NoSpace => {
                 Failure::from(error).hint("free some space; `--read-only` writes nothing")
             }

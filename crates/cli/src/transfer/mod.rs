@@ -226,6 +226,7 @@ fn format_of(given: Option<Format>, file: &str) -> Result<Format> {
         "csv" | "tsv" => Ok(Format::Csv),
         "jsonl" | "ndjson" => Ok(Format::Jsonl),
         "dump" => Ok(Format::Dump),
+        _ if Path::new(file).is_dir() => Err(Failure::new(format!("`{file}` is a directory"))),
         _ => Err(
             Failure::usage(format!("the name `{file}` does not tell its format"))
                 .hint("say `--format csv`, `jsonl` or `dump`"),

@@ -87,6 +87,7 @@ pub fn save(
     let mut target = Target::create(&arguments.file, arguments.force)?;
     let entries = saver.write(&keyspaces, &mut target);
     let entries = entries.map_err(|failure| match target.is_broken {
+        true if arguments.file == "-" => failure.within("standard output"),
         true => failure.within(&format!("`{}`", arguments.file)),
         false => failure,
     })?;

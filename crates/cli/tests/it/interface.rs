@@ -130,6 +130,10 @@ fn a_foreign_directory_is_refused_and_left_alone() {
     place.write("db/letter.txt", "dear");
     let told = place.shell("put k v").failed(1);
     assert!(told.starts_with("error: "), "{told}");
+    assert!(
+        told.contains("\nhint: a database needs a directory of its own"),
+        "{told}"
+    );
     assert_eq!(files(&place.database()), ["letter.txt"]);
 }
 
@@ -179,7 +183,11 @@ fn an_encrypted_database_needs_its_key_and_a_misspelt_variable_is_refused() {
     place
         .run(&["local", "--key-file", &other, "-c", "get k"])
         .failed(1);
-    place.run(&["local", "-c", "get k"]).failed(1);
+    let told = place.run(&["local", "-c", "get k"]).failed(1);
+    assert!(
+        told.contains("\nhint: give its key with `--key-file`"),
+        "{told}"
+    );
 
     let mut misspelt = command();
     misspelt.args(["local", "-c", "put k v", "-d"]);
@@ -340,6 +348,13 @@ fn what_is_no_directory_or_no_database_is_told_with_what_to_do() {
         );
         assert_eq!(told, expected);
     }
+    place.shell("put k v").ok();
+    let told = place.run(&["checkpoint", &place.path("file").display().to_string()]);
+    let hint = "\nhint: give a directory that does not exist yet\n";
+    assert!(told.failed(1).ends_with(hint));
+    let told = place.run(&["import", &place.path("").display().to_string()]);
+    assert!(told.failed(1).ends_with("` is a directory\n"));
+    let place = Place::new();
     for name in ["stats", "verify", "repair", "upgrade", "compact", "export"] {
         let mut arguments = vec![name];
         if name == "export" {

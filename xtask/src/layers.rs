@@ -120,7 +120,7 @@ pub(crate) const CRATES: &[Row] = &[
         layer: Layer::Floor(8),
         name: "rustdb",
         what: "the facade: the embeddable API",
-        imports: &["vfs", "crypto", "storage", "txn"],
+        imports: &["types", "vfs", "crypto", "storage", "txn", "sql"],
         never: "HTTP; tokio outside its `aio` feature",
         unsafe_code: Unsafe::Never,
     },

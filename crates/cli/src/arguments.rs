@@ -47,7 +47,7 @@ impl Arguments {
     pub fn wants_json(&self) -> bool {
         match &self.command {
             None => self.shell.json,
-            Some(Command::Local(shell)) => shell.json,
+            Some(Command::Local(shell) | Command::Sql(shell)) => shell.json,
             Some(Command::Import(import)) => import.json,
             Some(Command::Export(export)) => export.json,
             Some(
@@ -70,6 +70,8 @@ impl Arguments {
 pub enum Command {
     /// Open the key-value shell
     Local(ShellArguments),
+    /// Open the SQL shell
+    Sql(ShellArguments),
     /// Load a file of rows or entries
     Import(ImportArguments),
     /// Write a keyspace to a file

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! arguments ──▶ main ──▶ open ──▶ shell      put, get, scan ... by hand or from a script
+//!                 │       └─────▶ sql        statements, by hand or from a script
 //!                 │       └─────▶ transfer   CSV, JSON lines and dumps, in and out
 //!                 │       └─────▶ care       verify, repair, upgrade, checkpoint, keys
 //!                 │       └─────▶ stats, demo
@@ -28,6 +29,7 @@ mod open;
 mod output;
 mod shell;
 mod signals;
+mod sql;
 mod stats;
 mod transfer;
 
@@ -66,6 +68,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match command {
         None => shell::run(&database, &shell, shell::Welcome::Banner),
         Some(Command::Local(shell)) => shell::run(&database, &shell, shell::Welcome::None),
+        Some(Command::Sql(shell)) => sql::run(&database, &shell),
         Some(Command::Import(import)) => {
             let file = transfer::Import::prepare(&import)?;
             let db = open::database(&database)?;

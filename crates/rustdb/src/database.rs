@@ -45,6 +45,9 @@ pub struct Database {
 pub(crate) struct Inner {
     manager: TransactionManager,
     pub durability: Durability,
+    /// The tables, once somebody has asked for them.
+    #[cfg(feature = "sql")]
+    pub tables: rustdb_vfs::sync::Mutex<Option<rustdb_sql::Database>>,
 }
 
 impl Inner {
@@ -105,6 +108,8 @@ impl Database {
         let inner = Arc::new(Inner {
             manager,
             durability: options.durability,
+            #[cfg(feature = "sql")]
+            tables: rustdb_vfs::sync::Mutex::default(),
         });
         let default = Keyspace::new(inner.clone(), "default", KeyspaceId::DEFAULT);
         Ok(Self { inner, default })
@@ -125,6 +130,12 @@ impl Database {
             ..Options::default()
         };
         Self::open_with("/db", options)
+    }
+
+    /// What all handles share.
+    #[cfg(feature = "sql")]
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     // ------------------------------------------------------------------ the default keyspace

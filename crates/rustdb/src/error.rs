@@ -1,5 +1,6 @@
 //! Errors as a caller sees them: what can be done about it, in words, and why.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -63,6 +64,8 @@ pub enum ErrorKind {
     Closed,
     /// Writing stopped after a failure of the disk. Reopen the database.
     Poisoned,
+    /// A statement of SQL was refused; [`Error::sqlstate`] says why. Fix the statement, or its data.
+    Statement,
     /// A file is damaged. Restore a backup, or use `repair`.
     Corruption,
     /// The operating system refused an operation.
@@ -89,8 +92,16 @@ pub struct Error(Box<Parts>);
 struct Parts {
     kind: ErrorKind,
     message: String,
-    hint: Option<&'static str>,
+    hint: Option<Cow<'static, str>>,
+    statement: Option<StatementParts>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What is known of a statement's error besides.
+#[derive(Clone)]
+struct StatementParts {
+    sqlstate: String,
+    detail: Option<String>,
 }
 
 impl Error {
@@ -99,7 +110,8 @@ impl Error {
         Self(Box::new(Parts {
             kind,
             message: message.into(),
-            hint: hint_of(kind),
+            hint: hint_of(kind).map(Cow::Borrowed),
+            statement: None,
             source: None,
         }))
     }
@@ -148,7 +160,44 @@ impl Error {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn hint(&self) -> Option<&str> {
-        self.0.hint
+        self.0.hint.as_deref()
+    }
+
+    /// The five letters by which SQL knows the error, if it is one of a statement.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # #[cfg(feature = "sql")] {
+    /// let error = db.connect()?.query("SELECT 1 / 0", &[]).unwrap_err();
+    /// assert_eq!(error.sqlstate(), Some("22012"));
+    /// # }
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.0
+            .statement
+            .as_ref()
+            .map(|parts| parts.sqlstate.as_str())
+    }
+
+    /// More about the error of a statement: a full sentence.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # #[cfg(feature = "sql")] {
+    /// let mut connection = db.connect()?;
+    /// connection.execute("CREATE TABLE t (id INT PRIMARY KEY)", &[])?;
+    /// connection.execute("INSERT INTO t VALUES (1)", &[])?;
+    /// let error = connection.execute("INSERT INTO t VALUES (1)", &[]).unwrap_err();
+    /// assert_eq!(error.detail(), Some("Key (id)=(1) already exists."));
+    /// # }
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn detail(&self) -> Option<&str> {
+        self.0
+            .statement
+            .as_ref()
+            .and_then(|parts| parts.detail.as_deref())
     }
 
     /// Whether running the same transaction again may succeed.
@@ -248,5 +297,33 @@ impl From<StorageError> for Error {
             StorageError::Cancelled => ErrorKind::Cancelled,
         };
         Self::with_source(kind, error)
+    }
+}
+
+#[cfg(feature = "sql")]
+impl From<rustdb_sql::Error> for Error {
+    fn from(error: rustdb_sql::Error) -> Self {
+        let sqlstate = error.state().as_str().to_owned();
+        let kind = match sqlstate.as_str() {
+            "40001" => ErrorKind::Conflict,
+            "40P01" => ErrorKind::Deadlock,
+            "55P03" => ErrorKind::Busy,
+            "57014" => ErrorKind::Cancelled,
+            "53100" => ErrorKind::NoSpace,
+            "25006" => ErrorKind::ReadOnly,
+            "58030" => ErrorKind::Io,
+            "XX001" => ErrorKind::Corruption,
+            _ => ErrorKind::Statement,
+        };
+        let mut out = Self::new(kind, error.message());
+        if let Some(hint) = error.hint() {
+            out.0.hint = Some(Cow::Owned(hint.to_owned()));
+        }
+        out.0.statement = Some(StatementParts {
+            sqlstate,
+            detail: error.detail().map(str::to_owned),
+        });
+        out.0.source = Some(Arc::new(error));
+        out
     }
 }

@@ -46,6 +46,8 @@ mod keyspace;
 mod options;
 mod reexports;
 mod snapshot;
+#[cfg(feature = "sql")]
+pub mod sql;
 mod transaction;
 
 pub use batch::WriteBatch;

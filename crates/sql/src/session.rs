@@ -98,6 +98,11 @@ impl Session {
         &self.settings
     }
 
+    /// How durable its commits are when they return.
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.durability = durability;
+    }
+
     /// Set it to have the running statement stop.
     pub fn cancellation(&self) -> Arc<AtomicBool> {
         self.cancelled.clone()
@@ -113,6 +118,8 @@ impl Session {
 
     /// Runs the statements of a text, with parameters if it is one statement.
     pub fn execute(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
+        self.cancelled
+            .store(false, std::sync::atomic::Ordering::Relaxed);
         let statements = match parse(text) {
             Ok(statements) => statements,
             Err(error) => {

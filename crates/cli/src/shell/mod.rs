@@ -20,6 +20,7 @@ use std::io::{self, BufRead};
 
 use rustdb::Database;
 
+pub use self::editor::is_possible as is_interactive_possible;
 use self::editor::{Editor, Typed};
 pub use self::nearest::distance;
 use self::nearest::nearest;

@@ -1,5 +1,7 @@
 //! The keyspaces of a database: finding, creating and dropping them.
 
+use rustdb_txn::RESERVED_KEYSPACES;
+
 use super::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyspace::Keyspace;
@@ -52,7 +54,11 @@ impl Database {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn existing_keyspace(&self, name: &str) -> Option<Keyspace> {
-        let info = self.inner.engine().keyspace(name)?;
+        let info = self
+            .inner
+            .engine()
+            .keyspace(name)
+            .filter(|_| !is_reserved(name))?;
         Some(Keyspace::new(self.inner.clone(), name, info.id))
     }
 
@@ -70,6 +76,7 @@ impl Database {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn create_keyspace(&self, name: &str, options: &KeyspaceOptions) -> Result<Keyspace> {
+        check_name(name)?;
         let info = self
             .inner
             .engine()
@@ -94,6 +101,9 @@ impl Database {
         options: &KeyspaceOptions,
     ) -> Result<Vec<Keyspace>> {
         let names: Vec<N> = names.into_iter().collect();
+        names
+            .iter()
+            .try_for_each(|name| check_name(name.as_ref()))?;
         let options = options.engine();
         let wanted: Vec<_> = names.iter().map(|name| (name.as_ref(), &options)).collect();
         let created = self.inner.engine().create_keyspaces(&wanted)?;
@@ -118,6 +128,7 @@ impl Database {
     pub fn drop_keyspaces<N: AsRef<str>>(&self, names: impl IntoIterator<Item = N>) -> Result<()> {
         let names: Vec<N> = names.into_iter().collect();
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        names.iter().try_for_each(|name| check_name(name))?;
         Ok(self.inner.engine().drop_keyspaces(&names)?)
     }
 
@@ -137,6 +148,7 @@ impl Database {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn drop_keyspace(&self, name: &str) -> Result<()> {
+        check_name(name)?;
         Ok(self.inner.engine().drop_keyspace(name)?)
     }
 
@@ -153,7 +165,23 @@ impl Database {
             .engine()
             .keyspaces()
             .iter()
+            .filter(|info| !is_reserved(&info.name))
             .map(|info| info.name.clone())
             .collect()
+    }
+}
+
+/// Whether a keyspace is the tables' own: key-value calls would break what they hold.
+fn is_reserved(name: &str) -> bool {
+    name.starts_with(RESERVED_KEYSPACES)
+}
+
+fn check_name(name: &str) -> Result<()> {
+    match is_reserved(name) {
+        false => Ok(()),
+        true => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("names that begin with `{RESERVED_KEYSPACES}` are those of tables"),
+        )),
     }
 }

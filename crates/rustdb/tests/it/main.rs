@@ -6,6 +6,7 @@ mod full_disk;
 mod keyspaces;
 mod opening;
 mod promises;
+mod sql;
 mod stats;
 
 /// How many log segments there are.

@@ -109,6 +109,7 @@ fn collect(node: &AggregateNode, input: &mut dyn Operator, cx: &mut Context<'_>)
         groups.push((key, start(node)?));
     }
     while let Some(batch) = input.next(cx)? {
+        cx.check_cancelled()?;
         for row in 0..batch.rows() {
             let row = batch.row(row);
             let mut key = Vec::with_capacity(node.groups.len());

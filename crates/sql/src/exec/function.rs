@@ -55,6 +55,7 @@ impl Operator for RunFunction {
         let made: usize = node.calls.iter().map(|(_, columns)| columns).sum();
         let width = node.input_width + made + usize::from(node.ordinality);
         let mut out = Batch::new(width);
+        cx.check_cancelled()?;
         while !out.is_full() {
             let current = match &mut self.current {
                 Some(current) => current,

@@ -119,6 +119,7 @@ impl Operator for RunHashJoin {
             None => self.table.insert(build(&node, cx)?),
         };
         loop {
+            cx.check_cancelled()?;
             let mut out = Batch::new(width(node.kind, node.left_width, node.right_width));
             match self.left.next(cx)? {
                 Some(batch) => {

@@ -112,6 +112,7 @@ impl Operator for RunNestedLoop {
         }
         let mut out = Batch::new(width(node.kind, node.left_width, node.right_width));
         while !out.is_full() {
+            cx.check_cancelled()?;
             if self.row == self.batch.rows() {
                 match self.left.next(cx)? {
                     Some(batch) => (self.batch, self.row) = (batch, 0),

@@ -72,6 +72,7 @@ impl Node for Filter {
 impl Operator for RunFilter {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         while let Some(mut batch) = self.input.next(cx)? {
+            cx.check_cancelled()?;
             let mut kept = Vec::with_capacity(batch.rows());
             for row in 0..batch.rows() {
                 if all_true(&self.node.conditions, &batch.row(row), cx)? {

@@ -32,6 +32,8 @@ pub struct Statement {
     pub(crate) links: Vec<ParentLink>,
     pub(crate) events: VecDeque<Event>,
     opened: Vec<(ObjectMode, Arc<Table>)>,
+    /// Tables that nobody else writes or locks rows of.
+    exclusive: Vec<Oid>,
 }
 
 /// Room for bytes that are made row after row.
@@ -54,7 +56,20 @@ impl Statement {
             links: Vec::new(),
             events: VecDeque::new(),
             opened: Vec::new(),
+            exclusive: Vec::new(),
         }
+    }
+
+    /// Says that the transaction holds a table in EXCLUSIVE or ACCESS EXCLUSIVE mode, so that rows
+    /// and keys that are inserted need no locks of their own: for loads of more rows than there
+    /// can be locks.
+    pub fn assume_exclusive(&mut self, table: Oid) {
+        self.exclusive.push(table);
+    }
+
+    /// Whether rows and keys of a table need locks of their own.
+    pub(crate) fn locks_rows_of(&self, table: &Table) -> bool {
+        !self.exclusive.contains(&table.oid())
     }
 
     /// Where it finds tables.

@@ -27,6 +27,7 @@ impl Table {
         if !index.holds(self, row)? {
             return Ok(());
         }
+        let is_locking = statement.locks_rows_of(self);
         let buffers = &mut statement.buffers;
         let entry = index.encode_key(self, row, &buffers.row_key, &mut buffers.key)?;
         index.encode_value(row, &buffers.row_key, entry.is_alone, &mut buffers.value)?;
@@ -42,8 +43,10 @@ impl Table {
             }
             return Ok(());
         }
-        let wait = statement.wait;
-        transaction.lock_row(index.keyspace, &buffers.key, RowMode::Update, wait)?;
+        if is_locking {
+            let (mode, wait) = (RowMode::Update, statement.wait);
+            transaction.lock_row(index.keyspace, &buffers.key, mode, wait)?;
+        }
         match transaction.insert_locked(index.keyspace, &buffers.key, &buffers.value)? {
             true => Ok(()),
             false => Err(self.duplicate_entry(index, row, statement)?),

@@ -33,6 +33,7 @@ impl Table {
         row: &[Value],
         statement: &mut Statement,
     ) -> Result<()> {
+        let is_locking = statement.locks_rows_of(self);
         let buffers = &mut statement.buffers;
         buffers.row.clear();
         self.layout.encode(row, &mut buffers.row)?;
@@ -41,8 +42,10 @@ impl Table {
                 transaction.insert_new(self.keyspace, &buffers.row_key, &buffers.row)?;
             }
             RowKeyFormat::Columns(_) => {
-                let wait = statement.wait;
-                transaction.lock_row(self.keyspace, &buffers.row_key, RowMode::Update, wait)?;
+                if is_locking {
+                    let (mode, wait) = (RowMode::Update, statement.wait);
+                    transaction.lock_row(self.keyspace, &buffers.row_key, mode, wait)?;
+                }
                 if !transaction.insert_locked(self.keyspace, &buffers.row_key, &buffers.row)? {
                     return Err(self.duplicate_row(row, statement));
                 }

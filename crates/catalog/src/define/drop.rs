@@ -177,19 +177,20 @@ fn plan(catalog: &Catalog, targets: &[Part], visible: &[Oid]) -> Result<Plan> {
         for (dependent, kind) in catalog.dependents(part) {
             if seen.insert(dependent) {
                 plan.parts.push(dependent);
-                // What is part of an object that goes anyway needs no word.
-                let is_part = dependent != Part::Object(object_of(dependent));
-                let goes = is_part && seen.contains(&Part::Object(object_of(dependent)));
-                if kind == DependencyKind::Normal && !goes {
+                if kind == DependencyKind::Normal {
                     plan.dependents.push((dependent, part));
                 }
             }
         }
     }
-    let objects: BTreeSet<Part> = seen;
+    // What is part of something that goes anyway needs no word.
     plan.dependents.retain(|(part, _)| {
-        *part == Part::Object(object_of(*part))
-            || !objects.contains(&Part::Object(object_of(*part)))
+        let whole = Part::Object(object_of(*part));
+        let column = match *part {
+            Part::Default(table, column) => Part::Column(table, column),
+            other => other,
+        };
+        *part == whole || !(seen.contains(&whole) || *part != column && seen.contains(&column))
     });
     Ok(plan)
 }

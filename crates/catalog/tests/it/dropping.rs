@@ -278,9 +278,16 @@ fn a_sequence_goes_with_the_column_that_owns_it() {
         error.detail(),
         Some("default value for column id of table t depends on sequence t_id_seq")
     );
-    let dropped = drop_parts(&db, &[Part::Object(t)], DropBehavior::Restrict).unwrap();
-    assert!(dropped.cascaded.is_empty());
-    assert!(db.store.current().object(sequence).is_none());
+    // With the table, and with the column.
+    for target in [Part::Object(t), Part::Column(t, 1)] {
+        let (mut tx, mut change) = (db.begin(), db.store.begin_change());
+        let restrict = DropBehavior::Restrict;
+        let dropped = change
+            .drop_parts(&mut tx, &[target], restrict, &[])
+            .unwrap();
+        assert!(dropped.cascaded.is_empty());
+        assert!(change.view().object(sequence).is_none());
+    }
 }
 
 #[test]

@@ -5,4 +5,5 @@
 mod database;
 mod definitions;
 mod dropping;
+mod fixture;
 mod sequences;

@@ -377,3 +377,30 @@ fn upsert(
         return Ok(());
     }
 }
+
+#[test]
+fn a_load_into_a_table_that_is_held_takes_no_locks_and_finds_duplicates() {
+    let db = Database::new();
+    let t = table(&db);
+    create_index(&db, &t, true).unwrap();
+    let t = db.table("t");
+    db.insert(&t, &[row([5, 5])]).unwrap();
+    let mut tx = db.begin();
+    let object = rustdb_catalog::lock::object(t.oid());
+    tx.lock_object(object, ObjectMode::Exclusive, Wait::Forever)
+        .unwrap();
+    let mut s = db.statement();
+    s.assume_exclusive(t.oid());
+    for id in 10..1000 {
+        t.insert(&mut tx, &row([id, id]), &mut s).unwrap();
+    }
+    assert_eq!(db.catalog.manager().locks().row_locks(), 0);
+    for again in [[5, 1], [10, 1], [1, 5], [1, 10]] {
+        let savepoint = tx.savepoint();
+        let error = t.insert(&mut tx, &row(again), &mut s).unwrap_err();
+        assert_eq!(error.state(), SqlState::UNIQUE_VIOLATION);
+        tx.rollback_to(savepoint).unwrap();
+    }
+    db.commit(tx);
+    assert_eq!(db.rows(&t).len(), 991);
+}

@@ -356,6 +356,8 @@ impl Session {
                 self.write(bound, "DELETE")
             }
             Statement::CreateTable(create) => self.define(|definer| definer.create_table(create)),
+            Statement::CreateIndex(create) => self.define(|definer| definer.create_index(create)),
+            Statement::Truncate(truncate) => self.define(|definer| definer.truncate(truncate)),
             Statement::CreateView(create) => self.define(|definer| definer.create_view(create)),
             Statement::CreateSchema {
                 schema_name,

@@ -29,7 +29,9 @@ mod type_name;
 mod write;
 
 pub(crate) use from::object_name;
-pub(crate) use table::{bind_column_expression, bind_table_expression, schema_named};
+pub(crate) use table::{
+    bind_column_expression, bind_table_expression, missing_relation, schema_named,
+};
 pub use write::{Write, WriteKind};
 
 use std::sync::Arc;

@@ -1,9 +1,6 @@
-//! DROP, and what goes with it or stands in its way.
+//! DROP: what is named, with what belongs to it and, if asked, what depends on it.
 
-use std::sync::Arc;
-
-use rustdb_catalog::{Generated, Object, Relation, Table};
-use rustdb_txn::ObjectMode;
+use rustdb_catalog::{DropBehavior, PG_CATALOG, PUBLIC, Part, Relation};
 use rustdb_types::SqlState;
 use sqlparser::ast;
 
@@ -23,77 +20,84 @@ impl Definer<'_> {
             ast::ObjectType::Table => ("table", "DROP TABLE"),
             ast::ObjectType::View => ("view", "DROP VIEW"),
             ast::ObjectType::Sequence => ("sequence", "DROP SEQUENCE"),
+            ast::ObjectType::Index => ("index", "DROP INDEX"),
+            ast::ObjectType::Schema => ("schema", "DROP SCHEMA"),
             other => return Err(Error::unsupported(format!("DROP {other}"))),
         };
         let mut defined = Defined::new(tag);
+        let mut parts = Vec::with_capacity(names.len());
         for name in names {
             let names = object_name(name)?;
-            self.around.catalog = self.change.view();
-            let found = Binder::for_statement(&self.around).find_relation(&names)?;
             let short = names.last().cloned().unwrap_or_default();
-            let oid = match (&found, kind) {
-                (Some(Relation::Table(table)), ast::ObjectType::Table) => table.oid,
-                (Some(Relation::View(view)), ast::ObjectType::View) => view.oid,
-                (Some(Relation::Sequence(sequence)), ast::ObjectType::Sequence) => sequence.oid,
-                (None, _) if if_exists => {
+            match self.part_named(kind, &names, word)? {
+                Some(part) => parts.push(part),
+                None if if_exists => {
                     defined.notice = Some(format!("{word} \"{short}\" does not exist, skipping"));
-                    continue;
                 }
-                (None, _) => {
+                None => {
                     let message = format!("{word} \"{short}\" does not exist");
-                    return Err(Error::new(SqlState::UNDEFINED_TABLE, message));
+                    let state = match kind {
+                        ast::ObjectType::Schema => SqlState::INVALID_SCHEMA_NAME,
+                        ast::ObjectType::Index => SqlState::UNDEFINED_OBJECT,
+                        _ => SqlState::UNDEFINED_TABLE,
+                    };
+                    return Err(Error::new(state, message));
                 }
-                (Some(_), _) => {
-                    let message = format!("\"{short}\" is not a {word}");
-                    return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
-                }
-            };
-            self.lock(oid, ObjectMode::AccessExclusive)?;
-            if let Some(Relation::Table(table)) = &found {
-                self.drop_table(table, cascade)?;
             }
-            self.change.remove(oid);
+        }
+        if parts.is_empty() {
+            return Ok(defined);
+        }
+        let behavior = match cascade {
+            true => DropBehavior::Cascade,
+            false => DropBehavior::Restrict,
+        };
+        let path = [PG_CATALOG, PUBLIC];
+        let dropped = self
+            .change
+            .drop_parts(self.transaction, &parts, behavior, &path)?;
+        if !dropped.to_copy.is_empty() {
+            return Err(Error::unsupported(
+                "dropping the key that rows are sorted by",
+            ));
+        }
+        if let [only] = &dropped.cascaded[..] {
+            defined.notice = Some(format!("drop cascades to {only}"));
+        } else if !dropped.cascaded.is_empty() {
+            let count = dropped.cascaded.len();
+            defined.notice = Some(format!("drop cascades to {count} other objects"));
         }
         Ok(defined)
     }
 
-    /// What belongs to a table goes with it; what refers to it is in the way.
-    fn drop_table(&mut self, table: &Table, cascade: bool) -> Result<()> {
-        let view = self.change.view();
-        let referring: Vec<_> = table
-            .referenced_by
-            .iter()
-            .filter(|(child, _)| *child != table.oid)
-            .copied()
-            .collect();
-        for (child, constraint) in &referring {
-            let Some(child) = view.table(*child) else {
-                continue;
-            };
-            let name = child.constraint(*constraint).map(|each| each.name.clone());
-            let name = name.unwrap_or_default();
-            if !cascade {
-                let message = format!(
-                    "cannot drop table {} because other objects depend on it",
-                    table.name
-                );
-                return Err(Error::new(SqlState::DEPENDENT_OBJECTS, message)
-                    .with_detail(format!(
-                        "constraint {name} on table {} depends on table {}",
-                        child.name, table.name
-                    ))
-                    .with_hint("Use DROP ... CASCADE to drop the dependent objects too."));
-            }
-            self.lock(child.oid, ObjectMode::AccessExclusive)?;
-            let mut without = Table::clone(child);
-            without.constraints.retain(|each| each.oid != *constraint);
-            self.change.set(Object::Table(Arc::new(without)));
+    fn part_named(
+        &mut self,
+        kind: ast::ObjectType,
+        names: &[String],
+        word: &str,
+    ) -> Result<Option<Part>> {
+        self.around.catalog = self.change.view();
+        if let (ast::ObjectType::Schema, [name]) = (kind, names) {
+            let schema = self.around.catalog.schema_named(name);
+            return Ok(schema.map(|schema| Part::Object(schema.oid)));
         }
-        for column in &table.columns {
-            if let Some(Generated::Identity { sequence, .. }) = &column.generated {
-                self.change.remove(*sequence);
+        let found = Binder::for_statement(&self.around).find_relation(names)?;
+        Ok(Some(match (found, kind) {
+            (None, _) => return Ok(None),
+            (Some(Relation::Table(table)), ast::ObjectType::Table) => Part::Object(table.oid),
+            (Some(Relation::View(view)), ast::ObjectType::View) => Part::Object(view.oid),
+            (Some(Relation::Sequence(sequence)), ast::ObjectType::Sequence) => {
+                Part::Object(sequence.oid)
             }
-        }
-        Ok(())
+            (Some(Relation::Index(table, index)), ast::ObjectType::Index) => {
+                Part::Index(table.oid, index.oid)
+            }
+            (Some(_), _) => {
+                let short = names.last().cloned().unwrap_or_default();
+                let article = if word == "index" { "an" } else { "a" };
+                let message = format!("\"{short}\" is not {article} {word}");
+                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+            }
+        }))
     }
 }

@@ -4,6 +4,7 @@
 //! once, so that what is wrong with them is told now.
 
 mod drop;
+mod index;
 
 use std::sync::Arc;
 

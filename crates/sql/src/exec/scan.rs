@@ -91,7 +91,13 @@ impl RunScan {
     fn start(&self, cx: &mut Context<'_>) -> Result<State> {
         let node = &self.node;
         let projection = Projection::Columns(node.places.clone());
-        let Some(access) = &node.access else {
+        // An index that is younger than the snapshot lacks entries that the snapshot needs. The
+        // filter above the scan asks for the same rows either way.
+        let access = node
+            .access
+            .as_ref()
+            .filter(|access| is_complete(access, cx));
+        let Some(access) = access else {
             let scan = node
                 .table
                 .scan(cx.transaction()?, KeyRange::all(), projection)?;
@@ -146,6 +152,15 @@ impl RunScan {
             },
         }
     }
+}
+
+fn is_complete(access: &AccessPath, cx: &Context<'_>) -> bool {
+    let (Some(index), Some((catalog, _)), Ok(transaction)) =
+        (access.index, &cx.catalog, cx.transaction())
+    else {
+        return true;
+    };
+    catalog.index_is_complete(index, transaction.snapshot().sequence())
 }
 
 /// The keys that are meant; `None` if no row can be: something is compared with NULL.

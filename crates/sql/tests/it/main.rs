@@ -11,3 +11,4 @@ mod scripts;
 #[path = "../../../types/tests/it/server.rs"]
 #[expect(dead_code, reason = "made for the tests of the crate `types`")]
 mod server;
+mod sessions;

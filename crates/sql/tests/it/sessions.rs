@@ -1,0 +1,52 @@
+//! Several sessions.
+
+use std::sync::Arc;
+
+use rustdb_sql::Session;
+use rustdb_vfs::MemVfs;
+
+use crate::database::database_over;
+
+fn numbers(session: &mut Session, query: &str) -> Vec<i64> {
+    let answers = session.execute(query, &[]).unwrap();
+    let rows = answers.last().unwrap().rows.iter();
+    rows.map(|row| row[0].as_integer().unwrap()).collect()
+}
+
+#[test]
+fn a_snapshot_older_than_an_index_still_sees_every_row() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut one, mut two) = (database.connect(), database.connect());
+    one.execute("create table t (a int, b int)", &[]).unwrap();
+    one.execute("insert into t values (1, 5), (2, 6)", &[])
+        .unwrap();
+    two.execute("begin isolation level repeatable read", &[])
+        .unwrap();
+    assert_eq!(numbers(&mut two, "select 1"), [1]);
+    one.execute("create index on t (b)", &[]).unwrap();
+    one.execute("insert into t values (3, 5)", &[]).unwrap();
+    let query = "select a from t where b = 5 order by a";
+    assert_eq!(numbers(&mut two, query), [1]);
+    assert_eq!(numbers(&mut one, query), [1, 3]);
+    two.execute("commit", &[]).unwrap();
+    assert_eq!(numbers(&mut two, query), [1, 3]);
+}
+
+#[test]
+fn a_second_inserter_of_a_key_waits_and_then_knows() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut one = database.connect();
+    one.execute("create table t (a int primary key)", &[])
+        .unwrap();
+    one.execute("begin; insert into t values (1)", &[]).unwrap();
+    std::thread::scope(|scope| {
+        let mut two = database.connect();
+        let waiting = scope.spawn(move || two.execute("insert into t values (1)", &[]));
+        let mut three = database.connect();
+        let other = three.execute("insert into t values (2)", &[]);
+        assert!(other.is_ok(), "another key does not wait");
+        one.execute("commit", &[]).unwrap();
+        let error = waiting.join().unwrap().unwrap_err();
+        assert_eq!(error.state().as_str(), "23505");
+    });
+}

@@ -299,6 +299,8 @@ impl TableCursor {
             return Ok(());
         }
         self.enter(self.at + 1, Step::Forward)?;
+        // Who walked into this block is likely to walk out of it.
+        self.table.prefetch_block(self.at + 1);
         self.read_entry(0);
         Ok(())
     }

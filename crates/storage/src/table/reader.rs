@@ -250,6 +250,14 @@ impl Table {
         }
     }
 
+    /// Asks the processor to load the beginning of block `at`, if there is one and it is in memory.
+    #[inline]
+    pub(super) fn prefetch_block(&self, at: usize) {
+        if at < self.index.blocks() {
+            self.index.slots().load(at).prefetch();
+        }
+    }
+
     /// Whether the table may have an entry of `key`, going by the filter.
     #[inline]
     pub fn may_contain(&self, key: &[u8], hash: u64) -> bool {

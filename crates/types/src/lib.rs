@@ -35,6 +35,7 @@ mod oid;
 mod operator;
 mod order;
 mod parameter;
+mod regex;
 mod resolve;
 mod row;
 #[cfg(test)]

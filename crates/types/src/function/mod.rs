@@ -19,6 +19,7 @@ mod format;
 pub(crate) mod json;
 mod keyword;
 mod math;
+pub(crate) mod pattern;
 mod series;
 mod signature;
 mod temporal;
@@ -31,6 +32,7 @@ pub(crate) use signature::Signature;
 pub(crate) use temporal::general;
 
 pub use context::{FunctionContext, Host, Random};
+pub use pattern::similar_pattern;
 pub use temporal::current_date;
 pub use text::{quoted_identifier, quoted_literal};
 
@@ -313,6 +315,7 @@ static TABLES: &[&[Row]] = &[
     json::BUILD,
     json::CHANGE,
     json::READ,
+    pattern::ROWS,
     series::ROWS,
     format::ROWS,
     bytes::ROWS,

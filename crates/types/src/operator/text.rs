@@ -7,8 +7,10 @@ use super::{Function, Operator};
 use crate::base::Base;
 use crate::cast::{Cast, CastContext};
 use crate::error::{Error, Result, SqlState};
+use crate::function::pattern::is_match;
 use crate::io;
 use crate::parameter::Parameter;
+use crate::regex::Options;
 use crate::settings::Settings;
 use crate::text::Text;
 use crate::types::Type;
@@ -56,7 +58,27 @@ pub(super) static OPERATORS: &[Operator] = &[
     infix!("!~~*", Name, Text => Bool, |l: &Text, r: &Text| like_any_case(l, r).map(|is| !is)),
     infix!("~~*", Bpchar, Text => Bool, |l: &Text, r: &Text| like_any_case(l, r)),
     infix!("!~~*", Bpchar, Text => Bool, |l: &Text, r: &Text| like_any_case(l, r).map(|is| !is)),
+    infix!("~", Text, Text => Bool, |l: &Text, r: &Text| is_match(l, r, Options::default())),
+    infix!("!~", Text, Text => Bool, |l: &Text, r: &Text| is_match(l, r, Options::default()).map(|is| !is)),
+    infix!("~*", Text, Text => Bool, |l: &Text, r: &Text| is_match(l, r, ANY_CASE)),
+    infix!("!~*", Text, Text => Bool, |l: &Text, r: &Text| is_match(l, r, ANY_CASE).map(|is| !is)),
+    infix!("~", Name, Text => Bool, |l: &Text, r: &Text| is_match(l, r, Options::default())),
+    infix!("!~", Name, Text => Bool, |l: &Text, r: &Text| is_match(l, r, Options::default()).map(|is| !is)),
+    infix!("~*", Name, Text => Bool, |l: &Text, r: &Text| is_match(l, r, ANY_CASE)),
+    infix!("!~*", Name, Text => Bool, |l: &Text, r: &Text| is_match(l, r, ANY_CASE).map(|is| !is)),
+    infix!("~", Bpchar, Text => Bool, |l: &Text, r: &Text| is_match(l, r, Options::default())),
+    infix!("!~", Bpchar, Text => Bool, |l: &Text, r: &Text| is_match(l, r, Options::default()).map(|is| !is)),
+    infix!("~*", Bpchar, Text => Bool, |l: &Text, r: &Text| is_match(l, r, ANY_CASE)),
+    infix!("!~*", Bpchar, Text => Bool, |l: &Text, r: &Text| is_match(l, r, ANY_CASE).map(|is| !is)),
 ];
+
+const ANY_CASE: Options = Options {
+    any_case: true,
+    expanded: false,
+    literal: false,
+    lines_apart: false,
+    lines_anchored: false,
+};
 
 /// A value of any type as the cast to text has it, where truth is `true`, not `t`.
 fn cast_to_text(value: &Value, settings: &Settings) -> Result<Text> {

@@ -49,6 +49,10 @@ fn special(name: &str, of: &Type, settings: &Settings) -> Vec<Sample> {
         ("~~" | "!~~" | "~~*" | "!~~*", Some(Base::Text)) => &[
             "%", "_", "a%", "%b", "%a%b%", "a_", "\\%", "a\\", "%\\", "A%", "\\", "_%_", "%%", "ab",
         ],
+        ("~" | "!~" | "~*" | "!~*", Some(Base::Text)) => &[
+            "a", "^a", "b$", "a.*b", "[^a]", "A|B", "(a)\\1", "^(a|b)+$", "\\w", "*", "(", "a{2}",
+            "\\s", "[", "^$",
+        ],
         ("->" | "->>" | "?" | "-", Some(Base::Text)) => &["a", "b"],
         ("#>" | "#>>" | "#-" | "?|" | "?&" | "-", None) => &[
             "{a}", "{b,0}", "{0}", "{-1}", "{a,b}", "{1,x}", "{x}", "{NULL}", "{}",
@@ -158,11 +162,6 @@ fn outcome(
 
 /// Operators of `pg_operator` that are not here yet.
 const MISSING: &[&str] = &[
-    // Regular expressions.
-    "~",
-    "!~",
-    "~*",
-    "!~*",
     // Needs logarithms of `numeric`.
     "^ numeric",
     // Comparison of rows by their bytes.

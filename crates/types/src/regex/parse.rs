@@ -1,0 +1,703 @@
+//! Patterns as trees.
+
+use super::{Options, invalid, too_complex};
+use crate::error::{Error, Result, SqlState};
+
+/// The most repetitions that braces may ask for.
+const REPETITIONS_MAX: u32 = 255;
+/// The deepest nesting of brackets.
+const DEPTH_MAX: usize = 100;
+/// The most parts one after the other.
+const PARTS_MAX: usize = 1000;
+
+/// A part of an expression.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) id: usize,
+    /// Whether it holds brackets that capture, or back-references.
+    pub(super) messy: bool,
+    pub(super) has_reference: bool,
+    /// Whether it wants to be long or short, if it cares.
+    pub(super) prefers: Option<Length>,
+}
+
+/// A preferred length.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Length {
+    Long,
+    Short,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Empty,
+    Literal(Vec<char>),
+    Class(Class),
+    Concat(Box<Node>, Box<Node>),
+    Alternate(Vec<Node>),
+    Repeat(Box<Node>, u32, Option<u32>),
+    Group(Box<Node>, usize),
+    At(Place),
+    Look {
+        ahead: bool,
+        negative: bool,
+        inner: Box<Node>,
+    },
+    Reference(usize),
+}
+
+/// A place that matches nothing but itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    LineStart,
+    LineEnd,
+    TextStart,
+    TextEnd,
+    WordStart,
+    WordEnd,
+    WordEdge,
+    NoWordEdge,
+}
+
+/// A set of letters.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Class {
+    pub(super) negated: bool,
+    pub(super) ranges: Vec<(char, char)>,
+    /// Sets that are taken whole, as `\w` in brackets, negated ones too.
+    pub(super) classes: Vec<Class>,
+}
+
+impl Class {
+    pub(super) fn has(&self, letter: char, any_case: bool) -> bool {
+        let plain = |letter: char| {
+            self.ranges
+                .iter()
+                .any(|(low, high)| (*low..=*high).contains(&letter))
+                || self.classes.iter().any(|class| class.has(letter, false))
+        };
+        let found = plain(letter)
+            || (any_case
+                && (plain(letter.to_ascii_lowercase()) || plain(letter.to_ascii_uppercase())));
+        found != self.negated
+    }
+}
+
+impl Node {
+    pub(super) fn prefers_short(&self) -> bool {
+        self.prefers == Some(Length::Short)
+    }
+}
+
+pub(super) struct Parsed {
+    pub(super) tree: Node,
+    pub(super) groups: usize,
+    pub(super) nodes: usize,
+    pub(super) options: Options,
+    /// What each bracket holds, for back-references to it.
+    pub(super) references: Vec<Option<Node>>,
+}
+
+pub(super) fn parse(pattern: &str, options: Options) -> Result<Parsed> {
+    let mut parser = Parser {
+        letters: pattern.chars().collect(),
+        at: 0,
+        options,
+        groups: 0,
+        nodes: 0,
+        depth: 0,
+        looking: 0,
+        references: vec![None],
+    };
+    parser.prefix()?;
+    let tree = if parser.options.literal {
+        let letters = parser.letters.split_off(parser.at);
+        parser.node(Kind::Literal(letters), None)
+    } else {
+        let tree = parser.alternation()?;
+        if parser.at < parser.letters.len() {
+            return Err(invalid("parentheses () not balanced"));
+        }
+        tree
+    };
+    Ok(Parsed {
+        tree,
+        groups: parser.groups,
+        nodes: parser.nodes,
+        options: parser.options,
+        references: parser.references,
+    })
+}
+
+struct Parser {
+    letters: Vec<char>,
+    at: usize,
+    options: Options,
+    groups: usize,
+    nodes: usize,
+    depth: usize,
+    /// How many lookaround constraints are open: brackets in them do not capture.
+    looking: usize,
+    references: Vec<Option<Node>>,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<char> {
+        self.letters.get(self.at).copied()
+    }
+
+    fn starts_with(&self, text: &str) -> bool {
+        let rest = self.letters[self.at..].iter().copied();
+        rest.take(text.len()).eq(text.chars())
+    }
+
+    fn take(&mut self, text: &str) -> bool {
+        let found = self.starts_with(text);
+        if found {
+            self.at += text.len();
+        }
+        found
+    }
+
+    fn node(&mut self, kind: Kind, prefers: Option<Length>) -> Node {
+        let inner: &[&Node] = match &kind {
+            Kind::Concat(left, right) => &[left, right],
+            Kind::Repeat(inner, ..) | Kind::Group(inner, _) => &[inner],
+            _ => &[],
+        };
+        let any = |test: fn(&Node) -> bool| match &kind {
+            Kind::Alternate(branches) => branches.iter().any(test),
+            _ => inner.iter().any(|node| test(node)),
+        };
+        let reference = matches!(kind, Kind::Reference(_));
+        let messy = reference || matches!(kind, Kind::Group(..)) || any(|node| node.messy);
+        let has_reference = reference || any(|node| node.has_reference);
+        self.nodes += 1;
+        Node {
+            kind,
+            id: self.nodes - 1,
+            messy,
+            has_reference,
+            prefers,
+        }
+    }
+
+    /// `***=`, `***:`, and options in brackets.
+    fn prefix(&mut self) -> Result<()> {
+        if self.options.literal {
+            return Ok(());
+        }
+        if self.take("***=") {
+            self.options.literal = true;
+            return Ok(());
+        }
+        if !self.take("***:") && self.starts_with("***") {
+            return Err(invalid("invalid embedded option"));
+        }
+        let word = self
+            .letters
+            .get(self.at + 2)
+            .is_some_and(char::is_ascii_alphabetic);
+        if self.starts_with("(?") && word {
+            self.at += 2;
+            while let Some(letter) = self.peek() {
+                self.at += 1;
+                if letter == ')' {
+                    return Ok(());
+                }
+                set_option(&mut self.options, letter)
+                    .ok_or_else(|| invalid("invalid embedded option"))??;
+            }
+            return Err(invalid("invalid embedded option"));
+        }
+        Ok(())
+    }
+
+    fn skip_blanks(&mut self) -> Result<()> {
+        loop {
+            if self.starts_with("(?#") {
+                while self.peek().is_some_and(|letter| letter != ')') {
+                    self.at += 1;
+                }
+                self.at = (self.at + 1).min(self.letters.len());
+                continue;
+            }
+            if !self.options.expanded {
+                return Ok(());
+            }
+            match self.peek() {
+                Some(letter) if crate::io::is_space(letter) => self.at += 1,
+                Some('#') => {
+                    while self.peek().is_some_and(|letter| letter != '\n') {
+                        self.at += 1;
+                    }
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn alternation(&mut self) -> Result<Node> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(too_complex());
+        }
+        let mut branches = vec![self.branch()?];
+        while self.peek() == Some('|') {
+            self.at += 1;
+            branches.push(self.branch()?);
+        }
+        self.depth -= 1;
+        if branches.len() == 1 {
+            return branches.pop().ok_or_else(too_complex);
+        }
+        Ok(self.node(Kind::Alternate(branches), Some(Length::Long)))
+    }
+
+    fn branch(&mut self) -> Result<Node> {
+        let mut parts: Vec<Node> = Vec::new();
+        loop {
+            self.skip_blanks()?;
+            match self.peek() {
+                None | Some('|') => break,
+                Some(')') if self.depth > 1 => break,
+                Some(_) => {}
+            }
+            let part = self.quantified()?;
+            // Letters in a row are one part.
+            if let (Some(Kind::Literal(before)), Kind::Literal(more)) =
+                (parts.last_mut().map(|last| &mut last.kind), &part.kind)
+            {
+                before.extend(more);
+                continue;
+            }
+            parts.push(part);
+            if parts.len() > PARTS_MAX {
+                return Err(too_complex());
+            }
+        }
+        let Some(mut tree) = parts.pop() else {
+            return Ok(self.node(Kind::Empty, None));
+        };
+        while let Some(left) = parts.pop() {
+            // The first part that cares says what the whole prefers.
+            let prefers = left.prefers.or(tree.prefers);
+            tree = self.node(Kind::Concat(Box::new(left), Box::new(tree)), prefers);
+        }
+        Ok(tree)
+    }
+
+    fn quantified(&mut self) -> Result<Node> {
+        let atom = self.atom()?;
+        self.skip_blanks()?;
+        let (min, max, fixed) = match self.peek() {
+            Some('*') => (0, None, false),
+            Some('+') => (1, None, false),
+            Some('?') => (0, Some(1), false),
+            Some('{')
+                if self
+                    .letters
+                    .get(self.at + 1)
+                    .is_some_and(char::is_ascii_digit) =>
+            {
+                self.at += 1;
+                self.bounds()?
+            }
+            _ => return Ok(atom),
+        };
+        self.at += 1;
+        let short = self.peek() == Some('?');
+        if short {
+            self.at += 1;
+        }
+        if matches!(atom.kind, Kind::At(_) | Kind::Look { .. }) {
+            return Err(invalid("quantifier operand invalid"));
+        }
+        let again = match self.peek() {
+            Some('*' | '+' | '?') => true,
+            Some('{') => self
+                .letters
+                .get(self.at + 1)
+                .is_some_and(char::is_ascii_digit),
+            _ => false,
+        };
+        if again {
+            return Err(invalid("quantifier operand invalid"));
+        }
+        let prefers = match (fixed, short) {
+            (true, _) => atom.prefers,
+            (false, true) => Some(Length::Short),
+            (false, false) => Some(Length::Long),
+        };
+        Ok(self.node(Kind::Repeat(Box::new(atom), min, max), prefers))
+    }
+
+    /// `m}`, `m,}`, `m,n}` up to the closing brace.
+    fn bounds(&mut self) -> Result<(u32, Option<u32>, bool)> {
+        let min = self.number()?;
+        let (max, fixed) = if self.peek() == Some(',') {
+            self.at += 1;
+            if self.peek().is_some_and(|letter| letter.is_ascii_digit()) {
+                (Some(self.number()?), false)
+            } else {
+                (None, false)
+            }
+        } else {
+            (Some(min), true)
+        };
+        if self.peek() != Some('}') {
+            return Err(invalid("invalid repetition count(s)"));
+        }
+        if max.is_some_and(|max| max < min) {
+            return Err(invalid("invalid repetition count(s)"));
+        }
+        Ok((min, max, fixed))
+    }
+
+    fn number(&mut self) -> Result<u32> {
+        let mut number = 0;
+        while let Some(digit) = self.peek().and_then(|letter| letter.to_digit(10)) {
+            self.at += 1;
+            number = number * 10 + digit;
+            if number > REPETITIONS_MAX {
+                return Err(invalid("invalid repetition count(s)"));
+            }
+        }
+        Ok(number)
+    }
+
+    fn atom(&mut self) -> Result<Node> {
+        let letter = self.peek().ok_or_else(too_complex)?;
+        self.at += 1;
+        let kind = match letter {
+            '(' => return self.bracketed(),
+            '[' => return self.bracket_or_place(),
+            '^' => Kind::At(if self.options.lines_anchored {
+                Place::LineStart
+            } else {
+                Place::TextStart
+            }),
+            '$' => Kind::At(if self.options.lines_anchored {
+                Place::LineEnd
+            } else {
+                Place::TextEnd
+            }),
+            '.' => Kind::Class(Class {
+                negated: true,
+                ranges: if self.options.lines_apart {
+                    vec![('\n', '\n')]
+                } else {
+                    Vec::new()
+                },
+                classes: Vec::new(),
+            }),
+            '\\' => self.escape()?,
+            '*' | '+' | '?' => return Err(invalid("quantifier operand invalid")),
+            '{' if self.peek().is_some_and(|next| next.is_ascii_digit()) => {
+                return Err(invalid("quantifier operand invalid"));
+            }
+            ')' => return Err(invalid("parentheses () not balanced")),
+            letter => Kind::Literal(vec![letter]),
+        };
+        // A letter with a quantifier stands alone.
+        Ok(self.node(kind, None))
+    }
+
+    fn bracketed(&mut self) -> Result<Node> {
+        let look = [
+            ("?=", true, false),
+            ("?!", true, true),
+            ("?<=", false, false),
+            ("?<!", false, true),
+        ];
+        for (mark, ahead, negative) in look {
+            if self.take(mark) {
+                self.looking += 1;
+                let inner = Box::new(self.alternation()?);
+                self.looking -= 1;
+                self.close()?;
+                let kind = Kind::Look {
+                    ahead,
+                    negative,
+                    inner,
+                };
+                return Ok(self.node(kind, None));
+            }
+        }
+        if self.take("?:") || self.looking > 0 {
+            let inner = self.alternation()?;
+            self.close()?;
+            return Ok(self.without_merging(inner));
+        }
+        if self.peek() == Some('?') {
+            return Err(invalid("quantifier operand invalid"));
+        }
+        self.groups += 1;
+        let number = self.groups;
+        self.references.push(None);
+        let inner = self.alternation()?;
+        self.close()?;
+        self.references[number] = Some(inner.clone());
+        let prefers = inner.prefers;
+        Ok(self.node(Kind::Group(Box::new(inner), number), prefers))
+    }
+
+    /// Letters in brackets are one atom, which must not be taken apart by a quantifier.
+    fn without_merging(&mut self, inner: Node) -> Node {
+        match inner.kind {
+            Kind::Literal(_) => {
+                let prefers = inner.prefers;
+                self.node(Kind::Repeat(Box::new(inner), 1, Some(1)), prefers)
+            }
+            _ => inner,
+        }
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if self.peek() != Some(')') {
+            return Err(invalid("parentheses () not balanced"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn bracket_or_place(&mut self) -> Result<Node> {
+        for (mark, place) in [("[:<:]]", Place::WordStart), ("[:>:]]", Place::WordEnd)] {
+            if self.take(mark) {
+                return Ok(self.node(Kind::At(place), None));
+            }
+        }
+        let mut class = self.class()?;
+        if class.negated && self.options.lines_apart {
+            class.ranges.push(('\n', '\n'));
+        }
+        Ok(self.node(Kind::Class(class), None))
+    }
+
+    fn class(&mut self) -> Result<Class> {
+        let unbalanced = || invalid("brackets [] not balanced");
+        let mut class = Class::default();
+        if self.peek() == Some('^') {
+            self.at += 1;
+            class.negated = true;
+        }
+        let mut first = true;
+        loop {
+            let letter = self.peek().ok_or_else(unbalanced)?;
+            if letter == ']' && !first {
+                self.at += 1;
+                return Ok(class);
+            }
+            first = false;
+            let Some(low) = self.class_element(&mut class)? else {
+                continue;
+            };
+            let is_range = self.peek() == Some('-')
+                && self
+                    .letters
+                    .get(self.at + 1)
+                    .is_some_and(|next| *next != ']');
+            if !is_range {
+                class.ranges.push((low, low));
+                continue;
+            }
+            self.at += 1;
+            let high = self
+                .class_element(&mut class)?
+                .ok_or_else(|| invalid("invalid character range"))?;
+            if low > high {
+                return Err(invalid("invalid character range"));
+            }
+            class.ranges.push((low, high));
+        }
+    }
+
+    /// A letter, or a named set that is added whole.
+    fn class_element(&mut self, class: &mut Class) -> Result<Option<char>> {
+        let unbalanced = || invalid("brackets [] not balanced");
+        let letter = self.peek().ok_or_else(unbalanced)?;
+        self.at += 1;
+        match (letter, self.peek()) {
+            ('[', Some(mark @ (':' | '.' | '='))) => {
+                self.at += 1;
+                let mut name = String::new();
+                while !self.starts_with(&format!("{mark}]")) {
+                    name.push(self.peek().ok_or_else(unbalanced)?);
+                    self.at += 1;
+                }
+                self.at += 2;
+                if mark == ':' {
+                    let ranges =
+                        named_class(&name).ok_or_else(|| invalid("invalid character class"))?;
+                    class.ranges.extend_from_slice(ranges);
+                    return Ok(None);
+                }
+                let mut letters = name.chars();
+                match (letters.next(), letters.next()) {
+                    (Some(letter), None) => Ok(Some(letter)),
+                    _ => Err(invalid("invalid collating element")),
+                }
+            }
+            ('\\', _) => match self.escape()? {
+                Kind::Literal(letters) => Ok(letters.first().copied()),
+                Kind::Class(inner) if !inner.negated => {
+                    class.classes.push(inner);
+                    Ok(None)
+                }
+                _ => Err(invalid("invalid escape \\ sequence")),
+            },
+            _ => Ok(Some(letter)),
+        }
+    }
+
+    /// What follows a backslash.
+    fn escape(&mut self) -> Result<Kind> {
+        let bad = || invalid("invalid escape \\ sequence");
+        let letter = self.peek().ok_or_else(bad)?;
+        self.at += 1;
+        let literal = |letter: char| Ok(Kind::Literal(vec![letter]));
+        let set = |name: &str, negated: bool| {
+            let ranges = named_class(name).unwrap_or_default().to_vec();
+            Ok(Kind::Class(Class {
+                negated,
+                ranges,
+                classes: Vec::new(),
+            }))
+        };
+        match letter {
+            'a' => literal('\x07'),
+            'b' => literal('\x08'),
+            'B' => literal('\\'),
+            'c' => {
+                let control = self.peek().ok_or_else(bad)?;
+                self.at += 1;
+                literal(char::from(control as u8 & 0x1f))
+            }
+            'e' => literal('\x1b'),
+            'f' => literal('\x0c'),
+            'n' => literal('\n'),
+            'r' => literal('\r'),
+            't' => literal('\t'),
+            'v' => literal('\x0b'),
+            'u' => literal(self.hexadecimal(4, 4)?),
+            'U' => literal(self.hexadecimal(8, 8)?),
+            'x' => literal(self.hexadecimal(1, 255)?),
+            'd' => set("digit", false),
+            's' => set("space", false),
+            'w' => set("word", false),
+            'D' => set("digit", true),
+            'S' => set("space", true),
+            'W' => set("word", true),
+            'A' => Ok(Kind::At(Place::TextStart)),
+            'Z' => Ok(Kind::At(Place::TextEnd)),
+            'm' => Ok(Kind::At(Place::WordStart)),
+            'M' => Ok(Kind::At(Place::WordEnd)),
+            'y' => Ok(Kind::At(Place::WordEdge)),
+            'Y' => Ok(Kind::At(Place::NoWordEdge)),
+            '0' => literal(self.octal(0)?),
+            '1'..='9' => self.reference(letter),
+            letter if letter.is_ascii_alphanumeric() => Err(bad()),
+            letter => literal(letter),
+        }
+    }
+
+    /// A back-reference, or a letter by its octal number.
+    fn reference(&mut self, first: char) -> Result<Kind> {
+        let start = self.at;
+        let mut number = first.to_digit(10).unwrap_or(0) as usize;
+        while let Some(digit) = self.peek().and_then(|letter| letter.to_digit(10)) {
+            number = (number * 10 + digit as usize).min(1_000_000);
+            self.at += 1;
+        }
+        if self.at == start || number <= self.groups {
+            let known = self.references.get(number).is_some_and(Option::is_some);
+            if !known || self.looking > 0 {
+                return Err(invalid("invalid backreference number"));
+            }
+            return Ok(Kind::Reference(number));
+        }
+        self.at = start;
+        let value = first
+            .to_digit(8)
+            .ok_or_else(|| invalid("invalid backreference number"))?;
+        Ok(Kind::Literal(vec![self.octal(value)?]))
+    }
+
+    fn octal(&mut self, mut value: u32) -> Result<char> {
+        for _ in 0..2 {
+            match self.peek().and_then(|letter| letter.to_digit(8)) {
+                Some(digit) => value = value * 8 + digit,
+                None => break,
+            }
+            self.at += 1;
+        }
+        char::from_u32(value).ok_or_else(|| invalid("invalid escape \\ sequence"))
+    }
+
+    fn hexadecimal(&mut self, least: usize, most: usize) -> Result<char> {
+        let bad = || invalid("invalid escape \\ sequence");
+        let (mut value, mut count) = (0_u32, 0);
+        while count < most {
+            let Some(digit) = self.peek().and_then(|letter| letter.to_digit(16)) else {
+                break;
+            };
+            value = value
+                .checked_mul(16)
+                .and_then(|value| value.checked_add(digit))
+                .ok_or_else(bad)?;
+            self.at += 1;
+            count += 1;
+        }
+        if count < least {
+            return Err(bad());
+        }
+        char::from_u32(value).ok_or_else(bad)
+    }
+}
+
+/// Sets an option by its letter; `None` if there is no such option.
+pub(crate) fn set_option(options: &mut Options, letter: char) -> Option<Result<()>> {
+    let lines = |options: &mut Options, apart: bool, anchored: bool| {
+        options.lines_apart = apart;
+        options.lines_anchored = anchored;
+    };
+    match letter {
+        'c' => options.any_case = false,
+        'i' => options.any_case = true,
+        'm' | 'n' => lines(options, true, true),
+        'p' => lines(options, true, false),
+        'w' => lines(options, false, true),
+        's' => lines(options, false, false),
+        't' => options.expanded = false,
+        'x' => options.expanded = true,
+        'q' => options.literal = true,
+        'b' | 'e' => {
+            let words = format!("regular expression option \"{letter}\" is not supported");
+            return Some(Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, words)));
+        }
+        _ => return None,
+    }
+    Some(Ok(()))
+}
+
+/// The letters of a named set, which are ASCII's.
+fn named_class(name: &str) -> Option<&'static [(char, char)]> {
+    Some(match name {
+        "alnum" => &[('0', '9'), ('A', 'Z'), ('a', 'z')],
+        "alpha" => &[('A', 'Z'), ('a', 'z')],
+        "ascii" => &[('\0', '\x7f')],
+        "blank" => &[(' ', ' '), ('\t', '\t')],
+        "cntrl" => &[('\0', '\x1f'), ('\x7f', '\x7f')],
+        "digit" => &[('0', '9')],
+        "graph" => &[('!', '~')],
+        "lower" => &[('a', 'z')],
+        "print" => &[(' ', '~')],
+        "punct" => &[('!', '/'), (':', '@'), ('[', '`'), ('{', '~')],
+        "space" => &[(' ', ' '), ('\t', '\r')],
+        "upper" => &[('A', 'Z')],
+        "xdigit" => &[('0', '9'), ('A', 'F'), ('a', 'f')],
+        "word" => &[('0', '9'), ('A', 'Z'), ('a', 'z'), ('_', '_')],
+        _ => return None,
+    })
+}

@@ -72,8 +72,8 @@ pub(super) static ROWS: &[Row] = &[
     row!(
         "regexp_replace(text, text, text, text) text",
         |text: &Text, pattern: &Text, new: &Text, flags: &Text| {
-            if flags.starts_with(|letter: char| letter.is_ascii_digit()) {
-                return Err(unknown_option(flags).with_hint(
+            if let Some(digit) = flags.chars().next().filter(char::is_ascii_digit) {
+                return Err(unknown_option(&digit.to_string()).with_hint(
                 "If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly.",
             ));
             }

@@ -85,7 +85,8 @@ pub(super) static ROWS: &[Row] = &[
     row!(
         "regexp_replace(text, text, text, int4) text",
         |text: &Text, pattern: &Text, new: &Text, start: i32| {
-            Search::new(text, pattern, "")?.replaced(new, start_of(start)?, Some(1))
+            let start = start_of(start)?;
+            Search::new(text, pattern, "")?.replaced(new, start, Some(1))
         }
     ),
     row!(
@@ -124,6 +125,10 @@ pub(super) static ROWS: &[Row] = &[
             text,
             &similar_pattern(pattern, Some(escape))?
         )
+    ),
+    row!(
+        "like_escape(text, text) text",
+        |pattern: &Text, escape: &Text| Ok(Value::from(like_pattern(pattern, escape)?))
     ),
     row!("similar_to_escape(text) text", |pattern: &Text| Ok(
         Value::from(similar_pattern(pattern, None)?)
@@ -346,21 +351,47 @@ fn part(text: &str, pattern: &str) -> Result<Value> {
     Ok(span.map_or(Value::Null, |span| Value::from(search.part(span))))
 }
 
+/// The letter of an ESCAPE; none if it is empty.
+fn escape_letter(text: &str) -> Result<Option<char>> {
+    let mut letters = text.chars();
+    let first = letters.next();
+    match letters.next() {
+        None => Ok(first),
+        Some(_) => Err(
+            Error::new(SqlState::INVALID_ESCAPE_SEQUENCE, "invalid escape string")
+                .with_hint("Escape string must be empty or one character."),
+        ),
+    }
+}
+
+/// A pattern of LIKE with an ESCAPE of its own as one whose escape is the backslash.
+fn like_pattern(pattern: &str, escape: &str) -> Result<String> {
+    let escape = escape_letter(escape)?;
+    if escape == Some('\\') {
+        return Ok(pattern.to_owned());
+    }
+    let mut out = String::with_capacity(pattern.len());
+    let mut escaped = false;
+    for letter in pattern.chars() {
+        if Some(letter) == escape && !escaped {
+            out.push('\\');
+            escaped = true;
+            continue;
+        }
+        if letter == '\\' && !escaped {
+            out.push('\\');
+        }
+        out.push(letter);
+        escaped = false;
+    }
+    Ok(out)
+}
+
 /// A pattern of SIMILAR TO as a regular expression.
 pub fn similar_pattern(pattern: &str, escape: Option<&str>) -> Result<String> {
     let escape = match escape {
         None => Some('\\'),
-        Some(text) => {
-            let mut letters = text.chars();
-            let first = letters.next();
-            if letters.next().is_some() {
-                return Err(
-                    Error::new(SqlState::INVALID_ESCAPE_SEQUENCE, "invalid escape string")
-                        .with_hint("Escape string must be empty or one character."),
-                );
-            }
-            first
-        }
+        Some(text) => escape_letter(text)?,
     };
     let mut out = String::from("^(?:");
     let (mut escaped, mut within, mut separators) = (false, false, 0);

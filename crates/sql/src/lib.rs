@@ -28,4 +28,5 @@ pub use parse::{parse, parse_expression};
 
 pub use bind::OutputColumn;
 pub use database::Database;
-pub use session::{Answer, Session};
+pub use parameters::type_of;
+pub use session::{Answer, Cursor, Prepared, Session};

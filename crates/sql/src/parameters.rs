@@ -1,11 +1,11 @@
 //! Values that a client gives for `$1` and so on.
 
-use rustdb_types::{Settings, Type, Value, parse as parse_value};
+use rustdb_types::{Cast, CastContext, Settings, Type, Value, parse as parse_value};
 
 use crate::error::{Error, Result, SqlState};
 
 /// The type that a parameter's value has. Text takes the type that its place asks for.
-pub(crate) fn type_of(value: &Value) -> Type {
+pub fn type_of(value: &Value) -> Type {
     match value {
         Value::Bool(_) => Type::BOOL,
         Value::Int2(_) => Type::INT2,
@@ -46,9 +46,29 @@ pub(crate) fn converted(
         return Err(Error::new(SqlState::PROTOCOL_VIOLATION, message));
     }
     let pairs = given.iter().zip(wanted);
-    let values = pairs.map(|(value, of)| match value {
-        Value::Text(text) if *of != Type::UNKNOWN => Ok(parse_value(text.as_str(), of, settings)?),
-        other => Ok(other.clone()),
-    });
-    values.collect()
+    pairs
+        .map(|(value, of)| one_converted(value, of, settings))
+        .collect()
+}
+
+fn one_converted(value: &Value, of: &Type, settings: &Settings) -> Result<Value> {
+    if value.is_null() || *of == Type::UNKNOWN {
+        return Ok(value.clone());
+    }
+    let given = type_of(value);
+    if given == *of {
+        return Ok(value.clone());
+    }
+    match value {
+        Value::Text(text) => Ok(parse_value(text.as_str(), of, settings)?),
+        _ if given == Type::UNKNOWN => Ok(value.clone()),
+        _ => match Cast::find(&given, of, CastContext::Assignment) {
+            Some(cast) => Ok(cast.apply(value, settings)?),
+            None => {
+                let (given, of) = (given.name(), of.name());
+                let message = format!("a parameter of type {of} was given a value of type {given}");
+                Err(Error::new(SqlState::DATATYPE_MISMATCH, message))
+            }
+        },
+    }
 }

@@ -156,13 +156,13 @@ fn print(result: &StatementResult, output: &mut Output) -> Result<()> {
             let rows = result.rows().iter().map(|row| {
                 let cells = columns.iter().enumerate();
                 let object: Map<String, Value> = cells
-                    .map(|(place, name)| (name.clone(), table::json(row, place)))
+                    .map(|(place, name)| ((*name).to_owned(), table::json(row, place)))
                     .collect();
                 Value::Object(object)
             });
             output.line(&Value::Array(rows.collect()).to_string())
         }
-        (Some(columns), false) => output.line(&table::aligned(columns, result.rows())),
+        (Some(columns), false) => output.line(&table::aligned(&columns, result.rows())),
         (None, true) => Ok(()),
         (None, false) => output.line(result.tag()),
     }

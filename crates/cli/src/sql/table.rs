@@ -4,7 +4,7 @@ use rustdb::sql::{Row, SqlValue};
 use serde_json::{Number, Value};
 
 /// A table with a head, a line, rows and their count.
-pub fn aligned(columns: &[String], rows: &[Row]) -> String {
+pub fn aligned(columns: &[&str], rows: &[Row]) -> String {
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| (0..columns.len()).map(|place| cell(row, place)).collect())
@@ -12,7 +12,7 @@ pub fn aligned(columns: &[String], rows: &[Row]) -> String {
     let widths: Vec<usize> = (0..columns.len())
         .map(|place| {
             let own = cells.iter().map(|row| width(&row[place]));
-            own.chain([width(&columns[place])]).max().unwrap_or(0)
+            own.chain([width(columns[place])]).max().unwrap_or(0)
         })
         .collect();
     let is_number = |place: usize| rows.iter().all(|row| is_number(row.value(place)));

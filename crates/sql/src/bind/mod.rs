@@ -34,9 +34,11 @@ pub(crate) use table::{
 };
 pub use write::{Write, WriteKind};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustdb_catalog::Catalog;
+use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, Settings, Type};
 use sqlparser::ast;
 
@@ -75,8 +77,8 @@ pub(crate) struct Binder<'s> {
     /// Where tables are found; stored expressions have none.
     database: Option<Database>,
     catalog: Option<Arc<Catalog>>,
-    /// The tables that were named.
-    tables: Vec<Oid>,
+    /// The tables that were named, and how they are to be locked.
+    tables: BTreeMap<Oid, ObjectMode>,
     /// The types of the parameters so far; `None` until something asks for one.
     parameters: Vec<Option<Type>>,
     next_column: u32,
@@ -117,9 +119,18 @@ impl<'s> Binder<'s> {
         binder
     }
 
-    /// The tables that were named.
-    pub(crate) fn tables(&self) -> &[Oid] {
+    /// The tables that were named, and how they are to be locked.
+    pub(crate) fn tables(&self) -> &BTreeMap<Oid, ObjectMode> {
         &self.tables
+    }
+
+    /// Asks for a lock of this mode on a table, unless a stronger one is asked for. Of the modes
+    /// that statements with plans take, each includes those before it.
+    fn lock_table(&mut self, table: Oid, mode: ObjectMode) {
+        let asked = self.tables.entry(table).or_insert(mode);
+        if (*asked as u8) < (mode as u8) {
+            *asked = mode;
+        }
     }
 
     /// A query that stands alone.
@@ -138,7 +149,7 @@ impl<'s> Binder<'s> {
             session,
             database: None,
             catalog: None,
-            tables: Vec::new(),
+            tables: BTreeMap::new(),
             parameters: given
                 .map(|of| (*of != Type::UNKNOWN).then(|| of.clone()))
                 .collect(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustdb_catalog::{Catalog, Column, PG_CATALOG, PUBLIC, Relation as Found, Table as Definition};
+use rustdb_txn::ObjectMode;
 use rustdb_types::{CastContext, Oid, Settings, Type};
 
 use super::expression::Place;
@@ -108,9 +109,9 @@ impl Binder<'_> {
     fn open(&mut self, definition: &Arc<Definition>) -> Result<Arc<rustdb_table::Table>> {
         let database = self.database.as_ref();
         let database = database.ok_or_else(|| Error::internal("there are no tables here"))?;
-        if !self.tables.contains(&definition.oid) {
-            self.tables.push(definition.oid);
-        }
+        self.tables
+            .entry(definition.oid)
+            .or_insert(ObjectMode::AccessShare);
         database.table(definition)
     }
 }

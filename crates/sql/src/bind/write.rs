@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::{Column, Generated, Table as Definition};
 use rustdb_table::Table;
+use rustdb_txn::ObjectMode;
 use rustdb_types::{Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::SetExpr;
@@ -78,6 +79,7 @@ impl Binder<'_> {
         let names = object_name(name)?;
         let definition = self.target_table(&names)?;
         let (scan, relation) = self.scan(&definition)?;
+        self.lock_table(definition.oid, ObjectMode::RowExclusive);
         let Plan::Scan(scan) = scan else {
             return Err(Error::internal("a table is not read by a scan"));
         };
@@ -351,6 +353,7 @@ impl Binder<'_> {
         }
         let definition = self.target_table(&object_name(name)?)?;
         let (scan, relation) = self.scan(&definition)?;
+        self.lock_table(definition.oid, ObjectMode::RowExclusive);
         let Plan::Scan(mut scan) = scan else {
             return Err(Error::internal("a table is not read by a scan"));
         };

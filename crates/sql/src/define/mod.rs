@@ -406,7 +406,7 @@ impl Definer<'_> {
             });
         let depends_on = binder
             .tables()
-            .iter()
+            .keys()
             .map(|table| rustdb_catalog::Dependency {
                 object: *table,
                 column: None,

@@ -27,6 +27,13 @@ pub struct Context<'a> {
     pub(crate) catalog: Option<(Arc<Catalog>, &'a CatalogStore)>,
     /// Set when the statement is to stop.
     pub(crate) cancelled: Option<&'a AtomicBool>,
+    /// What the parts of the statement pass to each other.
+    pub(crate) memory: Memory,
+}
+
+/// What the parts of a running statement pass to each other.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
     /// Values of outer rows, for the plans of subqueries: each has places of its own.
     pub(crate) outer: Vec<Value>,
     /// Results of subqueries that do not depend on outer rows, by their number.
@@ -46,9 +53,7 @@ impl<'a> Context<'a> {
             transaction: None,
             catalog: None,
             cancelled: None,
-            outer: Vec::new(),
-            results: Vec::new(),
-            rows: Vec::new(),
+            memory: Memory::default(),
         }
     }
 

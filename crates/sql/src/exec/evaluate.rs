@@ -26,7 +26,7 @@ pub(crate) fn evaluate<'v, R: Row + ?Sized>(
     let value = match expr {
         Expr::Constant(value) => return Ok(Cow::Borrowed(value)),
         Expr::Input(place) => return Ok(Cow::Borrowed(row.value(*place))),
-        Expr::Outer(place) => cx.outer[*place].clone(),
+        Expr::Outer(place) => cx.memory.outer[*place].clone(),
         Expr::Parameter(index) => cx.parameters.get(*index).cloned().ok_or_else(|| {
             let message = format!("there is no parameter ${}", index + 1);
             Error::new(SqlState::UNDEFINED_PARAMETER, message)

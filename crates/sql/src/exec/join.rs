@@ -162,7 +162,7 @@ impl RunNestedLoop {
             return Ok(partners);
         }
         for (from, to) in &node.passed {
-            cx.outer[*to] = left[*from].clone();
+            cx.memory.outer[*to] = left[*from].clone();
         }
         let mut right = node.right.clone().open();
         'all: while let Some(batch) = right.next(cx)? {

@@ -41,6 +41,7 @@ use batch::Batch;
 pub(crate) use write::WriteNode;
 
 pub use context::Context;
+pub(crate) use context::Memory;
 pub use subquery::SubPlan;
 
 /// The value of an expression whose columns are places in a row.
@@ -84,16 +85,17 @@ impl Executable {
         compile::writer(write)
     }
 
-    /// Makes room for the values that the parts of the statement pass to each other.
-    pub(crate) fn prepare(&self, cx: &mut Context<'_>) {
-        cx.outer.resize(self.outer, Value::Null);
-        cx.results.resize(self.results, None);
-        cx.rows.resize(self.results, None);
+    /// Room for the values that the parts of the statement pass to each other.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory {
+            outer: vec![Value::Null; self.outer],
+            results: vec![None; self.results],
+            rows: vec![None; self.results],
+        }
     }
 
-    /// Begins a run.
-    pub fn start(&self, cx: &mut Context<'_>) -> Run {
-        self.prepare(cx);
+    /// Begins a run. What it is given by must have the [memory](Executable::memory).
+    pub(crate) fn start(&self) -> Run {
         Run {
             operator: self.node.clone().open(),
         }

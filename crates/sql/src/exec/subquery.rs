@@ -46,14 +46,17 @@ pub(super) fn evaluate_subquery<R: Row + ?Sized>(
     cx: &mut Context<'_>,
 ) -> Result<Value> {
     for (to, from) in &subplan.arguments {
-        cx.outer[*to] = row.value(*from).clone();
+        cx.memory.outer[*to] = row.value(*from).clone();
     }
     match &subplan.kind {
         SubPlanKind::Any(test) => return quantified(subplan, test, false, cx),
         SubPlanKind::All(test) => return quantified(subplan, test, true, cx),
         SubPlanKind::Scalar | SubPlanKind::Exists | SubPlanKind::Array => (),
     }
-    if let Some(known) = subplan.result.and_then(|slot| cx.results[slot].clone()) {
+    if let Some(known) = subplan
+        .result
+        .and_then(|slot| cx.memory.results[slot].clone())
+    {
         return Ok(known);
     }
     let mut run = subplan.node.clone().open();
@@ -69,7 +72,7 @@ pub(super) fn evaluate_subquery<R: Row + ?Sized>(
         }
     };
     if let Some(slot) = subplan.result {
-        cx.results[slot] = Some(value.clone());
+        cx.memory.results[slot] = Some(value.clone());
     }
     Ok(value)
 }
@@ -91,7 +94,7 @@ fn quantified(subplan: &SubPlan, test: &Expr, all: bool, cx: &mut Context<'_>) -
         let mut run = subplan.node.clone().open();
         return decide(test, all, cx, |cx| Ok(run.next(cx)?.map(Arc::new)));
     };
-    let rows = match &cx.rows[slot] {
+    let rows = match &cx.memory.rows[slot] {
         Some(rows) => rows.clone(),
         None => {
             let mut run = subplan.node.clone().open();
@@ -99,7 +102,7 @@ fn quantified(subplan: &SubPlan, test: &Expr, all: bool, cx: &mut Context<'_>) -
             while let Some(batch) = run.next(cx)? {
                 rows.push(Arc::new(batch));
             }
-            cx.rows[slot].insert(rows.into()).clone()
+            cx.memory.rows[slot].insert(rows.into()).clone()
         }
     };
     let mut rows = rows.iter();

@@ -6,6 +6,7 @@
 )]
 
 mod database;
+mod prepared;
 mod queries;
 mod scripts;
 #[path = "../../../types/tests/it/server.rs"]

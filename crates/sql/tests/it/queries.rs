@@ -56,7 +56,11 @@ fn rows(query: &str) -> rustdb_sql::Result<Vec<String>> {
     let answers = session.execute(query, &[])?;
     let mut rows = Vec::new();
     for answer in answers {
-        let columns = answer.columns.unwrap_or_default();
+        let columns = answer
+            .columns
+            .iter()
+            .flat_map(|columns| columns.iter())
+            .collect::<Vec<_>>();
         for row in answer.rows {
             let cells = row.iter().zip(&columns);
             let cells = cells.map(|(value, column)| quoted(value, &column.of, session.settings()));

@@ -43,7 +43,7 @@ fn answer(session: &mut Session, statement: &str) -> Vec<String> {
     for answer in answers {
         if let Some(columns) = &answer.columns {
             for row in &answer.rows {
-                let cells = row.iter().zip(columns);
+                let cells = row.iter().zip(columns.iter());
                 let cells =
                     cells.map(|(value, column)| cell(value, &column.of, session.settings()));
                 lines.push(cells.collect::<Vec<_>>().join("|"));

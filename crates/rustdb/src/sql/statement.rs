@@ -1,0 +1,219 @@
+//! Running statements: from text, or prepared; all rows at once, or one after the other.
+
+use std::sync::Arc;
+
+use rustdb_sql::{Answer, Cursor, Prepared};
+use rustdb_types::Value as SqlValue;
+
+use super::{Connection, Row, Value};
+use crate::Result;
+
+/// A statement that was read and planned, to be run any number of times.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// let mut connection = db.connect()?;
+/// connection.execute("CREATE TABLE squares (n INT PRIMARY KEY, square INT)", &[])?;
+/// let insert = connection.prepare("INSERT INTO squares VALUES ($1, $1 * $1)")?;
+/// for n in 1..=10 {
+///     connection.execute(&insert, &[n.into()])?;
+/// }
+/// let find = connection.prepare("SELECT square FROM squares WHERE n = $1")?;
+/// assert_eq!(connection.query(&find, &[7.into()])?[0].get::<i32>("square")?, 49);
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Statement(Arc<Prepared>);
+
+/// What can be run: text, or a [`Statement`].
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// # let mut connection = db.connect()?;
+/// let prepared = connection.prepare("SELECT 1")?;
+/// assert_eq!(connection.query(&prepared, &[])?.len(), connection.query("SELECT 1", &[])?.len());
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+pub trait ToStatement {
+    #[doc(hidden)]
+    fn source(&self) -> Source<'_>;
+}
+
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Source<'a> {
+    Text(&'a str),
+    Prepared(&'a Statement),
+}
+
+impl ToStatement for str {
+    fn source(&self) -> Source<'_> {
+        Source::Text(self)
+    }
+}
+
+impl ToStatement for String {
+    fn source(&self) -> Source<'_> {
+        Source::Text(self)
+    }
+}
+
+impl ToStatement for Statement {
+    fn source(&self) -> Source<'_> {
+        Source::Prepared(self)
+    }
+}
+
+/// The rows of a statement that runs, one after the other: see [`Connection::query_each`].
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// # let mut connection = db.connect()?;
+/// let mut sum = 0;
+/// for row in connection.query_each("SELECT n FROM generate_series(1, 1000) AS n", &[])? {
+///     sum += row?.get_at::<i64>(0)?;
+/// }
+/// assert_eq!(sum, 500_500);
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+pub struct Rows<'c> {
+    connection: &'c mut Connection,
+    cursor: Option<Cursor>,
+    batch: std::vec::IntoIter<Vec<SqlValue>>,
+}
+
+impl Connection {
+    /// Reads and plans a statement. The types of its parameters are those that their places ask
+    /// for.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// let add = connection.prepare("SELECT $1::int + $2")?;
+    /// assert_eq!(connection.query(&add, &[1.into(), 2.into()])?[0].get_at::<i32>(0)?, 3);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn prepare(&mut self, statement: &str) -> Result<Statement> {
+        Ok(Statement(self.session.prepare(statement, &[])?))
+    }
+
+    /// Runs a statement and tells how many rows it wrote or gave.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// connection.execute("CREATE TABLE t (x INT)", &[])?;
+    /// assert_eq!(connection.execute("INSERT INTO t VALUES (1), (2)", &[])?, 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn execute<S: ToStatement + ?Sized>(
+        &mut self,
+        statement: &S,
+        parameters: &[Value],
+    ) -> Result<u64> {
+        let answer = self.answer(statement.source(), parameters)?;
+        let count = answer.tag.rsplit(' ').next();
+        Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
+    }
+
+    /// Runs a statement and gives its rows.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// let rows = connection.query("SELECT x FROM (VALUES (1), (2)) AS t (x) ORDER BY x DESC", &[])?;
+    /// assert_eq!(rows.len(), 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn query<S: ToStatement + ?Sized>(
+        &mut self,
+        statement: &S,
+        parameters: &[Value],
+    ) -> Result<Vec<Row>> {
+        let answer = self.answer(statement.source(), parameters)?;
+        let settings = self.session.settings();
+        Ok(Row::all(answer.columns.as_ref(), answer.rows, settings))
+    }
+
+    /// Runs a statement and gives its rows one after the other, so that a result may be larger
+    /// than memory. What is not a transaction block ends when the rows do, or are dropped.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// let mut rows = connection.query_each("SELECT n FROM generate_series(1, 1000000) AS n", &[])?;
+    /// assert_eq!(rows.next().unwrap()?.get_at::<i32>(0)?, 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn query_each<S: ToStatement + ?Sized>(
+        &mut self,
+        statement: &S,
+        parameters: &[Value],
+    ) -> Result<Rows<'_>> {
+        let parameters = plain(parameters);
+        let prepared = match statement.source() {
+            Source::Prepared(statement) => statement.0.clone(),
+            Source::Text(text) => {
+                let types: Vec<_> = parameters.iter().map(rustdb_sql::type_of).collect();
+                self.session.prepare(text, &types)?
+            }
+        };
+        Ok(Rows {
+            cursor: self.session.start(&prepared, &parameters)?,
+            connection: self,
+            batch: Vec::new().into_iter(),
+        })
+    }
+
+    fn answer(&mut self, source: Source<'_>, parameters: &[Value]) -> Result<Answer> {
+        let parameters = plain(parameters);
+        Ok(match source {
+            Source::Prepared(statement) => self.session.run_prepared(&statement.0, &parameters)?,
+            Source::Text(text) => {
+                let mut answers = self.session.execute(text, &parameters)?;
+                answers.pop().unwrap_or_default()
+            }
+        })
+    }
+}
+
+fn plain(parameters: &[Value]) -> Vec<SqlValue> {
+    parameters.iter().map(|value| value.0.clone()).collect()
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        loop {
+            let cursor = self.cursor.as_mut()?;
+            if let (Some(values), Some(columns)) = (self.batch.next(), cursor.columns()) {
+                let settings = self.connection.session.settings();
+                return Some(Ok(Row::new(columns, values, settings)));
+            }
+            match self.connection.session.fetch(cursor) {
+                Ok(Some(rows)) => self.batch = rows.into_iter(),
+                Ok(None) => self.cursor = None,
+                Err(error) => {
+                    self.cursor = None;
+                    return Some(Err(error.into()));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Rows<'_> {
+    fn drop(&mut self) {
+        if let Some(cursor) = &mut self.cursor {
+            // An error here is one of a commit of what was read: there is nobody to tell.
+            drop(self.connection.session.close(cursor));
+        }
+    }
+}
+
+impl std::fmt::Debug for Rows<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Rows")
+    }
+}

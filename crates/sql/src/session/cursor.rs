@@ -1,0 +1,117 @@
+//! Results that are read bit by bit.
+
+use std::sync::Arc;
+
+use rustdb_types::Value;
+
+use super::prepared::{Body, Planned, Prepared};
+use super::{Session, State};
+use crate::bind::OutputColumn;
+use crate::error::Result;
+use crate::exec::{Memory, Run};
+use crate::parameters::converted;
+
+/// A statement that runs, whose rows are asked for. Nothing else may run in its session until it
+/// is at its end or [closed](Session::close).
+pub struct Cursor {
+    planned: Arc<Planned>,
+    parameters: Vec<Value>,
+    memory: Memory,
+    source: Source,
+}
+
+enum Source {
+    Run(Run),
+    /// A statement that wrote has done so before its first row is given.
+    Rows(Option<Vec<Vec<Value>>>),
+    Done,
+}
+
+impl Cursor {
+    /// The columns, if the statement gives rows.
+    pub fn columns(&self) -> Option<&Arc<[OutputColumn]>> {
+        self.planned.columns.as_ref()
+    }
+}
+
+impl Session {
+    /// Begins to run a prepared statement whose rows are asked for with [`Session::fetch`].
+    /// `None` if it is of a kind that gives no rows: then it has run.
+    pub fn start(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Option<Cursor>> {
+        self.begin_statements();
+        let cursor = self.start_cursor(prepared, parameters);
+        if cursor.is_err() {
+            self.fail();
+        }
+        cursor
+    }
+
+    fn start_cursor(
+        &mut self,
+        prepared: &Prepared,
+        parameters: &[Value],
+    ) -> Result<Option<Cursor>> {
+        if !prepared.is_planned() {
+            self.statement(prepared, parameters)?;
+            self.end_implicit()?;
+            return Ok(None);
+        }
+        self.open_for_statement()?;
+        let planned = self.planned(prepared)?;
+        let source = match &planned.body {
+            Body::Query(executable) => Source::Run(executable.start()),
+            Body::Write(..) => {
+                let answer = self.run_planned(prepared, parameters)?;
+                Source::Rows(Some(answer.rows))
+            }
+        };
+        Ok(Some(Cursor {
+            parameters: converted(parameters, &planned.parameters, &self.settings)?,
+            memory: planned.memory(),
+            source,
+            planned,
+        }))
+    }
+
+    /// Some more rows; `None` if there are no more. Then what was no block has been committed.
+    pub fn fetch(&mut self, cursor: &mut Cursor) -> Result<Option<Vec<Vec<Value>>>> {
+        let rows = self.fetch_rows(cursor);
+        match rows {
+            Ok(Some(rows)) => Ok(Some(rows)),
+            Ok(None) => self.close(cursor).map(|()| None),
+            Err(error) => {
+                cursor.source = Source::Done;
+                self.fail();
+                Err(error)
+            }
+        }
+    }
+
+    fn fetch_rows(&mut self, cursor: &mut Cursor) -> Result<Option<Vec<Vec<Value>>>> {
+        match &mut cursor.source {
+            Source::Done => Ok(None),
+            Source::Rows(rows) => Ok(rows.take()),
+            Source::Run(run) => {
+                let (planned, parameters) = (&cursor.planned, &cursor.parameters);
+                self.with_context(planned, parameters, &mut cursor.memory, |cx| run.next(cx))
+            }
+        }
+    }
+
+    /// Ends a statement before its last row. Nothing happens at its end.
+    pub fn close(&mut self, cursor: &mut Cursor) -> Result<()> {
+        if let Source::Done = std::mem::replace(&mut cursor.source, Source::Done) {
+            return Ok(());
+        }
+        let result = self.end_implicit();
+        if result.is_err() {
+            self.fail();
+        }
+        result
+    }
+
+    /// Whether a transaction is in progress, a block or not.
+    pub(super) fn has_transaction(&self) -> bool {
+        !matches!(self.state, State::Idle)
+    }
+}

@@ -1,0 +1,255 @@
+//! Sessions: transactions, and statements one after the other.
+//!
+//! ```text
+//! idle ──BEGIN──▶ in a transaction ──error──▶ failed
+//!   ▲                │  ▲                       │
+//!   └──COMMIT/ROLLBACK  └──ROLLBACK TO──────────┘
+//! ```
+//!
+//! A statement outside of a transaction is one by itself. Several in one text are one transaction
+//! too, unless they say otherwise.
+
+mod cursor;
+mod prepared;
+mod transaction;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustdb_catalog::{CatalogChange, ChangeMark};
+use rustdb_table::{Deferred, DeferredMark};
+use rustdb_txn::{Durability, SavepointId, Transaction};
+use rustdb_types::{Settings, Type, Value};
+use sqlparser::ast::Statement;
+
+use crate::bind::{OutputColumn, SessionNames, Surroundings, name_of};
+use crate::database::Database;
+use crate::define::{Defined, Definer};
+use crate::error::{Error, Result};
+use crate::parameters::type_of;
+use crate::parse::parse;
+
+pub use cursor::Cursor;
+use prepared::Kept;
+pub use prepared::Prepared;
+
+/// What a statement gives.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The columns, if it gives rows.
+    pub columns: Option<Arc<[OutputColumn]>>,
+    /// The rows.
+    pub rows: Vec<Vec<Value>>,
+    /// What it did, as PostgreSQL says it: `INSERT 0 1`.
+    pub tag: String,
+    /// What it has to say besides.
+    pub notices: Vec<String>,
+}
+
+/// A session. Not shared between threads; dropping it rolls back.
+pub struct Session {
+    database: Database,
+    names: Arc<SessionNames>,
+    settings: Arc<Settings>,
+    state: State,
+    cancelled: Arc<AtomicBool>,
+    durability: Durability,
+    /// Statements that were run lately.
+    kept: Kept,
+}
+
+enum State {
+    Idle,
+    Open(Box<Open>),
+    /// A statement has failed; what can be rolled back to is kept.
+    Failed(Box<Open>),
+}
+
+/// A transaction in progress.
+struct Open {
+    transaction: Transaction,
+    change: CatalogChange,
+    /// What is checked when the transaction ends.
+    deferred: Deferred,
+    savepoints: Vec<Savepoint>,
+    /// Whether BEGIN began it.
+    is_block: bool,
+    /// Whether its snapshot was taken for the statement that comes next.
+    is_fresh: bool,
+}
+
+/// A moment to return to.
+struct Savepoint {
+    name: String,
+    id: SavepointId,
+    definitions: ChangeMark,
+    deferred: DeferredMark,
+}
+
+impl Session {
+    pub(crate) fn new(database: Database) -> Session {
+        Session {
+            database,
+            names: Arc::new(SessionNames {
+                user: "rustdb".into(),
+                database: "rustdb".into(),
+            }),
+            settings: Arc::new(Settings::default()),
+            state: State::Idle,
+            cancelled: Arc::default(),
+            durability: Durability::Sync,
+            kept: Kept::default(),
+        }
+    }
+
+    /// How values are read and printed.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// How durable its commits are when they return.
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.durability = durability;
+    }
+
+    /// Set it to have the running statement stop.
+    pub fn cancellation(&self) -> Arc<AtomicBool> {
+        self.cancelled.clone()
+    }
+
+    /// Whether BEGIN was said, and not yet COMMIT or ROLLBACK.
+    pub fn is_in_transaction(&self) -> bool {
+        match &self.state {
+            State::Idle => false,
+            State::Open(open) | State::Failed(open) => open.is_block,
+        }
+    }
+
+    /// Runs the statements of a text, with parameters if it is one statement.
+    pub fn execute(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
+        self.begin_statements();
+        let result = self.execute_text(text, parameters);
+        if result.is_err() {
+            self.fail();
+        }
+        result
+    }
+
+    fn execute_text(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
+        let types: Vec<Type> = parameters.iter().map(type_of).collect();
+        let mut answers = Vec::new();
+        if let Some(prepared) = self.kept.find(text, &types) {
+            answers.push(self.statement(&prepared, parameters)?);
+        } else {
+            let mut statements: Vec<Prepared> = parse(text)?
+                .into_iter()
+                .map(|statement| Prepared::new(statement, types.clone()))
+                .collect();
+            let is_alone = statements.len() == 1;
+            answers.reserve(statements.len());
+            for prepared in statements.drain(..) {
+                answers.push(self.statement(&prepared, parameters)?);
+                if is_alone && prepared.has_plan() {
+                    self.kept.keep(text, prepared);
+                }
+            }
+        }
+        self.end_implicit()?;
+        Ok(answers)
+    }
+
+    fn begin_statements(&mut self) {
+        self.cancelled.store(false, Ordering::Relaxed);
+    }
+
+    fn statement(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
+        match prepared.statement() {
+            Statement::StartTransaction { modes, .. } => self.start_transaction(modes),
+            Statement::Commit { chain: false, .. } => self.commit(),
+            Statement::Rollback {
+                chain: false,
+                savepoint,
+            } => match savepoint {
+                None => self.rollback(),
+                Some(name) => self.rollback_to(&name_of(name)),
+            },
+            Statement::Savepoint { name } => self.savepoint(name_of(name)),
+            Statement::ReleaseSavepoint { name } => self.release(&name_of(name)),
+            other => {
+                self.open_for_statement()?;
+                match prepared.is_planned() {
+                    true => self.run_planned(prepared, parameters),
+                    false => self.run(other),
+                }
+            }
+        }
+    }
+
+    /// Runs a statement that has no plan.
+    fn run(&mut self, statement: &Statement) -> Result<Answer> {
+        match statement {
+            Statement::CreateTable(create) => self.define(|definer| definer.create_table(create)),
+            Statement::CreateIndex(create) => self.define(|definer| definer.create_index(create)),
+            Statement::Truncate(truncate) => self.define(|definer| definer.truncate(truncate)),
+            Statement::CreateView(create) => self.define(|definer| definer.create_view(create)),
+            Statement::CreateSchema {
+                schema_name,
+                if_not_exists,
+                ..
+            } => self.define(|definer| definer.create_schema(schema_name, *if_not_exists)),
+            Statement::Drop {
+                object_type,
+                if_exists,
+                names,
+                cascade,
+                ..
+            } => self.define(|definer| definer.drop(*object_type, *if_exists, names, *cascade)),
+            other => {
+                let text = other.to_string();
+                let words: Vec<&str> = text.split_whitespace().take(2).collect();
+                Err(Error::unsupported(words.join(" ")))
+            }
+        }
+    }
+
+    fn define(
+        &mut self,
+        define: impl FnOnce(&mut Definer<'_>) -> Result<Defined>,
+    ) -> Result<Answer> {
+        let database = self.database.clone();
+        let (settings, names) = (self.settings.clone(), self.names.clone());
+        let open = self.open()?;
+        let catalog = open.change.view();
+        let mut definer = Definer {
+            around: Surroundings {
+                parameters: &[],
+                settings: &settings,
+                session: &names,
+                database,
+                catalog,
+            },
+            transaction: &mut open.transaction,
+            change: &mut open.change,
+        };
+        let defined = define(&mut definer)?;
+        Ok(Answer {
+            tag: defined.tag.to_owned(),
+            notices: defined.notice.into_iter().collect(),
+            ..Answer::default()
+        })
+    }
+}
+
+fn done(tag: &str) -> Answer {
+    Answer {
+        tag: tag.to_owned(),
+        ..Answer::default()
+    }
+}
+
+fn noticed(tag: &str, notice: &str) -> Answer {
+    Answer {
+        notices: vec![notice.to_owned()],
+        ..done(tag)
+    }
+}

@@ -1,0 +1,334 @@
+//! Statements with their plans.
+//!
+//! A plan is made when a statement first runs, and kept with it: it is good for as long as the
+//! catalog and the settings that it was made with are the same. A statement that runs locks the
+//! tables that its plan names; if one of them was changed before the lock was there, the plan is
+//! made anew.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustdb_catalog::Catalog;
+use rustdb_table::Statement as TableStatement;
+use rustdb_txn::{ObjectMode, Wait};
+use rustdb_types::{Oid, Settings, Type, Value};
+use rustdb_vfs::sync::Mutex;
+use sqlparser::ast::Statement;
+
+use super::{Answer, Session};
+use crate::bind::{Binder, Bound, OutputColumn, SessionNames, Surroundings, Write};
+use crate::database::{CatalogTables, Database};
+use crate::error::{Error, Result, SqlState};
+use crate::exec::{Context, Executable, Memory, WriteNode};
+use crate::expr::ColumnId;
+use crate::parameters::converted;
+use crate::parse::parse;
+use crate::plan::improve;
+
+/// A statement that was read, to be run any number of times.
+#[derive(Debug)]
+pub struct Prepared {
+    statement: Statement,
+    /// The types of the parameters that are known; [`Type::UNKNOWN`] asks the context.
+    types: Vec<Type>,
+    plan: Mutex<Option<Arc<Planned>>>,
+}
+
+/// A statement's plan, and what it was made with.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) catalog: Arc<Catalog>,
+    settings: Arc<Settings>,
+    names: Arc<SessionNames>,
+    /// How the tables that it names are locked.
+    tables: Vec<(Oid, ObjectMode)>,
+    pub(super) parameters: Vec<Type>,
+    pub(super) columns: Option<Arc<[OutputColumn]>>,
+    pub(super) body: Body,
+}
+
+/// What runs.
+#[derive(Debug)]
+pub(super) enum Body {
+    Query(Executable),
+    Write(WriteNode, Executable),
+}
+
+impl Prepared {
+    pub(super) fn new(statement: Statement, types: Vec<Type>) -> Prepared {
+        Prepared {
+            statement,
+            types,
+            plan: Mutex::default(),
+        }
+    }
+
+    pub(super) fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Whether it is a statement that runs by a plan.
+    pub(super) fn is_planned(&self) -> bool {
+        matches!(
+            self.statement,
+            Statement::Query(_)
+                | Statement::Insert(_)
+                | Statement::Update(_)
+                | Statement::Delete(_)
+        )
+    }
+
+    /// Whether it has a plan, good or not.
+    pub(super) fn has_plan(&self) -> bool {
+        self.plan.lock().is_some()
+    }
+
+    /// What comes before the count in the tag.
+    fn word(&self) -> &'static str {
+        match self.statement {
+            Statement::Insert(_) => "INSERT 0",
+            Statement::Update(_) => "UPDATE",
+            Statement::Delete(_) => "DELETE",
+            _ => "SELECT",
+        }
+    }
+}
+
+impl Planned {
+    fn is_good(&self, catalog: &Catalog, session: &Session) -> bool {
+        self.catalog.version() == catalog.version()
+            && Arc::ptr_eq(&self.settings, &session.settings)
+            && Arc::ptr_eq(&self.names, &session.names)
+    }
+
+    /// Whether its tables are the same in another catalog.
+    fn fits(&self, catalog: &Catalog) -> bool {
+        self.catalog.version() == catalog.version()
+            || self.tables.iter().all(|(table, _)| {
+                match (self.catalog.table(*table), catalog.table(*table)) {
+                    (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+                    _ => false,
+                }
+            })
+    }
+
+    /// Room for the values that the parts of the statement pass to each other.
+    pub(super) fn memory(&self) -> Memory {
+        match &self.body {
+            Body::Query(executable) | Body::Write(_, executable) => executable.memory(),
+        }
+    }
+}
+
+impl Session {
+    /// Reads a statement, to be run any number of times. The types of its parameters may be given;
+    /// [`Type::UNKNOWN`] stands for those that the statement shall say itself, and so do those
+    /// that are left out.
+    pub fn prepare(&mut self, text: &str, types: &[Type]) -> Result<Arc<Prepared>> {
+        let mut statements = parse(text)?;
+        let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
+            let message = "cannot insert multiple commands into a prepared statement";
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        };
+        let prepared = Prepared::new(statement, types.to_vec());
+        if prepared.is_planned() {
+            let was_idle = !self.has_transaction();
+            let planned = match self.open_for_statement() {
+                Ok(_) => self.planned(&prepared),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = planned {
+                self.fail();
+                return Err(error);
+            }
+            if was_idle {
+                self.end_implicit()?;
+            }
+        }
+        Ok(Arc::new(prepared))
+    }
+
+    /// Runs a prepared statement.
+    pub fn run_prepared(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
+        self.begin_statements();
+        let result = self.statement(prepared, parameters);
+        let result = result.and_then(|answer| {
+            self.end_implicit()?;
+            Ok(answer)
+        });
+        if result.is_err() {
+            self.fail();
+        }
+        result
+    }
+
+    /// The plan of a statement; its tables are locked.
+    pub(super) fn planned(&mut self, prepared: &Prepared) -> Result<Arc<Planned>> {
+        let mut kept = prepared.plan.lock().clone();
+        loop {
+            let catalog = self.open()?.change.view();
+            let planned = match kept.take() {
+                Some(planned) if planned.is_good(&catalog, self) => planned,
+                _ => {
+                    let planned = Arc::new(self.plan(prepared, catalog)?);
+                    *prepared.plan.lock() = Some(planned.clone());
+                    planned
+                }
+            };
+            let open = self.open()?;
+            for (table, mode) in &planned.tables {
+                let number = rustdb_catalog::lock::object(*table);
+                open.transaction.lock_object(number, *mode, Wait::Forever)?;
+            }
+            if planned.fits(&open.change.view()) {
+                return Ok(planned);
+            }
+        }
+    }
+
+    fn plan(&self, prepared: &Prepared, catalog: Arc<Catalog>) -> Result<Planned> {
+        let around = Surroundings {
+            parameters: &prepared.types,
+            settings: &self.settings,
+            session: &self.names,
+            database: self.database.clone(),
+            catalog: catalog.clone(),
+        };
+        let mut binder = Binder::for_statement(&around);
+        let (body, columns) = match &prepared.statement {
+            Statement::Query(query) => query_body(binder.statement_query(query)?)?,
+            Statement::Insert(insert) => write_body(binder.insert(insert)?)?,
+            Statement::Update(update) => write_body(binder.update(update)?)?,
+            Statement::Delete(delete) => write_body(binder.delete(delete)?)?,
+            _ => return Err(Error::internal("a statement without a plan")),
+        };
+        let tables = binder.tables().iter();
+        Ok(Planned {
+            tables: tables.map(|(table, mode)| (*table, *mode)).collect(),
+            parameters: binder.parameter_types()?,
+            catalog,
+            settings: self.settings.clone(),
+            names: self.names.clone(),
+            columns: columns.map(Arc::from),
+            body,
+        })
+    }
+
+    /// Runs a statement that has a plan, to its end.
+    pub(super) fn run_planned(
+        &mut self,
+        prepared: &Prepared,
+        parameters: &[Value],
+    ) -> Result<Answer> {
+        let planned = self.planned(prepared)?;
+        let parameters = converted(parameters, &planned.parameters, &self.settings)?;
+        let (rows, count) = match &planned.body {
+            Body::Query(executable) => {
+                let mut rows = Vec::new();
+                self.with_context(&planned, &parameters, &mut planned.memory(), |cx| {
+                    let mut run = executable.start();
+                    while let Some(batch) = run.next(cx)? {
+                        rows.extend(batch);
+                    }
+                    Ok(())
+                })?;
+                let count = rows.len() as u64;
+                (rows, count)
+            }
+            Body::Write(node, _) => self.write(&planned, node, &parameters)?,
+        };
+        Ok(Answer {
+            columns: planned.columns.clone(),
+            rows,
+            tag: format!("{} {count}", prepared.word()),
+            notices: Vec::new(),
+        })
+    }
+
+    fn write(
+        &mut self,
+        planned: &Planned,
+        node: &WriteNode,
+        parameters: &[Value],
+    ) -> Result<(Vec<Vec<Value>>, u64)> {
+        let tables = Arc::new(CatalogTables {
+            database: self.database.clone(),
+            catalog: planned.catalog.clone(),
+        });
+        let mut statement = TableStatement::new(tables, self.settings.clone(), Wait::Forever);
+        let written = self.with_context(planned, parameters, &mut planned.memory(), |cx| {
+            node.run(&mut statement, cx)
+        })?;
+        let open = self.open()?;
+        statement.finish(&mut open.transaction, &mut open.deferred)?;
+        Ok((written.rows, written.count))
+    }
+
+    /// Has something run within the transaction.
+    pub(super) fn with_context<T>(
+        &mut self,
+        planned: &Planned,
+        parameters: &[Value],
+        memory: &mut Memory,
+        run: impl FnOnce(&mut Context<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let database: Database = self.database.clone();
+        let settings = self.settings.clone();
+        let cancelled = self.cancelled.clone();
+        let open = self.open()?;
+        let mut cx = Context::new(&settings, &*database.shared.host, parameters);
+        cx.transaction = Some(&mut open.transaction);
+        cx.catalog = Some((planned.catalog.clone(), &database.shared.catalog));
+        cx.cancelled = Some(&cancelled);
+        std::mem::swap(&mut cx.memory, memory);
+        let result = run(&mut cx);
+        std::mem::swap(&mut cx.memory, memory);
+        result
+    }
+}
+
+fn query_body(bound: Bound) -> Result<(Body, Option<Vec<OutputColumn>>)> {
+    let Bound { plan, columns } = bound;
+    let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
+    let executable = Executable::new(&improve(plan), &ids)?;
+    Ok((Body::Query(executable), Some(columns)))
+}
+
+fn write_body(mut write: Write) -> Result<(Body, Option<Vec<OutputColumn>>)> {
+    write.source = improve(write.source);
+    let (node, executable) = Executable::write(&write)?;
+    let columns = write.returning.map(|items| {
+        let columns = items.into_iter().map(|(column, _)| column);
+        columns.collect()
+    });
+    Ok((Body::Write(node, executable), columns))
+}
+
+/// Statements that were run lately, by their text.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    statements: HashMap<Box<str>, Arc<Prepared>>,
+}
+
+/// More statements than this are not kept.
+const KEPT_MAX: usize = 128;
+
+/// Longer texts are not kept.
+const KEPT_BYTES_MAX: usize = 4096;
+
+impl Kept {
+    pub(super) fn find(&self, text: &str, types: &[Type]) -> Option<Arc<Prepared>> {
+        let found = self.statements.get(text)?;
+        (found.types == types).then(|| found.clone())
+    }
+
+    pub(super) fn keep(&mut self, text: &str, prepared: Prepared) {
+        if text.len() > KEPT_BYTES_MAX {
+            return;
+        }
+        if self.statements.len() >= KEPT_MAX {
+            self.statements.clear();
+        }
+        self.statements.insert(text.into(), Arc::new(prepared));
+    }
+}

@@ -1,0 +1,214 @@
+//! A session's transactions: BEGIN, COMMIT, ROLLBACK, savepoints.
+
+use std::sync::Arc;
+
+use rustdb_table::Deferred;
+use rustdb_table::Tables;
+use rustdb_txn::{Access, IsolationLevel, Wait};
+use sqlparser::ast;
+
+use super::{Answer, Open, Savepoint, Session, State, done, noticed};
+use crate::database::CatalogTables;
+use crate::error::{Error, Result, SqlState};
+
+impl Session {
+    /// After an error a block waits for ROLLBACK, and what was no block is gone.
+    pub(super) fn fail(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Open(open) | State::Failed(open) if open.is_block => State::Failed(open),
+            _ => State::Idle,
+        };
+    }
+
+    pub(super) fn end_implicit(&mut self) -> Result<()> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Open(open) if !open.is_block => self.commit_open(*open),
+            other => {
+                self.state = other;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn commit_open(&self, mut open: Open) -> Result<()> {
+        let tables: Arc<dyn Tables> = Arc::new(CatalogTables {
+            database: self.database.clone(),
+            catalog: open.change.view(),
+        });
+        let (transaction, settings) = (&mut open.transaction, &self.settings);
+        let deferred = &mut open.deferred;
+        deferred.check(transaction, &tables, settings, Wait::Forever, true)?;
+        match open.change.is_empty() {
+            true => open.transaction.commit(self.durability)?,
+            false => open.change.commit(open.transaction, self.durability)?,
+        };
+        Ok(())
+    }
+
+    pub(super) fn begin(&mut self, isolation: IsolationLevel, access: Access) -> Result<Open> {
+        let shared = &self.database.shared;
+        let transaction = shared.manager.begin(isolation, access)?;
+        Ok(Open {
+            transaction,
+            change: shared.catalog.begin_change(),
+            deferred: Deferred::new(),
+            savepoints: Vec::new(),
+            is_block: false,
+            is_fresh: true,
+        })
+    }
+
+    /// The transaction that a statement runs in.
+    pub(super) fn open(&mut self) -> Result<&mut Open> {
+        if let State::Idle = self.state {
+            let open = self.begin(IsolationLevel::ReadCommitted, Access::ReadWrite)?;
+            self.state = State::Open(Box::new(open));
+        }
+        match &mut self.state {
+            State::Open(open) => Ok(open),
+            State::Failed(_) => Err(failed()),
+            State::Idle => Err(Error::internal("a transaction did not begin")),
+        }
+    }
+
+    /// As [`Session::open`]; the statement sees what is committed now, unless the transaction's
+    /// isolation says otherwise.
+    pub(super) fn open_for_statement(&mut self) -> Result<&mut Open> {
+        let open = self.open()?;
+        if !open.is_fresh && open.transaction.isolation() == IsolationLevel::ReadCommitted {
+            open.transaction.refresh()?;
+        }
+        open.is_fresh = false;
+        Ok(open)
+    }
+
+    pub(super) fn start_transaction(&mut self, modes: &[ast::TransactionMode]) -> Result<Answer> {
+        let mut isolation = IsolationLevel::ReadCommitted;
+        let mut access = Access::ReadWrite;
+        for mode in modes {
+            match mode {
+                ast::TransactionMode::IsolationLevel(level) => {
+                    isolation = match level {
+                        ast::TransactionIsolationLevel::Serializable => {
+                            IsolationLevel::Serializable
+                        }
+                        ast::TransactionIsolationLevel::RepeatableRead
+                        | ast::TransactionIsolationLevel::Snapshot => IsolationLevel::Snapshot,
+                        _ => IsolationLevel::ReadCommitted,
+                    };
+                }
+                ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadOnly) => {
+                    access = Access::ReadOnly;
+                }
+                ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadWrite) => (),
+            }
+        }
+        match &mut self.state {
+            State::Failed(_) => return Err(failed()),
+            State::Open(open) if open.is_block => {
+                return Ok(noticed(
+                    "BEGIN",
+                    "there is already a transaction in progress",
+                ));
+            }
+            // Statements before it in the same text belong to the block.
+            State::Open(open) => open.is_block = true,
+            State::Idle => {
+                let mut open = self.begin(isolation, access)?;
+                open.is_block = true;
+                self.state = State::Open(Box::new(open));
+            }
+        }
+        Ok(done("BEGIN"))
+    }
+
+    pub(super) fn commit(&mut self) -> Result<Answer> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Idle => Ok(noticed("COMMIT", "there is no transaction in progress")),
+            State::Failed(_) => Ok(done("ROLLBACK")),
+            State::Open(open) => {
+                let is_block = open.is_block;
+                self.commit_open(*open)?;
+                Ok(match is_block {
+                    true => done("COMMIT"),
+                    false => noticed("COMMIT", "there is no transaction in progress"),
+                })
+            }
+        }
+    }
+
+    pub(super) fn rollback(&mut self) -> Result<Answer> {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Open(open) | State::Failed(open) if open.is_block => Ok(done("ROLLBACK")),
+            _ => Ok(noticed("ROLLBACK", "there is no transaction in progress")),
+        }
+    }
+
+    pub(super) fn savepoint(&mut self, name: String) -> Result<Answer> {
+        let open = self.block("SAVEPOINT")?;
+        let id = open.transaction.savepoint();
+        open.savepoints.push(Savepoint {
+            name,
+            id,
+            definitions: open.change.mark(),
+            deferred: open.deferred.mark(),
+        });
+        Ok(done("SAVEPOINT"))
+    }
+
+    pub(super) fn release(&mut self, name: &str) -> Result<Answer> {
+        let open = self.block("RELEASE SAVEPOINT")?;
+        let at = savepoint_named(open, name)?;
+        open.transaction.release(open.savepoints[at].id)?;
+        open.savepoints.truncate(at);
+        Ok(done("RELEASE"))
+    }
+
+    pub(super) fn rollback_to(&mut self, name: &str) -> Result<Answer> {
+        let mut open = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Open(open) | State::Failed(open) if open.is_block => open,
+            _ => {
+                let message = "ROLLBACK TO SAVEPOINT can only be used in transaction blocks";
+                return Err(Error::new(SqlState::NO_ACTIVE_TRANSACTION, message));
+            }
+        };
+        let result = roll_back_to(&mut open, name);
+        // An unknown name leaves a failed block failed: `fail` puts it there.
+        self.state = State::Open(open);
+        result.map(|()| done("ROLLBACK"))
+    }
+
+    pub(super) fn block(&mut self, what: &str) -> Result<&mut Open> {
+        match &mut self.state {
+            State::Failed(_) => Err(failed()),
+            State::Open(open) if open.is_block => Ok(open),
+            _ => {
+                let message = format!("{what} can only be used in transaction blocks");
+                Err(Error::new(SqlState::NO_ACTIVE_TRANSACTION, message))
+            }
+        }
+    }
+}
+
+fn roll_back_to(open: &mut Open, name: &str) -> Result<()> {
+    let at = savepoint_named(open, name)?;
+    let savepoint = &open.savepoints[at];
+    open.transaction.rollback_to(savepoint.id)?;
+    open.change.rollback_to(savepoint.definitions)?;
+    open.deferred.rollback_to(&savepoint.deferred);
+    open.savepoints.truncate(at + 1);
+    Ok(())
+}
+
+fn savepoint_named(open: &Open, name: &str) -> Result<usize> {
+    let found = open.savepoints.iter().rposition(|each| each.name == name);
+    found.ok_or_else(|| {
+        let message = format!("savepoint \"{name}\" does not exist");
+        Error::new(SqlState::INVALID_SAVEPOINT, message)
+    })
+}
+
+fn failed() -> Error {
+    let message = "current transaction is aborted, commands ignored until end of transaction block";
+    Error::new(SqlState::FAILED_TRANSACTION, message)
+}

@@ -1,4 +1,4 @@
-//! `cargo xtask bench kv`: builds the benchmark program in release mode and runs it.
+//! `cargo xtask bench kv` and `sql`: builds the benchmark program in release mode and runs it.
 //!
 //! `--peers` decides what is compiled, so it is read here; everything else is the program's.
 
@@ -8,10 +8,10 @@ use crate::workspace::{cargo, run};
 /// Builds and runs the benchmarks.
 pub(crate) fn command(arguments: &[String]) -> Result<(), Failure> {
     let Some((suite, rest)) = arguments.split_first() else {
-        return Err("usage: cargo xtask bench kv [--peers] [OPTIONS]".to_owned());
+        return Err("usage: cargo xtask bench kv|sql [--peers] [OPTIONS]".to_owned());
     };
-    if suite != "kv" {
-        return Err(format!("unknown suite `{suite}`: there is `kv`"));
+    if suite != "kv" && suite != "sql" {
+        return Err(format!("unknown suite `{suite}`: there are `kv` and `sql`"));
     }
     let mut features = Vec::new();
     let mut passed_on = Vec::new();
@@ -24,9 +24,11 @@ pub(crate) fn command(arguments: &[String]) -> Result<(), Failure> {
             _ => passed_on.push(argument),
         }
     }
-    if !passed_on
-        .iter()
-        .any(|argument| *argument == "--quick" || *argument == "--help")
+    let is_kv = suite == "kv";
+    if is_kv
+        && !passed_on
+            .iter()
+            .any(|argument| *argument == "--quick" || *argument == "--help")
     {
         // What the suite `program` looks at.
         run(cargo().args(["build", "--release", "--package", "rustdb-cli"]))?;

@@ -25,6 +25,7 @@
 //! | [`suites`] | the workloads |
 //! | [`worker`], [`driver`] | the process of one engine; the one that gives turns |
 //! | [`report`] | the table and the JSON |
+//! | [`sql`] | `cargo xtask bench sql`, which is simpler |
 //!
 //! What is absent: measurements of network servers, and engines that need a server.
 
@@ -37,6 +38,7 @@ mod engines;
 mod histogram;
 mod options;
 mod report;
+mod sql;
 mod suites;
 mod worker;
 
@@ -66,6 +68,7 @@ fn run() -> Result<()> {
         }
         ["kv"] if options.list => list(&options.parameters)?,
         ["kv"] => measure(options)?,
+        ["sql"] => sql::measure(&options)?,
         _ => return Err(Failure(format!("nothing to do\n\n{HELP}"))),
     }
     Ok(())

@@ -8,10 +8,11 @@ use crate::engine::{Failure, Result};
 use crate::suites::Parameters;
 
 pub(crate) const HELP: &str = "\
-usage: cargo xtask bench kv [--peers[=NAME,...]] [OPTIONS]
+usage: cargo xtask bench kv|sql [--peers[=NAME,...]] [OPTIONS]
 
---peers builds the rivals too: redb, fjall, rocksdb, lmdb, sqlite, surrealkv.
-RocksDB needs libclang and many minutes.
+kv: the key-value engine. --peers builds the rivals too: redb, fjall, rocksdb, lmdb, sqlite,
+surrealkv. RocksDB needs libclang and many minutes.
+sql: statements. The rival is sqlite.
 
 what to run:
   --suite NAME         one suite; may be repeated

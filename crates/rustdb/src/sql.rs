@@ -39,7 +39,7 @@ pub use value::{FromValue, Value};
 pub use rustdb_types::Value as SqlValue;
 
 use crate::database::Inner;
-use crate::{Database, Result};
+use crate::{Database, Durability, Result};
 use host::EngineHost;
 
 /// A session with a database.
@@ -152,6 +152,20 @@ impl Connection {
     /// ```
     pub fn is_in_transaction(&self) -> bool {
         self.session.is_in_transaction()
+    }
+
+    /// Says how durable commits of this connection are when they return; at first it is what the
+    /// database was opened with.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// connection.set_durability(rustdb::Durability::Buffered);
+    /// connection.execute("CREATE TABLE t (x INT)", &[])?;
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.session.set_durability(durability);
     }
 
     /// A handle with which another thread can have the running statement stop.

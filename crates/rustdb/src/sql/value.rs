@@ -12,6 +12,16 @@ use rustdb_types::Value as SqlValue;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value(pub(super) SqlValue);
 
+impl Value {
+    /// NULL.
+    ///
+    /// ```
+    /// use rustdb::sql::Value;
+    /// assert_eq!(Value::NULL, None::<i64>.into());
+    /// ```
+    pub const NULL: Value = Value(SqlValue::Null);
+}
+
 /// A Rust type that a column's value can be read as.
 ///
 /// ```

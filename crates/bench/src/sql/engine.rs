@@ -1,0 +1,109 @@
+//! What a row asks of an engine of SQL, and the adapter of ours.
+
+use std::path::Path;
+
+use rustdb::sql::{Connection, Row, SqlValue, Statement, Value};
+use rustdb::{Database, Durability};
+
+use crate::engine::Result;
+
+/// Opens an empty database in a directory.
+pub(crate) type Open = fn(&Path) -> Result<Box<dyn Engine>>;
+
+/// No statement has more parameters.
+const PARAMETERS_MAX: usize = 8;
+
+/// A value for `$1` and so on.
+#[derive(Clone, Debug)]
+pub(crate) enum Param {
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+/// A connection to a database.
+pub(crate) trait Engine {
+    /// Runs statements without results.
+    fn run(&mut self, text: &str) -> Result<()>;
+
+    /// Runs one statement that nobody prepared; see [`Engine::execute`].
+    fn query(&mut self, text: &str) -> Result<i64>;
+
+    /// Prepares a statement and gives its number.
+    fn prepare(&mut self, text: &str) -> Result<usize>;
+
+    /// Runs a prepared statement. Reads every value of the result; the integers are summed.
+    fn execute(&mut self, statement: usize, parameters: &[Param]) -> Result<i64>;
+
+    /// Whether commits wait until they are durable.
+    fn set_durable(&mut self, durable: bool) -> Result<()>;
+}
+
+struct Ours {
+    connection: Connection,
+    statements: Vec<Statement>,
+}
+
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Engine>> {
+    let database = Database::open(path)?;
+    Ok(Box::new(Ours {
+        connection: database.connect()?,
+        statements: Vec::new(),
+    }))
+}
+
+impl From<&Param> for Value {
+    fn from(param: &Param) -> Value {
+        match param {
+            Param::Int(number) => (*number).into(),
+            Param::Float(number) => (*number).into(),
+            Param::Text(text) => text.as_str().into(),
+        }
+    }
+}
+
+impl Engine for Ours {
+    fn run(&mut self, text: &str) -> Result<()> {
+        self.connection.run(text)?;
+        Ok(())
+    }
+
+    fn query(&mut self, text: &str) -> Result<i64> {
+        Ok(sum(&self.connection.query(text, &[])?))
+    }
+
+    fn prepare(&mut self, text: &str) -> Result<usize> {
+        self.statements.push(self.connection.prepare(text)?);
+        Ok(self.statements.len() - 1)
+    }
+
+    fn execute(&mut self, statement: usize, parameters: &[Param]) -> Result<i64> {
+        let mut values = [const { Value::NULL }; PARAMETERS_MAX];
+        for (value, param) in values.iter_mut().zip(parameters) {
+            *value = param.into();
+        }
+        let rows = self
+            .connection
+            .query(&self.statements[statement], &values[..parameters.len()])?;
+        Ok(sum(&rows))
+    }
+
+    fn set_durable(&mut self, durable: bool) -> Result<()> {
+        self.connection.set_durability(match durable {
+            true => Durability::Sync,
+            false => Durability::Buffered,
+        });
+        Ok(())
+    }
+}
+
+fn sum(rows: &[Row]) -> i64 {
+    let mut sum = 0;
+    for row in rows {
+        for place in 0..row.len() {
+            let value = std::hint::black_box(row.value(place));
+            sum += value.and_then(SqlValue::as_integer).unwrap_or(0);
+        }
+    }
+    sum
+}

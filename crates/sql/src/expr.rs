@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use rustdb_types::function::Call;
+use rustdb_types::function::{Call, Volatility};
 use rustdb_types::{Cast, Oid, Operator, Type, Value};
 
 use crate::exec::SubPlan;
@@ -317,6 +317,20 @@ impl Expr {
         }
     }
 
+    /// Whether it matters how often it is evaluated.
+    pub fn is_volatile(&self) -> bool {
+        let mut volatile = false;
+        self.walk(&mut |part| {
+            volatile |= match part {
+                Expr::NextValue(_) => true,
+                Expr::Call(call) => call.call.function().volatility == Volatility::Volatile,
+                Expr::Subquery(subquery) => subquery.plan.is_volatile(),
+                _ => false,
+            }
+        });
+        volatile
+    }
+
     /// Calls `visit` for this expression and all below it, subqueries' plans left out.
     pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         visit(self);
@@ -360,7 +374,7 @@ impl SubscriptBounds {
 }
 
 impl SubqueryKind {
-    fn test(&self) -> Option<&Expr> {
+    pub(crate) fn test(&self) -> Option<&Expr> {
         match self {
             SubqueryKind::Any(test) | SubqueryKind::All(test) => Some(test),
             SubqueryKind::Scalar | SubqueryKind::Exists | SubqueryKind::Array => None,

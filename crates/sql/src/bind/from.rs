@@ -10,7 +10,7 @@ use super::table::missing_relation;
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Typed};
-use crate::plan::{FunctionRows, Join, JoinKind, Plan};
+use crate::plan::{FunctionRows, Join, JoinKind, JoinMethod, Plan};
 
 /// A FROM item: its plan and its names.
 pub(super) struct FromItem {
@@ -76,12 +76,7 @@ impl Binder<'_> {
                 sample: None,
                 index_hints,
             } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
-                let names = object_name(name)?;
-                let (plan, relation) = self.relation_named(&names)?;
-                Ok(FromItem {
-                    plan,
-                    names: FromNames::of(self.aliased(relation, alias.as_ref())?),
-                })
+                self.table_factor(&object_name(name)?, alias.as_ref())
             }
             TableFactor::Derived {
                 lateral,
@@ -123,6 +118,22 @@ impl Binder<'_> {
             | TableFactor::UNNEST { .. } => self.function_in_from(factor, before, outer),
             other => Err(Error::unsupported(format!("`{other}` in FROM"))),
         }
+    }
+
+    fn table_factor(
+        &mut self,
+        names: &[String],
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<FromItem> {
+        let (mut plan, relation) = self.relation_named(names)?;
+        let relation = self.aliased(relation, alias)?;
+        if let Plan::Scan(scan) = &mut plan {
+            scan.alias.clone_from(&relation.name);
+        }
+        Ok(FromItem {
+            plan,
+            names: FromNames::of(relation),
+        })
     }
 
     /// A table, view or common table expression by its name: one of WITH is found first.
@@ -481,6 +492,7 @@ fn cross(left: FromItem, right: FromItem) -> Result<FromItem> {
 fn join_of(kind: JoinKind, left: Plan, right: Plan, conditions: Vec<Expr>) -> Plan {
     Plan::Join(Box::new(Join {
         kind,
+        method: JoinMethod::default(),
         left,
         right,
         conditions,

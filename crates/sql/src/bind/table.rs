@@ -90,6 +90,7 @@ impl Binder<'_> {
         }
         let plan = Plan::Scan(Box::new(Scan {
             table,
+            alias: definition.name.clone(),
             columns: places,
             key: None,
             access: None,

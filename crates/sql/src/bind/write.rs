@@ -363,6 +363,7 @@ impl Binder<'_> {
         columns.extend(self.all_places(&mut scan, definition.columns.len()));
         let table = scan.table.clone();
         let relation = self.aliased(relation, alias.as_ref())?;
+        scan.alias.clone_from(&relation.name);
         let mut names = FromNames::of(relation);
         let mut plan = Plan::Scan(scan);
         if !from.is_empty() {
@@ -371,6 +372,7 @@ impl Binder<'_> {
             names = names.join(others.names)?;
             plan = Plan::Join(Box::new(crate::plan::Join {
                 kind: crate::plan::JoinKind::Inner,
+                method: crate::plan::JoinMethod::default(),
                 left: plan,
                 right: others.plan,
                 conditions: Vec::new(),

@@ -49,6 +49,13 @@ fn collect(plan: &Plan, used: &mut BTreeSet<ColumnId>, made: &mut BTreeSet<Colum
 }
 
 impl Plan {
+    /// Whether it matters how often it is run.
+    pub fn is_volatile(&self) -> bool {
+        let mut volatile = false;
+        self.for_each_expression(&mut |expr| volatile |= expr.is_volatile());
+        volatile || self.inputs().into_iter().any(Plan::is_volatile)
+    }
+
     /// Calls `visit` for every expression of this node, not of those below.
     pub fn for_each_expression<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         match self {
@@ -108,6 +115,28 @@ impl Plan {
                 count.iter_mut().chain(offset).for_each(visit);
             }
             Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
+        }
+    }
+
+    /// Calls `visit` for the columns of its inputs that this node uses by themselves, not within
+    /// an expression.
+    pub fn for_each_column(&self, visit: &mut impl FnMut(ColumnId)) {
+        match self {
+            Plan::Sort { keys, .. } | Plan::Limit { ties: keys, .. } => {
+                keys.iter().for_each(|key| visit(key.column));
+            }
+            Plan::Distinct { on, .. } => on.iter().copied().for_each(visit),
+            Plan::SetOperation(operation) => {
+                let columns = operation.left.1.iter().chain(&operation.right.1);
+                columns.copied().for_each(visit);
+            }
+            Plan::Scan(_)
+            | Plan::Values { .. }
+            | Plan::Filter { .. }
+            | Plan::Project { .. }
+            | Plan::Join(_)
+            | Plan::Aggregate(_)
+            | Plan::Function(_) => (),
         }
     }
 

@@ -6,6 +6,9 @@
 //! outer query: such a plan is run once for each row out there.
 
 mod columns;
+mod estimate;
+mod order;
+mod prune;
 mod rules;
 
 use std::sync::Arc;
@@ -17,7 +20,10 @@ use rustdb_types::aggregate::AggregateCall;
 use crate::expr::{ColumnId, Expr, FunctionCall};
 
 pub use columns::{free_columns, free_columns_of};
-pub use rules::improve;
+pub(crate) use estimate::Figures;
+pub use estimate::Methods;
+
+use rules::push_conditions;
 
 /// A plan.
 #[derive(Clone, PartialEq, Debug)]
@@ -85,6 +91,8 @@ pub enum Plan {
 pub struct Scan {
     /// The table.
     pub table: Arc<Table>,
+    /// What the statement calls it.
+    pub alias: String,
     /// The columns that are read, and their places in rows.
     pub columns: Vec<(ColumnId, usize)>,
     /// A column for the row's key, if the row is to be found again.
@@ -137,12 +145,25 @@ impl Access {
 pub struct Join {
     /// Which rows come out.
     pub kind: JoinKind,
+    /// How it is done.
+    pub method: JoinMethod,
     /// The left input.
     pub left: Plan,
     /// The right input. Columns of the left in it mean that it is run once for each row there.
     pub right: Plan,
     /// All of these have to hold for a pair of rows.
     pub conditions: Vec<Expr>,
+}
+
+/// How a join is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum JoinMethod {
+    /// With a hash table of the right side, if some conditions say that values are equal; else by
+    /// nested loops.
+    #[default]
+    Hash,
+    /// By nested loops.
+    Nested,
 }
 
 /// Which rows come out of a join.
@@ -293,6 +314,17 @@ pub enum SetKind {
     Intersect,
     /// Rows of the left that are not in the right.
     Except,
+}
+
+/// Makes a plan better, with the same result.
+///
+/// Conditions go down and find keys and indexes ([`rules`]); joins are put in order, and rows
+/// looked up where that costs less ([`order`]); what nobody looks at is left out ([`prune`]).
+pub(crate) fn improve(plan: Plan, wanted: &[ColumnId], figures: &dyn Figures) -> Plan {
+    let mut plan = push_conditions(plan);
+    order::order_joins(&mut plan, figures);
+    prune::prune(&mut plan, wanted);
+    plan
 }
 
 impl Plan {

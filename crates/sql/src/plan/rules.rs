@@ -15,11 +15,11 @@ use std::collections::BTreeSet;
 use rustdb_catalog::{Index, IndexKey, IndexState, RowKeyColumns};
 use rustdb_types::{Base, Cast, CastContext, Oid, Type};
 
-use super::{Access, Join, JoinKind, Plan, Scan, free_columns_of};
+use super::{Access, Join, JoinKind, JoinMethod, Plan, Scan, free_columns_of};
 use crate::expr::{ColumnId, Expr, SubqueryKind};
 
-/// The better plan.
-pub fn improve(plan: Plan) -> Plan {
+/// The plan with its conditions as far down as they go.
+pub(super) fn push_conditions(plan: Plan) -> Plan {
     let mut plan = push(plan, Vec::new());
     improve_expressions(&mut plan);
     plan
@@ -36,7 +36,7 @@ fn improve_expressions(plan: &mut Plan) {
 fn improve_subqueries(expr: &mut Expr) {
     if let Expr::Subquery(subquery) = expr {
         let plan = std::mem::replace(&mut subquery.plan, Plan::one_row());
-        subquery.plan = improve(plan);
+        subquery.plan = push_conditions(plan);
     }
     for child in expr.children_mut() {
         improve_subqueries(child);
@@ -57,6 +57,7 @@ fn push(plan: Plan, conditions: Vec<Expr>) -> Plan {
     for (kind, right, conditions) in joins {
         let join = Join {
             kind,
+            method: JoinMethod::default(),
             left: plan,
             right,
             conditions,
@@ -147,7 +148,7 @@ fn push_plain(plan: Plan, mut conditions: Vec<Expr>) -> Plan {
 }
 
 /// Whether a condition speaks only of columns that a projection passes on as they are.
-fn is_renaming(condition: &Expr, items: &[(ColumnId, Expr)]) -> bool {
+pub(super) fn is_renaming(condition: &Expr, items: &[(ColumnId, Expr)]) -> bool {
     let mut plain = true;
     condition.walk(&mut |expr| plain &= !matches!(expr, Expr::Subquery(_)));
     let used = free_columns_of(condition);
@@ -158,7 +159,7 @@ fn is_renaming(condition: &Expr, items: &[(ColumnId, Expr)]) -> bool {
         })
 }
 
-fn replaced(expr: &Expr, items: &[(ColumnId, Expr)]) -> Option<Expr> {
+pub(super) fn replaced(expr: &Expr, items: &[(ColumnId, Expr)]) -> Option<Expr> {
     let Expr::Column(id) = expr else {
         return None;
     };
@@ -224,19 +225,25 @@ struct Candidate {
 
 fn choose_access(mut scan: Scan, conditions: Vec<Expr>) -> Plan {
     if scan.access.is_none() {
-        let usable: Vec<Usable> = conditions
-            .iter()
-            .filter_map(|condition| usable(condition, &scan))
-            .collect();
-        let best = candidates(&scan, &usable)
-            .into_iter()
-            .max_by_key(|candidate| candidate.score);
-        if let Some(best) = best.filter(|best| best.score.1 > 0 || best.score.2) {
-            scan.access = Some(best.access);
-        }
+        scan.access = best_access(&scan, &conditions);
     }
     // The conditions are checked again: an index says at most the same.
     Plan::Scan(Box::new(scan)).filtered(conditions)
+}
+
+/// The key or index that finds the fewest of a table's rows for which the conditions hold.
+pub(super) fn best_access(scan: &Scan, conditions: &[Expr]) -> Option<Access> {
+    let usable: Vec<Usable> = conditions
+        .iter()
+        .filter_map(|condition| usable(condition, scan))
+        .collect();
+    if usable.is_empty() {
+        return None;
+    }
+    let best = candidates(scan, &usable)
+        .into_iter()
+        .max_by_key(|candidate| candidate.score)?;
+    (best.score.1 > 0 || best.score.2).then_some(best.access)
 }
 
 fn candidates(scan: &Scan, usable: &[Usable]) -> Vec<Candidate> {

@@ -28,6 +28,7 @@ use crate::define::{Defined, Definer};
 use crate::error::{Error, Result};
 use crate::parameters::type_of;
 use crate::parse::parse;
+use crate::plan::Methods;
 
 pub use cursor::Cursor;
 use prepared::Kept;
@@ -54,6 +55,8 @@ pub struct Session {
     state: State,
     cancelled: Arc<AtomicBool>,
     durability: Durability,
+    /// Ways to join that the planner may choose.
+    methods: Methods,
     /// Statements that were run lately.
     kept: Kept,
 }
@@ -98,6 +101,7 @@ impl Session {
             state: State::Idle,
             cancelled: Arc::default(),
             durability: Durability::Sync,
+            methods: Methods::default(),
             kept: Kept::default(),
         }
     }

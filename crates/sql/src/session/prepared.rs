@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustdb_catalog::Catalog;
-use rustdb_table::Statement as TableStatement;
-use rustdb_txn::{ObjectMode, Wait};
+use rustdb_catalog::{Catalog, TableStatistics};
+use rustdb_table::{Statement as TableStatement, Table};
+use rustdb_txn::{ObjectMode, TransactionManager, Wait};
 use rustdb_types::{Oid, Settings, Type, Value};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::Statement;
@@ -23,7 +23,7 @@ use crate::exec::{Context, Executable, Memory, WriteNode};
 use crate::expr::ColumnId;
 use crate::parameters::converted;
 use crate::parse::parse;
-use crate::plan::improve;
+use crate::plan::{Figures, Methods, improve};
 
 /// A statement that was read, to be run any number of times.
 #[derive(Debug)]
@@ -194,12 +194,17 @@ impl Session {
             database: self.database.clone(),
             catalog: catalog.clone(),
         };
+        let figures = CatalogFigures {
+            manager: &self.database.shared.manager,
+            catalog: &catalog,
+            methods: self.methods,
+        };
         let mut binder = Binder::for_statement(&around);
         let (body, columns) = match &prepared.statement {
-            Statement::Query(query) => query_body(binder.statement_query(query)?)?,
-            Statement::Insert(insert) => write_body(binder.insert(insert)?)?,
-            Statement::Update(update) => write_body(binder.update(update)?)?,
-            Statement::Delete(delete) => write_body(binder.delete(delete)?)?,
+            Statement::Query(query) => query_body(binder.statement_query(query)?, &figures)?,
+            Statement::Insert(insert) => write_body(binder.insert(insert)?, &figures)?,
+            Statement::Update(update) => write_body(binder.update(update)?, &figures)?,
+            Statement::Delete(delete) => write_body(binder.delete(delete)?, &figures)?,
             _ => return Err(Error::internal("a statement without a plan")),
         };
         let tables = binder.tables().iter();
@@ -287,15 +292,18 @@ impl Session {
     }
 }
 
-fn query_body(bound: Bound) -> Result<(Body, Option<Vec<OutputColumn>>)> {
+fn query_body(bound: Bound, figures: &dyn Figures) -> Result<(Body, Option<Vec<OutputColumn>>)> {
     let Bound { plan, columns } = bound;
     let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
-    let executable = Executable::new(&improve(plan), &ids)?;
+    let executable = Executable::new(&improve(plan, &ids, figures), &ids)?;
     Ok((Body::Query(executable), Some(columns)))
 }
 
-fn write_body(mut write: Write) -> Result<(Body, Option<Vec<OutputColumn>>)> {
-    write.source = improve(write.source);
+fn write_body(
+    mut write: Write,
+    figures: &dyn Figures,
+) -> Result<(Body, Option<Vec<OutputColumn>>)> {
+    write.source = improve(write.source, &write.columns, figures);
     let (node, executable) = Executable::write(&write)?;
     let columns = write.returning.map(|items| {
         let columns = items.into_iter().map(|(column, _)| column);
@@ -330,5 +338,28 @@ impl Kept {
             self.statements.clear();
         }
         self.statements.insert(text.into(), Arc::new(prepared));
+    }
+}
+
+/// What the planner asks: of the catalog, and of the engine.
+struct CatalogFigures<'a> {
+    manager: &'a TransactionManager,
+    catalog: &'a Catalog,
+    methods: Methods,
+}
+
+impl Figures for CatalogFigures<'_> {
+    fn rows(&self, table: &Table) -> u64 {
+        // A figure that cannot be had is not worth an error.
+        let engine = self.manager.engine();
+        engine.approximate_len(table.keyspace().id).unwrap_or(1000)
+    }
+
+    fn statistics(&self, table: Oid) -> Option<Arc<TableStatistics>> {
+        self.catalog.statistics(table).cloned()
+    }
+
+    fn methods(&self) -> Methods {
+        self.methods
     }
 }

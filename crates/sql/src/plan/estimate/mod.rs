@@ -1,0 +1,392 @@
+//! How many rows a plan gives, and what it costs.
+//!
+//! Estimates, by what ANALYZE found: the most common values and a histogram of the others for each
+//! column. Conditions count as independent of each other; where nothing is known the shares are
+//! PostgreSQL's (`src/include/utils/selfuncs.h`). A unit of cost is what 100 rows of a scan cost.
+
+mod facts;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustdb_catalog::{IndexKey, RowKeyColumns, TableStatistics};
+use rustdb_table::Table;
+use rustdb_types::Oid;
+
+use super::{
+    Aggregate, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SetOperation, free_columns,
+};
+use crate::expr::{ColumnId, Expr};
+use facts::{EQUAL, Facts, LESS, equal_to};
+
+/// What the planner asks of the database.
+pub(crate) trait Figures {
+    /// How many rows a table has now.
+    fn rows(&self, table: &Table) -> u64;
+
+    /// What ANALYZE found out about a table.
+    fn statistics(&self, table: Oid) -> Option<Arc<TableStatistics>>;
+
+    /// Which ways to join may be chosen.
+    fn methods(&self) -> Methods;
+}
+
+/// Ways to join that may be chosen; one that is off is still taken where there is no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Methods {
+    /// Hash joins.
+    pub hash: bool,
+    /// Nested loops, those that look rows up among them.
+    pub nested: bool,
+}
+
+impl Default for Methods {
+    fn default() -> Methods {
+        Methods {
+            hash: true,
+            nested: true,
+        }
+    }
+}
+
+/// Rows and cost of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub(crate) struct Estimate {
+    /// How many rows it gives.
+    pub(crate) rows: f64,
+    /// What it costs to have them all.
+    pub(crate) cost: f64,
+}
+
+/// What a row of a scan costs.
+const SCAN_ROW: f64 = 0.01;
+/// What finding a key costs.
+const LOOKUP: f64 = 0.04;
+/// What a row costs that an index leads to.
+const INDEXED_ROW: f64 = 0.05;
+/// What a condition or an expression costs.
+const EXPRESSION: f64 = 0.0025;
+/// What putting a row into a hash table costs.
+const BUILD: f64 = 0.02;
+/// What looking for a row in one costs.
+const PROBE: f64 = 0.01;
+/// What beginning to run a plan costs.
+const START: f64 = 0.01;
+
+/// Different values of a column that nobody has analyzed.
+const DISTINCT: f64 = 200.0;
+
+/// Estimates for the plans of a statement.
+pub(crate) struct Estimator<'a> {
+    figures: &'a dyn Figures,
+    columns: HashMap<ColumnId, Facts>,
+}
+
+impl<'a> Estimator<'a> {
+    /// An estimator that knows the columns of a plan.
+    pub(crate) fn new(figures: &'a dyn Figures, plan: &Plan) -> Estimator<'a> {
+        let mut estimator = Estimator {
+            figures,
+            columns: HashMap::new(),
+        };
+        estimator.learn(plan);
+        estimator
+    }
+
+    pub(crate) fn methods(&self) -> Methods {
+        self.figures.methods()
+    }
+
+    fn learn(&mut self, plan: &Plan) {
+        for input in plan.inputs() {
+            self.learn(input);
+        }
+        match plan {
+            Plan::Scan(scan) => self.learn_scan(scan),
+            Plan::Project { items, .. } => {
+                for (id, item) in items {
+                    if let Expr::Column(of) = item
+                        && let Some(facts) = self.columns.get(of)
+                    {
+                        let facts = Facts {
+                            of: facts.of.clone(),
+                            statistics: facts.statistics.clone(),
+                            ..*facts
+                        };
+                        self.columns.insert(*id, facts);
+                    }
+                }
+            }
+            _ => (),
+        }
+    }
+
+    fn learn_scan(&mut self, scan: &Scan) {
+        let definition = scan.table.definition();
+        let rows = self.figures.rows(&scan.table) as f64;
+        let statistics = self.figures.statistics(definition.oid);
+        for (id, place) in &scan.columns {
+            let Some(column) = definition.columns.get(*place) else {
+                continue;
+            };
+            let known = statistics.as_ref().and_then(|all| all.column(column.id));
+            let distinct = match known {
+                _ if is_unique(scan, column.id) => rows,
+                Some(known) if known.distinct < 0.0 => -known.distinct * rows,
+                Some(known) => known.distinct,
+                None => DISTINCT.min(rows),
+            };
+            let statistics = statistics.clone().filter(|_| known.is_some());
+            self.columns.insert(
+                *id,
+                Facts {
+                    distinct: distinct.max(1.0),
+                    of: column.column_type.without_domains().clone(),
+                    statistics: statistics.map(|all| (all, column.id)),
+                },
+            );
+        }
+    }
+
+    // ------------------------------------------------------------------------------- plans
+
+    /// Rows and cost of a plan.
+    pub(crate) fn plan(&self, plan: &Plan) -> Estimate {
+        match plan {
+            Plan::Scan(scan) => self.scan(scan, &[]),
+            Plan::Values { rows, .. } => Estimate {
+                rows: rows.len() as f64,
+                cost: rows.len() as f64 * EXPRESSION,
+            },
+            Plan::Filter { input, conditions } => match &**input {
+                Plan::Scan(scan) => self.scan(scan, conditions),
+                _ => self.filtered(self.plan(input), conditions),
+            },
+            Plan::Project { input, items } => {
+                let input = self.plan(input);
+                Estimate {
+                    cost: input.cost + input.rows * items.len() as f64 * EXPRESSION,
+                    ..input
+                }
+            }
+            Plan::Join(join) => self.join(join),
+            Plan::Aggregate(aggregate) => self.aggregate(aggregate),
+            Plan::Function(rows) => {
+                let input = self.plan(&rows.input);
+                Estimate {
+                    rows: input.rows * 100.0,
+                    cost: input.cost + input.rows,
+                }
+            }
+            Plan::Sort { input, .. } => {
+                let input = self.plan(input);
+                let compared = input.rows * (input.rows + 2.0).log2();
+                Estimate {
+                    cost: input.cost + compared * EXPRESSION,
+                    ..input
+                }
+            }
+            Plan::Limit { input, count, .. } => limited(self.plan(input), count.as_ref()),
+            Plan::Distinct { input, on } => {
+                let input = self.plan(input);
+                let distinct = on.iter().map(|id| self.distinct(&Expr::Column(*id)));
+                let distinct: f64 = distinct.map(|one| one.unwrap_or(DISTINCT)).product();
+                Estimate {
+                    rows: distinct.min(input.rows).max(1.0),
+                    cost: input.cost + input.rows * PROBE,
+                }
+            }
+            Plan::SetOperation(operation) => self.set_operation(operation),
+        }
+    }
+
+    fn aggregate(&self, aggregate: &Aggregate) -> Estimate {
+        let input = self.plan(&aggregate.input);
+        let groups = aggregate.groups.iter();
+        let groups = groups.map(|group| self.distinct(&group.expr).unwrap_or(DISTINCT));
+        let groups: f64 = groups.product();
+        let items = (aggregate.groups.len() + aggregate.calls.len()) as f64;
+        Estimate {
+            rows: groups.min(input.rows).max(1.0) * aggregate.sets.len().max(1) as f64,
+            cost: input.cost + input.rows * (PROBE + items * EXPRESSION),
+        }
+    }
+
+    fn set_operation(&self, operation: &SetOperation) -> Estimate {
+        let (left, right) = (self.plan(&operation.left.0), self.plan(&operation.right.0));
+        let work = match (operation.kind, operation.all) {
+            (SetKind::Union, true) => 0.0,
+            _ => (left.rows + right.rows) * BUILD,
+        };
+        Estimate {
+            rows: match operation.kind {
+                SetKind::Union => left.rows + right.rows,
+                SetKind::Intersect => left.rows.min(right.rows),
+                SetKind::Except => left.rows,
+            },
+            cost: left.cost + right.cost + work,
+        }
+    }
+
+    /// A scan whose rows are filtered.
+    pub(crate) fn scan(&self, scan: &Scan, conditions: &[Expr]) -> Estimate {
+        let all = self.figures.rows(&scan.table) as f64;
+        let mut share = self.selectivity(conditions);
+        let Some(access) = &scan.access else {
+            return Estimate {
+                rows: all * share,
+                cost: START + all * (SCAN_ROW + conditions.len() as f64 * EXPRESSION),
+            };
+        };
+        // What the access says is among the conditions, except for what a join hands in.
+        let definition = scan.table.definition();
+        let places: Vec<u32> = match access.index {
+            None => match &definition.row_key {
+                RowKeyColumns::Columns(ids) => ids.clone(),
+                _ => Vec::new(),
+            },
+            Some(oid) => {
+                let index = definition.indexes.iter().find(|index| index.oid == oid);
+                let columns = index.iter().flat_map(|index| &index.columns);
+                let ids = columns.map(|column| match column.key {
+                    IndexKey::Column(id) => id,
+                    IndexKey::Expression { .. } => 0,
+                });
+                ids.collect()
+            }
+        };
+        let mut found = 1.0;
+        for (id, value) in places.iter().zip(&access.equal) {
+            let column = scan
+                .columns
+                .iter()
+                .find(|(_, place)| *place + 1 == *id as usize);
+            let one = match column.and_then(|(column, _)| self.columns.get(column)) {
+                Some(facts) => {
+                    let value = Some(value).filter(|value| matches!(value, Expr::Constant(_)));
+                    equal_to(facts, value)
+                }
+                None => EQUAL,
+            };
+            if free_of_constants(value) {
+                share *= one;
+            }
+            found *= one;
+        }
+        if access.lower.is_some() && access.upper.is_some() {
+            found *= LESS * LESS;
+        } else if access.lower.is_some() || access.upper.is_some() {
+            found *= LESS;
+        }
+        let is_key = match access.index {
+            None => access.equal.len() == places.len(),
+            Some(oid) => definition.indexes.iter().any(|index| {
+                index.oid == oid && index.unique && access.equal.len() == places.len()
+            }),
+        };
+        let found = if is_key {
+            1.0_f64.min(all)
+        } else {
+            (all * found).max(all * share)
+        };
+        let each = match access.index {
+            None => SCAN_ROW,
+            Some(_) => INDEXED_ROW,
+        };
+        Estimate {
+            rows: (all * share).min(found),
+            cost: START + LOOKUP + found * (each + conditions.len() as f64 * EXPRESSION),
+        }
+    }
+
+    fn filtered(&self, input: Estimate, conditions: &[Expr]) -> Estimate {
+        Estimate {
+            rows: input.rows * self.selectivity(conditions),
+            cost: input.cost + input.rows * conditions.len() as f64 * EXPRESSION,
+        }
+    }
+
+    fn join(&self, join: &Join) -> Estimate {
+        let (left, right) = (self.plan(&join.left), self.plan(&join.right));
+        let mine = join.left.columns();
+        let is_dependent = free_columns(&join.right)
+            .iter()
+            .any(|column| mine.contains(column));
+        let share = match is_dependent {
+            // What the right side is looked up by is in its own estimate.
+            true => 1.0,
+            false => self.selectivity(&join.conditions),
+        };
+        let pairs = left.rows * right.rows * share;
+        let cost = match (is_dependent, join.method) {
+            (true, _) => dependent_cost(left, right),
+            (false, JoinMethod::Hash) if self.has_key(&join.conditions) => {
+                hash_cost(left, right, pairs)
+            }
+            (false, _) => nested_cost(left, right),
+        };
+        let rows = match join.kind {
+            JoinKind::Inner => pairs,
+            JoinKind::Left => pairs.max(left.rows),
+            JoinKind::Right => pairs.max(right.rows),
+            JoinKind::Full => pairs.max(left.rows).max(right.rows),
+            JoinKind::Semi => pairs.min(left.rows),
+            JoinKind::Anti => (left.rows - pairs).max(left.rows * 0.1),
+        };
+        Estimate { rows, cost }
+    }
+
+    /// Whether some condition is an equality, which hash joins need.
+    pub(crate) fn has_key(&self, conditions: &[Expr]) -> bool {
+        conditions
+            .iter()
+            .any(|condition| matches!(condition, Expr::Operator(call) if call.operator.name == "="))
+    }
+}
+
+/// A join that looks up the rows of its right side.
+pub(super) fn dependent_cost(left: Estimate, right: Estimate) -> f64 {
+    left.cost + left.rows * right.cost
+}
+
+/// A join with a hash table of the right side.
+pub(super) fn hash_cost(left: Estimate, right: Estimate, rows: f64) -> f64 {
+    left.cost + right.cost + right.rows * BUILD + left.rows * PROBE + rows * EXPRESSION + START
+}
+
+/// A join by nested loops over a right side that is kept.
+pub(super) fn nested_cost(left: Estimate, right: Estimate) -> f64 {
+    left.cost + right.cost + left.rows * right.rows * EXPRESSION * 2.0
+}
+
+/// Whether it is something that a row hands in.
+fn free_of_constants(value: &Expr) -> bool {
+    !super::free_columns_of(value).is_empty()
+}
+
+fn is_unique(scan: &Scan, column: u32) -> bool {
+    let definition = scan.table.definition();
+    let is_alone = |ids: &[u32]| ids == [column];
+    if let RowKeyColumns::Columns(ids) = &definition.row_key
+        && is_alone(ids)
+    {
+        return true;
+    }
+    definition.indexes.iter().any(|index| {
+        index.unique
+            && index.predicate.is_none()
+            && matches!(&index.columns[..], [only] if matches!(only.key, IndexKey::Column(id) if id == column))
+    })
+}
+
+fn limited(input: Estimate, count: Option<&Expr>) -> Estimate {
+    let wanted = match count {
+        Some(Expr::Constant(count)) => count.as_integer().map(|count| count as f64),
+        Some(_) => Some(input.rows / 10.0),
+        None => None,
+    };
+    Estimate {
+        rows: wanted.map_or(input.rows, |wanted| wanted.clamp(0.0, input.rows)),
+        cost: input.cost,
+    }
+}

@@ -1,0 +1,501 @@
+//! In which order joins are done, and how.
+//!
+//! Inner joins that stand together are taken apart into relations and conditions, and put
+//! together again at the least cost: of a few relations all orders are looked at (Selinger et al.,
+//! "Access Path Selection in a Relational Database Management System", 1979, with bushy trees), of
+//! more the cheapest next pair is joined until one is left, and of very many the order is as
+//! written. Outer joins, semi-joins and anti-joins stay where they are.
+//!
+//! A join looks rows up if its right side has a key or index for the conditions: the plan of the
+//! right side then has columns of the left in it, and is run once for each row there.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::estimate::{Estimate, Estimator, Figures, dependent_cost, hash_cost, nested_cost};
+use super::rules::{best_access, is_renaming, replaced};
+use super::{Join, JoinKind, JoinMethod, Plan, free_columns, free_columns_of};
+use crate::expr::{ColumnId, Expr};
+
+/// Of so many relations all orders are looked at.
+const EXHAUSTIVE_MAX: usize = 7;
+
+/// More relations than this are joined as they are written.
+const ORDERED_MAX: usize = 64;
+
+/// What a way costs besides if it was turned off.
+const DISABLED: f64 = 1e10;
+
+/// A set of relations.
+type Set = u64;
+
+/// Puts the joins of a plan in order, and those of the subqueries in it.
+pub(super) fn order_joins(plan: &mut Plan, figures: &dyn Figures) {
+    let estimator = Estimator::new(figures, plan);
+    ordered(plan, &estimator);
+    order_subqueries(plan, figures);
+}
+
+fn order_subqueries(plan: &mut Plan, figures: &dyn Figures) {
+    fn within(expr: &mut Expr, figures: &dyn Figures) {
+        if let Expr::Subquery(subquery) = expr {
+            order_joins(&mut subquery.plan, figures);
+        }
+        for child in expr.children_mut() {
+            within(child, figures);
+        }
+    }
+    plan.for_each_expression_mut(&mut |expr| within(expr, figures));
+    for input in plan.inputs_mut() {
+        order_subqueries(input, figures);
+    }
+}
+
+fn ordered(plan: &mut Plan, estimator: &Estimator<'_>) {
+    if let Plan::Join(_) = plan {
+        let taken = std::mem::replace(plan, Plan::one_row());
+        let Plan::Join(mut join) = taken else {
+            return;
+        };
+        if join.kind != JoinKind::Inner {
+            ordered(&mut join.left, estimator);
+            ordered(&mut join.right, estimator);
+            *plan = Plan::Join(Box::new(best_outer(*join, estimator)));
+            return;
+        }
+        let mut relations = Vec::new();
+        let mut conditions = Vec::new();
+        flatten(Plan::Join(join), &mut relations, &mut conditions);
+        for relation in &mut relations {
+            ordered(relation, estimator);
+        }
+        *plan = Graph::new(relations, conditions, estimator).joined();
+        return;
+    }
+    for input in plan.inputs_mut() {
+        ordered(input, estimator);
+    }
+}
+
+fn flatten(plan: Plan, relations: &mut Vec<Plan>, conditions: &mut Vec<Expr>) {
+    match plan {
+        Plan::Join(join) if join.kind == JoinKind::Inner => {
+            flatten(join.left, relations, conditions);
+            flatten(join.right, relations, conditions);
+            conditions.extend(join.conditions);
+        }
+        other => relations.push(other),
+    }
+}
+
+/// The best way to do a join whose order is given.
+fn best_outer(mut join: Join, estimator: &Estimator<'_>) -> Join {
+    let mine: BTreeSet<ColumnId> = join.left.columns().into_iter().collect();
+    let is_dependent = !free_columns(&join.right).is_disjoint(&mine);
+    if is_dependent || matches!(join.kind, JoinKind::Full) {
+        return join;
+    }
+    let (left, right) = (estimator.plan(&join.left), estimator.plan(&join.right));
+    let methods = estimator.methods();
+    let has_key = estimator.has_key(&join.conditions);
+    let fixed = match has_key {
+        true => hash_cost(left, right, left.rows) + penalty(methods.hash),
+        false => f64::INFINITY,
+    };
+    let nested = nested_cost(left, right) + penalty(methods.nested);
+    if join.kind != JoinKind::Right
+        && let Some(lookup) = with_lookup(&join.right, &join.conditions)
+        && dependent_cost(left, estimator.plan(&lookup)) + penalty(methods.nested)
+            < fixed.min(nested)
+    {
+        join.right = lookup;
+        join.method = JoinMethod::Nested;
+        return join;
+    }
+    if nested < fixed {
+        join.method = JoinMethod::Nested;
+        return join;
+    }
+    // The smaller side goes into the hash table.
+    let flipped = match join.kind {
+        JoinKind::Left => JoinKind::Right,
+        JoinKind::Right => JoinKind::Left,
+        _ => return join,
+    };
+    if right.rows > left.rows * 2.0 {
+        std::mem::swap(&mut join.left, &mut join.right);
+        join.kind = flipped;
+    }
+    join
+}
+
+fn penalty(is_on: bool) -> f64 {
+    if is_on { 0.0 } else { DISABLED }
+}
+
+/// A plan that looks its rows up by what the conditions compare with columns of another relation;
+/// `None` if it has no key or index for that.
+fn with_lookup(plan: &Plan, conditions: &[Expr]) -> Option<Plan> {
+    match plan {
+        Plan::Scan(scan) => {
+            let access = best_access(scan, conditions)?;
+            is_lookup(&access.equal).then(|| {
+                let mut scan = scan.clone();
+                scan.access = Some(access);
+                Plan::Scan(scan)
+            })
+        }
+        Plan::Filter {
+            input,
+            conditions: own,
+        } => {
+            let all: Vec<Expr> = own.iter().chain(conditions).cloned().collect();
+            Some(with_lookup(input, &all)?.filtered(own.clone()))
+        }
+        Plan::Project { input, items } => {
+            let passed = conditions.iter().filter(|each| is_renaming(each, items));
+            let passed: Vec<Expr> = passed
+                .map(|condition| {
+                    let mut condition = condition.clone();
+                    condition.rewrite(&mut |expr| replaced(expr, items));
+                    condition
+                })
+                .collect();
+            Some(Plan::Project {
+                input: Box::new(with_lookup(input, &passed)?),
+                items: items.clone(),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether rows of another relation say what is looked up.
+fn is_lookup(equal: &[Expr]) -> bool {
+    equal.iter().any(|value| !free_columns_of(value).is_empty())
+}
+
+/// Relations to be joined, and the conditions between them.
+struct Graph<'e, 'f> {
+    estimator: &'e Estimator<'f>,
+    relations: Vec<Relation>,
+    conditions: Vec<Condition>,
+    /// Of sets of relations, once they were asked for.
+    rows: HashMap<Set, f64>,
+}
+
+struct Relation {
+    plan: Plan,
+    estimate: Estimate,
+    /// Relations whose columns it takes: it comes after them.
+    requires: Set,
+}
+
+struct Condition {
+    expr: Expr,
+    of: Set,
+    share: f64,
+    is_equal: bool,
+}
+
+/// How a set of relations is joined.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    cost: f64,
+    left: Set,
+    right: Set,
+    /// Whether the right side is looked up.
+    is_lookup: bool,
+    method: JoinMethod,
+}
+
+impl<'e, 'f> Graph<'e, 'f> {
+    fn new(plans: Vec<Plan>, conditions: Vec<Expr>, estimator: &'e Estimator<'f>) -> Graph<'e, 'f> {
+        let mut owner: HashMap<ColumnId, usize> = HashMap::new();
+        for (index, plan) in plans.iter().enumerate() {
+            owner.extend(plan.columns().into_iter().map(|column| (column, index)));
+        }
+        let set_of = |columns: BTreeSet<ColumnId>| -> Set {
+            let owners = columns.iter().filter_map(|column| owner.get(column));
+            owners.fold(0, |set, index| set | bit(*index))
+        };
+        let conditions = conditions.into_iter().map(|expr| Condition {
+            of: set_of(free_columns_of(&expr)),
+            share: estimator.selectivity(std::slice::from_ref(&expr)),
+            is_equal: matches!(&expr, Expr::Operator(call) if call.operator.name == "="),
+            expr,
+        });
+        Graph {
+            conditions: conditions.collect(),
+            relations: plans
+                .into_iter()
+                .map(|plan| Relation {
+                    estimate: estimator.plan(&plan),
+                    requires: set_of(free_columns(&plan)),
+                    plan,
+                })
+                .collect(),
+            estimator,
+            rows: HashMap::new(),
+        }
+    }
+
+    /// The relations, joined.
+    fn joined(mut self) -> Plan {
+        let count = self.relations.len();
+        let ways = if count <= EXHAUSTIVE_MAX {
+            self.exhaustive()
+        } else if count <= ORDERED_MAX {
+            self.greedy()
+        } else {
+            return self.unordered();
+        };
+        match ways {
+            Some(ways) => {
+                let all = self.all();
+                let mut plan = self.build(all, &ways);
+                let left_over = self
+                    .conditions
+                    .iter()
+                    .filter(|each| each.of.count_ones() < 2);
+                let left_over: Vec<Expr> = left_over.map(|each| each.expr.clone()).collect();
+                plan = plan.filtered(left_over);
+                plan
+            }
+            None => self.unordered(),
+        }
+    }
+
+    fn all(&self) -> Set {
+        (0..self.relations.len()).fold(0, |set, index| set | bit(index))
+    }
+
+    fn rows(&mut self, set: Set) -> f64 {
+        if let Some(rows) = self.rows.get(&set) {
+            return *rows;
+        }
+        let relations = self.relations.iter().enumerate();
+        let relations = relations.filter(|(index, _)| set & bit(*index) != 0);
+        let rows: f64 = relations.map(|(_, each)| each.estimate.rows).product();
+        let conditions = self.conditions.iter().filter(|each| each.of & !set == 0);
+        let rows = rows * conditions.map(|each| each.share).product::<f64>();
+        self.rows.insert(set, rows);
+        rows
+    }
+
+    /// The cheapest way to join two sets of which the costs are known.
+    fn way(
+        &mut self,
+        (left, left_cost): (Set, f64),
+        (right, right_cost): (Set, f64),
+    ) -> Option<Way> {
+        let methods = self.estimator.methods();
+        // The left side stands by itself; what the right side takes, the left has to have.
+        if self.requires(left) & right != 0 {
+            return None;
+        }
+        let mine = Estimate {
+            rows: self.rows(left),
+            cost: left_cost,
+        };
+        let theirs = Estimate {
+            rows: self.rows(right),
+            cost: right_cost,
+        };
+        let way = |cost, is_lookup, method| Way {
+            cost,
+            left,
+            right,
+            is_lookup,
+            method,
+        };
+        let needed = self.requires(right);
+        if needed != 0 {
+            return (needed & !left == 0)
+                .then(|| way(dependent_cost(mine, theirs), false, JoinMethod::Nested));
+        }
+        let rows = self.rows(left | right);
+        let between = |each: &&Condition| {
+            each.of & !(left | right) == 0 && each.of & left != 0 && each.of & right != 0
+        };
+        let nested = nested_cost(mine, theirs) + penalty(methods.nested);
+        let mut best = way(nested, false, JoinMethod::Nested);
+        if self
+            .conditions
+            .iter()
+            .filter(between)
+            .any(|each| each.is_equal)
+        {
+            let cost = hash_cost(mine, theirs, rows) + penalty(methods.hash);
+            if cost < best.cost || !methods.nested {
+                best = way(cost, false, JoinMethod::Hash);
+            }
+        }
+        if right.count_ones() == 1 {
+            let relation = &self.relations[right.trailing_zeros() as usize];
+            let conditions = self.conditions.iter().filter(between);
+            let conditions: Vec<Expr> = conditions.map(|each| each.expr.clone()).collect();
+            if let Some(plan) = with_lookup(&relation.plan, &conditions) {
+                let each = self.estimator.plan(&plan);
+                let cost = dependent_cost(mine, each) + penalty(methods.nested);
+                if cost < best.cost {
+                    best = way(cost, true, JoinMethod::Nested);
+                }
+            }
+        }
+        Some(best)
+    }
+
+    /// What the relations of a set take from outside of it.
+    fn requires(&self, set: Set) -> Set {
+        let relations = self.relations.iter().enumerate();
+        let inside = relations.filter(|(index, _)| set & bit(*index) != 0);
+        inside.fold(0, |all, (_, each)| all | each.requires) & !set
+    }
+
+    /// Looks at all orders; those that pair relations without a condition only where there is no
+    /// other.
+    fn exhaustive(&mut self) -> Option<HashMap<Set, Way>> {
+        let all = self.all();
+        let mut costs: HashMap<Set, f64> = HashMap::new();
+        let mut ways = HashMap::new();
+        for (index, relation) in self.relations.iter().enumerate() {
+            costs.insert(bit(index), relation.estimate.cost);
+        }
+        for set in 1..=all {
+            if set.count_ones() < 2 {
+                continue;
+            }
+            let mut best: Option<(bool, Way)> = None;
+            let mut left = (set - 1) & set;
+            while left != 0 {
+                let right = set & !left;
+                if let (Some(mine), Some(theirs)) = (costs.get(&left), costs.get(&right)) {
+                    let (mine, theirs) = ((left, *mine), (right, *theirs));
+                    let is_crossed = !self.is_connected(left, right);
+                    if let Some(way) = self.way(mine, theirs) {
+                        let is_better = best.is_none_or(|(crossed, known)| {
+                            (is_crossed, way.cost) < (crossed, known.cost)
+                        });
+                        if is_better {
+                            best = Some((is_crossed, way));
+                        }
+                    }
+                }
+                left = (left - 1) & set;
+            }
+            if let Some((_, way)) = best {
+                costs.insert(set, way.cost);
+                ways.insert(set, way);
+            }
+        }
+        ways.contains_key(&all).then_some(ways)
+    }
+
+    /// Joins the cheapest pair until one is left.
+    fn greedy(&mut self) -> Option<HashMap<Set, Way>> {
+        let mut ways = HashMap::new();
+        let relations = self.relations.iter().enumerate();
+        let mut parts: Vec<(Set, f64)> = relations
+            .map(|(index, each)| (bit(index), each.estimate.cost))
+            .collect();
+        while parts.len() > 1 {
+            let mut best: Option<((bool, f64), Way)> = None;
+            for left in 0..parts.len() {
+                for right in 0..parts.len() {
+                    if left == right {
+                        continue;
+                    }
+                    let is_crossed = !self.is_connected(parts[left].0, parts[right].0);
+                    if is_crossed && best.is_some_and(|((crossed, _), _)| !crossed) {
+                        continue;
+                    }
+                    let Some(way) = self.way(parts[left], parts[right]) else {
+                        continue;
+                    };
+                    let added = way.cost - parts[left].1 - parts[right].1;
+                    let score = (is_crossed, added + self.rows(way.left | way.right) * 0.01);
+                    if best.is_none_or(|(known, _)| score < known) {
+                        best = Some((score, way));
+                    }
+                }
+            }
+            let (_, way) = best?;
+            let set = way.left | way.right;
+            parts.retain(|(part, _)| part & set == 0);
+            parts.push((set, way.cost));
+            ways.insert(set, way);
+        }
+        Some(ways)
+    }
+
+    fn is_connected(&self, left: Set, right: Set) -> bool {
+        let mut conditions = self.conditions.iter();
+        conditions.any(|each| each.of & left != 0 && each.of & right != 0)
+            || self.requires(right) & left != 0
+    }
+
+    fn build(&mut self, set: Set, ways: &HashMap<Set, Way>) -> Plan {
+        let Some(way) = ways.get(&set) else {
+            let relation = &mut self.relations[set.trailing_zeros() as usize];
+            return std::mem::replace(&mut relation.plan, Plan::one_row());
+        };
+        let here = self.conditions.iter().filter(|each| {
+            each.of.count_ones() >= 2
+                && each.of & !set == 0
+                && each.of & !way.left != 0
+                && each.of & !way.right != 0
+        });
+        let conditions: Vec<Expr> = here.map(|each| each.expr.clone()).collect();
+        let left = self.build(way.left, ways);
+        let mut right = self.build(way.right, ways);
+        if way.is_lookup
+            && let Some(lookup) = with_lookup(&right, &conditions)
+        {
+            right = lookup;
+        }
+        Plan::Join(Box::new(Join {
+            kind: JoinKind::Inner,
+            method: way.method,
+            left,
+            right,
+            conditions,
+        }))
+    }
+
+    /// One after the other, as they stand; each with the conditions that can be decided there.
+    fn unordered(self) -> Plan {
+        let mut conditions: Vec<Expr> = self.conditions.into_iter().map(|each| each.expr).collect();
+        let mut relations = self.relations.into_iter().map(|each| each.plan);
+        let mut known: BTreeSet<ColumnId> = BTreeSet::new();
+        let Some(mut plan) = relations.next() else {
+            return Plan::one_row();
+        };
+        let mut all: BTreeSet<ColumnId> = plan.columns().into_iter().collect();
+        let relations: Vec<Plan> = relations.collect();
+        for relation in &relations {
+            all.extend(relation.columns());
+        }
+        known.extend(plan.columns());
+        for right in relations {
+            known.extend(right.columns());
+            let (here, later) = conditions.into_iter().partition(|condition| {
+                let used = free_columns_of(condition);
+                used.iter()
+                    .all(|column| known.contains(column) || !all.contains(column))
+            });
+            conditions = later;
+            plan = Plan::Join(Box::new(Join {
+                kind: JoinKind::Inner,
+                method: JoinMethod::default(),
+                left: plan,
+                right,
+                conditions: here,
+            }));
+        }
+        plan.filtered(conditions)
+    }
+}
+
+fn bit(index: usize) -> Set {
+    1u64.checked_shl(index as u32).unwrap_or(0)
+}

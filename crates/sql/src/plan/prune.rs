@@ -1,0 +1,51 @@
+//! Leaving out columns that nobody looks at, so that scans do not read them.
+
+use std::collections::BTreeSet;
+
+use super::{Plan, free_columns_of};
+use crate::expr::{ColumnId, Expr};
+
+/// Leaves out what neither `wanted` nor the plan itself needs.
+pub(super) fn prune(plan: &mut Plan, wanted: &[ColumnId]) {
+    keep(plan, &wanted.iter().copied().collect());
+}
+
+/// As [`prune`]; subqueries within the plan's expressions have their own columns pruned too.
+fn keep(plan: &mut Plan, wanted: &BTreeSet<ColumnId>) {
+    plan.for_each_expression_mut(&mut prune_subqueries);
+    match plan {
+        Plan::Scan(scan) => {
+            scan.columns.retain(|(id, _)| wanted.contains(id));
+            return;
+        }
+        Plan::Project { items, .. } => {
+            items.retain(|(id, item)| wanted.contains(id) || item.is_volatile());
+        }
+        _ => (),
+    }
+    let mut needed = wanted.clone();
+    plan.for_each_expression(&mut |expr| needed.extend(free_columns_of(expr)));
+    plan.for_each_column(&mut |column| {
+        needed.insert(column);
+    });
+    if let Plan::Join(join) = plan {
+        // The right side may be run for each row of the left.
+        needed.extend(super::free_columns(&join.right));
+    }
+    for input in plan.inputs_mut() {
+        keep(input, &needed);
+    }
+}
+
+fn prune_subqueries(expr: &mut Expr) {
+    if let Expr::Subquery(subquery) = expr {
+        let mut wanted: BTreeSet<ColumnId> = subquery.columns.iter().copied().collect();
+        if let Some(test) = subquery.kind.test() {
+            wanted.extend(free_columns_of(test));
+        }
+        keep(&mut subquery.plan, &wanted);
+    }
+    for child in expr.children_mut() {
+        prune_subqueries(child);
+    }
+}

@@ -166,8 +166,9 @@ impl Table {
         }
     }
 
-    /// NOT NULL and CHECK.
-    pub(crate) fn check_row(&self, row: &[Value], statement: &Statement) -> Result<()> {
+    /// Fails if a row breaks NOT NULL or CHECK. Whoever writes it sees to that anyway; this is to
+    /// know it before something else.
+    pub fn check_row(&self, row: &[Value], statement: &Statement) -> Result<()> {
         if row.len() != self.layout.len() {
             return Err(Error::internal("a row has not as many values as columns"));
         }

@@ -104,6 +104,23 @@ pub struct Dependency {
 }
 
 impl Table {
+    /// A table without anything, in no schema.
+    pub fn new(oid: Oid, name: impl Into<String>) -> Table {
+        Table {
+            oid,
+            schema: Oid(0),
+            name: name.into(),
+            columns: Vec::new(),
+            constraints: Vec::new(),
+            indexes: Vec::new(),
+            row_key: RowKeyColumns::Hidden,
+            flexible: false,
+            temporary: false,
+            keyspace: KeyspaceId(0),
+            referenced_by: Vec::new(),
+        }
+    }
+
     /// The columns that were not dropped.
     pub fn live_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(|column| !column.dropped)

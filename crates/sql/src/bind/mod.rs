@@ -32,7 +32,7 @@ pub(crate) use from::object_name;
 pub(crate) use table::{
     bind_column_expression, bind_table_expression, missing_relation, schema_named,
 };
-pub use write::{Write, WriteKind};
+pub use write::{Assignment, ConflictUpdate, OnConflict, Write, WriteKind};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,7 +10,8 @@ use rustdb_txn::{ObjectMode, Wait};
 use rustdb_types::{SqlState, Type};
 use sqlparser::ast;
 
-use super::{Defined, Definer, column_ids};
+use super::constraint::column_ids;
+use super::{Defined, Definer};
 use crate::bind::{Binder, bind_table_expression, name_of, object_name};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result};

@@ -16,7 +16,7 @@ use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
 use super::write::{Kind, WriteNode};
 use super::{Executable, Node};
-use crate::bind::{Write, WriteKind};
+use crate::bind::{Assignment, OnConflict, Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
@@ -60,22 +60,17 @@ pub(super) fn writer(write: &Write) -> Result<(WriteNode, Executable)> {
     let compiled = compiler.arranged(compiled, &write.columns)?;
     let columns = &compiled.columns;
     let kind = match &write.kind {
-        WriteKind::Insert => Kind::Insert,
+        WriteKind::Insert { conflict: None } => Kind::Insert(None),
+        WriteKind::Insert {
+            conflict: Some(conflict),
+        } => Kind::Insert(Some(compiler.conflict(conflict, &outer)?)),
         WriteKind::Update {
             assignments,
             recheck,
-        } => {
-            let mut compiled = Vec::with_capacity(assignments.len());
-            for assignment in assignments {
-                let mut value = assignment.value.clone();
-                compiler.expression(&mut value, columns, &outer)?;
-                compiled.push((assignment.place, value, assignment.generated));
-            }
-            Kind::Update {
-                assignments: compiled,
-                recheck: compiler.all(recheck, columns, &outer)?,
-            }
-        }
+        } => Kind::Update {
+            assignments: compiler.assignments(assignments, columns, &outer)?,
+            recheck: compiler.all(recheck, columns, &outer)?,
+        },
         WriteKind::Delete { recheck } => Kind::Delete {
             recheck: compiler.all(recheck, columns, &outer)?,
         },
@@ -102,6 +97,28 @@ pub(super) fn writer(write: &Write) -> Result<(WriteNode, Executable)> {
 }
 
 impl Compiler {
+    fn assignments(
+        &mut self,
+        assignments: &[Assignment],
+        columns: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<Vec<Assignment>> {
+        let mut compiled = assignments.to_vec();
+        for assignment in &mut compiled {
+            self.expression(&mut assignment.value, columns, outer)?;
+        }
+        Ok(compiled)
+    }
+
+    fn conflict(&mut self, conflict: &OnConflict, outer: &Outer) -> Result<OnConflict> {
+        let mut compiled = conflict.clone();
+        if let Some(update) = &mut compiled.update {
+            update.assignments = self.assignments(&update.assignments, &update.columns, outer)?;
+            update.conditions = self.all(&update.conditions, &update.columns, outer)?;
+        }
+        Ok(compiled)
+    }
+
     fn plan(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
         let node: Arc<dyn Node> = match plan {
             Plan::Scan(scan) => self.scan(scan, outer)?,

@@ -24,6 +24,7 @@ mod scan;
 mod set_operation;
 mod sort;
 mod subquery;
+mod upsert;
 mod write;
 
 use std::fmt::Debug;

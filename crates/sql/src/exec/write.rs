@@ -15,6 +15,7 @@ use super::Node;
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
 use super::join::read_all;
+use crate::bind::{Assignment, OnConflict};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
 
@@ -29,10 +30,10 @@ pub(crate) struct WriteNode {
 
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
-    Insert,
+    Insert(Option<OnConflict>),
     Update {
-        /// Place and value; those that are generated come last and see the new values.
-        assignments: Vec<(usize, Expr, bool)>,
+        /// Those that are generated see the new values of the others.
+        assignments: Vec<Assignment>,
         recheck: Vec<Expr>,
     },
     Delete {
@@ -53,11 +54,12 @@ impl WriteNode {
     pub(crate) fn run(&self, statement: &mut Statement, cx: &mut Context<'_>) -> Result<Written> {
         let rows = read_all(&self.source, cx)?;
         match &self.kind {
-            Kind::Insert => self.insert(rows, statement, cx),
+            Kind::Insert(None) => self.insert(rows, statement, cx),
+            Kind::Insert(Some(conflict)) => self.upsert(rows, conflict, statement, cx),
             Kind::Update {
                 assignments,
                 recheck,
-            } => self.change(rows, Some(assignments), recheck, statement, cx),
+            } => self.change(rows, Some(&assignments[..]), recheck, statement, cx),
             Kind::Delete { recheck } => self.change(rows, None, recheck, statement, cx),
         }
     }
@@ -81,7 +83,7 @@ impl WriteNode {
     fn change(
         &self,
         rows: Vec<Vec<Value>>,
-        assignments: Option<&Vec<(usize, Expr, bool)>>,
+        assignments: Option<&[Assignment]>,
         recheck: &[Expr],
         statement: &mut Statement,
         cx: &mut Context<'_>,
@@ -155,27 +157,59 @@ impl WriteNode {
     fn new_row(
         &self,
         row: &[Value],
-        assignments: &[(usize, Expr, bool)],
+        assignments: &[Assignment],
         cx: &mut Context<'_>,
     ) -> Result<Vec<Value>> {
         let places = self.table.layout().len();
         let mut new = row.to_vec();
-        for (place, value, _) in assignments.iter().filter(|(_, _, generated)| !generated) {
-            new[1 + place] = evaluate(value, row, cx)?.into_owned();
-        }
-        for (place, value, _) in assignments.iter().filter(|(_, _, generated)| *generated) {
-            new[1 + place] = evaluate(value, &new[..], cx)?.into_owned();
-        }
+        assign(assignments, row, &mut new, 1, cx)?;
         new.truncate(1 + places);
         new.remove(0);
         Ok(new)
     }
 
-    fn give(&self, row: &[Value], written: &mut Written, cx: &mut Context<'_>) -> Result<()> {
+    pub(super) fn give(
+        &self,
+        row: &[Value],
+        written: &mut Written,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
         written.count += 1;
         if let Some(returning) = &self.returning {
             written.rows.push(values(returning, row, cx)?);
         }
         Ok(())
     }
+}
+
+/// Puts new values into a row, whose places begin at `first`. `old` is what they are computed from;
+/// generated ones are computed from the new row.
+pub(super) fn assign(
+    assignments: &[Assignment],
+    old: &[Value],
+    new: &mut [Value],
+    first: usize,
+    cx: &mut Context<'_>,
+) -> Result<()> {
+    for each in assignments.iter().filter(|each| !each.generated) {
+        let value = evaluate(&each.value, old, cx)?.into_owned();
+        match (&each.places[..], value) {
+            ([place], value) => new[first + place] = value,
+            (places, Value::Record(values)) => {
+                for (place, value) in places.iter().zip(values.iter()) {
+                    new[first + place] = value.clone();
+                }
+            }
+            (places, _) => places
+                .iter()
+                .for_each(|place| new[first + place] = Value::Null),
+        }
+    }
+    for each in assignments.iter().filter(|each| each.generated) {
+        let value = evaluate(&each.value, &*new, cx)?.into_owned();
+        for place in &each.places {
+            new[first + place] = value.clone();
+        }
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 )]
 
 mod database;
+mod define;
 mod prepared;
 mod queries;
 mod scripts;

@@ -1,14 +1,22 @@
 //! Text to syntax trees.
 //!
-//! The grammar is that of the crate `sqlparser`; this module bounds it (length, nesting) and gives
-//! its errors PostgreSQL's code and a place in the text.
+//! The grammar is that of the crate `sqlparser`; this module bounds it (length, nesting), gives its
+//! errors PostgreSQL's code and a place in the text, and reads the statements that the crate reads
+//! only in part.
+
+mod dialect;
+mod insert;
+mod words;
 
 use sqlparser::ast::Statement;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Tokenizer};
 
 use crate::error::{Error, Position, Result, SqlState};
+
+pub(crate) use insert::{InsertClauses, Overriding};
+
+use dialect::RustDialect;
 
 /// The longest text that is read, in bytes: PostgreSQL's limit for a message.
 const TEXT_BYTES_MAX: usize = 1 << 30;
@@ -22,7 +30,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         let message = format!("the statement is longer than {TEXT_BYTES_MAX} bytes");
         return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
     }
-    let dialect = PostgreSqlDialect {};
+    let dialect = RustDialect::default();
     let tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|error| syntax(error.message, position(error.location)))?;
@@ -35,7 +43,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
 
 /// Reads one expression, as the catalog keeps them.
 pub fn parse_expression(text: &str) -> Result<sqlparser::ast::Expr> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = RustDialect::default();
     Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
         .try_with_sql(text)

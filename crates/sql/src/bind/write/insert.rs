@@ -1,0 +1,335 @@
+//! INSERT: the rows, completed by what is not said.
+
+use rustdb_catalog::{Column, Generated, Table as Definition};
+use rustdb_txn::ObjectMode;
+use rustdb_types::{Type, Value};
+use sqlparser::ast;
+use sqlparser::ast::SetExpr;
+
+use super::super::expression::Place;
+use super::super::from::object_name;
+use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::super::{Binder, bind_column_expression, name_of};
+use super::assign::{is_default, place_of};
+use super::{Write, WriteKind};
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{ColumnId, Expr, Typed};
+use crate::parse::{InsertClauses, Overriding, parse_expression};
+use crate::plan::Plan;
+
+impl Binder<'_> {
+    pub(crate) fn insert(&mut self, insert: &ast::Insert) -> Result<Write> {
+        refuse_insert(insert)?;
+        let ast::TableObject::TableName(name) = &insert.table else {
+            return Err(Error::unsupported("INSERT INTO a function"));
+        };
+        let names = object_name(name)?;
+        let definition = self.target_table(&names)?;
+        let (scan, relation) = self.scan(&definition)?;
+        self.lock_table(definition.oid, ObjectMode::RowExclusive);
+        let Plan::Scan(scan) = scan else {
+            return Err(Error::internal("a table is not read by a scan"));
+        };
+        let targets = insert_targets(&definition, insert)?;
+        let overriding = InsertClauses::of(insert).overriding;
+        let (source, given) = self.insert_source(insert, &definition, &targets, overriding)?;
+        let (source, columns) = self.complete_rows(source, &definition, &targets, given)?;
+        let alias = insert
+            .table_alias
+            .as_ref()
+            .map(|alias| name_of(&alias.alias));
+        let named = relation.columns.into_iter().map(|column| {
+            let place = scan.columns.iter().find(|(id, _)| *id == column.id);
+            let id = place.map_or(column.id, |(_, place)| columns[*place]);
+            NamedColumn { id, ..column }
+        });
+        let scope = Scope {
+            parent: None,
+            from: FromNames::of(Relation {
+                name: alias.unwrap_or(relation.name),
+                schema: None,
+                columns: named.collect(),
+            }),
+        };
+        let conflict = self.on_conflict(insert, &definition, &columns)?;
+        let returning = self.returning(insert.returning.as_deref(), &scope)?;
+        Ok(Write {
+            kind: WriteKind::Insert {
+                conflict: conflict.map(Box::new),
+            },
+            table: scan.table,
+            source,
+            columns,
+            returning,
+        })
+    }
+
+    /// The rows that are written out or selected: a column for each target.
+    fn insert_source(
+        &mut self,
+        insert: &ast::Insert,
+        definition: &Definition,
+        targets: &[usize],
+        overriding: Option<Overriding>,
+    ) -> Result<(Plan, Vec<Option<ColumnId>>)> {
+        let Some(query) = &insert.source else {
+            return Ok((Plan::one_row(), vec![None; targets.len()]));
+        };
+        let plain =
+            query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none();
+        if let (SetExpr::Values(values), true) = (&*query.body, plain) {
+            return self.insert_values(values, definition, targets, overriding);
+        }
+        let bound = self.query(query, &Scope::default())?;
+        check_count(bound.columns.len(), targets.len())?;
+        let mut items = Vec::with_capacity(bound.columns.len());
+        let mut given = Vec::with_capacity(bound.columns.len());
+        for (column, place) in bound.columns.iter().zip(targets) {
+            let target = &definition.columns[*place];
+            if is_overridden(target, overriding) {
+                given.push(None);
+                continue;
+            }
+            refuse_generated(target, overriding)?;
+            let typed = Typed::new(Expr::Column(column.id), column.of.clone());
+            let value = self.assign(typed, &target.column_type, &target.name)?;
+            items.push((self.new_column(), value));
+            given.push(items.last().map(|(id, _)| *id));
+        }
+        let plan = Plan::Project {
+            input: Box::new(bound.plan),
+            items,
+        };
+        Ok((plan, given))
+    }
+
+    fn insert_values(
+        &mut self,
+        values: &ast::Values,
+        definition: &Definition,
+        targets: &[usize],
+        overriding: Option<Overriding>,
+    ) -> Result<(Plan, Vec<Option<ColumnId>>)> {
+        let nothing = Scope::default();
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        check_count(width, targets.len())?;
+        let mut rows = Vec::with_capacity(values.rows.len());
+        for row in &values.rows {
+            if row.content.len() != width {
+                let message = "VALUES lists must all be the same length";
+                return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+            }
+            let mut items = Vec::with_capacity(width);
+            for (item, place) in row.content.iter().zip(targets) {
+                let column = &definition.columns[*place];
+                if is_default(item) || is_overridden(column, overriding) {
+                    items.push(self.default_value(column)?);
+                    continue;
+                }
+                refuse_generated(column, overriding)?;
+                let typed = self.expression(item, &mut Place::new(&nothing, "VALUES"))?;
+                items.push(self.assign(typed, &column.column_type, &column.name)?);
+            }
+            rows.push(items);
+        }
+        let columns: Vec<ColumnId> = (0..width).map(|_| self.new_column()).collect();
+        let given = columns.iter().map(|id| Some(*id)).collect();
+        Ok((Plan::Values { columns, rows }, given))
+    }
+
+    /// Adds what is not given: defaults, then what is generated from the rest.
+    fn complete_rows(
+        &mut self,
+        source: Plan,
+        definition: &Definition,
+        targets: &[usize],
+        given: Vec<Option<ColumnId>>,
+    ) -> Result<(Plan, Vec<ColumnId>)> {
+        let mut items = Vec::with_capacity(definition.columns.len());
+        for (place, column) in definition.columns.iter().enumerate() {
+            let at = targets.iter().position(|target| *target == place);
+            let item = match at.and_then(|at| given.get(at).copied().flatten()) {
+                Some(id) => Expr::Column(id),
+                None => self.default_value(column)?,
+            };
+            items.push((self.new_column(), item));
+        }
+        let columns: Vec<ColumnId> = items.iter().map(|(id, _)| *id).collect();
+        let plan = Plan::Project {
+            input: Box::new(source),
+            items,
+        };
+        self.generate(plan, definition, columns)
+    }
+
+    /// Adds generated columns, from those that are there.
+    fn generate(
+        &mut self,
+        input: Plan,
+        definition: &Definition,
+        mut columns: Vec<ColumnId>,
+    ) -> Result<(Plan, Vec<ColumnId>)> {
+        let mut made = Vec::new();
+        for (place, column) in definition.columns.iter().enumerate() {
+            if let Some(value) = self.generated_value(definition, column, &columns)? {
+                made.push((place, value));
+            }
+        }
+        if made.is_empty() {
+            return Ok((input, columns));
+        }
+        let mut items: Vec<(ColumnId, Expr)> =
+            columns.iter().map(|id| (*id, Expr::Column(*id))).collect();
+        for (place, value) in made {
+            columns[place] = self.new_column();
+            items[place] = (columns[place], value);
+        }
+        let plan = Plan::Project {
+            input: Box::new(input),
+            items,
+        };
+        Ok((plan, columns))
+    }
+
+    /// The value of a generated column, over the columns at their places.
+    pub(super) fn generated_value(
+        &mut self,
+        definition: &Definition,
+        column: &Column,
+        columns: &[ColumnId],
+    ) -> Result<Option<Expr>> {
+        let Some(Generated::Stored(expression)) = &column.generated else {
+            return Ok(None);
+        };
+        if column.dropped {
+            return Ok(None);
+        }
+        let mut value =
+            bind_column_expression(&expression.text, definition, column, self.settings)?;
+        value.rewrite(&mut |expr| match expr {
+            Expr::Input(place) => columns.get(*place).map(|id| Expr::Column(*id)),
+            _ => None,
+        });
+        Ok(Some(value))
+    }
+
+    /// What a column gets if nothing is said: its default, its sequence's next value, or NULL.
+    pub(super) fn default_value(&mut self, column: &Column) -> Result<Expr> {
+        if let Some(Generated::Identity { sequence, .. }) = &column.generated {
+            let value = Typed::new(Expr::NextValue(*sequence), Type::INT8);
+            return self.assign(value, &column.column_type, &column.name);
+        }
+        let Some(default) = column.default.as_ref().filter(|_| !column.dropped) else {
+            return Ok(Expr::Constant(Value::Null));
+        };
+        let written = parse_expression(&default.text)?;
+        let nothing = Scope::default();
+        let typed = self.expression(&written, &mut Place::new(&nothing, "DEFAULT expressions"))?;
+        self.assign(typed, &column.column_type, &column.name)
+    }
+}
+
+fn insert_targets(definition: &Definition, insert: &ast::Insert) -> Result<Vec<usize>> {
+    if insert.columns.is_empty() {
+        let live = definition.columns.iter().enumerate();
+        let live = live.filter(|(_, column)| !column.dropped);
+        let mut places: Vec<usize> = live.map(|(place, _)| place).collect();
+        // Fewer values than columns: the others get their defaults.
+        if let Some(width) = insert.source.as_deref().and_then(width_of) {
+            places.truncate(width);
+            if width > places.len() {
+                return Err(too_many());
+            }
+        }
+        return Ok(places);
+    }
+    let mut places = Vec::with_capacity(insert.columns.len());
+    for name in &insert.columns {
+        let names = object_name(name)?;
+        let name = names.last().map(String::as_str).unwrap_or_default();
+        let (place, _) = place_of(definition, name)?;
+        if places.contains(&place) {
+            let message = format!("column \"{name}\" specified more than once");
+            return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+/// How many columns a query has, where that can be seen.
+fn width_of(query: &ast::Query) -> Option<usize> {
+    let mut body = &*query.body;
+    loop {
+        match body {
+            SetExpr::Values(values) => return values.rows.first().map(|row| row.content.len()),
+            SetExpr::Select(select) => {
+                let plain = select.projection.iter().all(|item| {
+                    matches!(
+                        item,
+                        ast::SelectItem::UnnamedExpr(_) | ast::SelectItem::ExprWithAlias { .. }
+                    )
+                });
+                return plain.then_some(select.projection.len());
+            }
+            SetExpr::Query(inner) => body = &inner.body,
+            SetExpr::SetOperation { left, .. } => body = left,
+            _ => return None,
+        }
+    }
+}
+
+fn too_many() -> Error {
+    let message = "INSERT has more expressions than target columns";
+    Error::new(SqlState::SYNTAX_ERROR, message)
+}
+
+fn check_count(given: usize, targets: usize) -> Result<()> {
+    if given > targets {
+        return Err(too_many());
+    }
+    if given < targets {
+        let message = "INSERT has more target columns than expressions";
+        return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+    }
+    Ok(())
+}
+
+/// Whether a value that is given is passed over for the sequence's.
+fn is_overridden(column: &Column, overriding: Option<Overriding>) -> bool {
+    overriding == Some(Overriding::User)
+        && matches!(column.generated, Some(Generated::Identity { .. }))
+}
+
+fn refuse_generated(column: &Column, overriding: Option<Overriding>) -> Result<()> {
+    let name = &column.name;
+    let detail = match &column.generated {
+        Some(Generated::Identity { .. }) if overriding == Some(Overriding::System) => return Ok(()),
+        Some(Generated::Identity { always: true, .. }) => {
+            format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.")
+        }
+        Some(Generated::Stored(_)) => format!("Column \"{name}\" is a generated column."),
+        _ => return Ok(()),
+    };
+    let message = format!("cannot insert a non-DEFAULT value into column \"{name}\"");
+    let error = Error::new(SqlState::GENERATED_ALWAYS, message).with_detail(detail);
+    Err(match &column.generated {
+        Some(Generated::Identity { .. }) => {
+            error.with_hint("Use OVERRIDING SYSTEM VALUE to override.")
+        }
+        _ => error,
+    })
+}
+
+fn refuse_insert(insert: &ast::Insert) -> Result<()> {
+    let is_foreign = insert.overwrite
+        || insert.or.is_some()
+        || insert.replace_into
+        || insert.ignore
+        || !insert.assignments.is_empty()
+        || insert.partitioned.is_some();
+    match is_foreign || insert.output.is_some() {
+        true => Err(Error::unsupported("this form of INSERT")),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,239 @@
+//! INSERT, UPDATE, DELETE.
+//!
+//! A statement that writes has a *source*: a plan whose rows say what to do. For INSERT it gives
+//! the new rows; for UPDATE and DELETE the rows that are meant: their key, their columns as they
+//! are, and whatever else FROM or USING gives.
+
+mod assign;
+mod conflict;
+mod insert;
+
+use std::sync::Arc;
+
+use rustdb_table::Table;
+use rustdb_txn::ObjectMode;
+use sqlparser::ast;
+
+use super::expression::Place;
+use super::from::object_name;
+use super::scope::{FromNames, Scope};
+use super::{Binder, OutputColumn};
+use crate::error::{Error, Result};
+use crate::expr::{ColumnId, Expr};
+use crate::plan::{Plan, Scan};
+
+pub use conflict::{ConflictUpdate, OnConflict};
+
+/// A statement that writes.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// What it does.
+    pub kind: WriteKind,
+    /// To which table.
+    pub table: Arc<Table>,
+    /// Where the rows come from.
+    pub source: Plan,
+    /// The source's columns. INSERT: one for each place of a row. Else the row's key, one for each
+    /// place, and the others.
+    pub columns: Vec<ColumnId>,
+    /// What it gives for each row that is written, of the new row (DELETE: the old one).
+    pub returning: Option<Vec<(OutputColumn, Expr)>>,
+}
+
+/// What a statement that writes does.
+#[derive(Clone, Debug)]
+pub enum WriteKind {
+    /// `INSERT`.
+    Insert {
+        /// What is done about rows in the way; they are an error, if there is nothing.
+        conflict: Option<Box<OnConflict>>,
+    },
+    /// `UPDATE`.
+    Update {
+        /// New values for some places.
+        assignments: Vec<Assignment>,
+        /// What has to hold of a row that another transaction changed meanwhile.
+        recheck: Vec<Expr>,
+    },
+    /// `DELETE`.
+    Delete {
+        /// As for `UPDATE`.
+        recheck: Vec<Expr>,
+    },
+}
+
+/// A new value for a column, or values for several.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// The columns' places. If there are several, the value is a row, or NULL for all of them.
+    pub places: Vec<usize>,
+    /// The value, over the source's columns.
+    pub value: Expr,
+    /// Whether it is computed from the other new values.
+    pub generated: bool,
+}
+
+impl Binder<'_> {
+    // -------------------------------------------------------------------------------- INSERT
+    // ----------------------------------------------------------------------- UPDATE and DELETE
+
+    pub(crate) fn update(&mut self, update: &ast::Update) -> Result<Write> {
+        refuse_update(update)?;
+        let from = match &update.from {
+            None => &[][..],
+            Some(
+                ast::UpdateTableFromKind::BeforeSet(items)
+                | ast::UpdateTableFromKind::AfterSet(items),
+            ) => items,
+        };
+        let (target, scope, source) =
+            self.written_rows(&update.table, from, update.selection.as_ref())?;
+        let definition = target.table.definition().clone();
+        let mut assignments = Vec::with_capacity(update.assignments.len());
+        for written in &update.assignments {
+            self.assignments(written, &definition, &scope, &mut assignments)?;
+        }
+        let new = &target.columns[1..=definition.columns.len()];
+        self.generated_assignments(&definition, new, &mut assignments)?;
+        let returning = self.returning(update.returning.as_deref(), &scope)?;
+        Ok(Write {
+            kind: WriteKind::Update {
+                assignments,
+                recheck: source.recheck,
+            },
+            table: target.table,
+            source: source.plan,
+            columns: target.columns,
+            returning,
+        })
+    }
+
+    pub(crate) fn delete(&mut self, delete: &ast::Delete) -> Result<Write> {
+        if !delete.tables.is_empty() || !delete.order_by.is_empty() || delete.limit.is_some() {
+            return Err(Error::unsupported("this form of DELETE"));
+        }
+        let (ast::FromTable::WithFromKeyword(tables) | ast::FromTable::WithoutKeyword(tables)) =
+            &delete.from;
+        let [table] = &tables[..] else {
+            return Err(Error::unsupported("DELETE from several tables"));
+        };
+        let using = delete.using.as_deref().unwrap_or_default();
+        let (target, scope, source) = self.written_rows(table, using, delete.selection.as_ref())?;
+        let returning = self.returning(delete.returning.as_deref(), &scope)?;
+        Ok(Write {
+            kind: WriteKind::Delete {
+                recheck: source.recheck,
+            },
+            table: target.table,
+            source: source.plan,
+            columns: target.columns,
+            returning,
+        })
+    }
+
+    /// The rows of a table that UPDATE or DELETE mean, joined with FROM or USING.
+    fn written_rows(
+        &mut self,
+        target: &ast::TableWithJoins,
+        from: &[ast::TableWithJoins],
+        condition: Option<&ast::Expr>,
+    ) -> Result<(Target, Scope<'static>, Source)> {
+        let ast::TableFactor::Table { name, alias, .. } = &target.relation else {
+            return Err(Error::unsupported(format!(
+                "writing to `{}`",
+                target.relation
+            )));
+        };
+        if !target.joins.is_empty() {
+            return Err(Error::unsupported("a join as the target"));
+        }
+        let definition = self.target_table(&object_name(name)?)?;
+        let (scan, relation) = self.scan(&definition)?;
+        self.lock_table(definition.oid, ObjectMode::RowExclusive);
+        let Plan::Scan(mut scan) = scan else {
+            return Err(Error::internal("a table is not read by a scan"));
+        };
+        let key = self.new_column();
+        scan.key = Some(key);
+        let mut columns = vec![key];
+        columns.extend(self.all_places(&mut scan, definition.columns.len()));
+        let table = scan.table.clone();
+        let relation = self.aliased(relation, alias.as_ref())?;
+        scan.alias.clone_from(&relation.name);
+        let mut names = FromNames::of(relation);
+        let mut plan = Plan::Scan(scan);
+        if !from.is_empty() {
+            let others = self.from(from, &Scope::default())?;
+            columns.extend(others.plan.columns());
+            names = names.join(others.names)?;
+            plan = Plan::Join(Box::new(crate::plan::Join {
+                kind: crate::plan::JoinKind::Inner,
+                method: crate::plan::JoinMethod::default(),
+                left: plan,
+                right: others.plan,
+                conditions: Vec::new(),
+            }));
+        }
+        let scope = Scope {
+            parent: None,
+            from: names,
+        };
+        let mut recheck = Vec::new();
+        if let Some(condition) = condition {
+            let condition = self.expression(condition, &mut Place::new(&scope, "WHERE"))?;
+            recheck = self.coerce_to_bool(condition, "WHERE")?.conjuncts();
+            plan = plan.filtered(recheck.clone());
+        }
+        Ok((Target { table, columns }, scope, Source { plan, recheck }))
+    }
+
+    /// Has the scan read the row's every place; gives their columns in order.
+    fn all_places(&mut self, scan: &mut Scan, places: usize) -> Vec<ColumnId> {
+        (0..places)
+            .map(|place| {
+                let known = scan.columns.iter().find(|(_, at)| *at == place);
+                match known {
+                    Some((id, _)) => *id,
+                    None => {
+                        let id = self.new_column();
+                        scan.columns.push((id, place));
+                        id
+                    }
+                }
+            })
+            .collect()
+    }
+
+    fn returning(
+        &mut self,
+        items: Option<&[ast::SelectItem]>,
+        scope: &Scope<'_>,
+    ) -> Result<Option<Vec<(OutputColumn, Expr)>>> {
+        let Some(items) = items else {
+            return Ok(None);
+        };
+        self.returned(items, scope).map(Some)
+    }
+}
+
+/// The table that is written, and the columns of the source.
+struct Target {
+    table: Arc<Table>,
+    columns: Vec<ColumnId>,
+}
+
+struct Source {
+    plan: Plan,
+    recheck: Vec<Expr>,
+}
+
+fn refuse_update(update: &ast::Update) -> Result<()> {
+    let plain = update.or.is_none()
+        && update.output.is_none()
+        && update.order_by.is_empty()
+        && update.limit.is_none();
+    match plain {
+        true => Ok(()),
+        false => Err(Error::unsupported("this form of UPDATE")),
+    }
+}

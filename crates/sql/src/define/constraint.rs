@@ -1,0 +1,188 @@
+//! Constraints of CREATE TABLE and ALTER TABLE.
+
+use rustdb_catalog::{
+    Action, Column, ColumnId, ConstraintDefinition, ConstraintDefinitionKind, Expression,
+    ForeignKeyDefinition, Table,
+};
+use rustdb_types::{Oid, Settings, SqlState};
+use sqlparser::ast;
+use sqlparser::ast::TableConstraint;
+
+use super::Definer;
+use crate::bind::{Binder, bind_table_expression, name_of, object_name};
+use crate::error::{Error, Result};
+use crate::expr::Expr;
+
+impl Definer<'_> {
+    pub(super) fn constraint(
+        &mut self,
+        written: &TableConstraint,
+        columns: &[Column],
+    ) -> Result<ConstraintDefinition> {
+        let (name, kind, characteristics) = match written {
+            TableConstraint::PrimaryKey(key) => {
+                let kind = ConstraintDefinitionKind::PrimaryKey {
+                    columns: key_columns(&key.columns, columns)?,
+                    include: column_ids(&key.include, columns)?,
+                };
+                (&key.name, kind, key.characteristics.as_ref())
+            }
+            TableConstraint::Unique(unique) => {
+                let kind = ConstraintDefinitionKind::Unique {
+                    columns: key_columns(&unique.columns, columns)?,
+                    include: column_ids(&unique.include, columns)?,
+                    nulls_not_distinct: unique.nulls_distinct
+                        == ast::NullsDistinctOption::NotDistinct,
+                };
+                (&unique.name, kind, unique.characteristics.as_ref())
+            }
+            TableConstraint::Check(check) => {
+                let text = check.expr.to_string();
+                let kind = ConstraintDefinitionKind::Check {
+                    columns: columns_read(&text, columns, self.around.settings)?,
+                    expression: Expression::new(text),
+                };
+                (&check.name, kind, None)
+            }
+            TableConstraint::ForeignKey(key) => {
+                let kind = self.foreign_key(key, column_ids(&key.columns, columns)?)?;
+                (&key.name, kind, key.characteristics.as_ref())
+            }
+            other => return Err(Error::unsupported(format!("`{other}`"))),
+        };
+        let mut constraint = ConstraintDefinition::new(kind);
+        constraint.name = name.as_ref().map(name_of);
+        set_deferral(&mut constraint, characteristics);
+        Ok(constraint)
+    }
+
+    pub(super) fn foreign_key(
+        &mut self,
+        key: &ast::ForeignKeyConstraint,
+        columns: Vec<ColumnId>,
+    ) -> Result<ConstraintDefinitionKind> {
+        if key
+            .match_kind
+            .as_ref()
+            .is_some_and(|kind| kind.to_string() != "MATCH SIMPLE")
+        {
+            return Err(Error::unsupported(format!("`{key}`")));
+        }
+        let names = object_name(&key.foreign_table)?;
+        self.change.view();
+        self.around.catalog = self.change.view();
+        let parent = Binder::for_statement(&self.around).target_table(&names)?;
+        let referred: Vec<ast::Ident> = key.referred_columns.clone();
+        Ok(ConstraintDefinitionKind::ForeignKey(ForeignKeyDefinition {
+            columns,
+            parent_columns: column_ids(&referred, &parent.columns)?,
+            parent: Some(parent.oid),
+            on_delete: action(key.on_delete),
+            on_update: action(key.on_update),
+            ..ForeignKeyDefinition::default()
+        }))
+    }
+}
+
+/// The number of the column at a place.
+pub(super) fn number(place: usize) -> ColumnId {
+    ColumnId::try_from(place + 1).unwrap_or(ColumnId::MAX)
+}
+
+pub(super) fn column_ids(names: &[ast::Ident], columns: &[Column]) -> Result<Vec<ColumnId>> {
+    let ids = names.iter().map(|name| {
+        let name = name_of(name);
+        let mut live = columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !column.dropped);
+        let found = live.find(|(_, column)| column.name == name);
+        found.map(|(place, _)| number(place)).ok_or_else(|| {
+            let message = format!("column \"{name}\" named in key does not exist");
+            Error::new(SqlState::UNDEFINED_COLUMN, message)
+        })
+    });
+    ids.collect()
+}
+
+fn key_columns(written: &[ast::IndexColumn], columns: &[Column]) -> Result<Vec<ColumnId>> {
+    let mut names = Vec::with_capacity(written.len());
+    for column in written {
+        match &column.column.expr {
+            ast::Expr::Identifier(name) => names.push(name.clone()),
+            other => return Err(Error::unsupported(format!("the key column `{other}`"))),
+        }
+    }
+    column_ids(&names, columns)
+}
+
+/// The columns that a table's expression reads.
+pub(super) fn columns_read(
+    text: &str,
+    columns: &[Column],
+    settings: &Settings,
+) -> Result<Vec<ColumnId>> {
+    let table = Table {
+        columns: columns.to_vec(),
+        ..Table::new(Oid(0), "")
+    };
+    let typed = bind_table_expression(text, &table, settings)?;
+    let mut read = Vec::new();
+    typed.expr.walk(&mut |expr| {
+        if let Expr::Input(place) = expr {
+            read.push(number(*place));
+        }
+    });
+    read.sort_unstable();
+    read.dedup();
+    Ok(read)
+}
+
+/// Columns of the primary key are NOT NULL; there is one primary key at most.
+pub(super) fn mark_primary_key(
+    columns: &mut [Column],
+    constraints: &[ConstraintDefinition],
+) -> Result<()> {
+    let mut keys = constraints
+        .iter()
+        .filter_map(|constraint| match &constraint.kind {
+            ConstraintDefinitionKind::PrimaryKey { columns, .. } => Some(columns),
+            _ => None,
+        });
+    if let Some(key) = keys.next() {
+        for id in key {
+            if let Some(column) = Column::place(*id).and_then(|place| columns.get_mut(place)) {
+                column.not_null = true;
+            }
+        }
+    }
+    match keys.next() {
+        None => Ok(()),
+        Some(_) => Err(Error::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "multiple primary keys for a table are not allowed",
+        )),
+    }
+}
+
+pub(super) fn set_deferral(
+    constraint: &mut ConstraintDefinition,
+    characteristics: Option<&ast::ConstraintCharacteristics>,
+) {
+    let Some(characteristics) = characteristics else {
+        return;
+    };
+    let deferred = characteristics.initially == Some(ast::DeferrableInitial::Deferred);
+    constraint.initially_deferred = deferred;
+    constraint.deferrable = characteristics.deferrable.unwrap_or(deferred);
+}
+
+fn action(written: Option<ast::ReferentialAction>) -> Action {
+    match written {
+        None | Some(ast::ReferentialAction::NoAction) => Action::NoAction,
+        Some(ast::ReferentialAction::Restrict) => Action::Restrict,
+        Some(ast::ReferentialAction::Cascade) => Action::Cascade,
+        Some(ast::ReferentialAction::SetNull) => Action::SetNull,
+        Some(ast::ReferentialAction::SetDefault) => Action::SetDefault,
+    }
+}

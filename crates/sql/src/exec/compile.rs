@@ -154,6 +154,7 @@ impl Compiler {
                 Arc::new(Sort {
                     keys: sort_keys(keys, &input.columns)?,
                     width: input.columns.len(),
+                    first: Vec::new(),
                     input: input.node,
                 })
             }
@@ -190,6 +191,7 @@ impl Compiler {
 
     fn scan(&mut self, scan: &Scan, outer: &Outer) -> Result<Arc<dyn Node>> {
         let places: Vec<usize> = scan.columns.iter().map(|(_, place)| *place).collect();
+        let columns: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
         let access = match &scan.access {
             None => None,
             Some(access) => {
@@ -214,6 +216,7 @@ impl Compiler {
                     lower,
                     upper,
                     backward: access.backward,
+                    order: sort_keys(&access.order, &columns)?,
                 })
             }
         };
@@ -235,7 +238,6 @@ impl Compiler {
         else {
             return Err(Error::internal("no limit"));
         };
-        let input = self.plan(input, outer)?;
         let mut number = |expr: &Option<Expr>| match expr {
             None => Ok(None),
             Some(expr) => {
@@ -244,9 +246,25 @@ impl Compiler {
                 Ok::<_, Error>(Some(expr))
             }
         };
+        let (count, offset) = (number(count)?, number(offset)?);
+        let input = match (&**input, &count) {
+            (Plan::Sort { input, keys }, Some(count)) if ties.is_empty() => {
+                let input = self.plan(input, outer)?;
+                Compiled {
+                    node: Arc::new(Sort {
+                        keys: sort_keys(keys, &input.columns)?,
+                        width: input.columns.len(),
+                        first: offset.iter().chain([count]).cloned().collect(),
+                        input: input.node,
+                    }),
+                    columns: input.columns,
+                }
+            }
+            (input, _) => self.plan(input, outer)?,
+        };
         Ok(Arc::new(Limit {
-            count: number(count)?,
-            offset: number(offset)?,
+            count,
+            offset,
             ties: sort_keys(ties, &input.columns)?,
             input: input.node,
         }))

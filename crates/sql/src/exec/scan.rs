@@ -9,6 +9,7 @@ use rustdb_types::{Oid, Value};
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::evaluate::{evaluate, values};
+use super::sort::{Key, compare};
 use super::{Node, Operator};
 use crate::error::Result;
 use crate::expr::Expr;
@@ -34,6 +35,8 @@ pub(super) struct AccessPath {
     pub(super) lower: Option<(Expr, bool)>,
     pub(super) upper: Option<(Expr, bool)>,
     pub(super) backward: bool,
+    /// What the rows have to be in order by, if anything relies on it.
+    pub(super) order: Vec<Key>,
 }
 
 struct RunScan {
@@ -47,6 +50,8 @@ enum State {
     Rows(TableScan),
     /// Entries of an index; whether the row has to be read too.
     Entries(IndexScan, bool),
+    /// Rows that were read and sorted, as the index would have given them.
+    Sorted(std::vec::IntoIter<(RowKey, Vec<Value>)>),
     Done,
 }
 
@@ -98,10 +103,14 @@ impl RunScan {
             .as_ref()
             .filter(|access| is_complete(access, cx));
         let Some(access) = access else {
-            let scan = node
+            let mut scan = node
                 .table
                 .scan(cx.transaction()?, KeyRange::all(), projection)?;
-            return Ok(State::Rows(scan));
+            let order = node.access.as_ref().map(|access| &access.order[..]);
+            return match order {
+                None | Some([]) => Ok(State::Rows(scan)),
+                Some(order) => sorted(&mut scan, order, cx),
+            };
         };
         let Some(range) = range(&node.table, access, cx)? else {
             return Ok(State::Done);
@@ -130,6 +139,10 @@ impl RunScan {
         let row = &mut self.row;
         match &mut self.state {
             State::Start | State::Done => Ok(None),
+            State::Sorted(rows) => Ok(rows.next().map(|(key, values)| {
+                row.extend(values);
+                key
+            })),
             State::Rows(scan) if backward => Ok(scan.next_back(cx.transaction()?, row)?),
             State::Rows(scan) => Ok(scan.next(cx.transaction()?, row)?),
             State::Entries(scan, reads_row) => loop {
@@ -152,6 +165,17 @@ impl RunScan {
             },
         }
     }
+}
+
+fn sorted(scan: &mut TableScan, order: &[Key], cx: &Context<'_>) -> Result<State> {
+    let mut rows = Vec::new();
+    let mut row = Vec::new();
+    while let Some(key) = scan.next(cx.transaction()?, &mut row)? {
+        cx.check_cancelled()?;
+        rows.push((key, std::mem::take(&mut row)));
+    }
+    rows.sort_by(|(_, left), (_, right)| compare(order, left, right));
+    Ok(State::Sorted(rows.into_iter()))
 }
 
 fn is_complete(access: &AccessPath, cx: &Context<'_>) -> bool {

@@ -7,8 +7,10 @@ use rustdb_types::{Value, without_padding};
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
+use super::evaluate::evaluate;
 use super::{Node, Operator};
 use crate::error::Result;
+use crate::expr::Expr;
 
 /// What rows are compared by.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub(super) struct Sort {
     pub(super) input: Arc<dyn Node>,
     pub(super) keys: Vec<Key>,
     pub(super) width: usize,
+    /// If only the first rows are wanted: how many, as the sum of these.
+    pub(super) first: Vec<Expr>,
 }
 
 struct RunSort {
@@ -74,7 +78,7 @@ impl Operator for RunSort {
         let sorted = match &mut self.sorted {
             Some(sorted) => sorted,
             None => {
-                let rows = sort(&mut *self.input, &self.node.keys, cx)?;
+                let rows = self.sort(cx)?;
                 self.sorted.insert(rows.into_iter())
             }
         };
@@ -86,19 +90,49 @@ impl Operator for RunSort {
     }
 }
 
-fn sort(input: &mut dyn Operator, keys: &[Key], cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
-    let mut rows = Vec::new();
-    while let Some(batch) = input.next(cx)? {
-        rows.extend((0..batch.rows()).map(|row| batch.take_row(row)));
+impl RunSort {
+    fn sort(&mut self, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
+        let keys = &self.node.keys;
+        let wanted = wanted(&self.node.first, cx)?;
+        let mut rows = Vec::new();
+        while let Some(batch) = self.input.next(cx)? {
+            cx.check_cancelled()?;
+            rows.extend((0..batch.rows()).map(|row| batch.take_row(row)));
+            // The sort is stable: a row that comes later is after its equals.
+            if let Some(wanted) = wanted
+                && rows.len() > wanted.saturating_mul(2).saturating_add(BATCH_ROWS)
+            {
+                rows.sort_by(|left, right| compare(keys, left, right));
+                rows.truncate(wanted);
+            }
+        }
+        rows.sort_by(|left, right| compare(keys, left, right));
+        Ok(rows)
     }
-    rows.sort_by(|left, right| {
-        let orders = keys
-            .iter()
-            .map(|key| key.compare(&left[key.place], &right[key.place]));
-        orders
-            .into_iter()
-            .find(|order| order.is_ne())
-            .unwrap_or(Ordering::Equal)
-    });
-    Ok(rows)
+}
+
+/// How many of the first rows are wanted; `None` is all. What is wrong with the numbers is for the
+/// limit above to say.
+fn wanted(first: &[Expr], cx: &mut Context<'_>) -> Result<Option<usize>> {
+    let nothing: &[Value] = &[];
+    let mut all = 0_usize;
+    for expr in first {
+        match evaluate(expr, nothing, cx)?.as_integer() {
+            // LIMIT NULL is none, and OFFSET NULL is 0.
+            None if expr == &first[first.len() - 1] => return Ok(None),
+            None => (),
+            Some(number) => all = all.saturating_add(usize::try_from(number).unwrap_or(0)),
+        }
+    }
+    Ok((!first.is_empty()).then_some(all))
+}
+
+/// Which of two rows comes first.
+pub(super) fn compare(keys: &[Key], left: &[Value], right: &[Value]) -> Ordering {
+    let mut orders = keys
+        .iter()
+        .map(|key| key.compare(&left[key.place], &right[key.place]));
+    orders
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
 }

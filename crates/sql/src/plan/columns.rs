@@ -130,13 +130,33 @@ impl Plan {
                 let columns = operation.left.1.iter().chain(&operation.right.1);
                 columns.copied().for_each(visit);
             }
-            Plan::Scan(_)
-            | Plan::Values { .. }
+            Plan::Scan(scan) => {
+                let order = scan.access.iter().flat_map(|access| &access.order);
+                order.for_each(|key| visit(key.column));
+            }
+            Plan::Values { .. }
             | Plan::Filter { .. }
             | Plan::Project { .. }
             | Plan::Join(_)
             | Plan::Aggregate(_)
             | Plan::Function(_) => (),
+        }
+    }
+
+    /// Calls `visit` for the plans of the subqueries in this plan's expressions, not for those
+    /// within them.
+    pub(crate) fn for_each_subquery(&mut self, visit: &mut dyn FnMut(&mut Plan)) {
+        fn within(expr: &mut Expr, visit: &mut dyn FnMut(&mut Plan)) {
+            if let Expr::Subquery(subquery) = expr {
+                visit(&mut subquery.plan);
+            }
+            for child in expr.children_mut() {
+                within(child, visit);
+            }
+        }
+        self.for_each_expression_mut(&mut |expr| within(expr, visit));
+        for input in self.inputs_mut() {
+            input.for_each_subquery(visit);
         }
     }
 

@@ -10,6 +10,7 @@ mod estimate;
 mod order;
 mod prune;
 mod rules;
+mod sorted;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use columns::{free_columns, free_columns_of};
 pub(crate) use estimate::Figures;
 pub use estimate::Methods;
 
+use estimate::Estimator;
 use rules::push_conditions;
 
 /// A plan.
@@ -115,6 +117,8 @@ pub struct Access {
     pub upper: Option<(Expr, bool)>,
     /// Whether the rows are read from the end.
     pub backward: bool,
+    /// The order of the rows that something above relies on; only of an index.
+    pub order: Vec<SortKey>,
 }
 
 impl PartialEq for Scan {
@@ -319,12 +323,21 @@ pub enum SetKind {
 /// Makes a plan better, with the same result.
 ///
 /// Conditions go down and find keys and indexes ([`rules`]); joins are put in order, and rows
-/// looked up where that costs less ([`order`]); what nobody looks at is left out ([`prune`]).
+/// looked up where that costs less ([`order`]); sorts that change nothing are left out
+/// ([`sorted`]), and what nobody looks at ([`prune`]).
 pub(crate) fn improve(plan: Plan, wanted: &[ColumnId], figures: &dyn Figures) -> Plan {
     let mut plan = push_conditions(plan);
     order::order_joins(&mut plan, figures);
+    leave_out_sorts(&mut plan, figures);
     prune::prune(&mut plan, wanted);
     plan
+}
+
+/// Leaves out sorts that are not needed, in subqueries too.
+fn leave_out_sorts(plan: &mut Plan, figures: &dyn Figures) {
+    let estimator = Estimator::new(figures, plan);
+    sorted::leave_out_sorts(plan, &estimator);
+    plan.for_each_subquery(&mut |plan| leave_out_sorts(plan, figures));
 }
 
 impl Plan {

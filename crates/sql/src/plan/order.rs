@@ -32,22 +32,7 @@ type Set = u64;
 pub(super) fn order_joins(plan: &mut Plan, figures: &dyn Figures) {
     let estimator = Estimator::new(figures, plan);
     ordered(plan, &estimator);
-    order_subqueries(plan, figures);
-}
-
-fn order_subqueries(plan: &mut Plan, figures: &dyn Figures) {
-    fn within(expr: &mut Expr, figures: &dyn Figures) {
-        if let Expr::Subquery(subquery) = expr {
-            order_joins(&mut subquery.plan, figures);
-        }
-        for child in expr.children_mut() {
-            within(child, figures);
-        }
-    }
-    plan.for_each_expression_mut(&mut |expr| within(expr, figures));
-    for input in plan.inputs_mut() {
-        order_subqueries(input, figures);
-    }
+    plan.for_each_subquery(&mut |plan| order_joins(plan, figures));
 }
 
 fn ordered(plan: &mut Plan, estimator: &Estimator<'_>) {

@@ -15,7 +15,11 @@ fn keep(plan: &mut Plan, wanted: &BTreeSet<ColumnId>) {
     plan.for_each_expression_mut(&mut prune_subqueries);
     match plan {
         Plan::Scan(scan) => {
-            scan.columns.retain(|(id, _)| wanted.contains(id));
+            let order = scan.access.as_ref().map(|access| &access.order[..]);
+            let order = order.unwrap_or_default();
+            let is_ordered = |id: &ColumnId| order.iter().any(|key| key.column == *id);
+            scan.columns
+                .retain(|(id, _)| wanted.contains(id) || is_ordered(id));
             return;
         }
         Plan::Project { items, .. } => {

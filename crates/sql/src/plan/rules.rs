@@ -284,6 +284,7 @@ fn candidate(index: Option<Oid>, unique: bool, places: Vec<usize>, usable: &[Usa
         lower: None,
         upper: None,
         backward: false,
+        order: Vec::new(),
     };
     for place in &places {
         if let Some(equal) = find(*place, &["="]) {

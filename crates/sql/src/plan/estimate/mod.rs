@@ -93,6 +93,11 @@ impl<'a> Estimator<'a> {
         estimator
     }
 
+    /// How many rows the table of a scan has.
+    pub(crate) fn table_rows(&self, scan: &Scan) -> f64 {
+        self.figures.rows(&scan.table) as f64
+    }
+
     pub(crate) fn methods(&self) -> Methods {
         self.figures.methods()
     }

@@ -5,23 +5,24 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use rustdb::crypto::Algorithm;
 use rustdb::{Compression, Durability};
 
 use crate::failure::{Failure, Status};
+use crate::sql::SqlArguments;
 use crate::transfer::{ExportArguments, ImportArguments};
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed, standard error says why; 2 called wrongly; 130 and 143 interrupted \
-by Ctrl-C and SIGTERM.
+Exit codes: 0 done; 1 failed, standard error says why; 2 called wrongly; 3 a statement of a \
+script of SQL failed; 130 and 143 interrupted by Ctrl-C and SIGTERM.
 
 Every option that has a variable says so; an option wins over its variable. The variable \
 RUSTDB_KEY, which has no option, holds the key of an encrypted database, as 64 hexadecimal digits \
 or as `passphrase:` and a passphrase. With NO_COLOR nothing is coloured. With RUSTY_DB_DEBUG=1 \
 the shell answers in the sentences of rusty_db.
 
-Without a command, opens a shell on the database. Start with `rustdb --demo`.";
+Without a command, opens the SQL shell on the database. Start with `rustdb --demo`.";
 
 /// More memory than any machine has: a mistake.
 const MEMORY_MIB_MAX: i64 = 1 << 24;
@@ -37,17 +38,31 @@ pub struct Arguments {
     #[arg(long)]
     pub demo: bool,
     #[command(flatten)]
-    pub shell: ShellArguments,
+    pub shell: SqlArguments,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
 impl Arguments {
+    /// The arguments of this process.
+    pub fn of_process() -> Result<Arguments, clap::Error> {
+        let matches = Arguments::command().try_get_matches()?;
+        let mut arguments = Arguments::from_arg_matches(&matches)?;
+        arguments.shell.in_order(&matches);
+        if let (Some(Command::Sql(shell)), Some((_, matches))) =
+            (&mut arguments.command, matches.subcommand())
+        {
+            shell.in_order(matches);
+        }
+        Ok(arguments)
+    }
+
     /// Whether output is to be read by a program.
     pub fn wants_json(&self) -> bool {
         match &self.command {
             None => self.shell.json,
-            Some(Command::Local(shell) | Command::Sql(shell)) => shell.json,
+            Some(Command::Local(shell)) => shell.json,
+            Some(Command::Sql(shell)) => shell.json,
             Some(Command::Import(import)) => import.json,
             Some(Command::Export(export)) => export.json,
             Some(
@@ -70,8 +85,8 @@ impl Arguments {
 pub enum Command {
     /// Open the key-value shell
     Local(ShellArguments),
-    /// Open the SQL shell
-    Sql(ShellArguments),
+    /// Open the SQL shell, without a greeting
+    Sql(SqlArguments),
     /// Load a file of rows or entries
     Import(ImportArguments),
     /// Write a keyspace to a file

@@ -70,6 +70,11 @@ pub fn run(arguments: &DatabaseArguments) -> Result<()> {
     output.flush()
 }
 
+/// The part about tables.
+pub fn tables(_database: &Database, output: &mut Output) -> Result<()> {
+    output.line("")
+}
+
 fn fresh(database: &Database, name: &str) -> Result<Keyspace> {
     let keyspace = database.keyspace(name)?;
     keyspace.clear()?;

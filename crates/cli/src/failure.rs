@@ -18,6 +18,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 /// | 0 | done |
 /// | 1 | it failed: standard error says why |
 /// | 2 | it was called wrongly; nothing was done |
+/// | 3 | a statement of a script of SQL failed |
 /// | 130, 143 | it was interrupted (Ctrl-C), or asked to end (SIGTERM) |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -26,6 +27,8 @@ pub enum Status {
     Failed = 1,
     /// The arguments or an environment variable make no sense.
     Usage = 2,
+    /// A statement of a script of SQL failed; standard error says which.
+    Script = 3,
     /// Ctrl-C, as shells number it: 128 and the number of the signal.
     Interrupted = 130,
     /// SIGTERM.
@@ -44,10 +47,27 @@ pub enum Failure {
         /// The exit code.
         status: Status,
     },
+    /// A statement of SQL was refused.
+    Statement(Box<StatementFailure>),
     /// Whoever read the output has left (`rustdb ... | head`). Nothing to be told.
     BrokenPipe,
     /// Every failure was told when it happened; only the exit code is left.
-    AlreadyTold,
+    AlreadyTold(Status),
+}
+
+/// What the database says about a statement.
+#[derive(Debug)]
+pub struct StatementFailure {
+    /// The file it is in, and where.
+    pub file: Option<String>,
+    pub message: String,
+    pub sqlstate: String,
+    /// The line of the statement, and below it a mark.
+    pub place: Option<String>,
+    /// Line and column, from 1.
+    pub position: Option<(u64, u64)>,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl Failure {
@@ -94,8 +114,10 @@ impl Failure {
 
     /// The same failure with the file it is about before its message.
     pub fn within(mut self, file: &str) -> Self {
-        if let Failure::Told { message, .. } = &mut self {
-            *message = format!("{file}: {message}");
+        match &mut self {
+            Failure::Told { message, .. } => *message = format!("{file}: {message}"),
+            Failure::Statement(failure) => failure.file = Some(file.to_owned()),
+            Failure::BrokenPipe | Failure::AlreadyTold(_) => (),
         }
         self
     }
@@ -120,22 +142,24 @@ impl Failure {
     pub fn status(&self) -> Option<Status> {
         match self {
             Failure::Told { status, .. } => Some(*status),
-            Failure::AlreadyTold => Some(Status::Failed),
+            Failure::Statement(_) => Some(Status::Failed),
+            Failure::AlreadyTold(status) => Some(*status),
             Failure::BrokenPipe => None,
         }
     }
 
     /// Tells it on standard error. That nobody reads that is no further failure.
     pub fn tell(&self, json: bool) {
-        let Failure::Told { message, hint, .. } = self else {
-            return;
+        let object = match self {
+            Failure::Told { message, hint, .. } => match hint {
+                Some(hint) => json!({ "error": message, "hint": hint }),
+                None => json!({ "error": message }),
+            },
+            Failure::Statement(failure) => failure.as_json(),
+            Failure::BrokenPipe | Failure::AlreadyTold(_) => return,
         };
         let mut error = io::stderr().lock();
         let _nobody_listens = if json {
-            let object = match hint {
-                Some(hint) => json!({ "error": message, "hint": hint }),
-                None => json!({ "error": message }),
-            };
             writeln!(error, "{object}")
         } else {
             writeln!(error, "{self}")
@@ -176,7 +200,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::BrokenPipe => f.write_str("error: nobody reads the output"),
-            Failure::AlreadyTold => f.write_str("error: a command failed"),
+            Failure::AlreadyTold(_) => f.write_str("error: a command failed"),
+            Failure::Statement(failure) => failure.fmt(f),
             Failure::Told { message, hint, .. } => {
                 write!(f, "error: {message}")?;
                 match hint {
@@ -185,6 +210,41 @@ impl fmt::Display for Failure {
                 }
             }
         }
+    }
+}
+
+impl StatementFailure {
+    fn as_json(&self) -> serde_json::Value {
+        let mut object = json!({ "error": self.message, "sqlstate": self.sqlstate });
+        for (name, value) in [("detail", &self.detail), ("hint", &self.hint)] {
+            if let Some(text) = value {
+                object[name] = text.as_str().into();
+            }
+        }
+        if let Some((line, column)) = self.position {
+            object["line"] = line.into();
+            object["column"] = column.into();
+        }
+        object
+    }
+}
+
+impl fmt::Display for StatementFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("error: ")?;
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
+        }
+        write!(f, "{} ({})", self.message, self.sqlstate)?;
+        if let Some(place) = &self.place {
+            write!(f, "\n{place}")?;
+        }
+        for (word, text) in [("detail", &self.detail), ("hint", &self.hint)] {
+            if let Some(text) = text {
+                write!(f, "\n{word}: {text}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -35,15 +35,13 @@ mod transfer;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::arguments::{Arguments, Command};
 use crate::failure::Result;
 use crate::output::Output;
 
 /// The program: does what the arguments of the process say.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::of_process() {
         Ok(arguments) => arguments,
         Err(error) => return arguments::told(&error),
     };
@@ -66,9 +64,9 @@ fn run(arguments: Arguments) -> Result<()> {
         return demo::run(&database);
     }
     match command {
-        None => shell::run(&database, &shell, shell::Welcome::Banner),
+        None => sql::run(&database, &shell, shell::Welcome::Banner),
         Some(Command::Local(shell)) => shell::run(&database, &shell, shell::Welcome::None),
-        Some(Command::Sql(shell)) => sql::run(&database, &shell),
+        Some(Command::Sql(shell)) => sql::run(&database, &shell, shell::Welcome::None),
         Some(Command::Import(import)) => {
             let file = transfer::Import::prepare(&import)?;
             let db = open::database(&database)?;

@@ -29,6 +29,11 @@ impl Output {
         self.is_json
     }
 
+    /// Where bytes go.
+    pub fn writer(&mut self) -> &mut dyn Write {
+        &mut self.writer
+    }
+
     /// Prints a line of text.
     pub fn line(&mut self, text: &str) -> Result<()> {
         self.writer.write_all(text.as_bytes())?;

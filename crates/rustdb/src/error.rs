@@ -102,6 +102,7 @@ struct Parts {
 struct StatementParts {
     sqlstate: String,
     detail: Option<String>,
+    position: Option<(u64, u64)>,
 }
 
 impl Error {
@@ -198,6 +199,21 @@ impl Error {
             .statement
             .as_ref()
             .and_then(|parts| parts.detail.as_deref())
+    }
+
+    /// Where in the text of the statements the error is, if that is known: line and column, both
+    /// from 1, in characters.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # #[cfg(feature = "sql")] {
+    /// let error = db.connect()?.run("SELECT 1;\nSELECT nothing").unwrap_err();
+    /// assert_eq!(error.position(), Some((2, 8)));
+    /// # }
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn position(&self) -> Option<(u64, u64)> {
+        self.0.statement.as_ref().and_then(|parts| parts.position)
     }
 
     /// Whether running the same transaction again may succeed.
@@ -322,6 +338,7 @@ impl From<rustdb_sql::Error> for Error {
         out.0.statement = Some(StatementParts {
             sqlstate,
             detail: error.detail().map(str::to_owned),
+            position: error.position().map(|at| (at.line, at.column)),
         });
         out.0.source = Some(Arc::new(error));
         out

@@ -224,6 +224,19 @@ impl StatementResult {
         Some(columns.map(|column| &*column.name).collect())
     }
 
+    /// The types of the columns, as PostgreSQL names them.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let results = db.connect()?.run("SELECT 1 AS a, ARRAY['x'] AS b")?;
+    /// assert_eq!(results[0].column_types().unwrap(), ["integer", "text[]"]);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn column_types(&self) -> Option<Vec<String>> {
+        let columns = self.columns.as_ref()?.iter();
+        Some(columns.map(|column| column.of.name()).collect())
+    }
+
     /// The rows.
     ///
     /// ```

@@ -63,7 +63,7 @@ impl Editor {
             reedline = reedline.with_hinter(Box::new(DefaultHinter::default()));
         }
         if let Some(directory) = directory {
-            reedline = reedline.with_history(Box::new(history(&directory.join(HISTORY_FILE))?));
+            reedline = reedline.with_history(Box::new(history_of(directory)?));
         }
         Ok(Self {
             reedline,
@@ -73,23 +73,33 @@ impl Editor {
 
     /// Reads a line. It is in the history file when this returns.
     pub fn read(&mut self, keyspace: &str) -> Result<Typed> {
-        let signal = self.reedline.read_line(&NamedPrompt(prompt(keyspace)));
-        if self.keeps_history {
-            self.reedline
-                .sync_history()
-                .map_err(|error| Failure::file("write", HISTORY_FILE, &error))?;
-        }
-        Ok(match signal {
-            Ok(Signal::Success(text)) => Typed::Text(text),
-            Ok(Signal::CtrlC) => Typed::Cleared,
-            Ok(Signal::CtrlD) => Typed::End,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Typed::End,
-            Err(error) => {
-                return Err(Failure::stream("read from", "the terminal", &error)
-                    .hint("with `TERM=dumb` lines are read as they come"));
-            }
-        })
+        let prompt = NamedPrompt(prompt(keyspace));
+        read_signal(&mut self.reedline, &prompt, self.keeps_history)
     }
+}
+
+/// Reads from a terminal. What was read is in the history file when this returns.
+pub fn read_signal(
+    reedline: &mut Reedline,
+    prompt: &dyn Prompt,
+    keeps_history: bool,
+) -> Result<Typed> {
+    let signal = reedline.read_line(prompt);
+    if keeps_history {
+        reedline
+            .sync_history()
+            .map_err(|error| Failure::file("write", HISTORY_FILE, &error))?;
+    }
+    Ok(match signal {
+        Ok(Signal::Success(text)) => Typed::Text(text),
+        Ok(Signal::CtrlC) => Typed::Cleared,
+        Ok(Signal::CtrlD) => Typed::End,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Typed::End,
+        Err(error) => {
+            return Err(Failure::stream("read from", "the terminal", &error)
+                .hint("with `TERM=dumb` lines are read as they come"));
+        }
+    })
 }
 
 /// Whether lines can be edited: on a terminal that can move its cursor and tell where it is.
@@ -111,9 +121,10 @@ fn prompt(keyspace: &str) -> String {
     }
 }
 
-/// Opens the history, which nobody else may read: it holds keys and values.
-fn history(path: &Path) -> Result<FileBackedHistory> {
+/// Opens the history of a database, which nobody else may read: it holds keys and values.
+pub fn history_of(directory: &Path) -> Result<FileBackedHistory> {
     use std::os::unix::fs::OpenOptionsExt;
+    let path = &directory.join(HISTORY_FILE);
     let told = |error: &io::Error| Failure::file("open", &path.display().to_string(), error);
     std::fs::OpenOptions::new()
         .append(true)

@@ -20,8 +20,10 @@ use std::io::{self, BufRead};
 
 use rustdb::Database;
 
-pub use self::editor::is_possible as is_interactive_possible;
-use self::editor::{Editor, Typed};
+use self::editor::Editor;
+pub use self::editor::{
+    Typed, has_colours, history_of, is_possible as is_interactive_possible, read_signal,
+};
 pub use self::nearest::distance;
 use self::nearest::nearest;
 use self::session::{Next, Session};
@@ -170,7 +172,7 @@ fn script<'a>(
     }
     match failed {
         0 => Ok(()),
-        _ => Err(Failure::AlreadyTold),
+        _ => Err(Failure::AlreadyTold(Status::Failed)),
     }
 }
 

@@ -1,169 +1,269 @@
 //! The SQL shell, for people at a terminal and for scripts.
 //!
-//! A statement ends with a semicolon and may take several lines. `-c` runs a text as one
-//! transaction, as psql does; standard input runs statement by statement and stops at the first
-//! that fails. Results are aligned tables, or with `--json` an array of objects for each.
+//! ```text
+//! editor ─────▶ (what a person typed) ─┐              ┌─▶ connection ─▶ show ─▶ target
+//! -f FILE, \i, standard input ─────────┼─▶ session ───┼─▶ command      (backslash commands)
+//! -c TEXT ─────────────────────────────┘    input     └─▶ rustty       (lines without `;`)
+//! ```
+//!
+//! It looks and answers as psql does, because people know that; [`rustty`] has what people know
+//! from the shell of rustty. A `-c` runs its text as one transaction and fails as a whole; a
+//! script goes on after a statement that failed, as psql's do, and the exit code tells.
 
+mod command;
+mod copy;
+mod describe;
+mod editing;
+mod editor;
+mod help;
+mod highlight;
 mod input;
-mod table;
+mod names;
+mod rustty;
+mod session;
+mod show;
+mod target;
+mod told;
+mod variables;
+mod words_of_rustty;
 
-use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::io::{self, BufRead};
+use std::path::PathBuf;
 
-use reedline::{DefaultPrompt, DefaultPromptSegment, Reedline, Signal};
-use rustdb::sql::{Connection, StatementResult};
-use rustdb::{Database, Error};
-use serde_json::{Map, Value};
+use clap::builder::FalseyValueParser;
+use clap::{ArgMatches, Args};
+use rustdb::Database;
 
-use crate::arguments::{DatabaseArguments, ShellArguments};
-use crate::failure::{Failure, Result};
-use crate::open;
+use self::editor::Editor;
+use self::session::{Next, Shell};
+pub use self::show::Format;
+use self::show::{Expanded, Look};
+use self::target::Target;
+use crate::arguments::DatabaseArguments;
+use crate::failure::{Failure, Result, Status};
 use crate::output::Output;
-use crate::shell::is_interactive_possible;
-use crate::signals::{self, Working};
+use crate::shell::{Typed, Welcome, is_interactive_possible};
+use crate::{keys, open, signals};
+
+/// What the SQL shell does.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SqlArguments {
+    /// Run this and exit; may be given more than once
+    #[arg(short, long = "command", value_name = "SQL")]
+    pub commands: Vec<String>,
+    /// Run this script and exit; `-` is standard input; may be given more than once
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Print results as JSON: an array of objects for each statement
+    #[arg(long, env = "RUSTDB_JSON", value_parser = FalseyValueParser::new())]
+    pub json: bool,
+    /// Print results as CSV
+    #[arg(long, conflicts_with_all = ["json", "form"])]
+    pub csv: bool,
+    /// The form of results
+    #[arg(
+        id = "form",
+        long = "format",
+        value_enum,
+        value_name = "FORM",
+        env = "RUSTDB_SQL_FORMAT"
+    )]
+    pub format: Option<Format>,
+    /// Columns below each other
+    #[arg(short = 'x', long)]
+    pub expanded: bool,
+    /// Rows only, without heads and counts
+    #[arg(short, long)]
+    pub tuples_only: bool,
+    /// Set a variable, as `\set` does
+    #[arg(short = 'v', long = "set", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Send results to FILE or |COMMAND
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<String>,
+    /// Print results only, without tags such as `INSERT 0 1`
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// What `-c` and `-f` gave, in their order.
+    #[arg(skip)]
+    pub actions: Vec<Action>,
+}
+
+/// Something that the command line asks for.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Command(String),
+    File(String),
+}
+
+impl SqlArguments {
+    /// Puts what `-c` and `-f` gave in the order in which they were given.
+    pub fn in_order(&mut self, matches: &ArgMatches) {
+        let places = |id: &str| -> Vec<usize> {
+            let places = matches.indices_of(id);
+            places.map(Iterator::collect).unwrap_or_default()
+        };
+        let commands = self.commands.iter().cloned().map(Action::Command);
+        let files = self.files.iter().cloned().map(Action::File);
+        let mut actions: Vec<(usize, Action)> =
+            places("commands").into_iter().zip(commands).collect();
+        actions.extend(places("files").into_iter().zip(files));
+        actions.sort_by_key(|(place, _)| *place);
+        self.actions = actions.into_iter().map(|(_, action)| action).collect();
+    }
+
+    fn look(&self) -> Look {
+        let format = match (self.json, self.csv) {
+            (true, _) => Format::Json,
+            (_, true) => Format::Csv,
+            _ => self.format.unwrap_or_default(),
+        };
+        Look {
+            format,
+            expanded: if self.expanded {
+                Expanded::On
+            } else {
+                Expanded::Off
+            },
+            tuples_only: self.tuples_only,
+            ..Look::default()
+        }
+    }
+}
 
 /// Runs statements until the input ends.
-pub fn run(database: &DatabaseArguments, shell: &ShellArguments) -> Result<()> {
+pub fn run(database: &DatabaseArguments, shell: &SqlArguments, welcome: Welcome) -> Result<()> {
+    let variables = shell.variables.iter().map(|text| variable(text));
+    let variables = variables.collect::<Result<Vec<_>>>()?;
+    let target = shell.output.as_deref().map(Target::open).transpose()?;
     let db = open::database(database)?;
-    let outcome = session(&db, shell);
+    let mut session = Shell::new(db.clone(), Output::standard(shell.json), shell.look())?;
+    session.variables.extend(variables);
+    session.target = target;
+    session.is_quiet = shell.quiet;
+    let outcome = if !shell.actions.is_empty() {
+        by_arguments(&mut session, &shell.actions)
+    } else if is_interactive_possible() {
+        session.is_interactive = true;
+        by_hand(&mut session, &db, database, welcome)
+    } else {
+        if welcome == Welcome::Banner {
+            eprintln!("{}", greeting(&db));
+        }
+        script(&mut session, None)
+    };
+    let closed = session.target.take().map_or(Ok(()), Target::close);
+    let flushed = session.output.flush();
+    drop(session);
+    let outcome = outcome.and(closed).and(flushed);
     let closed = open::close(db);
     outcome.and(closed)
 }
 
-fn session(db: &Database, shell: &ShellArguments) -> Result<()> {
-    let mut connection = db.connect().map_err(told)?;
-    let mut output = Output::standard(shell.json);
-    if !shell.commands.is_empty() {
-        for text in &shell.commands {
-            run_text(&mut connection, text, &mut output)?;
-        }
-        return output.flush();
+/// `NAME=VALUE`; a name alone is set to nothing, as psql does.
+fn variable(text: &str) -> Result<(String, String)> {
+    match text.split_once('=').unwrap_or((text, "")) {
+        ("", _) => Err(Failure::usage(format!("`{text}` names no variable"))),
+        (name, value) => Ok((name.to_owned(), value.to_owned())),
     }
-    if is_interactive_possible() {
-        return by_hand(&mut connection, &mut output);
-    }
-    let mut text = String::new();
-    io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::stream("read", "standard input", &error))?;
-    for statement in input::statements(&text) {
-        run_text(&mut connection, statement, &mut output)?;
-    }
-    output.flush()
 }
 
-fn by_hand(connection: &mut Connection, output: &mut Output) -> Result<()> {
-    output.line("Type statements of SQL, each ended by `;`, and `\\q` to leave.")?;
-    output.flush()?;
-    let mut editor = Reedline::create();
-    let mut pending = String::new();
-    loop {
-        let mark = match (pending.is_empty(), connection.is_in_transaction()) {
-            (true, false) => "rustdb=",
-            (true, true) => "rustdb=*",
-            (false, _) => "rustdb-",
+fn greeting(database: &Database) -> String {
+    format!(
+        "RustDB v{}\nData directory: {}\nType `help` for help, `\\q` to leave; \
+         `rustdb --demo` shows what RustDB does.",
+        env!("CARGO_PKG_VERSION"),
+        database.path().display()
+    )
+}
+
+/// What `-c` and `-f` gave. What fails is told, and the next one runs, unless `ON_ERROR_STOP` is
+/// set.
+fn by_arguments(session: &mut Shell, actions: &[Action]) -> Result<()> {
+    let mut failed = None;
+    for action in actions {
+        let outcome = match action {
+            Action::Command(text) => session.run_argument(text),
+            Action::File(name) => script(session, Some(name)).map(|()| Next::Continue),
         };
-        let left = DefaultPromptSegment::Basic(mark.to_owned());
-        let prompt = DefaultPrompt::new(left, DefaultPromptSegment::Empty);
-        match editor.read_line(&prompt) {
-            Ok(Signal::Success(line)) => {
-                let word = line.trim().trim_end_matches(';').to_lowercase();
-                if pending.is_empty() && ["\\q", "quit", "exit"].contains(&word.as_str()) {
-                    break;
-                }
-                pending.push_str(&line);
-                pending.push('\n');
+        session.output.flush()?;
+        let failure = match outcome {
+            Ok(Next::Continue) => continue,
+            Ok(Next::Quit) => break,
+            Err(failure) => failure,
+        };
+        let Some(status @ (Status::Failed | Status::Usage | Status::Script)) = failure.status()
+        else {
+            return Err(failure);
+        };
+        failure.tell(session.is_json());
+        failed = match status {
+            Status::Script => Some(Status::Script),
+            _ => Some(Status::Failed),
+        };
+        if variables::is_on(&session.variables, "ON_ERROR_STOP") {
+            break;
+        }
+    }
+    failed.map_or(Ok(()), |status| Err(Failure::AlreadyTold(status)))
+}
+
+/// A script from a file, or from standard input.
+fn script(session: &mut Shell, name: Option<&str>) -> Result<()> {
+    session.has_failed = false;
+    match name.filter(|name| *name != "-") {
+        None => {
+            let lines = io::stdin().lock().split(b'\n');
+            let next = session.run_script(None, lines)?;
+            if next == Next::Quit && !session.is_json() {
+                session.output.line("Bye!")?;
             }
-            Ok(Signal::CtrlC) => pending.clear(),
-            Ok(Signal::CtrlD) => break,
-            Err(error) => return Err(Failure::stream("read from", "the terminal", &error)),
         }
-        if !input::is_complete(&pending) {
-            continue;
+        Some(name) => {
+            let file =
+                std::fs::File::open(name).map_err(|error| Failure::file("open", name, &error))?;
+            session.run_script(Some(name), io::BufReader::new(file).split(b'\n'))?;
         }
-        let text = std::mem::take(&mut pending);
-        for statement in input::statements(&text) {
-            match run_text(connection, statement, output) {
-                Ok(()) => (),
-                Err(Failure::BrokenPipe) => return Err(Failure::BrokenPipe),
-                Err(failure) => {
-                    failure.tell(false);
-                    break;
-                }
-            }
+    }
+    match session.has_failed {
+        true => Err(Failure::AlreadyTold(Status::Script)),
+        false => Ok(()),
+    }
+}
+
+/// A person types. What fails is told, and the shell goes on.
+fn by_hand(
+    session: &mut Shell,
+    db: &Database,
+    arguments: &DatabaseArguments,
+    welcome: Welcome,
+) -> Result<()> {
+    if welcome == Welcome::Banner {
+        println!("{}", greeting(db));
+    }
+    // An encrypted database shall leave no plain text in its directory, and one that is only read
+    // shall stay as it is: their history ends with the shell.
+    let keeps_history = !arguments.read_only && !keys::is_given(arguments);
+    let directory: Option<PathBuf> = keeps_history.then(|| db.path().to_owned());
+    let mut editor = Editor::new(db, directory.as_deref())?;
+    loop {
+        let prefilled = session.prefilled.take();
+        let text = match editor.read(session.connection.is_in_transaction(), prefilled)? {
+            Typed::Text(text) => text,
+            Typed::Cleared => continue,
+            Typed::End => break,
+        };
+        match session.run_typed(&text) {
+            Ok(Next::Continue) => (),
+            Ok(Next::Quit) => break,
+            Err(Failure::BrokenPipe) => return Err(Failure::BrokenPipe),
+            Err(failure) => failure.tell(false),
         }
-        output.flush()?;
+        session.output.flush()?;
         if signals::is_terminating() {
             return Ok(());
         }
     }
-    output.line("Bye!")?;
-    output.flush()
-}
-
-/// How often a running statement is asked to stop once Ctrl-C was pressed.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// Runs the statements of a text. Ctrl-C stops them, not the shell.
-fn run_text(connection: &mut Connection, text: &str, output: &mut Output) -> Result<()> {
-    let _working = Working::begin();
-    let handle = connection.cancel_handle();
-    let is_done = AtomicBool::new(false);
-    let results = std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            while !is_done.load(Ordering::Acquire) {
-                if signals::is_cancelled() {
-                    handle.cancel();
-                }
-                std::thread::park_timeout(LOOK);
-            }
-        });
-        let results = connection.run(text);
-        is_done.store(true, Ordering::Release);
-        watcher.thread().unpark();
-        results
-    });
-    for result in &results.map_err(told)? {
-        print(result, output)?;
-    }
-    Ok(())
-}
-
-/// A statement's error, with its SQLSTATE and what is known besides.
-fn told(error: Error) -> Failure {
-    let mut message = error.message().to_owned();
-    if let Some(sqlstate) = error.sqlstate() {
-        message = format!("{message} ({sqlstate})");
-    }
-    if let Some(detail) = error.detail() {
-        message = format!("{message}\ndetail: {detail}");
-    }
-    let failure = Failure::new(message);
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
-fn print(result: &StatementResult, output: &mut Output) -> Result<()> {
-    for notice in result.notices() {
-        eprintln!("notice: {notice}");
-    }
-    match (result.columns(), output.is_json()) {
-        (Some(columns), true) => {
-            let rows = result.rows().iter().map(|row| {
-                let cells = columns.iter().enumerate();
-                let object: Map<String, Value> = cells
-                    .map(|(place, name)| ((*name).to_owned(), table::json(row, place)))
-                    .collect();
-                Value::Object(object)
-            });
-            output.line(&Value::Array(rows.collect()).to_string())
-        }
-        (Some(columns), false) => output.line(&table::aligned(&columns, result.rows())),
-        (None, true) => Ok(()),
-        (None, false) => output.line(result.tag()),
-    }
+    session.output.line("Bye!")?;
+    session.output.flush()
 }

@@ -3,7 +3,8 @@
 //! A file holds the input, and below `---` lines what the process writes to standard output, what
 //! it writes to standard error, and its exit code. A second session in the same file, below
 //! `===`, runs on the same database. With `RUSTDB_BLESS=1` the outputs are written instead of
-//! compared; read them before you commit them.
+//! compared; read them before you commit them. In the line of the command, `\t` is a blank within an
+//! argument.
 
 use std::path::PathBuf;
 
@@ -44,7 +45,12 @@ fn played(place: &Place, session: &str) -> String {
         }
         _ => ("local", input),
     };
-    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    // A tab written `\t` stands for a blank within an argument.
+    let arguments: Vec<String> = arguments
+        .split_whitespace()
+        .map(|argument| argument.replace("\\t", " "))
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = place.run_with_input(&arguments, lines);
     format!(
         "{input}---\n{}---\n{}---\nexit code {}\n",

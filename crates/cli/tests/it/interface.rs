@@ -99,14 +99,17 @@ fn every_option_has_a_variable() {
 #[test]
 fn without_a_command_a_shell_greets() {
     let place = Place::new();
-    let outcome = place.run_with_input(&[], "put k v\nget k\nexit\n");
+    let outcome = place.run_with_input(&[], "select 1;\nexit\n");
     let banner = format!("RustDB v{}", env!("CARGO_PKG_VERSION"));
     assert!(outcome.stderr.starts_with(&banner), "{outcome:?}");
     assert!(
         outcome.stderr.contains(place.database().to_str().unwrap()),
         "{outcome:?}"
     );
-    assert_eq!(outcome.ok(), "OK\nv\nBye!\n");
+    assert_eq!(
+        outcome.ok(),
+        " ?column? \n----------\n        1\n(1 row)\n\nBye!\n"
+    );
 }
 
 #[test]

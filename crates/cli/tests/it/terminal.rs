@@ -119,8 +119,7 @@ fn watch(mut screen: File, sender: &std::sync::mpsc::Sender<Vec<u8>>) {
 #[test]
 fn history_is_kept_after_exit_and_after_ctrl_d() {
     let place = Place::new();
-    let mut terminal = Terminal::open(&place, &[]);
-    terminal.wait_for("RustDB v");
+    let mut terminal = Terminal::open(&place, &["local"]);
     terminal.wait_for("rustdb> ");
     terminal.type_keys("put k hello world\r");
     terminal.wait_for("OK");
@@ -150,6 +149,51 @@ fn history_is_kept_after_exit_and_after_ctrl_d() {
     terminal.wait_for("hello world");
     terminal.type_keys("quit\r");
     terminal.wait_for("Bye!");
+}
+
+#[test]
+fn statements_of_sql_take_several_lines_and_are_one_entry_of_the_history() {
+    let place = Place::new();
+    let mut terminal = Terminal::open(&place, &[]);
+    terminal.wait_for("RustDB v");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("select 40 +\r");
+    terminal.wait_for("rustdb-> ");
+    terminal.type_keys("2 as answer;\r");
+    terminal.wait_for(" answer ");
+    terminal.wait_for("     42");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("begin;\r");
+    terminal.wait_for("BEGIN");
+    terminal.wait_for("rustdb*> ");
+    terminal.type_keys("select 'a mistake' +\x03");
+    terminal.wait_for("rustdb*> ");
+    terminal.type_keys("select nothing;\r");
+    terminal.wait_for("LINE 1: select nothing");
+    terminal.wait_for("rustdb*> ");
+    terminal.type_keys("rollback;\r");
+    terminal.wait_for("ROLLBACK");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("exit\r");
+    terminal.wait_for("Bye!");
+    assert!(terminal.wait_for_end().success());
+
+    let mut terminal = Terminal::open(&place, &["sql"]);
+    terminal.wait_for("rustdb> ");
+    // Up to the statement of two lines: past the four entries after it.
+    terminal.type_keys("\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A");
+    terminal.wait_for("select 40 +");
+    terminal.type_keys("\r");
+    terminal.wait_for("     42");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("sel\t");
+    terminal.wait_for("select ");
+    terminal.type_keys("1 as done;\r");
+    terminal.wait_for(" done ");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("\\q\r");
+    terminal.wait_for("Bye!");
+    assert!(terminal.wait_for_end().success());
 }
 
 #[test]

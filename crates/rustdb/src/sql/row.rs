@@ -105,6 +105,21 @@ impl Row {
         Some(rustdb_types::format(value, of, &self.settings))
     }
 
+    /// A column's value as JSON text, as PostgreSQL's `to_json` writes it; `None` if there is no
+    /// such column.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let rows = db.connect()?.query("SELECT 1.50, 'a', DATE '2000-01-01', NULL", &[])?;
+    /// let json: Vec<_> = (0..4).filter_map(|place| rows[0].json(place)).collect();
+    /// assert_eq!(json, ["1.50", "\"a\"", "\"2000-01-01\"", "null"]);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn json(&self, place: usize) -> Option<String> {
+        let value = self.values.get(place)?;
+        rustdb_types::function::json_text(value, &self.settings).ok()
+    }
+
     /// The value itself.
     ///
     /// ```

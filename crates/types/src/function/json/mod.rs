@@ -43,6 +43,13 @@ pub(crate) fn tree(value: &Value, settings: &Settings) -> Result<Json> {
     Json::parse(&out)
 }
 
+/// A value as JSON text, as `to_json` writes it.
+pub fn json_text(value: &Value, settings: &Settings) -> Result<String> {
+    let mut out = String::new();
+    append(value, settings, &mut out)?;
+    Ok(out)
+}
+
 /// Appends a value as JSON text.
 pub(crate) fn append(value: &Value, settings: &Settings, out: &mut String) -> Result<()> {
     match value {

@@ -94,6 +94,7 @@ impl Binder<'_> {
         }
         if distinct {
             check_distinct(&item, &resolved_types)?;
+            sort_distinct(aggregate, &mut item, &resolved_types);
         }
         if let Some(filter) = &call.filter {
             let filter = self.expression(filter, &mut inner)?;
@@ -104,17 +105,17 @@ impl Binder<'_> {
 
     fn put_aside(&mut self, item: AggregateItem, at: &mut Place<'_, '_>) -> Result<Typed> {
         let of = item.call.result().clone();
+        if let Some(level) = self.outer_level(&item, at) {
+            let id = self.put_outside(item, level)?;
+            return Ok(Typed::new(Expr::Column(id), of));
+        }
         if at.within_aggregate {
             let message = "aggregate function calls cannot be nested";
             return Err(Error::new(SqlState::GROUPING_ERROR, message));
         }
         let clause = at.clause;
         let Some(collected) = at.collected.as_deref_mut() else {
-            let message = match clause {
-                "JOIN/ON" => "aggregate functions are not allowed in JOIN conditions".to_owned(),
-                clause => format!("aggregate functions are not allowed in {clause}"),
-            };
-            return Err(Error::new(SqlState::GROUPING_ERROR, message));
+            return Err(not_allowed(clause));
         };
         if let Some((id, _)) = collected
             .aggregates
@@ -380,6 +381,32 @@ fn ungrouped(column: ColumnId, user: &Expr, scope: &Scope<'_>) -> Error {
         false => format!("subquery uses ungrouped column \"{name}\" from outer query"),
     };
     Error::new(SqlState::GROUPING_ERROR, message)
+}
+
+/// An aggregate stands where there are no groups.
+pub(super) fn not_allowed(clause: &str) -> Error {
+    let message = match clause {
+        "JOIN/ON" => "aggregate functions are not allowed in JOIN conditions".to_owned(),
+        clause => format!("aggregate functions are not allowed in {clause}"),
+    };
+    Error::new(SqlState::GROUPING_ERROR, message)
+}
+
+/// PostgreSQL finds what is distinct by sorting, which shows where the result lists the values.
+fn sort_distinct(aggregate: &AggregateRow, item: &mut AggregateItem, types: &[Type]) {
+    if !aggregate.name.ends_with("_agg") {
+        return;
+    }
+    for (expr, of) in item.arguments.iter().zip(types) {
+        if item.order.iter().all(|order| order.expr != *expr) {
+            item.order.push(OrderItem {
+                expr: expr.clone(),
+                descending: false,
+                nulls_first: false,
+                padded: of.is_padded(),
+            });
+        }
+    }
 }
 
 fn check_star(name: &str, star: bool, no_arguments: bool) -> Result<()> {

@@ -5,6 +5,8 @@ use sqlparser::ast;
 use sqlparser::ast::{JoinConstraint, JoinOperator, TableFactor};
 
 use super::expression::Place;
+use super::level::Level;
+use super::query::BoundQuery;
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
 use super::table::missing_relation;
 use super::{Binder, name_of};
@@ -57,6 +59,23 @@ impl Binder<'_> {
         Ok(left)
     }
 
+    /// A query that sees what stands to its left.
+    fn lateral(
+        &mut self,
+        query: &ast::Query,
+        before: &FromNames,
+        outer: &Scope<'_>,
+    ) -> Result<BoundQuery> {
+        let scope = Scope {
+            parent: Some(outer),
+            from: before.clone(),
+        };
+        self.enter_level(Level::beside(&scope));
+        let bound = self.query(query, &scope);
+        self.leave_level();
+        bound
+    }
+
     fn factor(
         &mut self,
         factor: &TableFactor,
@@ -84,11 +103,10 @@ impl Binder<'_> {
                 alias,
                 sample: None,
             } => {
-                let inner = Scope {
-                    parent: Some(outer),
-                    from: before.clone(),
+                let bound = match lateral {
+                    false => self.query(subquery, outer)?,
+                    true => self.lateral(subquery, before, outer)?,
                 };
-                let bound = self.query(subquery, if *lateral { &inner } else { outer })?;
                 let relation = self.relation_of("", &[], &bound.columns)?;
                 Ok(FromItem {
                     plan: bound.plan,

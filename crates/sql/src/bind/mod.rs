@@ -15,6 +15,7 @@ mod calls;
 mod coerce;
 mod expression;
 mod from;
+mod level;
 mod literal;
 mod predicate;
 mod query;
@@ -84,6 +85,8 @@ pub(crate) struct Binder<'s> {
     next_column: u32,
     /// The common table expressions that can be named, the innermost last.
     ctes: Vec<query::CommonTable>,
+    /// The queries around the one that is bound, the innermost last.
+    levels: Vec<level::Level>,
 }
 
 /// What a session is called by.
@@ -155,6 +158,7 @@ impl<'s> Binder<'s> {
                 .collect(),
             next_column: 0,
             ctes: Vec::new(),
+            levels: Vec::new(),
         }
     }
 

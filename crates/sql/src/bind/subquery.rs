@@ -5,13 +5,20 @@ use sqlparser::ast;
 
 use super::Binder;
 use super::expression::{Place, row_items};
+use super::level::Level;
 use super::query::BoundQuery;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Subquery, SubqueryKind, Typed};
 
 impl Binder<'_> {
-    fn inner_query(&mut self, query: &ast::Query, at: &Place<'_, '_>) -> Result<BoundQuery> {
-        self.query(query, at.scope)
+    fn inner_query(&mut self, query: &ast::Query, at: &mut Place<'_, '_>) -> Result<BoundQuery> {
+        self.enter_level(Level::around(at));
+        let bound = self.query(query, at.scope);
+        let aggregates = self.leave_level();
+        if let Some(collected) = at.collected.as_deref_mut() {
+            collected.aggregates.extend(aggregates);
+        }
+        bound
     }
 
     pub(super) fn scalar_subquery(

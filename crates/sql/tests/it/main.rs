@@ -7,6 +7,8 @@
 
 mod database;
 mod define;
+mod differential;
+mod engines;
 mod prepared;
 mod queries;
 mod scripts;
@@ -14,3 +16,4 @@ mod scripts;
 #[expect(dead_code, reason = "made for the tests of the crate `types`")]
 mod server;
 mod sessions;
+mod slt;

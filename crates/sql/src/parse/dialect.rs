@@ -79,7 +79,8 @@ impl Dialect for RustDialect {
         expr: &Expr,
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
-        self.0.parse_infix(parser, expr, precedence)
+        super::membership::parse(parser, expr)
+            .or_else(|| self.0.parse_infix(parser, expr, precedence))
     }
 
     forward!(

@@ -6,6 +6,7 @@
 
 mod dialect;
 mod insert;
+mod membership;
 mod words;
 
 use sqlparser::ast::Statement;

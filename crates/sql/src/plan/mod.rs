@@ -7,6 +7,7 @@
 
 mod columns;
 mod estimate;
+mod fold;
 mod order;
 mod prune;
 mod rules;
@@ -322,10 +323,11 @@ pub enum SetKind {
 
 /// Makes a plan better, with the same result.
 ///
-/// Conditions go down and find keys and indexes ([`rules`]); joins are put in order, and rows
+/// What is NULL whatever happens becomes so ([`fold`]); conditions go down and find keys and indexes ([`rules`]); joins are put in order, and rows
 /// looked up where that costs less ([`order`]); sorts that change nothing are left out
 /// ([`sorted`]), and what nobody looks at ([`prune`]).
-pub(crate) fn improve(plan: Plan, wanted: &[ColumnId], figures: &dyn Figures) -> Plan {
+pub(crate) fn improve(mut plan: Plan, wanted: &[ColumnId], figures: &dyn Figures) -> Plan {
+    fold::fold_nulls(&mut plan);
     let mut plan = push_conditions(plan);
     order::order_joins(&mut plan, figures);
     leave_out_sorts(&mut plan, figures);

@@ -16,6 +16,7 @@ mod database;
 mod define;
 mod error;
 mod exec;
+mod explain;
 mod expr;
 mod expressions;
 mod parameters;

@@ -9,6 +9,7 @@ use super::aggregate::{AggregateNode, Call};
 use super::function::FunctionNode;
 use super::hash_join::{self, HashJoin};
 use super::join::NestedLoop;
+use super::measure::Measures;
 use super::nodes::{Distinct, Filter, Limit, Project, Values};
 use super::scan::{AccessPath, ScanNode};
 use super::set_operation::SetOperationNode;
@@ -20,8 +21,8 @@ use crate::bind::{Assignment, OnConflict, Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
-    Aggregate, FunctionRows, Join, JoinKind, Plan, Scan, SetOperation, SortKey, free_columns,
-    free_columns_of,
+    Aggregate, FunctionRows, Join, JoinKind, JoinMethod, Plan, Scan, SetOperation, SortKey,
+    free_columns, free_columns_of,
 };
 
 /// Values of outer rows that a plan can use: by column, where they are put.
@@ -33,15 +34,30 @@ struct Compiled {
     columns: Vec<ColumnId>,
 }
 
-#[derive(Default)]
-struct Compiler {
+struct Compiler<'m> {
     outer: usize,
     results: usize,
+    /// Where nodes note what they do, if they are watched.
+    measures: Option<&'m mut Measures>,
+}
+
+impl<'m> Compiler<'m> {
+    fn new(measures: Option<&'m mut Measures>) -> Compiler<'m> {
+        Compiler {
+            outer: 0,
+            results: 0,
+            measures,
+        }
+    }
 }
 
 /// See [`Executable::new`].
-pub(super) fn executable(plan: &Plan, columns: &[ColumnId]) -> Result<Executable> {
-    let mut compiler = Compiler::default();
+pub(super) fn executable(
+    plan: &Plan,
+    columns: &[ColumnId],
+    measures: Option<&mut Measures>,
+) -> Result<Executable> {
+    let mut compiler = Compiler::new(measures);
     let outer = Outer::new();
     let compiled = compiler.plan(plan, &outer)?;
     let compiled = compiler.arranged(compiled, columns)?;
@@ -53,8 +69,11 @@ pub(super) fn executable(plan: &Plan, columns: &[ColumnId]) -> Result<Executable
 }
 
 /// See [`Executable::write`]: the writer, and what its parts need.
-pub(super) fn writer(write: &Write) -> Result<(WriteNode, Executable)> {
-    let mut compiler = Compiler::default();
+pub(super) fn writer(
+    write: &Write,
+    measures: Option<&mut Measures>,
+) -> Result<(WriteNode, Executable)> {
+    let mut compiler = Compiler::new(measures);
     let outer = Outer::new();
     let compiled = compiler.plan(&write.source, &outer)?;
     let compiled = compiler.arranged(compiled, &write.columns)?;
@@ -96,7 +115,7 @@ pub(super) fn writer(write: &Write) -> Result<(WriteNode, Executable)> {
     Ok((node, executable))
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn assignments(
         &mut self,
         assignments: &[Assignment],
@@ -120,6 +139,14 @@ impl Compiler {
     }
 
     fn plan(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
+        let mut compiled = self.unwatched(plan, outer)?;
+        if let Some(measures) = &mut self.measures {
+            compiled.node = measures.watched(plan, compiled.node);
+        }
+        Ok(compiled)
+    }
+
+    fn unwatched(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
         let node: Arc<dyn Node> = match plan {
             Plan::Scan(scan) => self.scan(scan, outer)?,
             Plan::Values { columns, rows } => {
@@ -217,6 +244,10 @@ impl Compiler {
                     upper,
                     backward: access.backward,
                     order: sort_keys(&access.order, &columns)?,
+                    covered: match access.index {
+                        None => Vec::new(),
+                        Some(_) => self.all(&access.covered, &columns, outer)?,
+                    },
                 })
             }
         };
@@ -248,15 +279,19 @@ impl Compiler {
         };
         let (count, offset) = (number(count)?, number(offset)?);
         let input = match (&**input, &count) {
-            (Plan::Sort { input, keys }, Some(count)) if ties.is_empty() => {
+            (sort @ Plan::Sort { input, keys }, Some(count)) if ties.is_empty() => {
                 let input = self.plan(input, outer)?;
+                let mut node: Arc<dyn Node> = Arc::new(Sort {
+                    keys: sort_keys(keys, &input.columns)?,
+                    width: input.columns.len(),
+                    first: offset.iter().chain([count]).cloned().collect(),
+                    input: input.node,
+                });
+                if let Some(measures) = &mut self.measures {
+                    node = measures.watched(sort, node);
+                }
                 Compiled {
-                    node: Arc::new(Sort {
-                        keys: sort_keys(keys, &input.columns)?,
-                        width: input.columns.len(),
-                        first: offset.iter().chain([count]).cloned().collect(),
-                        input: input.node,
-                    }),
+                    node,
                     columns: input.columns,
                 }
             }
@@ -350,7 +385,7 @@ impl Compiler {
         let node: Arc<dyn Node> = match passed.is_empty() {
             true => {
                 let split = hash_join::split(join, &left.columns, &right.columns);
-                if split.keys.is_empty() {
+                if split.keys.is_empty() || join.method == JoinMethod::Nested {
                     self.nested_loop(join, &left, &right, &pair, Vec::new(), outer)?
                 } else {
                     let mut left_keys = Vec::with_capacity(split.keys.len());

@@ -19,6 +19,7 @@ mod function;
 mod hash_join;
 mod join;
 mod key;
+mod measure;
 mod nodes;
 mod scan;
 mod set_operation;
@@ -43,6 +44,7 @@ pub(crate) use write::WriteNode;
 
 pub use context::Context;
 pub(crate) use context::Memory;
+pub(crate) use measure::Measures;
 pub use subquery::SubPlan;
 
 /// The value of an expression whose columns are places in a row.
@@ -78,12 +80,29 @@ pub struct Run {
 impl Executable {
     /// Makes a plan ready. The rows will have `columns`, in this order.
     pub fn new(plan: &Plan, columns: &[ColumnId]) -> Result<Executable> {
-        compile::executable(plan, columns)
+        compile::executable(plan, columns, None)
     }
 
     /// Makes a statement that writes ready.
     pub(crate) fn write(write: &Write) -> Result<(WriteNode, Executable)> {
-        compile::writer(write)
+        compile::writer(write, None)
+    }
+
+    /// As [`Executable::new`], and its nodes are watched.
+    pub(crate) fn measured(
+        plan: &Plan,
+        columns: &[ColumnId],
+        measures: &mut Measures,
+    ) -> Result<Executable> {
+        compile::executable(plan, columns, Some(measures))
+    }
+
+    /// As [`Executable::write`], and its nodes are watched.
+    pub(crate) fn measured_write(
+        write: &Write,
+        measures: &mut Measures,
+    ) -> Result<(WriteNode, Executable)> {
+        compile::writer(write, Some(measures))
     }
 
     /// Room for the values that the parts of the statement pass to each other.

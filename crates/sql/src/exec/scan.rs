@@ -8,7 +8,7 @@ use rustdb_types::{Oid, Value};
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
-use super::evaluate::{evaluate, values};
+use super::evaluate::{all_true, evaluate, values};
 use super::sort::{Key, compare};
 use super::{Node, Operator};
 use crate::error::Result;
@@ -37,6 +37,8 @@ pub(super) struct AccessPath {
     pub(super) backward: bool,
     /// What the rows have to be in order by, if anything relies on it.
     pub(super) order: Vec<Key>,
+    /// What holds for the rows that are found; looked at where the index cannot be used.
+    pub(super) covered: Vec<Expr>,
 }
 
 struct RunScan {
@@ -106,10 +108,9 @@ impl RunScan {
             let mut scan = node
                 .table
                 .scan(cx.transaction()?, KeyRange::all(), projection)?;
-            let order = node.access.as_ref().map(|access| &access.order[..]);
-            return match order {
-                None | Some([]) => Ok(State::Rows(scan)),
-                Some(order) => sorted(&mut scan, order, cx),
+            return match &node.access {
+                None => Ok(State::Rows(scan)),
+                Some(access) => without_index(&mut scan, access, cx),
             };
         };
         let Some(range) = range(&node.table, access, cx)? else {
@@ -167,14 +168,18 @@ impl RunScan {
     }
 }
 
-fn sorted(scan: &mut TableScan, order: &[Key], cx: &Context<'_>) -> Result<State> {
+/// The rows that an index would have given, in its order.
+fn without_index(scan: &mut TableScan, access: &AccessPath, cx: &mut Context<'_>) -> Result<State> {
     let mut rows = Vec::new();
     let mut row = Vec::new();
     while let Some(key) = scan.next(cx.transaction()?, &mut row)? {
         cx.check_cancelled()?;
-        rows.push((key, std::mem::take(&mut row)));
+        if all_true(&access.covered, &row[..], cx)? {
+            rows.push((key, std::mem::take(&mut row)));
+        }
+        row.clear();
     }
-    rows.sort_by(|(_, left), (_, right)| compare(order, left, right));
+    rows.sort_by(|(_, left), (_, right)| compare(&access.order, left, right));
     Ok(State::Sorted(rows.into_iter()))
 }
 

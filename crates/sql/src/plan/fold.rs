@@ -1,31 +1,56 @@
-//! Expressions that are NULL whatever the rows are.
+//! Computing what is constant once, when the plan is made.
+//!
+//! Only what gives the same for the same arguments, always: immutable functions, operators and
+//! casts. What fails is left where it is: it may never be reached.
 //!
 //! What a strict operator, function or cast makes of a NULL that is written out is NULL, and its
 //! other operands are not evaluated: PostgreSQL does so too, and thus `NULL > a * b` is no error
-//! where the product is too large. Other constants are left as they are.
+//! where the product is too large.
 
-use rustdb_types::Value;
+use rustdb_types::function::Volatility;
+use rustdb_types::{Category, Value};
 
 use super::Plan;
+use crate::exec::{Context, evaluate_row};
 use crate::expr::Expr;
 
-/// Folds all expressions of a plan, and those of the plans within them.
-pub(super) fn fold_nulls(plan: &mut Plan) {
-    plan.for_each_expression_mut(&mut fold);
+/// Computes the constant parts of a plan's expressions, those of its subqueries too.
+pub(super) fn fold(plan: &mut Plan, cx: &mut Context<'_>) {
+    plan.for_each_expression_mut(&mut |expr| fold_expression(expr, cx));
     for input in plan.inputs_mut() {
-        fold_nulls(input);
+        fold(input, cx);
     }
 }
 
-fn fold(expr: &mut Expr) {
+fn fold_expression(expr: &mut Expr, cx: &mut Context<'_>) {
     if let Expr::Subquery(subquery) = expr {
-        fold_nulls(&mut subquery.plan);
+        fold(&mut subquery.plan, cx);
     }
     for child in expr.children_mut() {
-        fold(child);
+        fold_expression(child, cx);
     }
+    let is_constant = |expr: &&Expr| matches!(expr, Expr::Constant(_));
     if is_null(expr) {
         *expr = Expr::Constant(Value::Null);
+    } else if is_pure(expr)
+        && expr.children().iter().all(is_constant)
+        && let Ok(value) = evaluate_row(expr, &[], cx)
+    {
+        *expr = Expr::Constant(value);
+    }
+}
+
+/// Whether it gives the same for the same operands, always.
+fn is_pure(expr: &Expr) -> bool {
+    match expr {
+        Expr::Operator(_) | Expr::Not(_) | Expr::IsNull(_) | Expr::Is(..) | Expr::Array(..) => true,
+        // `today` is another day tomorrow.
+        Expr::Cast(cast) => cast.0.target().category() != Category::DateTime,
+        Expr::Call(call) => {
+            let function = call.call.function();
+            function.volatility == Volatility::Immutable && !function.set
+        }
+        _ => false,
     }
 }
 

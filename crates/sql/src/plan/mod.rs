@@ -19,13 +19,13 @@ use rustdb_table::Table;
 use rustdb_types::Oid;
 use rustdb_types::aggregate::AggregateCall;
 
+use crate::exec::Context;
 use crate::expr::{ColumnId, Expr, FunctionCall};
 
 pub use columns::{free_columns, free_columns_of};
-pub(crate) use estimate::Figures;
 pub use estimate::Methods;
+pub(crate) use estimate::{Estimator, Figures};
 
-use estimate::Estimator;
 use rules::push_conditions;
 
 /// A plan.
@@ -120,6 +120,8 @@ pub struct Access {
     pub backward: bool,
     /// The order of the rows that something above relies on; only of an index.
     pub order: Vec<SortKey>,
+    /// The conditions that hold for the rows that are found.
+    pub covered: Vec<Expr>,
 }
 
 impl PartialEq for Scan {
@@ -135,13 +137,15 @@ impl Access {
     /// The expressions in it.
     pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
         let ends = self.lower.iter().chain(&self.upper);
-        self.equal.iter().chain(ends.map(|(end, _)| end))
+        let values = self.equal.iter().chain(ends.map(|(end, _)| end));
+        values.chain(&self.covered)
     }
 
     /// The expressions in it, to change them.
     pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let ends = self.lower.iter_mut().chain(&mut self.upper);
-        self.equal.iter_mut().chain(ends.map(|(end, _)| end))
+        let values = self.equal.iter_mut().chain(ends.map(|(end, _)| end));
+        values.chain(&mut self.covered)
     }
 }
 
@@ -323,11 +327,16 @@ pub enum SetKind {
 
 /// Makes a plan better, with the same result.
 ///
-/// What is NULL whatever happens becomes so ([`fold`]); conditions go down and find keys and indexes ([`rules`]); joins are put in order, and rows
+/// What is constant is computed ([`fold`]); conditions go down and find keys and indexes ([`rules`]); joins are put in order, and rows
 /// looked up where that costs less ([`order`]); sorts that change nothing are left out
 /// ([`sorted`]), and what nobody looks at ([`prune`]).
-pub(crate) fn improve(mut plan: Plan, wanted: &[ColumnId], figures: &dyn Figures) -> Plan {
-    fold::fold_nulls(&mut plan);
+pub(crate) fn improve(
+    mut plan: Plan,
+    wanted: &[ColumnId],
+    figures: &dyn Figures,
+    constants: &mut Context<'_>,
+) -> Plan {
+    fold::fold(&mut plan, constants);
     let mut plan = push_conditions(plan);
     order::order_joins(&mut plan, figures);
     leave_out_sorts(&mut plan, figures);

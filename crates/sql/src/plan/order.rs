@@ -92,6 +92,7 @@ fn best_outer(mut join: Join, estimator: &Estimator<'_>) -> Join {
         && dependent_cost(left, estimator.plan(&lookup)) + penalty(methods.nested)
             < fixed.min(nested)
     {
+        leave_covered(&mut join.conditions, &lookup);
         join.right = lookup;
         join.method = JoinMethod::Nested;
         return join;
@@ -122,11 +123,18 @@ fn penalty(is_on: bool) -> f64 {
 fn with_lookup(plan: &Plan, conditions: &[Expr]) -> Option<Plan> {
     match plan {
         Plan::Scan(scan) => {
-            let access = best_access(scan, conditions)?;
+            let before = scan.access.iter().flat_map(|access| &access.covered);
+            let before: Vec<Expr> = before.cloned().collect();
+            let all: Vec<Expr> = before.iter().chain(conditions).cloned().collect();
+            let access = best_access(scan, &all)?;
+            let left: Vec<Expr> = before
+                .into_iter()
+                .filter(|condition| !access.covered.contains(condition))
+                .collect();
             is_lookup(&access.equal).then(|| {
                 let mut scan = scan.clone();
                 scan.access = Some(access);
-                Plan::Scan(scan)
+                Plan::Scan(scan).filtered(left)
             })
         }
         Plan::Filter {
@@ -134,7 +142,10 @@ fn with_lookup(plan: &Plan, conditions: &[Expr]) -> Option<Plan> {
             conditions: own,
         } => {
             let all: Vec<Expr> = own.iter().chain(conditions).cloned().collect();
-            Some(with_lookup(input, &all)?.filtered(own.clone()))
+            let lookup = with_lookup(input, &all)?;
+            let mut own = own.clone();
+            leave_covered(&mut own, &lookup);
+            Some(lookup.filtered(own))
         }
         Plan::Project { input, items } => {
             let passed = conditions.iter().filter(|each| is_renaming(each, items));
@@ -151,6 +162,20 @@ fn with_lookup(plan: &Plan, conditions: &[Expr]) -> Option<Plan> {
             })
         }
         _ => None,
+    }
+}
+
+/// Leaves out the conditions that a lookup sees to.
+fn leave_covered(conditions: &mut Vec<Expr>, lookup: &Plan) {
+    match lookup {
+        Plan::Scan(scan) => {
+            let covered = scan.access.iter().flat_map(|access| &access.covered);
+            let covered: Vec<&Expr> = covered.collect();
+            conditions.retain(|condition| !covered.contains(&condition));
+        }
+        Plan::Filter { input, .. } => leave_covered(conditions, input),
+        // Behind a projection the columns have other names.
+        _ => (),
     }
 }
 
@@ -430,12 +455,13 @@ impl<'e, 'f> Graph<'e, 'f> {
                 && each.of & !way.left != 0
                 && each.of & !way.right != 0
         });
-        let conditions: Vec<Expr> = here.map(|each| each.expr.clone()).collect();
+        let mut conditions: Vec<Expr> = here.map(|each| each.expr.clone()).collect();
         let left = self.build(way.left, ways);
         let mut right = self.build(way.right, ways);
         if way.is_lookup
             && let Some(lookup) = with_lookup(&right, &conditions)
         {
+            leave_covered(&mut conditions, &lookup);
             right = lookup;
         }
         Plan::Join(Box::new(Join {

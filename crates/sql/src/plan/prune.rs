@@ -17,9 +17,16 @@ fn keep(plan: &mut Plan, wanted: &BTreeSet<ColumnId>) {
         Plan::Scan(scan) => {
             let order = scan.access.as_ref().map(|access| &access.order[..]);
             let order = order.unwrap_or_default();
-            let is_ordered = |id: &ColumnId| order.iter().any(|key| key.column == *id);
+            // If the index cannot be used after all, the rows are found without it.
+            let mut kept: BTreeSet<ColumnId> = order.iter().map(|key| key.column).collect();
+            if let Some(access) = scan.access.as_ref().filter(|access| access.index.is_some()) {
+                access
+                    .covered
+                    .iter()
+                    .for_each(|condition| kept.extend(free_columns_of(condition)));
+            }
             scan.columns
-                .retain(|(id, _)| wanted.contains(id) || is_ordered(id));
+                .retain(|(id, _)| wanted.contains(id) || kept.contains(id));
             return;
         }
         Plan::Project { items, .. } => {

@@ -210,7 +210,8 @@ fn push_join(mut join: Join, conditions: Vec<Expr>) -> Plan {
 
 /// A condition that a key or index can use: a column of the table compared with something that
 /// does not depend on the table.
-struct Usable {
+struct Usable<'c> {
+    condition: &'c Expr,
     place: usize,
     comparison: &'static str,
     value: Expr,
@@ -223,17 +224,19 @@ struct Candidate {
     score: (bool, usize, bool),
 }
 
-fn choose_access(mut scan: Scan, conditions: Vec<Expr>) -> Plan {
+fn choose_access(mut scan: Scan, mut conditions: Vec<Expr>) -> Plan {
     if scan.access.is_none() {
         scan.access = best_access(&scan, &conditions);
+        if let Some(access) = &scan.access {
+            conditions.retain(|condition| !access.covered.contains(condition));
+        }
     }
-    // The conditions are checked again: an index says at most the same.
     Plan::Scan(Box::new(scan)).filtered(conditions)
 }
 
 /// The key or index that finds the fewest of a table's rows for which the conditions hold.
 pub(super) fn best_access(scan: &Scan, conditions: &[Expr]) -> Option<Access> {
-    let usable: Vec<Usable> = conditions
+    let usable: Vec<Usable<'_>> = conditions
         .iter()
         .filter_map(|condition| usable(condition, scan))
         .collect();
@@ -246,7 +249,7 @@ pub(super) fn best_access(scan: &Scan, conditions: &[Expr]) -> Option<Access> {
     (best.score.1 > 0 || best.score.2).then_some(best.access)
 }
 
-fn candidates(scan: &Scan, usable: &[Usable]) -> Vec<Candidate> {
+fn candidates(scan: &Scan, usable: &[Usable<'_>]) -> Vec<Candidate> {
     let definition = scan.table.definition();
     let mut candidates = Vec::new();
     if let RowKeyColumns::Columns(ids) = &definition.row_key {
@@ -273,7 +276,12 @@ fn plain_places(index: &Index) -> Option<Vec<usize>> {
     places.collect()
 }
 
-fn candidate(index: Option<Oid>, unique: bool, places: Vec<usize>, usable: &[Usable]) -> Candidate {
+fn candidate(
+    index: Option<Oid>,
+    unique: bool,
+    places: Vec<usize>,
+    usable: &[Usable<'_>],
+) -> Candidate {
     let find = |place: usize, comparisons: &[&str]| {
         let mut all = usable.iter();
         all.find(|each| each.place == place && comparisons.contains(&each.comparison))
@@ -285,18 +293,19 @@ fn candidate(index: Option<Oid>, unique: bool, places: Vec<usize>, usable: &[Usa
         upper: None,
         backward: false,
         order: Vec::new(),
+        covered: Vec::new(),
     };
     for place in &places {
         if let Some(equal) = find(*place, &["="]) {
             access.equal.push(equal.value.clone());
+            access.covered.push(equal.condition.clone());
             continue;
         }
-        let end = |comparisons: &[&str], inclusive: &str| {
-            let found = find(*place, comparisons)?;
-            Some((found.value.clone(), found.comparison == inclusive))
-        };
-        access.lower = end(&[">", ">="], ">=");
-        access.upper = end(&["<", "<="], "<=");
+        let (lower, upper) = (find(*place, &[">", ">="]), find(*place, &["<", "<="]));
+        access.lower = lower.map(|end| (end.value.clone(), end.comparison == ">="));
+        access.upper = upper.map(|end| (end.value.clone(), end.comparison == "<="));
+        let ends = lower.iter().chain(&upper);
+        access.covered.extend(ends.map(|end| end.condition.clone()));
         break;
     }
     let is_one_row = unique && access.equal.len() == places.len();
@@ -315,7 +324,7 @@ fn is_wider(first: &Type, second: &Type) -> bool {
     )
 }
 
-fn usable(condition: &Expr, scan: &Scan) -> Option<Usable> {
+fn usable<'c>(condition: &'c Expr, scan: &Scan) -> Option<Usable<'c>> {
     let Expr::Operator(call) = condition else {
         return None;
     };
@@ -375,6 +384,7 @@ fn usable(condition: &Expr, scan: &Scan) -> Option<Usable> {
         false => return None,
     };
     Some(Usable {
+        condition,
         place,
         comparison,
         value,

@@ -188,6 +188,7 @@ fn turned(plan: &mut Plan) -> bool {
                 upper: None,
                 backward: false,
                 order: Vec::new(),
+                covered: Vec::new(),
             });
             access.backward = !access.backward;
             true
@@ -272,6 +273,7 @@ fn access_of(index: Oid) -> Access {
         upper: None,
         backward: false,
         order: Vec::new(),
+        covered: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@
 //! too, unless they say otherwise.
 
 mod cursor;
+mod explain;
 mod prepared;
 mod transaction;
 
@@ -183,15 +184,39 @@ impl Session {
                 self.open_for_statement()?;
                 match prepared.is_planned() {
                     true => self.run_planned(prepared, parameters),
-                    false => self.run(other),
+                    false => self.run(other, prepared.types(), parameters),
                 }
             }
         }
     }
 
     /// Runs a statement that has no plan.
-    fn run(&mut self, statement: &Statement) -> Result<Answer> {
+    fn run(
+        &mut self,
+        statement: &Statement,
+        types: &[Type],
+        parameters: &[Value],
+    ) -> Result<Answer> {
         match statement {
+            Statement::Explain {
+                analyze,
+                statement,
+                format,
+                options,
+                query_plan: false,
+                estimate: false,
+                ..
+            } => {
+                let options = options.as_deref().unwrap_or_default();
+                self.explain(
+                    statement,
+                    *analyze,
+                    format.as_ref(),
+                    options,
+                    parameters,
+                    types,
+                )
+            }
             Statement::CreateTable(create) => self.define(|definer| definer.create_table(create)),
             Statement::CreateIndex(create) => self.define(|definer| definer.create_index(create)),
             Statement::Truncate(truncate) => self.define(|definer| definer.truncate(truncate)),

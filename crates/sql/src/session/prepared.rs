@@ -23,7 +23,7 @@ use crate::exec::{Context, Executable, Memory, WriteNode};
 use crate::expr::ColumnId;
 use crate::parameters::converted;
 use crate::parse::parse;
-use crate::plan::{Figures, Methods, improve};
+use crate::plan::{Figures, Methods, Plan, improve};
 
 /// A statement that was read, to be run any number of times.
 #[derive(Debug)]
@@ -45,6 +45,16 @@ pub(super) struct Planned {
     pub(super) parameters: Vec<Type>,
     pub(super) columns: Option<Arc<[OutputColumn]>>,
     pub(super) body: Body,
+    /// What `body` was made from.
+    pub(super) shape: Shape,
+}
+
+/// A statement's plan, as EXPLAIN shows it.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// The plan, and the columns that it gives.
+    Query(Plan, Vec<ColumnId>),
+    Write(Write),
 }
 
 /// What runs.
@@ -61,6 +71,10 @@ impl Prepared {
             types,
             plan: Mutex::default(),
         }
+    }
+
+    pub(super) fn types(&self) -> &[Type] {
+        &self.types
     }
 
     pub(super) fn statement(&self) -> &Statement {
@@ -194,17 +208,16 @@ impl Session {
             database: self.database.clone(),
             catalog: catalog.clone(),
         };
-        let figures = CatalogFigures {
-            manager: &self.database.shared.manager,
-            catalog: &catalog,
-            methods: self.methods,
-        };
+        let figures = self.figures(&catalog);
+        let mut cx = Context::new(&self.settings, &*self.database.shared.host, &[]);
         let mut binder = Binder::for_statement(&around);
-        let (body, columns) = match &prepared.statement {
-            Statement::Query(query) => query_body(binder.statement_query(query)?, &figures)?,
-            Statement::Insert(insert) => write_body(binder.insert(insert)?, &figures)?,
-            Statement::Update(update) => write_body(binder.update(update)?, &figures)?,
-            Statement::Delete(delete) => write_body(binder.delete(delete)?, &figures)?,
+        let (body, shape, columns) = match &prepared.statement {
+            Statement::Query(query) => {
+                query_body(binder.statement_query(query)?, &figures, &mut cx)?
+            }
+            Statement::Insert(insert) => write_body(binder.insert(insert)?, &figures, &mut cx)?,
+            Statement::Update(update) => write_body(binder.update(update)?, &figures, &mut cx)?,
+            Statement::Delete(delete) => write_body(binder.delete(delete)?, &figures, &mut cx)?,
             _ => return Err(Error::internal("a statement without a plan")),
         };
         let tables = binder.tables().iter();
@@ -216,6 +229,7 @@ impl Session {
             names: self.names.clone(),
             columns: columns.map(Arc::from),
             body,
+            shape,
         })
     }
 
@@ -226,22 +240,7 @@ impl Session {
         parameters: &[Value],
     ) -> Result<Answer> {
         let planned = self.planned(prepared)?;
-        let parameters = converted(parameters, &planned.parameters, &self.settings)?;
-        let (rows, count) = match &planned.body {
-            Body::Query(executable) => {
-                let mut rows = Vec::new();
-                self.with_context(&planned, &parameters, &mut planned.memory(), |cx| {
-                    let mut run = executable.start();
-                    while let Some(batch) = run.next(cx)? {
-                        rows.extend(batch);
-                    }
-                    Ok(())
-                })?;
-                let count = rows.len() as u64;
-                (rows, count)
-            }
-            Body::Write(node, _) => self.write(&planned, node, &parameters)?,
-        };
+        let (rows, count) = self.run_body(&planned, &planned.body, parameters)?;
         Ok(Answer {
             columns: planned.columns.clone(),
             rows,
@@ -250,10 +249,47 @@ impl Session {
         })
     }
 
+    /// Runs what a plan became, to its end.
+    pub(super) fn run_body(
+        &mut self,
+        planned: &Planned,
+        body: &Body,
+        parameters: &[Value],
+    ) -> Result<(Vec<Vec<Value>>, u64)> {
+        let parameters = converted(parameters, &planned.parameters, &self.settings)?;
+        match body {
+            Body::Query(executable) => {
+                let mut rows = Vec::new();
+                self.with_context(planned, &parameters, &mut executable.memory(), |cx| {
+                    let mut run = executable.start();
+                    while let Some(batch) = run.next(cx)? {
+                        rows.extend(batch);
+                    }
+                    Ok(())
+                })?;
+                let count = rows.len() as u64;
+                Ok((rows, count))
+            }
+            Body::Write(node, executable) => {
+                self.write(planned, node, &mut executable.memory(), &parameters)
+            }
+        }
+    }
+
+    /// What the planner is told.
+    pub(super) fn figures<'a>(&'a self, catalog: &'a Catalog) -> CatalogFigures<'a> {
+        CatalogFigures {
+            manager: &self.database.shared.manager,
+            catalog,
+            methods: self.methods,
+        }
+    }
+
     fn write(
         &mut self,
         planned: &Planned,
         node: &WriteNode,
+        memory: &mut Memory,
         parameters: &[Value],
     ) -> Result<(Vec<Vec<Value>>, u64)> {
         let tables = Arc::new(CatalogTables {
@@ -261,7 +297,7 @@ impl Session {
             catalog: planned.catalog.clone(),
         });
         let mut statement = TableStatement::new(tables, self.settings.clone(), Wait::Forever);
-        let written = self.with_context(planned, parameters, &mut planned.memory(), |cx| {
+        let written = self.with_context(planned, parameters, memory, |cx| {
             node.run(&mut statement, cx)
         })?;
         let open = self.open()?;
@@ -292,24 +328,28 @@ impl Session {
     }
 }
 
-fn query_body(bound: Bound, figures: &dyn Figures) -> Result<(Body, Option<Vec<OutputColumn>>)> {
+type Made = (Body, Shape, Option<Vec<OutputColumn>>);
+
+fn query_body(bound: Bound, figures: &dyn Figures, cx: &mut Context<'_>) -> Result<Made> {
     let Bound { plan, columns } = bound;
     let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
-    let executable = Executable::new(&improve(plan, &ids, figures), &ids)?;
-    Ok((Body::Query(executable), Some(columns)))
+    let plan = improve(plan, &ids, figures, cx);
+    let executable = Executable::new(&plan, &ids)?;
+    Ok((
+        Body::Query(executable),
+        Shape::Query(plan, ids),
+        Some(columns),
+    ))
 }
 
-fn write_body(
-    mut write: Write,
-    figures: &dyn Figures,
-) -> Result<(Body, Option<Vec<OutputColumn>>)> {
-    write.source = improve(write.source, &write.columns, figures);
+fn write_body(mut write: Write, figures: &dyn Figures, cx: &mut Context<'_>) -> Result<Made> {
+    write.source = improve(write.source, &write.columns, figures, cx);
     let (node, executable) = Executable::write(&write)?;
-    let columns = write.returning.map(|items| {
-        let columns = items.into_iter().map(|(column, _)| column);
+    let columns = write.returning.as_ref().map(|items| {
+        let columns = items.iter().map(|(column, _)| column.clone());
         columns.collect()
     });
-    Ok((Body::Write(node, executable), columns))
+    Ok((Body::Write(node, executable), Shape::Write(write), columns))
 }
 
 /// Statements that were run lately, by their text.
@@ -342,7 +382,7 @@ impl Kept {
 }
 
 /// What the planner asks: of the catalog, and of the engine.
-struct CatalogFigures<'a> {
+pub(super) struct CatalogFigures<'a> {
     manager: &'a TransactionManager,
     catalog: &'a Catalog,
     methods: Methods,

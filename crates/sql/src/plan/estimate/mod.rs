@@ -237,6 +237,14 @@ impl<'a> Estimator<'a> {
     pub(crate) fn scan(&self, scan: &Scan, conditions: &[Expr]) -> Estimate {
         let all = self.figures.rows(&scan.table) as f64;
         let mut share = self.selectivity(conditions);
+        if let Some(access) = &scan.access {
+            let own = access.covered.iter();
+            let own: Vec<Expr> = own
+                .filter(|each| !is_handed_in(each, scan))
+                .cloned()
+                .collect();
+            share *= self.selectivity(&own);
+        }
         let Some(access) = &scan.access else {
             return Estimate {
                 rows: all * share,
@@ -273,7 +281,7 @@ impl<'a> Estimator<'a> {
                 }
                 None => EQUAL,
             };
-            if free_of_constants(value) {
+            if !super::free_columns_of(value).is_empty() {
                 share *= one;
             }
             found *= one;
@@ -364,9 +372,11 @@ pub(super) fn nested_cost(left: Estimate, right: Estimate) -> f64 {
     left.cost + right.cost + left.rows * right.rows * EXPRESSION * 2.0
 }
 
-/// Whether it is something that a row hands in.
-fn free_of_constants(value: &Expr) -> bool {
-    !super::free_columns_of(value).is_empty()
+/// Whether a condition speaks of columns that are not the scan's.
+fn is_handed_in(condition: &Expr, scan: &Scan) -> bool {
+    let used = super::free_columns_of(condition);
+    let mut used = used.iter();
+    used.any(|column| !scan.columns.iter().any(|(id, _)| id == column))
 }
 
 fn is_unique(scan: &Scan, column: u32) -> bool {

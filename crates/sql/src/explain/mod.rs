@@ -1,0 +1,409 @@
+//! EXPLAIN: a plan as text, JSON, or a graph.
+//!
+//! The words are PostgreSQL's. Projections are not shown; a filter is told with what it filters.
+
+mod names;
+mod print;
+
+use std::sync::atomic::Ordering;
+
+use rustdb_catalog::{IndexKey, RowKeyColumns};
+use rustdb_types::Settings;
+use sqlparser::ast;
+use sqlparser::ast::{AnalyzeFormat, AnalyzeFormatKind, UtilityOption};
+
+use crate::bind::{Write, WriteKind, name_of};
+use crate::error::{Error, Result, SqlState};
+use crate::exec::Measures;
+use crate::expr::Expr;
+use crate::plan::{Estimator, Figures, JoinKind, JoinMethod, Plan, Scan, SetKind, SortKey};
+
+use names::Names;
+
+pub(crate) use print::{Times, printed};
+
+/// What EXPLAIN was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Whether the statement is run.
+    pub(crate) analyze: bool,
+    /// Whether costs are shown.
+    pub(crate) costs: bool,
+    /// Whether times are shown.
+    pub(crate) timing: bool,
+    /// Whether the times of planning and of the whole are shown.
+    pub(crate) summary: bool,
+    pub(crate) format: Format,
+}
+
+/// How a plan is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    /// A graph for Graphviz.
+    Dot,
+}
+
+/// A node of a plan, as it is shown.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    pub(crate) title: String,
+    pub(crate) details: Vec<(&'static str, String)>,
+    pub(crate) start: f64,
+    pub(crate) cost: f64,
+    pub(crate) rows: f64,
+    /// Rows over all loops, loops, and microseconds.
+    pub(crate) measured: Option<(u64, u64, u64)>,
+    pub(crate) children: Vec<Entry>,
+}
+
+impl Request {
+    /// What the options say.
+    pub(crate) fn new(
+        analyze: bool,
+        format: Option<&AnalyzeFormatKind>,
+        options: &[UtilityOption],
+    ) -> Result<Request> {
+        let mut request = Request {
+            analyze,
+            costs: true,
+            timing: true,
+            summary: analyze,
+            format: Format::Text,
+        };
+        if let Some(AnalyzeFormatKind::Keyword(format) | AnalyzeFormatKind::Assignment(format)) =
+            format
+        {
+            request.format = match format {
+                AnalyzeFormat::TEXT => Format::Text,
+                AnalyzeFormat::JSON => Format::Json,
+                AnalyzeFormat::GRAPHVIZ => Format::Dot,
+                other => return Err(unknown_format(&other.to_string())),
+            };
+        }
+        let mut summary = None;
+        for option in options {
+            let name = name_of(&option.name);
+            let on = || boolean(&name, option.arg.as_ref());
+            match name.as_str() {
+                "analyze" => request.analyze = on()?,
+                "costs" => request.costs = on()?,
+                "timing" => request.timing = on()?,
+                "summary" => summary = Some(on()?),
+                // These say more about what we do not have or always say.
+                "verbose" | "buffers" | "wal" | "settings" => {
+                    on()?;
+                }
+                "format" => request.format = format_named(option.arg.as_ref())?,
+                other => {
+                    let message = format!("unrecognized EXPLAIN option \"{other}\"");
+                    return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+                }
+            }
+        }
+        request.summary = summary.unwrap_or(request.analyze);
+        Ok(request)
+    }
+}
+
+fn word(arg: &ast::Expr) -> String {
+    match arg {
+        ast::Expr::Identifier(name) => name_of(name),
+        other => other.to_string().trim_matches('\'').to_lowercase(),
+    }
+}
+
+fn boolean(name: &str, arg: Option<&ast::Expr>) -> Result<bool> {
+    let Some(arg) = arg else {
+        return Ok(true);
+    };
+    match word(arg).as_str() {
+        "true" | "on" | "1" => Ok(true),
+        "false" | "off" | "0" => Ok(false),
+        _ => {
+            let message = format!("{name} requires a Boolean value");
+            Err(Error::new(SqlState::SYNTAX_ERROR, message))
+        }
+    }
+}
+
+fn format_named(arg: Option<&ast::Expr>) -> Result<Format> {
+    match arg.map(word).as_deref() {
+        Some("text") => Ok(Format::Text),
+        Some("json") => Ok(Format::Json),
+        Some("dot" | "graphviz") => Ok(Format::Dot),
+        other => Err(unknown_format(other.unwrap_or(""))),
+    }
+}
+
+fn unknown_format(name: &str) -> Error {
+    let message = format!("unrecognized value for EXPLAIN option \"format\": \"{name}\"");
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+        .with_hint("There are text, json and dot.")
+}
+
+/// A query's plan as entries.
+pub(crate) fn query(
+    plan: &Plan,
+    figures: &dyn Figures,
+    settings: &Settings,
+    measures: &Measures,
+) -> Entry {
+    let explainer = Explainer {
+        names: Names::new(plan, settings),
+        estimator: Estimator::new(figures, plan),
+        measures,
+    };
+    explainer.entry(plan)
+}
+
+/// A writing statement's plan as entries.
+pub(crate) fn write(
+    write: &Write,
+    figures: &dyn Figures,
+    settings: &Settings,
+    measures: &Measures,
+) -> Entry {
+    let child = query(&write.source, figures, settings, measures);
+    let word = match write.kind {
+        WriteKind::Insert { .. } => "Insert",
+        WriteKind::Update { .. } => "Update",
+        WriteKind::Delete { .. } => "Delete",
+    };
+    Entry {
+        title: format!("{word} on {}", write.table.definition().name),
+        start: child.start,
+        cost: child.cost,
+        measured: child.measured.map(|(_, loops, micros)| (0, loops, micros)),
+        children: vec![child],
+        ..Entry::default()
+    }
+}
+
+struct Explainer<'a> {
+    names: Names<'a>,
+    estimator: Estimator<'a>,
+    measures: &'a Measures,
+}
+
+impl Explainer<'_> {
+    fn entry(&self, plan: &Plan) -> Entry {
+        let mut entry = match plan {
+            // A projection is not shown, but for what its subqueries do.
+            Plan::Project { input, .. } if !is_one_row(input) => self.entry(input),
+            Plan::Filter { input, conditions } => {
+                let mut entry = self.entry(input);
+                let label = match entry.details.iter().any(|(label, _)| *label == "Filter") {
+                    true => "One-Time Filter",
+                    false => "Filter",
+                };
+                entry.details.push((label, self.names.all(conditions)));
+                entry
+            }
+            other => self.node(other),
+        };
+        let estimate = self.estimator.plan(plan);
+        (entry.rows, entry.cost) = (estimate.rows, estimate.cost.max(entry.start));
+        if let Some(measured) = self.measures.of(plan) {
+            entry.measured = Some((
+                measured.rows.load(Ordering::Relaxed),
+                measured.loops.load(Ordering::Relaxed),
+                measured.micros.load(Ordering::Relaxed),
+            ));
+        }
+        plan.for_each_expression(&mut |expr| self.subqueries(expr, &mut entry));
+        entry
+    }
+
+    fn subqueries(&self, expr: &Expr, entry: &mut Entry) {
+        expr.walk(&mut |part| {
+            if let Expr::Subquery(subquery) = part {
+                let mut child = self.entry(&subquery.plan);
+                child.title = format!("SubPlan: {}", child.title);
+                entry.children.push(child);
+            }
+        });
+    }
+
+    fn node(&self, plan: &Plan) -> Entry {
+        let children: Vec<Entry> = plan
+            .inputs()
+            .into_iter()
+            .map(|plan| self.entry(plan))
+            .collect();
+        let below: f64 = children.iter().map(|child| child.cost).sum();
+        let mut entry = Entry::default();
+        match plan {
+            Plan::Scan(scan) => self.scan(scan, &mut entry),
+            Plan::Values { .. } if is_one_row(plan) => entry.title = "Result".to_owned(),
+            Plan::Values { .. } => entry.title = "Values Scan".to_owned(),
+            Plan::Join(join) => {
+                let mine = join.left.columns();
+                let is_dependent = crate::plan::free_columns(&join.right)
+                    .iter()
+                    .any(|column| mine.contains(column));
+                let is_hash = join.method == JoinMethod::Hash
+                    && !is_dependent
+                    && self.estimator.has_key(&join.conditions);
+                let method = if is_hash { "Hash" } else { "Nested Loop" };
+                let kind = match (join.kind, is_hash) {
+                    (JoinKind::Inner, true) => " Join",
+                    (JoinKind::Inner, false) => "",
+                    (JoinKind::Left, _) => " Left Join",
+                    (JoinKind::Right, _) => " Right Join",
+                    (JoinKind::Full, _) => " Full Join",
+                    (JoinKind::Semi, _) => " Semi Join",
+                    (JoinKind::Anti, _) => " Anti Join",
+                };
+                entry.title = format!("{method}{kind}");
+                if !join.conditions.is_empty() {
+                    let label = if is_hash { "Hash Cond" } else { "Join Filter" };
+                    entry
+                        .details
+                        .push((label, self.names.all(&join.conditions)));
+                }
+                if is_hash {
+                    entry.start = children.last().map_or(0.0, |right| right.cost);
+                }
+            }
+            Plan::Aggregate(aggregate) => {
+                entry.title = match aggregate.groups.is_empty() {
+                    true => "Aggregate".to_owned(),
+                    false => "HashAggregate".to_owned(),
+                };
+                if !aggregate.groups.is_empty() {
+                    let groups = aggregate.groups.iter();
+                    let groups: Vec<Expr> = groups.map(|group| group.expr.clone()).collect();
+                    entry.details.push(("Group Key", self.names.list(&groups)));
+                }
+                entry.start = below;
+            }
+            Plan::Function(rows) => {
+                let name = rows
+                    .calls
+                    .first()
+                    .map_or("", |(call, _)| call.call.function().name);
+                entry.title = match is_one_row(&rows.input) {
+                    true => format!("Function Scan on {name}"),
+                    false => "ProjectSet".to_owned(),
+                };
+            }
+            Plan::Sort { keys, .. } => {
+                entry.title = "Sort".to_owned();
+                entry.details.push(("Sort Key", self.sort_keys(keys)));
+                entry.start = below;
+            }
+            Plan::Limit { .. } => entry.title = "Limit".to_owned(),
+            Plan::Distinct { on, .. } => {
+                entry.title = "Unique".to_owned();
+                let on: Vec<Expr> = on.iter().map(|column| Expr::Column(*column)).collect();
+                entry.details.push(("Group Key", self.names.list(&on)));
+            }
+            Plan::SetOperation(operation) => {
+                entry.title = match (operation.kind, operation.all) {
+                    (SetKind::Union, true) => "Append".to_owned(),
+                    (SetKind::Union, false) => "HashSetOp Union".to_owned(),
+                    (SetKind::Intersect, true) => "HashSetOp Intersect All".to_owned(),
+                    (SetKind::Intersect, false) => "HashSetOp Intersect".to_owned(),
+                    (SetKind::Except, true) => "HashSetOp Except All".to_owned(),
+                    (SetKind::Except, false) => "HashSetOp Except".to_owned(),
+                };
+            }
+            Plan::Filter { .. } | Plan::Project { .. } => entry.title = "Result".to_owned(),
+        }
+        entry.children = match plan {
+            // One row without columns is nothing to be told.
+            Plan::Function(rows) if is_one_row(&rows.input) => Vec::new(),
+            Plan::Project { .. } => Vec::new(),
+            _ => children,
+        };
+        entry
+    }
+
+    fn scan(&self, scan: &Scan, entry: &mut Entry) {
+        let definition = scan.table.definition();
+        let on = match definition.name == scan.alias {
+            true => definition.name.clone(),
+            false => format!("{} {}", definition.name, scan.alias),
+        };
+        let Some(access) = &scan.access else {
+            entry.title = format!("Seq Scan on {on}");
+            return;
+        };
+        let (name, columns) = match access.index {
+            None => {
+                let ids = match &definition.row_key {
+                    RowKeyColumns::Columns(ids) => ids.clone(),
+                    RowKeyColumns::Hidden => Vec::new(),
+                };
+                (format!("{}_pkey", definition.name), ids)
+            }
+            Some(oid) => {
+                let index = definition.indexes.iter().find(|index| index.oid == oid);
+                let columns = index.iter().flat_map(|index| &index.columns);
+                let ids = columns.map(|column| match column.key {
+                    IndexKey::Column(id) => id,
+                    IndexKey::Expression { .. } => 0,
+                });
+                (
+                    index.map_or(String::new(), |index| index.name.clone()),
+                    ids.collect(),
+                )
+            }
+        };
+        let covers = access.index.is_some_and(|index| {
+            let mut places = scan.columns.iter().map(|(_, place)| *place);
+            places.all(|place| scan.table.index_covers(index, place))
+        });
+        let has_bounds =
+            !access.equal.is_empty() || access.lower.is_some() || access.upper.is_some();
+        let only = if covers { " Only" } else { "" };
+        let backward = if access.backward { " Backward" } else { "" };
+        entry.title = match (access.index, has_bounds) {
+            (None, false) if !access.backward => format!("Seq Scan on {on}"),
+            _ => format!("Index{only} Scan{backward} using {name} on {on}"),
+        };
+        let column = |at: usize| {
+            let id = columns.get(at).copied().unwrap_or(0);
+            let column = definition.columns.iter().find(|column| column.id == id);
+            column.map_or("(expression)".to_owned(), |column| column.name.clone())
+        };
+        let mut parts: Vec<String> = Vec::new();
+        for (at, value) in access.equal.iter().enumerate() {
+            parts.push(format!("({} = {})", column(at), self.names.text(value)));
+        }
+        let next = column(access.equal.len());
+        let ends = [(&access.lower, ">"), (&access.upper, "<")];
+        for (end, sign) in ends {
+            if let Some((value, included)) = end {
+                let equal = if *included { "=" } else { "" };
+                parts.push(format!("({next} {sign}{equal} {})", self.names.text(value)));
+            }
+        }
+        match &parts[..] {
+            [] => (),
+            [only] => entry.details.push(("Index Cond", only.clone())),
+            all => entry
+                .details
+                .push(("Index Cond", format!("({})", all.join(" AND ")))),
+        }
+    }
+
+    fn sort_keys(&self, keys: &[SortKey]) -> String {
+        let keys = keys.iter().map(|key| {
+            let name = self.names.column(key.column);
+            match (key.descending, key.nulls_first) {
+                (false, false) => name,
+                (false, true) => format!("{name} NULLS FIRST"),
+                (true, true) => format!("{name} DESC"),
+                (true, false) => format!("{name} DESC NULLS LAST"),
+            }
+        });
+        keys.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn is_one_row(plan: &Plan) -> bool {
+    matches!(plan, Plan::Values { columns, rows } if columns.is_empty() && rows.len() == 1)
+}

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustdb_catalog::{Catalog, CatalogStore, Table as Definition};
+use rustdb_catalog::{Catalog, CatalogStore, Table as Definition, TableStatistics};
 use rustdb_table::{Table, TableStore, Tables};
-use rustdb_txn::TransactionManager;
+use rustdb_txn::{KeyspaceId, TransactionManager};
 use rustdb_types::function::Host;
 use rustdb_types::{Oid, Settings};
 use rustdb_vfs::sync::Mutex;
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     store: TableStore,
     /// Tables that were made ready, with the descriptor they were made from.
     opened: Mutex<HashMap<Oid, Opened>>,
+    /// What plans have seen of tables that nobody has analyzed, by their storage.
+    pub(crate) glances: Mutex<HashMap<(Oid, KeyspaceId), Arc<TableStatistics>>>,
     /// How stored expressions are read.
     settings: Arc<Settings>,
 }
@@ -54,6 +56,7 @@ impl Database {
                 catalog: CatalogStore::open(&manager)?,
                 store: TableStore::new(&manager),
                 opened: Mutex::default(),
+                glances: Mutex::default(),
                 settings: Arc::new(Settings::default()),
                 manager,
                 host,

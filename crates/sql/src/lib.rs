@@ -23,6 +23,7 @@ mod parameters;
 mod parse;
 mod plan;
 mod session;
+mod statistics;
 
 pub use error::{Error, Position, Result, SqlState};
 pub use parse::{parse, parse_expression};
@@ -30,4 +31,5 @@ pub use parse::{parse, parse_expression};
 pub use bind::OutputColumn;
 pub use database::Database;
 pub use parameters::type_of;
+pub use plan::Methods;
 pub use session::{Answer, Cursor, Prepared, Session};

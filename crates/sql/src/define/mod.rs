@@ -3,6 +3,7 @@
 //! Syntax becomes what the catalog's verbs take. Expressions are kept as text; they are bound here
 //! once, so that what is wrong with them is told now.
 
+mod analyze;
 mod column;
 mod constraint;
 mod drop;

@@ -79,11 +79,8 @@ impl<'a> Context<'a> {
     /// 57014 once the statement was cancelled.
     pub(crate) fn check_cancelled(&self) -> Result<()> {
         match self.cancelled {
-            Some(cancelled) if cancelled.load(Ordering::Relaxed) => Err(Error::new(
-                SqlState::QUERY_CANCELED,
-                "canceling statement due to user request",
-            )),
-            _ => Ok(()),
+            Some(cancelled) => check_cancelled(cancelled),
+            None => Ok(()),
         }
     }
 
@@ -97,5 +94,16 @@ impl<'a> Context<'a> {
             Error::new(SqlState::UNDEFINED_TABLE, message)
         })?;
         Ok(store.sequences().next(sequence)?)
+    }
+}
+
+/// 57014 once the statement was cancelled.
+pub(crate) fn check_cancelled(cancelled: &AtomicBool) -> Result<()> {
+    match cancelled.load(Ordering::Relaxed) {
+        true => Err(Error::new(
+            SqlState::QUERY_CANCELED,
+            "canceling statement due to user request",
+        )),
+        false => Ok(()),
     }
 }

@@ -43,7 +43,7 @@ use batch::Batch;
 pub(crate) use write::WriteNode;
 
 pub use context::Context;
-pub(crate) use context::Memory;
+pub(crate) use context::{Memory, check_cancelled};
 pub(crate) use measure::Measures;
 pub use subquery::SubPlan;
 

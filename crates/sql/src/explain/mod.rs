@@ -7,7 +7,6 @@ mod print;
 
 use std::sync::atomic::Ordering;
 
-use rustdb_catalog::{IndexKey, RowKeyColumns};
 use rustdb_types::Settings;
 use sqlparser::ast;
 use sqlparser::ast::{AnalyzeFormat, AnalyzeFormatKind, UtilityOption};
@@ -16,7 +15,7 @@ use crate::bind::{Write, WriteKind, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::Measures;
 use crate::expr::Expr;
-use crate::plan::{Estimator, Figures, JoinKind, JoinMethod, Plan, Scan, SetKind, SortKey};
+use crate::plan::{Estimator, Figures, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SortKey};
 
 use names::Names;
 
@@ -238,35 +237,7 @@ impl Explainer<'_> {
             Plan::Scan(scan) => self.scan(scan, &mut entry),
             Plan::Values { .. } if is_one_row(plan) => entry.title = "Result".to_owned(),
             Plan::Values { .. } => entry.title = "Values Scan".to_owned(),
-            Plan::Join(join) => {
-                let mine = join.left.columns();
-                let is_dependent = crate::plan::free_columns(&join.right)
-                    .iter()
-                    .any(|column| mine.contains(column));
-                let is_hash = join.method == JoinMethod::Hash
-                    && !is_dependent
-                    && self.estimator.has_key(&join.conditions);
-                let method = if is_hash { "Hash" } else { "Nested Loop" };
-                let kind = match (join.kind, is_hash) {
-                    (JoinKind::Inner, true) => " Join",
-                    (JoinKind::Inner, false) => "",
-                    (JoinKind::Left, _) => " Left Join",
-                    (JoinKind::Right, _) => " Right Join",
-                    (JoinKind::Full, _) => " Full Join",
-                    (JoinKind::Semi, _) => " Semi Join",
-                    (JoinKind::Anti, _) => " Anti Join",
-                };
-                entry.title = format!("{method}{kind}");
-                if !join.conditions.is_empty() {
-                    let label = if is_hash { "Hash Cond" } else { "Join Filter" };
-                    entry
-                        .details
-                        .push((label, self.names.all(&join.conditions)));
-                }
-                if is_hash {
-                    entry.start = children.last().map_or(0.0, |right| right.cost);
-                }
-            }
+            Plan::Join(join) => self.join(join, &children, &mut entry),
             Plan::Aggregate(aggregate) => {
                 entry.title = match aggregate.groups.is_empty() {
                     true => "Aggregate".to_owned(),
@@ -301,14 +272,7 @@ impl Explainer<'_> {
                 entry.details.push(("Group Key", self.names.list(&on)));
             }
             Plan::SetOperation(operation) => {
-                entry.title = match (operation.kind, operation.all) {
-                    (SetKind::Union, true) => "Append".to_owned(),
-                    (SetKind::Union, false) => "HashSetOp Union".to_owned(),
-                    (SetKind::Intersect, true) => "HashSetOp Intersect All".to_owned(),
-                    (SetKind::Intersect, false) => "HashSetOp Intersect".to_owned(),
-                    (SetKind::Except, true) => "HashSetOp Except All".to_owned(),
-                    (SetKind::Except, false) => "HashSetOp Except".to_owned(),
-                };
+                entry.title = set_title(operation.kind, operation.all).to_owned();
             }
             Plan::Filter { .. } | Plan::Project { .. } => entry.title = "Result".to_owned(),
         }
@@ -321,6 +285,36 @@ impl Explainer<'_> {
         entry
     }
 
+    fn join(&self, join: &Join, children: &[Entry], entry: &mut Entry) {
+        let mine = join.left.columns();
+        let is_dependent = crate::plan::free_columns(&join.right)
+            .iter()
+            .any(|column| mine.contains(column));
+        let is_hash = join.method == JoinMethod::Hash
+            && !is_dependent
+            && self.estimator.has_key(&join.conditions);
+        let method = if is_hash { "Hash" } else { "Nested Loop" };
+        let kind = match (join.kind, is_hash) {
+            (JoinKind::Inner, true) => " Join",
+            (JoinKind::Inner, false) => "",
+            (JoinKind::Left, _) => " Left Join",
+            (JoinKind::Right, _) => " Right Join",
+            (JoinKind::Full, _) => " Full Join",
+            (JoinKind::Semi, _) => " Semi Join",
+            (JoinKind::Anti, _) => " Anti Join",
+        };
+        entry.title = format!("{method}{kind}");
+        if !join.conditions.is_empty() {
+            let label = if is_hash { "Hash Cond" } else { "Join Filter" };
+            entry
+                .details
+                .push((label, self.names.all(&join.conditions)));
+        }
+        if is_hash {
+            entry.start = children.last().map_or(0.0, |right| right.cost);
+        }
+    }
+
     fn scan(&self, scan: &Scan, entry: &mut Entry) {
         let definition = scan.table.definition();
         let on = match definition.name == scan.alias {
@@ -331,27 +325,14 @@ impl Explainer<'_> {
             entry.title = format!("Seq Scan on {on}");
             return;
         };
-        let (name, columns) = match access.index {
-            None => {
-                let ids = match &definition.row_key {
-                    RowKeyColumns::Columns(ids) => ids.clone(),
-                    RowKeyColumns::Hidden => Vec::new(),
-                };
-                (format!("{}_pkey", definition.name), ids)
-            }
+        let name = match access.index {
+            None => format!("{}_pkey", definition.name),
             Some(oid) => {
                 let index = definition.indexes.iter().find(|index| index.oid == oid);
-                let columns = index.iter().flat_map(|index| &index.columns);
-                let ids = columns.map(|column| match column.key {
-                    IndexKey::Column(id) => id,
-                    IndexKey::Expression { .. } => 0,
-                });
-                (
-                    index.map_or(String::new(), |index| index.name.clone()),
-                    ids.collect(),
-                )
+                index.map_or(String::new(), |index| index.name.clone())
             }
         };
+        let columns = scan.access_columns();
         let covers = access.index.is_some_and(|index| {
             let mut places = scan.columns.iter().map(|(_, place)| *place);
             places.all(|place| scan.table.index_covers(index, place))
@@ -406,4 +387,15 @@ impl Explainer<'_> {
 
 fn is_one_row(plan: &Plan) -> bool {
     matches!(plan, Plan::Values { columns, rows } if columns.is_empty() && rows.len() == 1)
+}
+
+fn set_title(kind: SetKind, all: bool) -> &'static str {
+    match (kind, all) {
+        (SetKind::Union, true) => "Append",
+        (SetKind::Union, false) => "HashSetOp Union",
+        (SetKind::Intersect, true) => "HashSetOp Intersect All",
+        (SetKind::Intersect, false) => "HashSetOp Intersect",
+        (SetKind::Except, true) => "HashSetOp Except All",
+        (SetKind::Except, false) => "HashSetOp Except",
+    }
 }

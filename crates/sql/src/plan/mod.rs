@@ -15,6 +15,7 @@ mod sorted;
 
 use std::sync::Arc;
 
+use rustdb_catalog::{IndexKey, RowKeyColumns};
 use rustdb_table::Table;
 use rustdb_types::Oid;
 use rustdb_types::aggregate::AggregateCall;
@@ -130,6 +131,28 @@ impl PartialEq for Scan {
             && self.columns == other.columns
             && self.key == other.key
             && self.access == other.access
+    }
+}
+
+impl Scan {
+    /// The columns of the key or index that it goes by; 0 stands for an expression.
+    pub fn access_columns(&self) -> Vec<u32> {
+        let definition = self.table.definition();
+        match self.access.as_ref().and_then(|access| access.index) {
+            None => match &definition.row_key {
+                RowKeyColumns::Columns(ids) => ids.clone(),
+                RowKeyColumns::Hidden => Vec::new(),
+            },
+            Some(oid) => {
+                let index = definition.indexes.iter().find(|index| index.oid == oid);
+                let columns = index.iter().flat_map(|index| &index.columns);
+                let ids = columns.map(|column| match column.key {
+                    IndexKey::Column(id) => id,
+                    IndexKey::Expression { .. } => 0,
+                });
+                ids.collect()
+            }
+        }
     }
 }
 
@@ -346,8 +369,10 @@ pub(crate) fn improve(
 
 /// Leaves out sorts that are not needed, in subqueries too.
 fn leave_out_sorts(plan: &mut Plan, figures: &dyn Figures) {
-    let estimator = Estimator::new(figures, plan);
-    sorted::leave_out_sorts(plan, &estimator);
+    if plan.has_choices() {
+        let estimator = Estimator::new(figures, plan);
+        sorted::leave_out_sorts(plan, &estimator);
+    }
     plan.for_each_subquery(&mut |plan| leave_out_sorts(plan, figures));
 }
 
@@ -370,6 +395,12 @@ impl Plan {
             input: Box::new(self),
             conditions,
         }
+    }
+
+    /// Whether there is something to decide by estimates: a join, or an order.
+    fn has_choices(&self) -> bool {
+        matches!(self, Plan::Join(_) | Plan::Sort { .. })
+            || self.inputs().into_iter().any(Plan::has_choices)
     }
 
     /// The plan's columns, in order.

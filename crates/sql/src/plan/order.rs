@@ -30,8 +30,10 @@ type Set = u64;
 
 /// Puts the joins of a plan in order, and those of the subqueries in it.
 pub(super) fn order_joins(plan: &mut Plan, figures: &dyn Figures) {
-    let estimator = Estimator::new(figures, plan);
-    ordered(plan, &estimator);
+    if plan.has_choices() {
+        let estimator = Estimator::new(figures, plan);
+        ordered(plan, &estimator);
+    }
     plan.for_each_subquery(&mut |plan| order_joins(plan, figures));
 }
 

@@ -11,6 +11,7 @@
 
 mod cursor;
 mod explain;
+mod figures;
 mod prepared;
 mod transaction;
 
@@ -117,6 +118,11 @@ impl Session {
         self.durability = durability;
     }
 
+    /// Says which ways to join the planner may choose.
+    pub fn set_join_methods(&mut self, methods: Methods) {
+        self.methods = methods;
+    }
+
     /// Set it to have the running statement stop.
     pub fn cancellation(&self) -> Arc<AtomicBool> {
         self.cancelled.clone()
@@ -219,6 +225,11 @@ impl Session {
             }
             Statement::CreateTable(create) => self.define(|definer| definer.create_table(create)),
             Statement::CreateIndex(create) => self.define(|definer| definer.create_index(create)),
+            Statement::Analyze(analyze) => {
+                let cancelled = self.cancelled.clone();
+                let go_on = move || crate::exec::check_cancelled(&cancelled);
+                self.define(|definer| definer.analyze(analyze, &go_on))
+            }
             Statement::Truncate(truncate) => self.define(|definer| definer.truncate(truncate)),
             Statement::CreateView(create) => self.define(|definer| definer.create_view(create)),
             Statement::CreateSchema {

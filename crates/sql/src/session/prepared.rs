@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustdb_catalog::{Catalog, TableStatistics};
-use rustdb_table::{Statement as TableStatement, Table};
-use rustdb_txn::{ObjectMode, TransactionManager, Wait};
+use rustdb_catalog::Catalog;
+use rustdb_table::Statement as TableStatement;
+use rustdb_txn::{ObjectMode, Wait};
 use rustdb_types::{Oid, Settings, Type, Value};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::Statement;
@@ -24,6 +24,8 @@ use crate::expr::ColumnId;
 use crate::parameters::converted;
 use crate::parse::parse;
 use crate::plan::{Figures, Methods, Plan, improve};
+
+use super::figures::CatalogFigures;
 
 /// A statement that was read, to be run any number of times.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub(super) struct Planned {
     pub(super) catalog: Arc<Catalog>,
     settings: Arc<Settings>,
     names: Arc<SessionNames>,
+    methods: Methods,
     /// How the tables that it names are locked.
     tables: Vec<(Oid, ObjectMode)>,
     pub(super) parameters: Vec<Type>,
@@ -113,6 +116,7 @@ impl Planned {
         self.catalog.version() == catalog.version()
             && Arc::ptr_eq(&self.settings, &session.settings)
             && Arc::ptr_eq(&self.names, &session.names)
+            && self.methods == session.methods
     }
 
     /// Whether its tables are the same in another catalog.
@@ -227,6 +231,7 @@ impl Session {
             catalog,
             settings: self.settings.clone(),
             names: self.names.clone(),
+            methods: self.methods,
             columns: columns.map(Arc::from),
             body,
             shape,
@@ -279,7 +284,7 @@ impl Session {
     /// What the planner is told.
     pub(super) fn figures<'a>(&'a self, catalog: &'a Catalog) -> CatalogFigures<'a> {
         CatalogFigures {
-            manager: &self.database.shared.manager,
+            database: &self.database,
             catalog,
             methods: self.methods,
         }
@@ -378,28 +383,5 @@ impl Kept {
             self.statements.clear();
         }
         self.statements.insert(text.into(), Arc::new(prepared));
-    }
-}
-
-/// What the planner asks: of the catalog, and of the engine.
-pub(super) struct CatalogFigures<'a> {
-    manager: &'a TransactionManager,
-    catalog: &'a Catalog,
-    methods: Methods,
-}
-
-impl Figures for CatalogFigures<'_> {
-    fn rows(&self, table: &Table) -> u64 {
-        // A figure that cannot be had is not worth an error.
-        let engine = self.manager.engine();
-        engine.approximate_len(table.keyspace().id).unwrap_or(1000)
-    }
-
-    fn statistics(&self, table: Oid) -> Option<Arc<TableStatistics>> {
-        self.catalog.statistics(table).cloned()
-    }
-
-    fn methods(&self) -> Methods {
-        self.methods
     }
 }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use rustdb_catalog::{IndexKey, RowKeyColumns, TableStatistics};
 use rustdb_table::Table;
-use rustdb_types::Oid;
 
 use super::{
     Aggregate, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SetOperation, free_columns,
@@ -24,8 +23,8 @@ pub(crate) trait Figures {
     /// How many rows a table has now.
     fn rows(&self, table: &Table) -> u64;
 
-    /// What ANALYZE found out about a table.
-    fn statistics(&self, table: Oid) -> Option<Arc<TableStatistics>>;
+    /// What is known about a table's values.
+    fn statistics(&self, table: &Arc<Table>) -> Option<Arc<TableStatistics>>;
 
     /// Which ways to join may be chosen.
     fn methods(&self) -> Methods;
@@ -129,7 +128,7 @@ impl<'a> Estimator<'a> {
     fn learn_scan(&mut self, scan: &Scan) {
         let definition = scan.table.definition();
         let rows = self.figures.rows(&scan.table) as f64;
-        let statistics = self.figures.statistics(definition.oid);
+        let statistics = self.figures.statistics(&scan.table);
         for (id, place) in &scan.columns {
             let Some(column) = definition.columns.get(*place) else {
                 continue;
@@ -253,21 +252,7 @@ impl<'a> Estimator<'a> {
         };
         // What the access says is among the conditions, except for what a join hands in.
         let definition = scan.table.definition();
-        let places: Vec<u32> = match access.index {
-            None => match &definition.row_key {
-                RowKeyColumns::Columns(ids) => ids.clone(),
-                _ => Vec::new(),
-            },
-            Some(oid) => {
-                let index = definition.indexes.iter().find(|index| index.oid == oid);
-                let columns = index.iter().flat_map(|index| &index.columns);
-                let ids = columns.map(|column| match column.key {
-                    IndexKey::Column(id) => id,
-                    IndexKey::Expression { .. } => 0,
-                });
-                ids.collect()
-            }
-        };
+        let places = scan.access_columns();
         let mut found = 1.0;
         for (id, value) in places.iter().zip(&access.equal) {
             let column = scan

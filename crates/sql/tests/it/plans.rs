@@ -1,0 +1,219 @@
+//! Which plan is chosen, and that every plan gives the same rows.
+
+use rustdb_sql::{Methods, Session};
+
+use crate::database::{cell, session};
+
+/// Three tables of different sizes with keys, an index, NULLs and repeated values.
+fn tables() -> Session {
+    let mut session = session();
+    for statement in [
+        "create table big (id int primary key, grp int, tag text)",
+        "create index big_grp on big (grp)",
+        "create table small (id int primary key, big_id int, name text not null)",
+        "create table empty (id int primary key, x int)",
+        "insert into big select i, nullif(i % 50, 7), 'tag ' || i % 9 from generate_series(1, 3000) i",
+        "insert into small select i, i * 100, 'name ' || i from generate_series(1, 40) i",
+    ] {
+        session.execute(statement, &[]).unwrap();
+    }
+    session
+}
+
+fn lines(session: &mut Session, statement: &str) -> Vec<String> {
+    let answer = session.execute(statement, &[]).unwrap().pop().unwrap();
+    let columns = answer.columns.unwrap();
+    let rows = answer.rows.iter().map(|row| {
+        let cells = row.iter().zip(columns.iter());
+        let cells = cells.map(|(value, column)| cell(value, &column.of, session.settings()));
+        cells.collect::<Vec<_>>().join("|")
+    });
+    rows.collect()
+}
+
+fn plan(session: &mut Session, query: &str) -> String {
+    lines(session, &format!("explain (costs off) {query}")).join("\n")
+}
+
+#[test]
+fn a_row_is_found_by_its_key() {
+    let mut session = tables();
+    assert_eq!(
+        plan(
+            &mut session,
+            "select * from big where id = 5 and tag <> 'x'"
+        ),
+        "Index Scan using big_pkey on big\n  Index Cond: (id = 5)\n  Filter: (tag <> 'x'::text)"
+    );
+}
+
+#[test]
+fn rows_are_looked_up_for_a_few_and_hashed_for_many() {
+    let mut session = tables();
+    assert_eq!(
+        plan(
+            &mut session,
+            "select s.name, b.tag from big b join small s on b.id = s.big_id where s.id = 3"
+        ),
+        "Nested Loop
+  ->  Index Scan using small_pkey on small s
+        Index Cond: (id = 3)
+  ->  Index Scan using big_pkey on big b
+        Index Cond: (id = s.big_id)"
+    );
+    assert_eq!(
+        plan(
+            &mut session,
+            "select count(*) from small s join big b on s.name = b.tag"
+        ),
+        "Aggregate
+  ->  Hash Join
+        Hash Cond: (s.name = b.tag)
+        ->  Seq Scan on big b
+        ->  Seq Scan on small s"
+    );
+}
+
+#[test]
+fn an_index_saves_the_sort() {
+    let mut session = tables();
+    assert_eq!(
+        plan(&mut session, "select id from big order by id desc limit 3"),
+        "Limit\n  ->  Index Scan Backward using big_pkey on big"
+    );
+    assert_eq!(
+        plan(&mut session, "select grp, id from big order by grp limit 3"),
+        "Limit\n  ->  Index Scan using big_grp on big"
+    );
+    let sorted = plan(&mut session, "select grp, id from big order by grp");
+    assert!(sorted.starts_with("Sort"), "all rows: {sorted}");
+}
+
+#[test]
+fn what_is_constant_is_computed_once() {
+    let mut session = tables();
+    let plan = plan(
+        &mut session,
+        "select 1 from big where id < 10 * 2 + length('abc')",
+    );
+    assert!(plan.contains("(id < 23)"), "{plan}");
+}
+
+#[test]
+fn estimates_follow_the_values() {
+    let mut session = tables();
+    let create = "create table skewed (x int, y int)";
+    session.execute(create, &[]).unwrap();
+    let fill = "insert into skewed select case when i % 10 < 9 then 1 else i end, i \
+         from generate_series(1, 5000) i";
+    session.execute(fill, &[]).unwrap();
+    session.execute("analyze skewed", &[]).unwrap();
+    let mut rows = |condition: &str| -> f64 {
+        let text = lines(
+            &mut session,
+            &format!("explain select * from skewed where {condition} order by y"),
+        );
+        let scan = text.iter().find(|line| line.contains("Scan")).unwrap();
+        let at = scan.find("rows=").unwrap() + 5;
+        let digits = scan[at..].chars().take_while(char::is_ascii_digit);
+        digits.collect::<String>().parse().unwrap()
+    };
+    let mut near = |condition: &str, expected: f64| {
+        let found = rows(condition);
+        let is_near = found >= expected / 1.5 && found <= expected * 1.5 + 1.0;
+        assert!(is_near, "{condition}: {found} rows, not about {expected}");
+    };
+    near("x = 1", 4500.0);
+    near("x = 2000", 1.0);
+    near("y < 500", 500.0);
+    near("y between 1000 and 2000", 1000.0);
+    near("y > 4900 and x = 1", 90.0);
+    near("x is null", 1.0);
+    near("y in (1, 2, 3)", 3.0);
+}
+
+#[test]
+fn explain_analyze_runs_the_statement() {
+    let mut session = tables();
+    let text = lines(
+        &mut session,
+        "explain (analyze, costs off, timing off, summary off) \
+         select * from small s join big b on b.id = s.big_id where s.id < 4",
+    );
+    assert_eq!(
+        text,
+        [
+            "Nested Loop (actual rows=3 loops=1)",
+            "  ->  Index Scan using small_pkey on small s (actual rows=3 loops=1)",
+            "        Index Cond: (id < 4)",
+            "  ->  Index Scan using big_pkey on big b (actual rows=1 loops=3)",
+            "        Index Cond: (id = s.big_id)",
+        ]
+    );
+    lines(
+        &mut session,
+        "explain analyze delete from small where id = 1",
+    );
+    assert_eq!(lines(&mut session, "select count(*) from small"), ["39"]);
+    lines(&mut session, "explain delete from small");
+    assert_eq!(lines(&mut session, "select count(*) from small"), ["39"]);
+    let error = session
+        .execute("explain (colour) select 1", &[])
+        .unwrap_err();
+    assert_eq!(error.state().as_str(), "42601");
+    let json = lines(&mut session, "explain (format json, costs off) select 1");
+    assert!(json[0].contains("\"Node Type\": \"Result\""), "{json:?}");
+    let dot = lines(
+        &mut session,
+        "explain (format dot) select * from big order by tag",
+    );
+    assert!(dot[0].contains("n1 -> n0"), "{dot:?}");
+}
+
+#[test]
+fn every_way_to_join_gives_the_same_rows() {
+    let mut session = tables();
+    let joins = [
+        "small s join big b on b.id = s.big_id",
+        "small s left join big b on b.id = s.big_id + 1000",
+        "big b right join small s on b.id = s.big_id and b.grp = 3",
+        "small s full join (select * from big where id % 250 = 0) b on b.id = s.big_id",
+        "big a join big b on a.grp = b.id join small s on s.id = b.id",
+        "small s join empty e on e.id = s.id",
+        "small s left join empty e on e.id = s.id",
+        "small s, lateral (select * from big where grp = s.id and tag = 'tag 1') b",
+    ];
+    let conditions = [
+        "true",
+        "exists (select 1 from big x where x.grp = s.id)",
+        "not exists (select 1 from big x where x.id = s.big_id * 2)",
+        "s.id in (select grp from big where tag = 'tag 3')",
+        "s.id not in (select grp from big where grp is not null and grp % 2 = 0)",
+    ];
+    let all = [
+        Methods::default(),
+        Methods {
+            hash: false,
+            ..Methods::default()
+        },
+        Methods {
+            nested: false,
+            ..Methods::default()
+        },
+    ];
+    for join in joins {
+        for condition in conditions {
+            let query = format!("select * from {join} where {condition}");
+            let mut expected: Option<Vec<String>> = None;
+            for methods in all {
+                session.set_join_methods(methods);
+                let mut rows = lines(&mut session, &query);
+                rows.sort();
+                match &expected {
+                    None => expected = Some(rows),
+                    Some(expected) => assert_eq!(&rows, expected, "{methods:?}: {query}"),
+                }
+            }
+        }
+    }
+}

@@ -22,6 +22,7 @@ mod expressions;
 mod parameters;
 mod parse;
 mod plan;
+mod rewrite;
 mod session;
 mod statistics;
 

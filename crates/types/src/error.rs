@@ -42,6 +42,8 @@ states! {
     DIVISION_BY_ZERO = b"22012";
     /// `interval_field_overflow`.
     INTERVAL_FIELD_OVERFLOW = b"22015";
+    /// `invalid_preceding_or_following_size`: of a window's frame.
+    INVALID_PRECEDING_OR_FOLLOWING_SIZE = b"22013";
     /// `invalid_argument_for_ntile_function`.
     INVALID_ARGUMENT_FOR_NTILE = b"22014";
     /// `invalid_argument_for_nth_value_function`.

@@ -17,6 +17,7 @@ use super::expression::Place;
 use super::scope::Scope;
 use super::select::check_equality;
 use super::sort::{Target, check_ordered};
+use super::window::CollectedWindow;
 use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
@@ -29,6 +30,10 @@ pub(crate) struct Collected {
     pub(crate) aggregates: Vec<(ColumnId, AggregateItem)>,
     /// Set-returning functions.
     pub(crate) sets: Vec<(crate::expr::FunctionCall, Vec<ColumnId>)>,
+    /// Window functions.
+    pub(crate) windows: Vec<CollectedWindow>,
+    /// The WINDOW clause.
+    pub(crate) named: Vec<ast::NamedWindowDefinition>,
 }
 
 /// GROUP BY, bound.
@@ -191,7 +196,12 @@ impl Binder<'_> {
         Ok(items)
     }
 
-    fn order_item(&self, written: &ast::OrderByExpr, expr: Expr, of: &Type) -> Result<OrderItem> {
+    pub(super) fn order_item(
+        &self,
+        written: &ast::OrderByExpr,
+        expr: Expr,
+        of: &Type,
+    ) -> Result<OrderItem> {
         check_ordered(of)?;
         let key = self.sort_key(written, ColumnId(0), of)?;
         Ok(OrderItem {

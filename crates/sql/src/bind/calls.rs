@@ -22,9 +22,22 @@ impl Binder<'_> {
             }
             return Err(Error::unsupported(format!("the call {call}")));
         }
-        let is_window = call.over.is_some();
-        if is_window || window_functions_named(short).next().is_some() && !is_aggregate(short) {
-            return Err(Error::unsupported(format!("the window function {short}")));
+        let is_window = window_functions_named(short).next().is_some();
+        match &call.over {
+            Some(over) if is_window || is_aggregate(short) => {
+                return self.window_call(short, call, over, at);
+            }
+            Some(_) => {
+                let message = format!(
+                    "OVER specified, but {short} is not a window function nor an aggregate function"
+                );
+                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+            }
+            None if is_window && (!is_aggregate(short) || is_bare(call)) => {
+                let message = format!("window function {short} requires an OVER clause");
+                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+            }
+            None => (),
         }
         if is_aggregate(short) {
             return self.aggregate(short, call, at);
@@ -298,6 +311,16 @@ impl Binder<'_> {
 
 fn is_aggregate(name: &str) -> bool {
     !aggregates_named(name).is_empty()
+}
+
+/// Whether there is nothing in the brackets, and no WITHIN GROUP.
+fn is_bare(call: &ast::Function) -> bool {
+    let nothing = match &call.args {
+        ast::FunctionArguments::List(list) => list.args.is_empty(),
+        ast::FunctionArguments::None => true,
+        ast::FunctionArguments::Subquery(_) => false,
+    };
+    nothing && call.within_group.is_empty()
 }
 
 fn is_plain_rounding(field: &ast::CeilFloorKind) -> bool {

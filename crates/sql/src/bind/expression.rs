@@ -22,6 +22,8 @@ pub(crate) struct Place<'a, 'p> {
     pub(crate) collected: Option<&'a mut Collected>,
     /// Whether this is within the arguments of an aggregate.
     pub(crate) within_aggregate: bool,
+    /// What to say of a window function, if none may stand here though aggregates may.
+    pub(crate) no_windows: Option<&'static str>,
 }
 
 impl<'a, 'p> Place<'a, 'p> {
@@ -31,6 +33,7 @@ impl<'a, 'p> Place<'a, 'p> {
             clause,
             collected: None,
             within_aggregate: false,
+            no_windows: None,
         }
     }
 

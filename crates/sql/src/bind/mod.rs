@@ -14,6 +14,7 @@ mod aggregate;
 mod calls;
 mod coerce;
 mod expression;
+mod frame;
 mod from;
 mod level;
 mod literal;
@@ -27,6 +28,7 @@ mod sort;
 mod subquery;
 mod table;
 mod type_name;
+mod window;
 mod write;
 
 pub(crate) use from::object_name;

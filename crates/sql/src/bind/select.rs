@@ -10,7 +10,7 @@ use rustdb_types::Type;
 use sqlparser::ast;
 use sqlparser::ast::{SelectItem, SelectItemQualifiedWildcardKind};
 
-use super::aggregate::Collected;
+use super::aggregate::{Collected, Grouping};
 use super::expression::Place;
 use super::query::BoundQuery;
 use super::scope::{NamedColumn, Scope};
@@ -49,7 +49,10 @@ impl Binder<'_> {
             let condition = self.coerce_to_bool(condition, "WHERE")?;
             plan = plan.filtered(condition.conjuncts());
         }
-        let mut collected = Collected::default();
+        let mut collected = Collected {
+            named: select.named_window.clone(),
+            ..Collected::default()
+        };
         let mut list = self.select_list(&select.projection, &scope, &mut collected)?;
         let shown = list.items.len();
         let grouping = {
@@ -59,7 +62,7 @@ impl Binder<'_> {
                 .collect();
             self.group_by(&select.group_by, &outputs, &scope)?
         };
-        let mut having = match &select.having {
+        let having = match &select.having {
             None => None,
             Some(condition) => {
                 let mut at = Place::collecting(&scope, "HAVING", &mut collected);
@@ -68,20 +71,50 @@ impl Binder<'_> {
             }
         };
         let keys = self.order_keys(order, &mut list, &scope, &mut collected)?;
+        if !select.named_window.is_empty() {
+            let mut at = Place::collecting(&scope, "WINDOW", &mut collected);
+            self.check_named_windows(&select.named_window, &mut at)?;
+        }
         ties.clone_from(&keys);
+        let plan = self.computed(plan, &mut list, grouping, having, collected, &scope)?;
+        let plan = self.distinct_and_sort(select, plan, &list, shown, keys, &scope)?;
+        Ok(BoundQuery {
+            plan,
+            columns: list.columns,
+        })
+    }
+
+    /// The select list over the rows of FROM: groups, HAVING, windows, sets, in this order.
+    fn computed(
+        &mut self,
+        mut plan: Plan,
+        list: &mut SelectList,
+        grouping: Grouping,
+        mut having: Option<Expr>,
+        collected: Collected,
+        scope: &Scope<'_>,
+    ) -> Result<Plan> {
         let Collected {
             aggregates,
             mut sets,
+            mut windows,
+            ..
         } = collected;
         if !aggregates.is_empty() || !grouping.is_empty() || having.is_some() {
             let mut users: Vec<&mut Expr> = list.items.iter_mut().map(|(_, item)| item).collect();
             users.extend(&mut having);
             users.extend(sets.iter_mut().flat_map(|(call, _)| &mut call.arguments));
-            plan = self.grouped(plan, grouping, aggregates, &mut users, &scope)?;
+            users.extend(
+                windows
+                    .iter_mut()
+                    .flat_map(|window| window.expressions_mut()),
+            );
+            plan = self.grouped(plan, grouping, aggregates, &mut users, scope)?;
         }
         if let Some(condition) = having {
             plan = plan.filtered(condition.conjuncts());
         }
+        plan = self.windowed(plan, windows);
         if !sets.is_empty() {
             plan = Plan::Function(Box::new(FunctionRows {
                 input: plan,
@@ -89,14 +122,9 @@ impl Binder<'_> {
                 ordinality: None,
             }));
         }
-        plan = Plan::Project {
+        Ok(Plan::Project {
             input: Box::new(plan),
             items: list.items.clone(),
-        };
-        let plan = self.distinct_and_sort(select, plan, &list, shown, keys, &scope)?;
-        Ok(BoundQuery {
-            plan,
-            columns: list.columns,
         })
     }
 

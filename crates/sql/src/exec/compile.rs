@@ -15,14 +15,15 @@ use super::scan::{AccessPath, ScanNode};
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
+use super::window;
 use super::write::{Kind, WriteNode};
 use super::{Executable, Node};
 use crate::bind::{Assignment, OnConflict, Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
-    Aggregate, FunctionRows, Join, JoinKind, JoinMethod, Plan, Scan, SetOperation, SortKey,
-    free_columns, free_columns_of,
+    Aggregate, FrameBound, FunctionRows, Join, JoinKind, JoinMethod, Plan, Scan, SetOperation,
+    SortKey, Window, WindowCall, free_columns, free_columns_of,
 };
 
 /// Values of outer rows that a plan can use: by column, where they are put.
@@ -195,6 +196,7 @@ impl Compiler<'_> {
             }
             Plan::SetOperation(operation) => self.set_operation(operation, outer)?,
             Plan::Aggregate(aggregate) => self.aggregate(aggregate, outer)?,
+            Plan::Window(window) => self.window(window, outer)?,
             Plan::Function(rows) => self.function(rows, outer)?,
         };
         Ok(Compiled {
@@ -359,6 +361,72 @@ impl Compiler<'_> {
             input: input.node,
             groups,
             sets: aggregate.sets.clone(),
+            calls,
+        }))
+    }
+
+    fn window(&mut self, window: &Window, outer: &Outer) -> Result<Arc<dyn Node>> {
+        let input = self.plan(&window.input, outer)?;
+        let items = window.partition.iter().chain(&window.order);
+        let keys = items.clone().enumerate().map(|(place, item)| Key {
+            place,
+            descending: item.descending,
+            nulls_first: item.nulls_first,
+            padded: item.padded,
+        });
+        let keys: Vec<Key> = keys.collect();
+        let sort: Vec<Expr> = items.map(|item| item.expr.clone()).collect();
+        let first = window.order.first();
+        let mut calls = Vec::with_capacity(window.calls.len());
+        for (_, item) in &window.calls {
+            let mut edge = |bound: &FrameBound| {
+                let mut offset = |expr: &Expr| {
+                    let mut expr = expr.clone();
+                    self.expression(&mut expr, &[], outer)?;
+                    Ok::<_, Error>(expr)
+                };
+                Ok::<_, Error>(match bound {
+                    FrameBound::UnboundedPreceding => window::Edge::UnboundedPreceding,
+                    FrameBound::Preceding(expr) => window::Edge::Preceding(offset(expr)?),
+                    FrameBound::CurrentRow => window::Edge::CurrentRow,
+                    FrameBound::Following(expr) => window::Edge::Following(offset(expr)?),
+                    FrameBound::UnboundedFollowing => window::Edge::UnboundedFollowing,
+                })
+            };
+            let (start, end) = (edge(&item.frame.start)?, edge(&item.frame.end)?);
+            let range = match &item.frame.range {
+                None => None,
+                Some(range) => {
+                    let mut value = range.value.clone();
+                    self.expression(&mut value, &input.columns, outer)?;
+                    Some((value, range.operators))
+                }
+            };
+            let filter = item.filter.iter().cloned().collect::<Vec<Expr>>();
+            calls.push(window::Call {
+                function: match &item.function {
+                    WindowCall::Function(kind, _) => window::Function::Window(*kind),
+                    WindowCall::Aggregate(call) => window::Function::Aggregate(call.clone()),
+                },
+                arguments: self.all(&item.arguments, &input.columns, outer)?,
+                filter: self.all(&filter, &input.columns, outer)?.pop(),
+                frame: window::CompiledFrame {
+                    units: item.frame.units,
+                    start,
+                    end,
+                    exclude: item.frame.exclude,
+                    range,
+                    descending: first.is_some_and(|item| item.descending),
+                    nulls_first: first.is_some_and(|item| item.nulls_first),
+                },
+            });
+        }
+        Ok(Arc::new(window::WindowNode {
+            width: input.columns.len(),
+            sort: self.all(&sort, &input.columns, outer)?,
+            input: input.node,
+            keys,
+            partition: window.partition.len(),
             calls,
         }))
     }

@@ -26,6 +26,7 @@ mod set_operation;
 mod sort;
 mod subquery;
 mod upsert;
+mod window;
 mod write;
 
 use std::fmt::Debug;

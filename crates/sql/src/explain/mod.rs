@@ -265,6 +265,10 @@ impl Explainer<'_> {
                 entry.details.push(("Sort Key", self.sort_keys(keys)));
                 entry.start = below;
             }
+            Plan::Window(_) => {
+                entry.title = "WindowAgg".to_owned();
+                entry.start = below;
+            }
             Plan::Limit { .. } => entry.title = "Limit".to_owned(),
             Plan::Distinct { on, .. } => {
                 entry.title = "Unique".to_owned();

@@ -14,6 +14,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Tokenizer};
 
 use crate::error::{Error, Position, Result, SqlState};
+use crate::rewrite::rewrite;
 
 pub(crate) use insert::{InsertClauses, Overriding};
 
@@ -37,7 +38,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         .map_err(|error| syntax(error.message, position(error.location)))?;
     Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
-        .with_tokens_with_locations(tokens)
+        .with_tokens_with_locations(rewrite(tokens))
         .parse_statements()
         .map_err(from_parser)
 }

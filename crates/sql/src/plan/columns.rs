@@ -73,6 +73,7 @@ impl Plan {
                     .flat_map(|(_, call)| call.expressions())
                     .for_each(visit);
             }
+            Plan::Window(window) => window.expressions().for_each(visit),
             Plan::Function(rows) => {
                 let calls = rows.calls.iter();
                 calls.flat_map(|(call, _)| &call.arguments).for_each(visit);
@@ -103,6 +104,7 @@ impl Plan {
                     .flat_map(|(_, call)| call.expressions_mut())
                     .for_each(visit);
             }
+            Plan::Window(window) => window.expressions_mut().for_each(visit),
             Plan::Function(rows) => {
                 let calls = rows.calls.iter_mut();
                 calls
@@ -139,6 +141,7 @@ impl Plan {
             | Plan::Project { .. }
             | Plan::Join(_)
             | Plan::Aggregate(_)
+            | Plan::Window(_)
             | Plan::Function(_) => (),
         }
     }

@@ -12,6 +12,7 @@ mod order;
 mod prune;
 mod rules;
 mod sorted;
+mod window;
 
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ use crate::expr::{ColumnId, Expr, FunctionCall};
 pub use columns::{free_columns, free_columns_of};
 pub use estimate::Methods;
 pub(crate) use estimate::{Estimator, Figures};
+pub use window::{
+    Frame, FrameBound, FrameExclusion, FrameUnits, RangeKey, Window, WindowCall, WindowItem,
+};
 
 use rules::push_conditions;
 
@@ -59,6 +63,8 @@ pub enum Plan {
     Join(Box<Join>),
     /// One row for each group.
     Aggregate(Box<Aggregate>),
+    /// Window functions.
+    Window(Box<Window>),
     /// The rows that a function gives.
     Function(Box<FunctionRows>),
     /// Rows in order.
@@ -430,6 +436,11 @@ impl Plan {
                     .chain(aggregate.calls.iter().map(|(id, _)| *id))
                     .collect()
             }
+            Plan::Window(window) => {
+                let mut columns = window.input.columns();
+                columns.extend(window.calls.iter().map(|(id, _)| *id));
+                columns
+            }
             Plan::Function(rows) => {
                 let mut columns = rows.input.columns();
                 columns.extend(rows.calls.iter().flat_map(|(_, columns)| columns));
@@ -451,6 +462,7 @@ impl Plan {
             Plan::Join(join) => vec![&join.left, &join.right],
             Plan::SetOperation(operation) => vec![&operation.left.0, &operation.right.0],
             Plan::Aggregate(aggregate) => vec![&aggregate.input],
+            Plan::Window(window) => vec![&window.input],
             Plan::Function(rows) => vec![&rows.input],
         }
     }
@@ -467,6 +479,7 @@ impl Plan {
             Plan::Join(join) => vec![&mut join.left, &mut join.right],
             Plan::SetOperation(operation) => vec![&mut operation.left.0, &mut operation.right.0],
             Plan::Aggregate(aggregate) => vec![&mut aggregate.input],
+            Plan::Window(window) => vec![&mut window.input],
             Plan::Function(rows) => vec![&mut rows.input],
         }
     }

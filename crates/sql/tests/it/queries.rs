@@ -1,7 +1,7 @@
 //! Queries that need no tables, compared with PostgreSQL 15 where it is installed, and with what
 //! it once answered everywhere.
 //!
-//! `queries.txt` has a query in each paragraph, and after `----` what PostgreSQL answers: each row
+//! `queries.txt` and its like have a query in each paragraph, and after `----` what PostgreSQL answers: each row
 //! as a record, or code and words of the error. `RUSTDB_BLESS=1` writes the answers of the
 //! installed PostgreSQL into the file.
 
@@ -10,7 +10,11 @@ use rustdb_types::{Settings, Type, Value};
 use crate::database::{cell, session};
 use crate::server::Server;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/queries.txt");
+/// The files, and what is in them.
+const FILES: &[(&str, &str)] = &[
+    ("queries.txt", include_str!("queries.txt")),
+    ("windows.txt", include_str!("windows.txt")),
+];
 
 /// A query and what PostgreSQL answers.
 struct Case {
@@ -18,8 +22,7 @@ struct Case {
     answer: String,
 }
 
-fn cases() -> Vec<Case> {
-    let text = include_str!("queries.txt");
+fn cases(text: &str) -> Vec<Case> {
     let paragraphs = text
         .split("\n\n")
         .map(str::trim)
@@ -86,7 +89,7 @@ fn quoted(value: &Value, of: &Type, settings: &Settings) -> String {
 #[test]
 fn queries_give_what_postgresql_gives() {
     let mut different = Vec::new();
-    for case in cases() {
+    for case in FILES.iter().flat_map(|(_, text)| cases(text)) {
         let ours = answer(&case.query);
         if ours != case.answer {
             different.push(format!("{}\nis {ours}\nnot {}", case.query, case.answer));
@@ -101,7 +104,15 @@ fn postgresql_still_says_what_is_in_the_file() {
         Ok(server) => server,
         Err(reason) => return eprintln!("skipped: {reason}"),
     };
-    let cases = cases();
+    let mut different = Vec::new();
+    for (file, text) in FILES {
+        different.extend(asked(&server, file, cases(text)));
+    }
+    assert!(different.is_empty(), "{}", different.join("\n\n"));
+}
+
+/// Where the file differs from what the server says; or else the file is written anew.
+fn asked(server: &Server, file: &str, cases: Vec<Case>) -> Vec<String> {
     let expressions: Vec<String> = cases
         .iter()
         .map(|case| {
@@ -125,8 +136,12 @@ fn postgresql_still_says_what_is_in_the_file() {
     }
     if std::env::var_os("RUSTDB_BLESS").is_some() {
         #[expect(clippy::disallowed_methods, reason = "a file of the repository")]
-        std::fs::write(FILE, text).unwrap();
-        return;
+        std::fs::write(
+            format!("{}/tests/it/{file}", env!("CARGO_MANIFEST_DIR")),
+            text,
+        )
+        .unwrap();
+        return Vec::new();
     }
-    assert!(different.is_empty(), "{}", different.join("\n\n"));
+    different
 }

@@ -256,6 +256,14 @@ states! {
     Vectors(Box<sums::Vectors>);
 }
 
+impl State {
+    /// Whether states merged in any grouping give exactly what one state gives that has seen all
+    /// rows: then a moving frame that cannot forget rows can be put together from parts.
+    pub fn merges_in_any_way(&self) -> bool {
+        matches!(self.0, Repr::Best(_) | Repr::Bits(_))
+    }
+}
+
 /// What every state does.
 trait Accumulate: Sized {
     fn update(&mut self, arguments: &[Value], context: &FunctionContext<'_>) -> Result<()>;

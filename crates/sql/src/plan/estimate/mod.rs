@@ -201,6 +201,15 @@ impl<'a> Estimator<'a> {
                 }
             }
             Plan::SetOperation(operation) => self.set_operation(operation),
+            Plan::Window(window) => {
+                let input = self.plan(&window.input);
+                let compared = input.rows * (input.rows + 2.0).log2();
+                let computed = input.rows * (1 + window.calls.len()) as f64;
+                Estimate {
+                    cost: input.cost + (compared + computed) * EXPRESSION,
+                    ..input
+                }
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustdb_catalog::{CatalogChange, ChangeMark};
 use rustdb_table::{Deferred, DeferredMark};
-use rustdb_txn::{Durability, SavepointId, Transaction};
+use rustdb_txn::{Access, Durability, SavepointId, Transaction};
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast::Statement;
 
@@ -66,8 +66,9 @@ pub struct Session {
 enum State {
     Idle,
     Open(Box<Open>),
-    /// A statement has failed; what can be rolled back to is kept.
-    Failed(Box<Open>),
+    /// A statement of a block has failed; what can be rolled back to is kept, if there is a
+    /// savepoint.
+    Failed(Option<Box<Open>>),
 }
 
 /// A transaction in progress.
@@ -81,6 +82,8 @@ struct Open {
     is_block: bool,
     /// Whether its snapshot was taken for the statement that comes next.
     is_fresh: bool,
+    /// Whether it may write.
+    access: Access,
 }
 
 /// A moment to return to.
@@ -132,7 +135,8 @@ impl Session {
     pub fn is_in_transaction(&self) -> bool {
         match &self.state {
             State::Idle => false,
-            State::Open(open) | State::Failed(open) => open.is_block,
+            State::Open(open) => open.is_block,
+            State::Failed(_) => true,
         }
     }
 

@@ -12,11 +12,13 @@ use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
 
 impl Session {
-    /// After an error a block waits for ROLLBACK, and what was no block is gone.
+    /// After an error a block waits for ROLLBACK, and what was no block is gone. What cannot be
+    /// kept is undone now, so that nobody waits for its locks.
     pub(super) fn fail(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Open(open) | State::Failed(open) if open.is_block => State::Failed(open),
-            _ => State::Idle,
+            State::Open(open) if open.is_block => State::Failed(kept(open)),
+            State::Failed(kept) => State::Failed(kept),
+            State::Open(_) | State::Idle => State::Idle,
         };
     }
 
@@ -55,6 +57,7 @@ impl Session {
             savepoints: Vec::new(),
             is_block: false,
             is_fresh: true,
+            access,
         })
     }
 
@@ -74,11 +77,23 @@ impl Session {
     /// As [`Session::open`]; the statement sees what is committed now, unless the transaction's
     /// isolation says otherwise.
     pub(super) fn open_for_statement(&mut self) -> Result<&mut Open> {
+        let of_block = matches!(&self.state, State::Open(open) if open.is_block && open.is_fresh);
+        let manager = of_block.then(|| self.database.shared.manager.clone());
         let open = self.open()?;
-        if !open.is_fresh && open.transaction.isolation() == IsolationLevel::ReadCommitted {
-            open.transaction.refresh()?;
+        let is_fresh = std::mem::replace(&mut open.is_fresh, false);
+        let isolation = open.transaction.isolation();
+        if isolation == IsolationLevel::ReadCommitted {
+            // What BEGIN saw may be long ago.
+            if of_block || !is_fresh {
+                open.transaction.refresh()?;
+            }
+        } else if let Some(manager) = manager {
+            // A block's snapshot is taken by its first statement; so far there is nothing else.
+            open.transaction = manager.begin(isolation, open.access)?;
+            for savepoint in &mut open.savepoints {
+                savepoint.id = open.transaction.savepoint();
+            }
         }
-        open.is_fresh = false;
         Ok(open)
     }
 
@@ -139,7 +154,8 @@ impl Session {
 
     pub(super) fn rollback(&mut self) -> Result<Answer> {
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::Open(open) | State::Failed(open) if open.is_block => Ok(done("ROLLBACK")),
+            State::Failed(_) => Ok(done("ROLLBACK")),
+            State::Open(open) if open.is_block => Ok(done("ROLLBACK")),
             _ => Ok(noticed("ROLLBACK", "there is no transaction in progress")),
         }
     }
@@ -166,7 +182,9 @@ impl Session {
 
     pub(super) fn rollback_to(&mut self, name: &str) -> Result<Answer> {
         let mut open = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Open(open) | State::Failed(open) if open.is_block => open,
+            State::Open(open) if open.is_block => open,
+            State::Failed(Some(open)) => open,
+            State::Failed(None) => return Err(no_savepoint(name)),
             _ => {
                 let message = "ROLLBACK TO SAVEPOINT can only be used in transaction blocks";
                 return Err(Error::new(SqlState::NO_ACTIVE_TRANSACTION, message));
@@ -202,10 +220,18 @@ fn roll_back_to(open: &mut Open, name: &str) -> Result<()> {
 
 fn savepoint_named(open: &Open, name: &str) -> Result<usize> {
     let found = open.savepoints.iter().rposition(|each| each.name == name);
-    found.ok_or_else(|| {
-        let message = format!("savepoint \"{name}\" does not exist");
-        Error::new(SqlState::INVALID_SAVEPOINT, message)
-    })
+    found.ok_or_else(|| no_savepoint(name))
+}
+
+fn no_savepoint(name: &str) -> Error {
+    let message = format!("savepoint \"{name}\" does not exist");
+    Error::new(SqlState::INVALID_SAVEPOINT, message)
+}
+
+/// What a failed block can still roll back to: its last savepoint.
+fn kept(mut open: Box<Open>) -> Option<Box<Open>> {
+    let last = open.savepoints.last()?.name.clone();
+    roll_back_to(&mut open, &last).ok().map(|()| open)
 }
 
 fn failed() -> Error {

@@ -30,9 +30,15 @@ impl Host for Still {
 }
 
 pub(crate) fn database_over(vfs: VfsRef) -> Database {
+    managed(vfs).0
+}
+
+/// A database, and what manages its transactions.
+pub(crate) fn managed(vfs: VfsRef) -> (Database, TransactionManager) {
     let engine = Engine::open(vfs, Path::new("/db"), EngineOptions::default()).unwrap();
     let manager = TransactionManager::new(engine, TransactionOptions::default());
-    Database::open(manager, Arc::new(Still)).unwrap()
+    let database = Database::open(manager.clone(), Arc::new(Still)).unwrap();
+    (database, manager)
 }
 
 pub(crate) fn session() -> Session {

@@ -9,6 +9,7 @@ mod database;
 mod define;
 mod differential;
 mod engines;
+mod isolation;
 mod plans;
 mod prepared;
 mod queries;

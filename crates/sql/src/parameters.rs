@@ -1,6 +1,8 @@
 //! Values that a client gives for `$1` and so on.
 
-use rustdb_types::{Cast, CastContext, Settings, Type, Value, parse as parse_value};
+use std::borrow::Cow;
+
+use rustdb_types::{Base, Cast, CastContext, Settings, Type, Value, parse as parse_value};
 
 use crate::error::{Error, Result, SqlState};
 
@@ -32,11 +34,11 @@ pub fn type_of(value: &Value) -> Type {
 }
 
 /// The parameters as values of the types that the statement takes.
-pub(crate) fn converted(
-    given: &[Value],
+pub(crate) fn converted<'v>(
+    given: &'v [Value],
     wanted: &[Type],
     settings: &Settings,
-) -> Result<Vec<Value>> {
+) -> Result<Cow<'v, [Value]>> {
     if given.len() < wanted.len() {
         let message = format!(
             "bind message supplies {} parameters, but the statement requires {}",
@@ -45,10 +47,27 @@ pub(crate) fn converted(
         );
         return Err(Error::new(SqlState::PROTOCOL_VIOLATION, message));
     }
+    let mut pairs = given.iter().zip(wanted);
+    if pairs.all(|(value, of)| is_of(value, of)) {
+        return Ok(Cow::Borrowed(&given[..wanted.len()]));
+    }
     let pairs = given.iter().zip(wanted);
     pairs
         .map(|(value, of)| one_converted(value, of, settings))
         .collect()
+}
+
+/// Whether a value is of a type beyond doubt.
+fn is_of(value: &Value, of: &Type) -> bool {
+    matches!(
+        (value, of.base()),
+        (Value::Null, _)
+            | (Value::Int2(_), Some(Base::Int2))
+            | (Value::Int4(_), Some(Base::Int4))
+            | (Value::Int8(_), Some(Base::Int8))
+            | (Value::Float8(_), Some(Base::Float8))
+            | (Value::Bool(_), Some(Base::Bool))
+    )
 }
 
 fn one_converted(value: &Value, of: &Type, settings: &Settings) -> Result<Value> {

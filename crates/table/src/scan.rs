@@ -179,19 +179,11 @@ impl TableScan {
         columns: &mut [Vec<Value>],
         rows_max: usize,
     ) -> Result<usize> {
-        let mut row = Vec::new();
         for rows in 0..rows_max {
             let Some((_, bytes)) = self.scan.next(transaction)? else {
                 return Ok(rows);
             };
-            row.clear();
-            self.table.decode(&bytes, &self.projection, &mut row)?;
-            if row.len() != columns.len() {
-                return Err(Error::internal("as many vectors as columns are needed"));
-            }
-            for (column, value) in columns.iter_mut().zip(row.drain(..)) {
-                column.push(value);
-            }
+            self.table.decode_into(&bytes, &self.projection, columns)?;
         }
         Ok(rows_max)
     }

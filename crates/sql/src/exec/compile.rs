@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use rustdb_table::Projection;
 use rustdb_types::aggregate::AggregateKind;
 
 use super::aggregate::{AggregateNode, Call};
@@ -11,6 +12,7 @@ use super::hash_join::{self, HashJoin};
 use super::join::NestedLoop;
 use super::measure::Measures;
 use super::nodes::{Distinct, Filter, Limit, Project, Values};
+use super::point::Point;
 use super::scan::{AccessPath, ScanNode};
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
@@ -62,10 +64,15 @@ pub(super) fn executable(
     let outer = Outer::new();
     let compiled = compiler.plan(plan, &outer)?;
     let compiled = compiler.arranged(compiled, columns)?;
+    let point = match compiler.measures {
+        None => compiler.point(plan, columns)?,
+        Some(_) => None,
+    };
     Ok(Executable {
         node: compiled.node,
         outer: compiler.outer,
         results: compiler.results,
+        point: point.map(Arc::new),
     })
 }
 
@@ -112,6 +119,7 @@ pub(super) fn writer(
         node: compiled.node,
         outer: compiler.outer,
         results: compiler.results,
+        point: None,
     };
     Ok((node, executable))
 }
@@ -258,6 +266,66 @@ impl Compiler<'_> {
             places,
             with_key: scan.key.is_some(),
             access,
+        }))
+    }
+
+    /// The plan as one row by its key, if it is that.
+    fn point(&mut self, plan: &Plan, columns: &[ColumnId]) -> Result<Option<Point>> {
+        let (items, plan) = match plan {
+            Plan::Project { input, items } => (Some(items), &**input),
+            other => (None, other),
+        };
+        let (conditions, plan) = match plan {
+            Plan::Filter { input, conditions } => (&conditions[..], &**input),
+            other => (&[][..], other),
+        };
+        let Plan::Scan(scan) = plan else {
+            return Ok(None);
+        };
+        let Some(access) = scan.access.as_ref().filter(|access| access.index.is_none()) else {
+            return Ok(None);
+        };
+        let is_key = access.equal.len() == scan.access_columns().len() && !access.equal.is_empty();
+        if !is_key || scan.key.is_some() {
+            return Ok(None);
+        }
+        let outer = Outer::new();
+        let mine: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
+        let wanted: Option<Vec<Expr>> = match items {
+            None => Some(columns.iter().map(|id| Expr::Column(*id)).collect()),
+            Some(items) => columns
+                .iter()
+                .map(|id| {
+                    let item = items.iter().find(|(item, _)| item == id);
+                    item.map(|(_, item)| item.clone())
+                })
+                .collect(),
+        };
+        let Some(wanted) = wanted else {
+            return Ok(None);
+        };
+        // Plain columns are read in the order in which they are wanted.
+        let places: Option<Vec<usize>> = wanted
+            .iter()
+            .map(|item| match item {
+                Expr::Column(id) => scan.columns.iter().find(|(column, _)| column == id),
+                _ => None,
+            })
+            .map(|column| column.map(|(_, place)| *place))
+            .collect();
+        let (projection, items) = match places {
+            Some(places) if conditions.is_empty() => (places, None),
+            _ => {
+                let all = scan.columns.iter().map(|(_, place)| *place).collect();
+                (all, Some(self.all(&wanted, &mine, &outer)?))
+            }
+        };
+        Ok(Some(Point {
+            table: scan.table.clone(),
+            key: self.all(&access.equal, &[], &outer)?,
+            projection: Projection::Columns(projection),
+            conditions: self.all(conditions, &mine, &outer)?,
+            items,
         }))
     }
 

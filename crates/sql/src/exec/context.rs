@@ -24,7 +24,7 @@ pub struct Context<'a> {
     /// The transaction; stored expressions have none.
     pub(crate) transaction: Option<&'a mut Transaction>,
     /// The catalog as the statement sees it, and where sequences are.
-    pub(crate) catalog: Option<(Arc<Catalog>, &'a CatalogStore)>,
+    pub(crate) catalog: Option<(&'a Arc<Catalog>, &'a CatalogStore)>,
     /// Set when the statement is to stop.
     pub(crate) cancelled: Option<&'a AtomicBool>,
     /// What the parts of the statement pass to each other.

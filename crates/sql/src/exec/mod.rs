@@ -21,6 +21,7 @@ mod join;
 mod key;
 mod measure;
 mod nodes;
+mod point;
 mod scan;
 mod set_operation;
 mod sort;
@@ -40,6 +41,7 @@ use crate::expr::{ColumnId, Expr};
 use crate::plan::Plan;
 
 use batch::Batch;
+use point::Point;
 
 pub(crate) use write::WriteNode;
 
@@ -71,6 +73,8 @@ pub struct Executable {
     node: Arc<dyn Node>,
     outer: usize,
     results: usize,
+    /// The same for one row by its key, if it is that.
+    point: Option<Arc<Point>>,
 }
 
 /// A statement that runs.
@@ -113,6 +117,19 @@ impl Executable {
             results: vec![None; self.results],
             rows: vec![None; self.results],
         }
+    }
+
+    /// All rows of a run. What it is given by must have the [memory](Executable::memory).
+    pub(crate) fn rows(&self, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
+        if let Some(point) = &self.point {
+            return Ok(point.run(cx)?.into_iter().collect());
+        }
+        let mut rows = Vec::new();
+        let mut run = self.start();
+        while let Some(batch) = run.next(cx)? {
+            rows.extend(batch);
+        }
+        Ok(rows)
     }
 
     /// Begins a run. What it is given by must have the [memory](Executable::memory).

@@ -45,7 +45,12 @@ struct RunScan {
     node: Arc<ScanNode>,
     state: State,
     row: Vec<Value>,
+    /// How many rows the next batch has. The first are small: often a few rows are enough.
+    batch_rows: usize,
 }
+
+/// How many rows the first batch has.
+const FIRST_ROWS: usize = 16;
 
 enum State {
     Start,
@@ -63,6 +68,7 @@ impl Node for ScanNode {
             node: self,
             state: State::Start,
             row: Vec::new(),
+            batch_rows: FIRST_ROWS,
         })
     }
 }
@@ -72,9 +78,18 @@ impl Operator for RunScan {
         if let State::Start = self.state {
             self.state = self.start(cx)?;
         }
+        let rows_max = self.batch_rows;
+        self.batch_rows = (rows_max * 4).min(BATCH_ROWS);
+        let node = &self.node;
+        if let State::Rows(scan) = &mut self.state
+            && !node.with_key
+            && !node.access.as_ref().is_some_and(|access| access.backward)
+        {
+            return fill(scan, node.places.len(), rows_max, cx);
+        }
         let width = self.node.places.len() + usize::from(self.node.with_key);
         let mut batch = Batch::new(width);
-        while batch.rows() < BATCH_ROWS {
+        while batch.rows() < rows_max {
             cx.check_cancelled()?;
             self.row.clear();
             match self.next_row(cx)? {
@@ -92,6 +107,20 @@ impl Operator for RunScan {
         }
         Ok((!batch.is_empty()).then_some(batch))
     }
+}
+
+/// The next rows of a scan, column by column.
+fn fill(
+    scan: &mut TableScan,
+    width: usize,
+    rows_max: usize,
+    cx: &mut Context<'_>,
+) -> Result<Option<Batch>> {
+    cx.check_cancelled()?;
+    let mut columns: Vec<Vec<Value>> = Vec::with_capacity(width);
+    columns.resize_with(width, Vec::new);
+    let rows = scan.fill(cx.transaction()?, &mut columns, rows_max)?;
+    Ok((rows > 0).then(|| Batch::of(columns, rows)))
 }
 
 impl RunScan {

@@ -66,7 +66,7 @@ impl Session {
             }
         };
         Ok(Some(Cursor {
-            parameters: converted(parameters, &planned.parameters, &self.settings)?,
+            parameters: converted(parameters, &planned.parameters, &self.settings)?.into_owned(),
             memory: planned.memory(),
             source,
             planned,

@@ -15,9 +15,9 @@ use rustdb_types::{Oid, Settings, Type, Value};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::Statement;
 
-use super::{Answer, Session};
+use super::{Answer, Session, State};
 use crate::bind::{Binder, Bound, OutputColumn, SessionNames, Surroundings, Write};
-use crate::database::{CatalogTables, Database};
+use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Context, Executable, Memory, WriteNode};
 use crate::expr::ColumnId;
@@ -264,14 +264,9 @@ impl Session {
         let parameters = converted(parameters, &planned.parameters, &self.settings)?;
         match body {
             Body::Query(executable) => {
-                let mut rows = Vec::new();
-                self.with_context(planned, &parameters, &mut executable.memory(), |cx| {
-                    let mut run = executable.start();
-                    while let Some(batch) = run.next(cx)? {
-                        rows.extend(batch);
-                    }
-                    Ok(())
-                })?;
+                let memory = &mut executable.memory();
+                let rows =
+                    self.with_context(planned, &parameters, memory, |cx| executable.rows(cx))?;
                 let count = rows.len() as u64;
                 Ok((rows, count))
             }
@@ -318,14 +313,14 @@ impl Session {
         memory: &mut Memory,
         run: impl FnOnce(&mut Context<'_>) -> Result<T>,
     ) -> Result<T> {
-        let database: Database = self.database.clone();
-        let settings = self.settings.clone();
-        let cancelled = self.cancelled.clone();
-        let open = self.open()?;
-        let mut cx = Context::new(&settings, &*database.shared.host, parameters);
+        let State::Open(open) = &mut self.state else {
+            return Err(Error::internal("a statement runs outside of a transaction"));
+        };
+        let shared = &self.database.shared;
+        let mut cx = Context::new(&self.settings, &*shared.host, parameters);
         cx.transaction = Some(&mut open.transaction);
-        cx.catalog = Some((planned.catalog.clone(), &database.shared.catalog));
-        cx.cancelled = Some(&cancelled);
+        cx.catalog = Some((&planned.catalog, &shared.catalog));
+        cx.cancelled = Some(&self.cancelled);
         std::mem::swap(&mut cx.memory, memory);
         let result = run(&mut cx);
         std::mem::swap(&mut cx.memory, memory);

@@ -33,13 +33,15 @@ impl Session {
     }
 
     pub(super) fn commit_open(&self, mut open: Open) -> Result<()> {
-        let tables: Arc<dyn Tables> = Arc::new(CatalogTables {
-            database: self.database.clone(),
-            catalog: open.change.view(),
-        });
-        let (transaction, settings) = (&mut open.transaction, &self.settings);
-        let deferred = &mut open.deferred;
-        deferred.check(transaction, &tables, settings, Wait::Forever, true)?;
+        if !open.deferred.is_empty() {
+            let tables: Arc<dyn Tables> = Arc::new(CatalogTables {
+                database: self.database.clone(),
+                catalog: open.change.view(),
+            });
+            let (transaction, settings) = (&mut open.transaction, &self.settings);
+            let deferred = &mut open.deferred;
+            deferred.check(transaction, &tables, settings, Wait::Forever, true)?;
+        }
         match open.change.is_empty() {
             true => open.transaction.commit(self.durability)?,
             false => open.change.commit(open.transaction, self.durability)?,

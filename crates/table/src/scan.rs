@@ -179,13 +179,10 @@ impl TableScan {
         columns: &mut [Vec<Value>],
         rows_max: usize,
     ) -> Result<usize> {
-        for rows in 0..rows_max {
-            let Some((_, bytes)) = self.scan.next(transaction)? else {
-                return Ok(rows);
-            };
-            self.table.decode_into(&bytes, &self.projection, columns)?;
-        }
-        Ok(rows_max)
+        let (table, projection) = (&self.table, &self.projection);
+        self.scan.visit(transaction, rows_max, |_, bytes| {
+            table.decode_into(bytes, projection, columns)
+        })
     }
 
     fn emit(&self, key: Slice, row: &[u8], out: &mut Vec<Value>) -> Result<Option<RowKey>> {

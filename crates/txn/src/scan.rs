@@ -142,6 +142,50 @@ impl Scan {
             .map(|(entry, _)| entry))
     }
 
+    /// Shows the next entries, at most `entries_max`, in ascending order; returns how many there
+    /// were, fewer only at the end. What is shown is not copied, which is several times as fast as
+    /// [`Scan::next`] where the transaction has written nothing to the keyspace. After an error of
+    /// `visit` the scan is of no use any more.
+    pub fn visit<E: From<Error>>(
+        &mut self,
+        transaction: &Transaction,
+        entries_max: usize,
+        mut visit: impl FnMut(&[u8], &[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<usize, E> {
+        if self.back.is_some() || transaction.writes().touches(self.keyspace.id) {
+            for entries in 0..entries_max {
+                match self.next(transaction)? {
+                    Some((key, value)) => visit(&key, &value)?,
+                    None => return Ok(entries),
+                }
+            }
+            return Ok(entries_max);
+        }
+        if self.is_done || entries_max == 0 {
+            return Ok(0);
+        }
+        let mut side = self.take_side(transaction, Direction::Forward)?;
+        let mut entries = 0;
+        while entries < entries_max {
+            if !std::mem::take(&mut side.is_pending) && !side.advance()? {
+                side.is_exhausted = true;
+                break;
+            }
+            match side.iterator.inline_value() {
+                Some(value) => visit(side.iterator.key(), value)?,
+                None => visit(side.iterator.key(), &side.value()?)?,
+            }
+            entries += 1;
+        }
+        match side.is_exhausted {
+            true => self.is_done = true,
+            false => self.pass(side.iterator.key(), Direction::Forward),
+        }
+        self.note_progress(Direction::Forward);
+        self.front = Some(side);
+        Ok(entries)
+    }
+
     /// As `next` or `next_back`, and whether the snapshot has the key.
     pub(crate) fn next_with_origin(
         &mut self,
@@ -401,6 +445,14 @@ impl Scan {
 }
 
 impl Side {
+    fn advance(&mut self) -> Result<bool> {
+        Ok(!self.is_exhausted && self.iterator.advance()?)
+    }
+
+    fn value(&self) -> Result<Slice> {
+        Ok(self.iterator.value()?)
+    }
+
     /// The snapshot's entry.
     fn take_entry(&mut self) -> Result<Choice> {
         self.is_pending = false;

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use rustdb_types::Value;
 use rustdb_types::aggregate::{AggregateCall, State};
 
@@ -12,6 +13,7 @@ use super::context::Context;
 use super::evaluate::{evaluate, truth, values};
 use super::key::RowKey;
 use super::sort::Key;
+use super::vector::{Vector, vector};
 use super::{Node, Operator};
 use crate::error::Result;
 use crate::expr::Expr;
@@ -25,6 +27,8 @@ pub(super) struct AggregateNode {
     /// For each grouping set the groups in it.
     pub(super) sets: Vec<Vec<usize>>,
     pub(super) calls: Vec<Call>,
+    /// Whether it matters in which order things are evaluated.
+    pub(super) is_volatile: bool,
 }
 
 /// An aggregate over each group.
@@ -93,8 +97,11 @@ impl Operator for RunAggregate {
 
 type Groups = Vec<(RowKey, Vec<Seen>)>;
 
+/// Where a key's group is.
+type Index = HashMap<RowKey, usize, RandomState>;
+
 fn collect(node: &AggregateNode, input: &mut dyn Operator, cx: &mut Context<'_>) -> Result<Groups> {
-    let mut index: HashMap<RowKey, usize> = HashMap::new();
+    let mut index = Index::default();
     let mut groups: Groups = Vec::new();
     let several = node.sets.len() > 1;
     // Without a key there is a group even without rows.
@@ -108,32 +115,143 @@ fn collect(node: &AggregateNode, input: &mut dyn Operator, cx: &mut Context<'_>)
         index.insert(key.clone(), groups.len());
         groups.push((key, start(node)?));
     }
+    let is_simple = is_simple(node);
     while let Some(batch) = input.next(cx)? {
         cx.check_cancelled()?;
-        for row in 0..batch.rows() {
-            let row = batch.row(row);
-            let mut key = Vec::with_capacity(node.groups.len());
-            for (expr, padded) in &node.groups {
-                let value = evaluate(expr, &row, cx)?.into_owned();
-                key.push(if *padded { trimmed(value) } else { value });
-            }
-            for number in 0..node.sets.len() {
-                let key = set_key(node, number, &key, several);
-                let group = match index.get(&key) {
-                    Some(group) => *group,
-                    None => {
-                        index.insert(key.clone(), groups.len());
-                        groups.push((key, start(node)?));
-                        groups.len() - 1
-                    }
-                };
-                for (call, seen) in node.calls.iter().zip(&mut groups[group].1) {
-                    take(call, seen, &row, cx)?;
-                }
-            }
+        let prepared = match is_simple {
+            true => Prepared::new(node, &batch, cx).ok(),
+            false => None,
+        };
+        match prepared {
+            Some(prepared) => prepared.take(node, &batch, &mut index, &mut groups, cx)?,
+            None => by_row(node, &batch, &mut index, &mut groups, cx)?,
         }
     }
     Ok(groups)
+}
+
+/// Whether groups and arguments can be evaluated for a batch at once: one grouping set, and nothing
+/// that cares for which rows it is evaluated.
+fn is_simple(node: &AggregateNode) -> bool {
+    let is_plain = |call: &Call| call.filter.is_none() && call.order.is_empty();
+    node.sets.len() == 1 && !node.is_volatile && node.calls.iter().all(is_plain)
+}
+
+/// What a batch's rows are grouped by, and what the aggregates are given.
+struct Prepared<'b> {
+    keys: Vec<Vector<'b>>,
+    arguments: Vec<Vec<Vector<'b>>>,
+}
+
+impl<'b> Prepared<'b> {
+    fn new(
+        node: &'b AggregateNode,
+        batch: &'b Batch,
+        cx: &mut Context<'_>,
+    ) -> Result<Prepared<'b>> {
+        let mut keys = Vec::with_capacity(node.groups.len());
+        for (expr, padded) in &node.groups {
+            let key = vector(expr, batch, cx)?;
+            keys.push(match padded {
+                true => {
+                    let values = key.into_column(batch.rows()).into_iter().map(trimmed);
+                    Vector::Column(values.collect::<Vec<Value>>().into())
+                }
+                false => key,
+            });
+        }
+        let mut arguments = Vec::with_capacity(node.calls.len());
+        for call in &node.calls {
+            let of = call.arguments.iter().map(|each| vector(each, batch, cx));
+            arguments.push(of.collect::<Result<Vec<_>>>()?);
+        }
+        Ok(Prepared { keys, arguments })
+    }
+
+    fn take(
+        &self,
+        node: &AggregateNode,
+        batch: &Batch,
+        index: &mut Index,
+        groups: &mut Groups,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        let functions = cx.functions();
+        let mut key: Vec<Value> = Vec::with_capacity(node.groups.len());
+        let mut several: Vec<Value> = Vec::new();
+        for row in 0..batch.rows() {
+            let group = match self.keys.is_empty() {
+                true => 0,
+                false => {
+                    key.clear();
+                    key.extend(self.keys.iter().map(|vector| vector.get(row).clone()));
+                    match index.get(&key[..]) {
+                        Some(group) => *group,
+                        None => {
+                            index.insert(key.clone().into(), groups.len());
+                            groups.push((key.clone().into(), start(node)?));
+                            groups.len() - 1
+                        }
+                    }
+                }
+            };
+            let states = groups[group].1.iter_mut();
+            for (seen, arguments) in states.zip(&self.arguments) {
+                let arguments = match &arguments[..] {
+                    [only] => std::slice::from_ref(only.get(row)),
+                    all => {
+                        several.clear();
+                        several.extend(all.iter().map(|vector| vector.get(row).clone()));
+                        &several[..]
+                    }
+                };
+                match seen {
+                    Seen::State(state) => state.update(arguments, &functions)?,
+                    Seen::Distinct(state, taken) => {
+                        if !taken.contains(arguments) {
+                            taken.insert(arguments.into());
+                            state.update(arguments, &functions)?;
+                        }
+                    }
+                    Seen::Rows(rows) => rows.push((Vec::new(), arguments.to_vec())),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn by_row(
+    node: &AggregateNode,
+    batch: &Batch,
+    index: &mut Index,
+    groups: &mut Groups,
+    cx: &mut Context<'_>,
+) -> Result<()> {
+    let several = node.sets.len() > 1;
+    for row in 0..batch.rows() {
+        let row = batch.row(row);
+        let mut key = Vec::with_capacity(node.groups.len());
+        for (expr, padded) in &node.groups {
+            let value = evaluate(expr, &row, cx)?.into_owned();
+            key.push(if *padded { trimmed(value) } else { value });
+        }
+        for number in 0..node.sets.len() {
+            let key = set_key(node, number, &key, several);
+            let group = match index.get(&key) {
+                Some(group) => *group,
+                None => {
+                    index.insert(key.clone(), groups.len());
+                    groups.push((key, start(node)?));
+                    groups.len() - 1
+                }
+            };
+            for (call, seen) in node.calls.iter().zip(&mut groups[group].1) {
+                take(call, seen, &row, cx)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A group's key within a set; several sets are told apart by its number.

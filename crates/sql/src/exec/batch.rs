@@ -77,6 +77,27 @@ impl Batch {
             .collect()
     }
 
+    /// The values of some rows, column by column; NULL where there is no row.
+    pub(crate) fn gathered(
+        &self,
+        rows: impl Iterator<Item = Option<usize>> + Clone,
+    ) -> Vec<Vec<Value>> {
+        let columns = self.columns.iter().map(|column| {
+            let values = rows.clone();
+            let values = values.map(|row| row.map_or(Value::Null, |row| column[row].clone()));
+            values.collect()
+        });
+        columns.collect()
+    }
+
+    /// Adds the rows of another batch with the same columns.
+    pub(crate) fn append(&mut self, other: Batch) {
+        for (column, more) in self.columns.iter_mut().zip(other.columns) {
+            column.extend(more);
+        }
+        self.rows += other.rows;
+    }
+
     /// Keeps the rows whose index is in `kept`, which ascends.
     pub(crate) fn keep(&mut self, kept: &[usize]) {
         if kept.len() == self.rows {

@@ -168,12 +168,14 @@ impl Compiler<'_> {
             Plan::Filter { input, conditions } => {
                 let input = self.plan(input, outer)?;
                 Arc::new(Filter {
+                    is_volatile: conditions.iter().any(Expr::is_volatile),
                     conditions: self.all(conditions, &input.columns, outer)?,
                     input: input.node,
                 })
             }
             Plan::Project { input, items } => {
                 let input = self.plan(input, outer)?;
+                let is_volatile = items.iter().any(|(_, item)| item.is_volatile());
                 let items = items.iter().map(|(_, item)| {
                     let mut item = item.clone();
                     self.expression(&mut item, &input.columns, outer)?;
@@ -181,6 +183,7 @@ impl Compiler<'_> {
                 });
                 Arc::new(Project {
                     items: items.collect::<Result<_>>()?,
+                    is_volatile,
                     input: input.node,
                 })
             }
@@ -425,7 +428,17 @@ impl Compiler<'_> {
                 is_sorted: item.call.aggregate().kind != AggregateKind::Normal,
             });
         }
+        let mut is_volatile = false;
+        let groups_of = aggregate.groups.iter().map(|group| &group.expr);
+        let calls_of = aggregate
+            .calls
+            .iter()
+            .flat_map(|(_, call)| call.expressions());
+        groups_of
+            .chain(calls_of)
+            .for_each(|expr| is_volatile |= expr.is_volatile());
         Ok(Arc::new(AggregateNode {
+            is_volatile,
             input: input.node,
             groups,
             sets: aggregate.sets.clone(),
@@ -576,6 +589,7 @@ impl Compiler<'_> {
         Ok(Compiled {
             node: Arc::new(Project {
                 items: items.into_iter().map(Expr::Input).collect(),
+                is_volatile: false,
                 input: compiled.node,
             }),
             columns: columns.to_vec(),

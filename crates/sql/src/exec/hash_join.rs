@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use rustdb_types::{Base, Operator as TypeOperator, Type, Value};
 
-use super::batch::{Batch, Pair, Row};
+use super::batch::{BATCH_ROWS, Batch, Pair, Row};
 use super::context::Context;
 use super::evaluate::{all_true, evaluate};
-use super::join::{emit, read_all, unmatched, width};
 use super::key::{RowKey, widened};
 use super::{Node, Operator};
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr};
 use crate::plan::{Join, JoinKind, free_columns_of};
 
@@ -87,15 +87,32 @@ struct RunHashJoin {
     node: Arc<HashJoin>,
     left: Box<dyn Operator>,
     table: Option<Table>,
+    probe: Probe,
     is_done: bool,
 }
 
-/// The right side.
+/// How far the rows of a batch of the left side have been looked at.
+#[derive(Default)]
+struct Probe {
+    batch: Batch,
+    row: usize,
+    /// The row of the table that comes next for it; `None` before it was looked for.
+    at: Option<u32>,
+    /// Whether it had a partner.
+    is_matched: bool,
+}
+
+/// The right side: its rows, column by column, and where those with a key are.
 struct Table {
-    rows: Vec<Vec<Value>>,
-    by_key: HashMap<RowKey, Vec<u32>>,
+    rows: Batch,
+    /// The first row with a key; the others follow by `next`.
+    first: HashMap<RowKey, u32, RandomState>,
+    next: Vec<u32>,
     matched: Vec<bool>,
 }
+
+/// There is no next row.
+const NONE: u32 = u32::MAX;
 
 impl Node for HashJoin {
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
@@ -103,6 +120,7 @@ impl Node for HashJoin {
             left: self.left.clone().open(),
             node: self,
             table: None,
+            probe: Probe::default(),
             is_done: false,
         })
     }
@@ -120,92 +138,153 @@ impl Operator for RunHashJoin {
         };
         loop {
             cx.check_cancelled()?;
-            let mut out = Batch::new(width(node.kind, node.left_width, node.right_width));
-            match self.left.next(cx)? {
-                Some(batch) => {
-                    for row in 0..batch.rows() {
-                        let left = batch.take_row(row);
-                        let partners = partners(&node, table, &left, cx)?;
-                        emit(node.kind, &left, node.right_width, partners, &mut out);
-                    }
-                }
-                None => {
+            if self.probe.row == self.probe.batch.rows() {
+                let Some(batch) = self.left.next(cx)? else {
                     self.is_done = true;
-                    if matches!(node.kind, JoinKind::Right | JoinKind::Full) {
-                        let rows = table.rows.iter().zip(table.matched.iter().copied());
-                        unmatched(node.left_width, rows, &mut out);
-                    }
-                    return Ok((!out.is_empty()).then_some(out));
-                }
+                    let unmatched = matches!(node.kind, JoinKind::Right | JoinKind::Full);
+                    return Ok(unmatched
+                        .then(|| table.unmatched(node.left_width))
+                        .flatten());
+                };
+                self.probe = Probe {
+                    batch,
+                    ..Probe::default()
+                };
             }
-            if !out.is_empty() {
-                return Ok(Some(out));
+            let pairs = self.probe.pairs(&node, table, cx)?;
+            if !pairs.is_empty() {
+                return Ok(Some(joined(&node, &self.probe.batch, &table.rows, &pairs)));
             }
         }
     }
 }
 
 fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Table> {
-    let rows = read_all(&node.right, cx)?;
-    let mut by_key: HashMap<RowKey, Vec<u32>> = HashMap::with_capacity(rows.len());
-    for (index, row) in rows.iter().enumerate() {
-        if let Some(key) = key(&node.right_keys, &row[..], cx)? {
-            let index = u32::try_from(index).map_err(|_| {
-                crate::error::Error::new(
-                    crate::error::SqlState::PROGRAM_LIMIT_EXCEEDED,
-                    "a join has more than four billion rows on one side",
-                )
-            })?;
-            by_key.entry(key).or_default().push(index);
+    let mut rows = Batch::new(node.right_width);
+    let mut run = node.right.clone().open();
+    let mut keys: Vec<Option<RowKey>> = Vec::new();
+    while let Some(batch) = run.next(cx)? {
+        cx.check_cancelled()?;
+        let mut scratch = Vec::new();
+        for row in 0..batch.rows() {
+            let found = key(&node.right_keys, &batch.row(row), &mut scratch, cx)?;
+            keys.push(found.then(|| scratch.as_slice().into()));
         }
+        rows.append(batch);
     }
-    Ok(Table {
-        matched: vec![false; rows.len()],
+    if rows.rows() >= NONE as usize {
+        let message = "a join has more than four billion rows on one side";
+        return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+    }
+    let mut table = Table {
+        first: HashMap::with_capacity_and_hasher(rows.rows(), RandomState::default()),
+        next: vec![NONE; rows.rows()],
+        matched: vec![false; rows.rows()],
         rows,
-        by_key,
-    })
-}
-
-/// The key of a row; `None` if a part is NULL, which equals nothing.
-fn key<R: Row + ?Sized>(keys: &[Expr], row: &R, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
-    let mut values = Vec::with_capacity(keys.len());
-    for key in keys {
-        let value = evaluate(key, row, cx)?;
-        if value.is_null() {
-            return Ok(None);
-        }
-        values.push(widened(value.into_owned()));
-    }
-    Ok(Some(values.into()))
-}
-
-fn partners(
-    node: &HashJoin,
-    table: &mut Table,
-    left: &[Value],
-    cx: &mut Context<'_>,
-) -> Result<Vec<Vec<Value>>> {
-    let mut partners = Vec::new();
-    let Some(key) = key(&node.left_keys, left, cx)? else {
-        return Ok(partners);
     };
-    let Some(indexes) = table.by_key.get(&key) else {
-        return Ok(partners);
-    };
-    for index in indexes {
-        let right = &table.rows[*index as usize];
-        let pair = Pair {
-            left,
-            width: node.left_width,
-            right: &right[..],
-        };
-        if all_true(&node.rest, &pair, cx)? {
-            table.matched[*index as usize] = true;
-            partners.push(right.clone());
-            if matches!(node.kind, JoinKind::Semi | JoinKind::Anti) {
-                break;
+    // From the end, so that rows of one key follow each other as they came.
+    for (row, key) in keys.into_iter().enumerate().rev() {
+        if let Some(key) = key {
+            let row_number = row as u32;
+            if let Some(after) = table.first.insert(key, row_number) {
+                table.next[row] = after;
             }
         }
     }
-    Ok(partners)
+    Ok(table)
+}
+
+impl Table {
+    /// The rows that had no partner, with NULL for the left's columns.
+    fn unmatched(&self, left_width: usize) -> Option<Batch> {
+        let rows: Vec<usize> = (0..self.rows.rows())
+            .filter(|row| !self.matched[*row])
+            .collect();
+        let nulls = (0..left_width).map(|_| vec![Value::Null; rows.len()]);
+        let columns = nulls.chain(self.rows.gathered(rows.iter().map(|row| Some(*row))));
+        (!rows.is_empty()).then(|| Batch::of(columns.collect(), rows.len()))
+    }
+}
+
+impl Probe {
+    /// Which rows of the batch go with which of the table's, as the kind of join has it: some of
+    /// them, until the batch is at its end.
+    fn pairs(
+        &mut self,
+        node: &HashJoin,
+        table: &mut Table,
+        cx: &mut Context<'_>,
+    ) -> Result<Vec<(usize, Option<usize>)>> {
+        let mut pairs = Vec::with_capacity(self.batch.rows());
+        let mut scratch = Vec::new();
+        while self.row < self.batch.rows() && pairs.len() < BATCH_ROWS {
+            cx.check_cancelled()?;
+            let left = self.batch.row(self.row);
+            let mut at = match self.at {
+                Some(at) => at,
+                None => match key(&node.left_keys, &left, &mut scratch, cx)? {
+                    true => table.first.get(&scratch[..]).copied().unwrap_or(NONE),
+                    false => NONE,
+                },
+            };
+            while at != NONE && pairs.len() < BATCH_ROWS {
+                let right = at as usize;
+                at = table.next[right];
+                let pair = Pair {
+                    left: &left,
+                    width: node.left_width,
+                    right: &table.rows.row(right),
+                };
+                if !node.rest.is_empty() && !all_true(&node.rest, &pair, cx)? {
+                    continue;
+                }
+                self.is_matched = true;
+                table.matched[right] = true;
+                match node.kind {
+                    JoinKind::Semi | JoinKind::Anti => at = NONE,
+                    _ => pairs.push((self.row, Some(right))),
+                }
+            }
+            self.at = Some(at);
+            if at == NONE {
+                match (node.kind, self.is_matched) {
+                    (JoinKind::Semi, true)
+                    | (JoinKind::Anti | JoinKind::Left | JoinKind::Full, false) => {
+                        pairs.push((self.row, None));
+                    }
+                    _ => (),
+                }
+                self.row += 1;
+                (self.at, self.is_matched) = (None, false);
+            }
+        }
+        Ok(pairs)
+    }
+}
+
+/// The rows that pairs stand for.
+fn joined(node: &HashJoin, left: &Batch, right: &Batch, pairs: &[(usize, Option<usize>)]) -> Batch {
+    let mut columns = left.gathered(pairs.iter().map(|(row, _)| Some(*row)));
+    if !matches!(node.kind, JoinKind::Semi | JoinKind::Anti) {
+        columns.extend(right.gathered(pairs.iter().map(|(_, row)| *row)));
+    }
+    Batch::of(columns, pairs.len())
+}
+
+/// Puts the key of a row in `into`; `false` if a part is NULL, which equals nothing.
+fn key<R: Row + ?Sized>(
+    keys: &[Expr],
+    row: &R,
+    into: &mut Vec<Value>,
+    cx: &mut Context<'_>,
+) -> Result<bool> {
+    into.clear();
+    for key in keys {
+        let value = evaluate(key, row, cx)?;
+        if value.is_null() {
+            return Ok(false);
+        }
+        into.push(widened(value.into_owned()));
+    }
+    Ok(true)
 }

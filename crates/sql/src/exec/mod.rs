@@ -27,6 +27,7 @@ mod set_operation;
 mod sort;
 mod subquery;
 mod upsert;
+mod vector;
 mod window;
 mod write;
 

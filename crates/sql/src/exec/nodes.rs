@@ -10,6 +10,7 @@ use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
 use super::key::{RowKey, key_at};
 use super::sort::Key;
+use super::vector::{selected, vector};
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
@@ -53,6 +54,8 @@ impl Operator for RunValues {
 pub(super) struct Filter {
     pub(super) input: Arc<dyn Node>,
     pub(super) conditions: Vec<Expr>,
+    /// Whether the rows are to be looked at one after the other: what is volatile sees them so.
+    pub(super) is_volatile: bool,
 }
 
 struct RunFilter {
@@ -73,13 +76,10 @@ impl Operator for RunFilter {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         while let Some(mut batch) = self.input.next(cx)? {
             cx.check_cancelled()?;
-            let mut kept = Vec::with_capacity(batch.rows());
-            for row in 0..batch.rows() {
-                if all_true(&self.node.conditions, &batch.row(row), cx)? {
-                    kept.push(row);
-                }
+            match self.node.is_volatile {
+                true => filter_by_row(&self.node.conditions, &mut batch, cx)?,
+                false => filter(&self.node.conditions, &mut batch, cx)?,
             }
-            batch.keep(&kept);
             if !batch.is_empty() {
                 return Ok(Some(batch));
             }
@@ -88,11 +88,38 @@ impl Operator for RunFilter {
     }
 }
 
+/// Keeps the rows for which all conditions are true.
+fn filter(conditions: &[Expr], batch: &mut Batch, cx: &mut Context<'_>) -> Result<()> {
+    for (index, condition) in conditions.iter().enumerate() {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match selected(condition, batch, cx) {
+            Ok(kept) => batch.keep(&kept),
+            Err(_) => return filter_by_row(&conditions[index..], batch, cx),
+        }
+    }
+    Ok(())
+}
+
+fn filter_by_row(conditions: &[Expr], batch: &mut Batch, cx: &mut Context<'_>) -> Result<()> {
+    let mut kept = Vec::with_capacity(batch.rows());
+    for row in 0..batch.rows() {
+        if all_true(conditions, &batch.row(row), cx)? {
+            kept.push(row);
+        }
+    }
+    batch.keep(&kept);
+    Ok(())
+}
+
 /// New columns for each row.
 #[derive(Debug)]
 pub(super) struct Project {
     pub(super) input: Arc<dyn Node>,
     pub(super) items: Vec<Expr>,
+    /// As in [`Filter`].
+    pub(super) is_volatile: bool,
 }
 
 struct RunProject {
@@ -114,18 +141,34 @@ impl Operator for RunProject {
         let Some(batch) = self.input.next(cx)? else {
             return Ok(None);
         };
-        let rows = batch.rows();
-        let mut columns: Vec<Vec<Value>> = Vec::with_capacity(self.node.items.len());
-        columns.resize_with(self.node.items.len(), || Vec::with_capacity(rows));
-        // Row by row: of two errors the one of the earlier row is told.
-        for row in 0..rows {
-            let row = batch.row(row);
-            for (column, item) in columns.iter_mut().zip(&self.node.items) {
-                column.push(evaluate(item, &row, cx)?.into_owned());
-            }
-        }
-        Ok(Some(Batch::of(columns, rows)))
+        let items = &self.node.items;
+        let columns = match self.node.is_volatile {
+            true => row_by_row(items, &batch, cx)?,
+            false => match at_once(items, &batch, cx) {
+                Ok(columns) => columns,
+                Err(_) => row_by_row(items, &batch, cx)?,
+            },
+        };
+        Ok(Some(Batch::of(columns, batch.rows())))
     }
+}
+
+fn at_once(items: &[Expr], batch: &Batch, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
+    let columns = items.iter();
+    let columns = columns.map(|item| Ok(vector(item, batch, cx)?.into_column(batch.rows())));
+    columns.collect()
+}
+
+fn row_by_row(items: &[Expr], batch: &Batch, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
+    let mut columns: Vec<Vec<Value>> = Vec::with_capacity(items.len());
+    columns.resize_with(items.len(), || Vec::with_capacity(batch.rows()));
+    for row in 0..batch.rows() {
+        let row = batch.row(row);
+        for (column, item) in columns.iter_mut().zip(items) {
+            column.push(evaluate(item, &row, cx)?.into_owned());
+        }
+    }
+    Ok(columns)
 }
 
 /// Some of the rows.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rustdb_storage::engine::{Durability, ReadAt};
 use rustdb_txn::{
-    Access, IsolationLevel, KeyRange, KeyspaceRef, SavepointId, Transaction, TransactionOptions,
+    Access, Error, IsolationLevel, KeyRange, KeyspaceRef, SavepointId, Transaction,
+    TransactionOptions,
 };
 
 use crate::database::Database;
@@ -321,7 +322,32 @@ fn scan_both_ways(tx: &Transaction, ks: KeyspaceRef, range: &KeyRange) -> Vec<(V
     tail.reverse();
     head.extend(tail);
     assert!(forward == head, "both ends at once differ from one");
+    assert!(
+        forward == visited(tx, ks, range),
+        "visits differ from steps"
+    );
     forward
+}
+
+/// The entries of a range, shown in stretches with single steps between.
+fn visited(tx: &Transaction, ks: KeyspaceRef, range: &KeyRange) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut scan = tx.scan(ks, range.clone()).unwrap();
+    for length in [1, 2, 3].into_iter().cycle() {
+        let shown = scan.visit::<Error>(tx, length, |key, value| {
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(())
+        });
+        let is_more = shown.unwrap() == length;
+        match scan.next(tx).unwrap() {
+            Some((key, value)) => {
+                assert!(is_more, "a visit ended before the end");
+                found.push((key.to_vec(), value.to_vec()));
+            }
+            None => break,
+        }
+    }
+    found
 }
 
 fn check(steps: &[Step], bytes: usize, level: IsolationLevel, is_counted: bool) {

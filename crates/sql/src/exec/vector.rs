@@ -1,0 +1,227 @@
+//! Values of expressions for all rows of a batch at once.
+//!
+//! The tree of the expression is walked once for each batch instead of once for each row, and the
+//! common operators run in loops over plain numbers. What has to look at one row before the next
+//! (CASE, subqueries, what is volatile) is evaluated row by row here too.
+//!
+//! If anything fails, the caller evaluates the batch again row by row: of several errors the one of
+//! the first row is told, as it would be without batches.
+
+use std::borrow::Cow;
+
+use rustdb_types::function::Volatility;
+use rustdb_types::{Operator, Value};
+
+use super::batch::Batch;
+use super::context::Context;
+use super::evaluate::evaluate;
+use crate::error::Result;
+use crate::expr::Expr;
+
+/// The values of an expression.
+pub(super) enum Vector<'b> {
+    /// One for each row.
+    Column(Cow<'b, [Value]>),
+    /// The same for all rows.
+    Single(Cow<'b, Value>),
+}
+
+impl Vector<'_> {
+    /// The value for a row.
+    pub(super) fn get(&self, row: usize) -> &Value {
+        match self {
+            Vector::Column(values) => &values[row],
+            Vector::Single(value) => value,
+        }
+    }
+
+    /// A value for each of so many rows.
+    pub(super) fn into_column(self, rows: usize) -> Vec<Value> {
+        match self {
+            Vector::Column(values) => values.into_owned(),
+            Vector::Single(value) => vec![value.into_owned(); rows],
+        }
+    }
+}
+
+/// The values of an expression for the rows of a batch.
+pub(super) fn vector<'b>(
+    expr: &'b Expr,
+    batch: &'b Batch,
+    cx: &mut Context<'_>,
+) -> Result<Vector<'b>> {
+    let rows = batch.rows();
+    let values = match expr {
+        Expr::Constant(value) => return Ok(Vector::Single(Cow::Borrowed(value))),
+        Expr::Input(place) => return Ok(Vector::Column(Cow::Borrowed(batch.column(*place)))),
+        Expr::Parameter(_) | Expr::Outer(_) if rows > 0 => {
+            let value = evaluate(expr, &batch.row(0), cx)?.into_owned();
+            return Ok(Vector::Single(Cow::Owned(value)));
+        }
+        Expr::Operator(call) => {
+            let left = match &call.left {
+                Some(left) => vector(left, batch, cx)?,
+                None => Vector::Single(Cow::Owned(Value::Null)),
+            };
+            let right = vector(&call.right, batch, cx)?;
+            operator(call.operator, &left, &right, rows, cx)?
+        }
+        Expr::Cast(cast) => {
+            let inner = vector(&cast.1, batch, cx)?;
+            let settings = cx.settings;
+            let values = (0..rows).map(|row| Ok(cast.0.apply(inner.get(row), settings)?));
+            values.collect::<Result<Vec<Value>>>()?
+        }
+        Expr::Call(call) if call.call.function().volatility != Volatility::Volatile => {
+            let arguments: Vec<Vector<'_>> = call
+                .arguments
+                .iter()
+                .map(|argument| vector(argument, batch, cx))
+                .collect::<Result<_>>()?;
+            let functions = cx.functions();
+            let mut row_arguments = Vec::with_capacity(arguments.len());
+            let mut values = Vec::with_capacity(rows);
+            for row in 0..rows {
+                row_arguments.clear();
+                row_arguments.extend(arguments.iter().map(|each| each.get(row).clone()));
+                values.push(call.call.evaluate(&row_arguments, &functions)?);
+            }
+            values
+        }
+        Expr::Not(inner) => {
+            let inner = vector(inner, batch, cx)?;
+            let values = (0..rows).map(|row| match inner.get(row).as_bool() {
+                Some(truth) => Value::Bool(!truth),
+                None => Value::Null,
+            });
+            values.collect()
+        }
+        other => {
+            let mut values = Vec::with_capacity(rows);
+            for row in 0..rows {
+                values.push(evaluate(other, &batch.row(row), cx)?.into_owned());
+            }
+            values
+        }
+    };
+    Ok(Vector::Column(Cow::Owned(values)))
+}
+
+/// The rows for which a condition is true.
+pub(super) fn selected(
+    condition: &Expr,
+    batch: &Batch,
+    cx: &mut Context<'_>,
+) -> Result<Vec<usize>> {
+    let truth = vector(condition, batch, cx)?;
+    let rows = 0..batch.rows();
+    Ok(rows
+        .filter(|row| matches!(truth.get(*row), Value::Bool(true)))
+        .collect())
+}
+
+/// Which loop an operator has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Add,
+    Subtract,
+    Multiply,
+}
+
+fn kind(operator: &Operator) -> Option<Kind> {
+    Some(match operator.name {
+        "=" => Kind::Equal,
+        "<>" => Kind::NotEqual,
+        "<" => Kind::Less,
+        "<=" => Kind::LessOrEqual,
+        ">" => Kind::Greater,
+        ">=" => Kind::GreaterOrEqual,
+        "+" => Kind::Add,
+        "-" => Kind::Subtract,
+        "*" => Kind::Multiply,
+        _ => return None,
+    })
+}
+
+fn operator(
+    operator: &Operator,
+    left: &Vector<'_>,
+    right: &Vector<'_>,
+    rows: usize,
+    cx: &Context<'_>,
+) -> Result<Vec<Value>> {
+    let settings = cx.settings;
+    let kind = kind(operator).filter(|_| operator.left.is_some());
+    let mut values = Vec::with_capacity(rows);
+    for row in 0..rows {
+        let (left, right) = (left.get(row), right.get(row));
+        let quick = kind.and_then(|kind| quickly(kind, left, right));
+        values.push(match quick {
+            Some(value) => value,
+            None => operator.apply(left, right, settings)?,
+        });
+    }
+    Ok(values)
+}
+
+/// The result for numbers of the same type, unless it does not fit.
+#[inline]
+fn quickly(kind: Kind, left: &Value, right: &Value) -> Option<Value> {
+    macro_rules! integers {
+        ($left:expr, $right:expr, $of:ident) => {{
+            let (left, right) = ($left, $right);
+            Some(match kind {
+                Kind::Equal => Value::Bool(left == right),
+                Kind::NotEqual => Value::Bool(left != right),
+                Kind::Less => Value::Bool(left < right),
+                Kind::LessOrEqual => Value::Bool(left <= right),
+                Kind::Greater => Value::Bool(left > right),
+                Kind::GreaterOrEqual => Value::Bool(left >= right),
+                Kind::Add => Value::$of(left.checked_add(*right)?),
+                Kind::Subtract => Value::$of(left.checked_sub(*right)?),
+                Kind::Multiply => Value::$of(left.checked_mul(*right)?),
+            })
+        }};
+    }
+    match (left, right) {
+        (Value::Int4(left), Value::Int4(right)) => integers!(left, right, Int4),
+        (Value::Int8(left), Value::Int8(right)) => integers!(left, right, Int8),
+        (Value::Float8(left), Value::Float8(right)) => floats(kind, *left, *right),
+        (Value::Date(left), Value::Date(right)) => ordered(kind, left, right),
+        (Value::Timestamp(left), Value::Timestamp(right)) => ordered(kind, left, right),
+        _ => None,
+    }
+}
+
+/// NaN and infinity are the operator's own business.
+fn floats(kind: Kind, left: f64, right: f64) -> Option<Value> {
+    if left.is_nan() || right.is_nan() {
+        return None;
+    }
+    let result = match kind {
+        Kind::Add => left + right,
+        Kind::Subtract => left - right,
+        Kind::Multiply => left * right,
+        _ => return ordered(kind, &left, &right),
+    };
+    let is_plain = result.is_normal() || result == 0.0 && (left == 0.0 || right == 0.0);
+    is_plain.then_some(Value::Float8(result))
+}
+
+fn ordered<T: PartialOrd>(kind: Kind, left: &T, right: &T) -> Option<Value> {
+    Some(Value::Bool(match kind {
+        Kind::Equal => left == right,
+        Kind::NotEqual => left != right,
+        Kind::Less => left < right,
+        Kind::LessOrEqual => left <= right,
+        Kind::Greater => left > right,
+        Kind::GreaterOrEqual => left >= right,
+        Kind::Add | Kind::Subtract | Kind::Multiply => return None,
+    }))
+}

@@ -62,7 +62,7 @@ pub use key::{KeyColumn, Nulls, decode as decode_key, encode as encode_key};
 pub use modifier::{CHARACTERS_MAX, Modifier, VECTOR_DIMENSIONS_MAX, interval_fields};
 pub use numeric::{Numeric, SCALE_MAX as NUMERIC_SCALE_SHOWN_MAX};
 pub use oid::{BUILT_IN, Category, Oid, TypeRow};
-pub use operator::{Operator, operators, operators_named};
+pub use operator::{Operator, operator_exactly, operators, operators_named};
 pub use order::{compare_float4, compare_float8, without_padding};
 pub use parameter::Parameter;
 pub use resolve::{

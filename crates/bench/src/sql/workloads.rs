@@ -303,11 +303,10 @@ impl Workload {
     /// Leaves the tables as they were before the row.
     pub(crate) fn end(&mut self, row: &Row) -> Result<()> {
         let engine = &mut *self.engine;
-        engine.set_durable(false)?;
         if !row.around.1.is_empty() {
             engine.run(row.around.1)?;
         }
-        Ok(())
+        engine.set_durable(false)
     }
 }
 

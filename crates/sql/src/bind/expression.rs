@@ -1,6 +1,6 @@
 //! Expressions.
 
-use rustdb_types::{Operator, Type, operators_named, resolve_operator};
+use rustdb_types::{Operator, Type, operator_exactly, operators_named, resolve_operator};
 use sqlparser::ast;
 use sqlparser::ast::{BinaryOperator, Spanned, UnaryOperator};
 
@@ -167,6 +167,9 @@ impl Binder<'_> {
         left: Option<Typed>,
         right: Typed,
     ) -> Result<(OperatorCall, Type)> {
+        if let Some(found) = self.exact_operator(name, left.as_ref(), &right)? {
+            return Ok(found);
+        }
         let left_type = left.as_ref().map(|left| left.of.clone());
         let named: Vec<&'static Operator> = operators_named(name)
             .filter(|operator| operator.left.is_some() == left.is_some())
@@ -195,6 +198,35 @@ impl Binder<'_> {
             right,
         };
         Ok((call, resolved.result))
+    }
+
+    /// As [`Binder::operator_call`], for the types that an operator has as they are: most calls.
+    fn exact_operator(
+        &mut self,
+        name: &str,
+        left: Option<&Typed>,
+        right: &Typed,
+    ) -> Result<Option<(OperatorCall, Type)>> {
+        let left_type = left.map(|left| &left.of);
+        let Some(operator) = operator_exactly(name, left_type, &right.of) else {
+            return Ok(None);
+        };
+        let (Some(of_right), Some(result)) =
+            (operator.right.concrete(), operator.result.concrete())
+        else {
+            return Ok(None);
+        };
+        let left = match (left, operator.left.as_ref().and_then(|of| of.concrete())) {
+            (Some(left), Some(of)) => Some(self.coerce_argument(left.clone(), of)?),
+            (None, None) => None,
+            _ => return Ok(None),
+        };
+        let call = OperatorCall {
+            operator,
+            left,
+            right: self.coerce_argument(right.clone(), of_right)?,
+        };
+        Ok(Some((call, result.clone())))
     }
 
     fn binary(

@@ -313,6 +313,10 @@ fn window_arguments<'a>(name: &str, call: &'a ast::Function) -> Result<Vec<&'a a
     let FunctionArguments::List(list) = &call.args else {
         return Err(Error::unsupported(format!("the call {call}")));
     };
+    if !list.args.is_empty() && is_window && !aggregates_named(name).is_empty() {
+        let message = format!("WITHIN GROUP is required for ordered-set aggregate {name}");
+        return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+    }
     if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
         return refuse("DISTINCT is not implemented for window functions".to_owned());
     }
@@ -339,10 +343,6 @@ fn window_arguments<'a>(name: &str, call: &'a ast::Function) -> Result<Vec<&'a a
     }
     if !star && arguments.is_empty() && name == "count" {
         let message = "count(*) must be used to call a parameterless aggregate function";
-        return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
-    }
-    if !arguments.is_empty() && is_window && !aggregates_named(name).is_empty() {
-        let message = format!("WITHIN GROUP is required for ordered-set aggregate {name}");
         return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
     }
     Ok(arguments)

@@ -24,8 +24,8 @@ use crate::bind::{Assignment, OnConflict, Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
-    Aggregate, FrameBound, FunctionRows, Join, JoinKind, JoinMethod, Plan, Scan, SetOperation,
-    SortKey, Window, WindowCall, free_columns, free_columns_of,
+    Access, Aggregate, FrameBound, FunctionRows, Join, JoinKind, JoinMethod, Plan, Scan,
+    SetOperation, SortKey, Window, WindowCall, free_columns, free_columns_of,
 };
 
 /// Values of outer rows that a plan can use: by column, where they are put.
@@ -252,6 +252,7 @@ impl Compiler<'_> {
                 Some(AccessPath {
                     index: access.index,
                     covers: covers && !places.is_empty(),
+                    is_point: is_point(scan, access),
                     equal: self.all(&access.equal, &[], outer)?,
                     lower,
                     upper,
@@ -266,6 +267,7 @@ impl Compiler<'_> {
         };
         Ok(Arc::new(ScanNode {
             table: scan.table.clone(),
+            projection: Projection::Columns(places.clone()),
             places,
             with_key: scan.key.is_some(),
             access,
@@ -288,8 +290,7 @@ impl Compiler<'_> {
         let Some(access) = scan.access.as_ref().filter(|access| access.index.is_none()) else {
             return Ok(None);
         };
-        let is_key = access.equal.len() == scan.access_columns().len() && !access.equal.is_empty();
-        if !is_key || scan.key.is_some() {
+        if !is_point(scan, access) || scan.key.is_some() {
             return Ok(None);
         }
         let outer = Outer::new();
@@ -697,6 +698,13 @@ impl Compiler<'_> {
             result,
         })
     }
+}
+
+/// Whether a way to find rows gives the one row whose key it has in full.
+fn is_point(scan: &Scan, access: &Access) -> bool {
+    access.index.is_none()
+        && !access.equal.is_empty()
+        && access.equal.len() == scan.access_columns().len()
 }
 
 /// Where the columns are.

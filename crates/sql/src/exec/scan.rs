@@ -20,6 +20,8 @@ pub(super) struct ScanNode {
     pub(super) table: Arc<Table>,
     /// Places of the columns in rows.
     pub(super) places: Vec<usize>,
+    /// The same, as tables want it.
+    pub(super) projection: Projection,
     /// Whether the row's key is a column too, the last.
     pub(super) with_key: bool,
     pub(super) access: Option<AccessPath>,
@@ -31,6 +33,8 @@ pub(super) struct AccessPath {
     pub(super) index: Option<Oid>,
     /// Whether the index has all columns that are wanted.
     pub(super) covers: bool,
+    /// Whether it is one row, whose key is given in full.
+    pub(super) is_point: bool,
     pub(super) equal: Vec<Expr>,
     pub(super) lower: Option<(Expr, bool)>,
     pub(super) upper: Option<(Expr, bool)>,
@@ -57,6 +61,8 @@ enum State {
     Rows(TableScan),
     /// Entries of an index; whether the row has to be read too.
     Entries(IndexScan, bool),
+    /// The row with the key, if it was there.
+    Point(Option<(RowKey, Vec<Value>)>),
     /// Rows that were read and sorted, as the index would have given them.
     Sorted(std::vec::IntoIter<(RowKey, Vec<Value>)>),
     Done,
@@ -126,7 +132,6 @@ fn fill(
 impl RunScan {
     fn start(&self, cx: &mut Context<'_>) -> Result<State> {
         let node = &self.node;
-        let projection = Projection::Columns(node.places.clone());
         // An index that is younger than the snapshot lacks entries that the snapshot needs. The
         // filter above the scan asks for the same rows either way.
         let access = node
@@ -134,19 +139,23 @@ impl RunScan {
             .as_ref()
             .filter(|access| is_complete(access, cx));
         let Some(access) = access else {
-            let mut scan = node
-                .table
-                .scan(cx.transaction()?, KeyRange::all(), projection)?;
+            let mut scan =
+                node.table
+                    .scan(cx.transaction()?, KeyRange::all(), node.projection.clone())?;
             return match &node.access {
                 None => Ok(State::Rows(scan)),
                 Some(access) => without_index(&mut scan, access, cx),
             };
         };
+        if access.is_point {
+            return self.point(access, cx);
+        }
         let Some(range) = range(&node.table, access, cx)? else {
             return Ok(State::Done);
         };
         match access.index {
             None => {
+                let projection = node.projection.clone();
                 let scan = node.table.scan(cx.transaction()?, range, projection)?;
                 Ok(State::Rows(scan))
             }
@@ -160,6 +169,20 @@ impl RunScan {
         }
     }
 
+    /// The row whose key is given in full.
+    fn point(&self, access: &AccessPath, cx: &mut Context<'_>) -> Result<State> {
+        let nothing: &[Value] = &[];
+        let key = values(&access.equal, nothing, cx)?;
+        if key.iter().any(Value::is_null) {
+            return Ok(State::Done);
+        }
+        let (table, projection) = (&self.node.table, &self.node.projection);
+        let key = table.row_key(&key)?;
+        let mut row = Vec::new();
+        let is_there = table.get(cx.transaction()?, &key, projection, &mut row)?;
+        Ok(State::Point(is_there.then_some((key, row))))
+    }
+
     fn next_row(&mut self, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
         let backward = self
             .node
@@ -169,6 +192,10 @@ impl RunScan {
         let row = &mut self.row;
         match &mut self.state {
             State::Start | State::Done => Ok(None),
+            State::Point(found) => Ok(found.take().map(|(key, values)| {
+                row.extend(values);
+                key
+            })),
             State::Sorted(rows) => Ok(rows.next().map(|(key, values)| {
                 row.extend(values);
                 key
@@ -187,9 +214,8 @@ impl RunScan {
                     return Ok(Some(key));
                 }
                 row.clear();
-                let projection = Projection::Columns(self.node.places.clone());
-                let table = &self.node.table;
-                if table.get(cx.transaction()?, &key, &projection, row)? {
+                let (table, projection) = (&self.node.table, &self.node.projection);
+                if table.get(cx.transaction()?, &key, projection, row)? {
                     return Ok(Some(key));
                 }
             },

@@ -6,7 +6,10 @@
 //! made anew.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use rustdb_catalog::Catalog;
 use rustdb_table::Statement as TableStatement;
@@ -352,11 +355,17 @@ fn write_body(mut write: Write, figures: &dyn Figures, cx: &mut Context<'_>) -> 
     Ok((Body::Write(node, executable), Shape::Write(write), columns))
 }
 
-/// Statements that were run lately, by their text.
+/// Statements that were run lately, by their text. A text is kept when it comes a second time:
+/// programs that put values into their texts would only fill it.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    statements: HashMap<Box<str>, Arc<Prepared>>,
+    statements: HashMap<Box<str>, Arc<Prepared>, RandomState>,
+    /// Hashes of texts that came once, each in a place that it says itself.
+    seen: Vec<u64>,
 }
+
+/// How many texts are remembered.
+const SEEN: usize = 1024;
 
 /// More statements than this are not kept.
 const KEPT_MAX: usize = 128;
@@ -372,6 +381,12 @@ impl Kept {
 
     pub(super) fn keep(&mut self, text: &str, prepared: Prepared) {
         if text.len() > KEPT_BYTES_MAX {
+            return;
+        }
+        let hash = self.statements.hasher().hash_one(text);
+        self.seen.resize(SEEN, 0);
+        let place = &mut self.seen[hash as usize % SEEN];
+        if std::mem::replace(place, hash) != hash {
             return;
         }
         if self.statements.len() >= KEPT_MAX {

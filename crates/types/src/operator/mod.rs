@@ -25,10 +25,15 @@ mod vector;
 
 pub(crate) use array::{concatenated_arrays, extended_array};
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::error::{Error, Result};
+use crate::oid::Oid;
 use crate::parameter::Parameter;
 use crate::resolve::Candidate;
 use crate::settings::Settings;
+use crate::types::Type;
 use crate::value::Value;
 
 /// An operator.
@@ -92,6 +97,41 @@ pub fn operators() -> impl Iterator<Item = &'static Operator> {
 pub fn operators_named(name: &str) -> impl Iterator<Item = &'static Operator> {
     operators().filter(move |operator| operator.name == name)
 }
+
+/// The operator of just these types, if there is one; an operand that is `unknown` is taken for
+/// the other's type. What [`crate::resolve_operator`] finds first, without looking at the others.
+pub fn operator_exactly(
+    name: &str,
+    left: Option<&Type>,
+    right: &Type,
+) -> Option<&'static Operator> {
+    let (left, right) = match left {
+        None => (Oid(0), right.oid()),
+        Some(left) if *left == Type::UNKNOWN => (right.oid(), right.oid()),
+        Some(left) if *right == Type::UNKNOWN => (left.oid(), left.oid()),
+        Some(left) => (left.oid(), right.oid()),
+    };
+    if right == Oid::UNKNOWN {
+        return None;
+    }
+    EXACT.get(&(left, right))?.get(name).copied()
+}
+
+type ByName = HashMap<&'static str, &'static Operator>;
+
+static EXACT: LazyLock<HashMap<(Oid, Oid), ByName>> = LazyLock::new(|| {
+    let mut exact: HashMap<(Oid, Oid), ByName> = HashMap::new();
+    for operator in operators() {
+        let is_of_types = |parameter: &Parameter| parameter.concrete().is_some();
+        if !operator.left.iter().all(is_of_types) || !is_of_types(&operator.right) {
+            continue;
+        }
+        let left = operator.left.as_ref().map_or(Oid(0), Parameter::oid);
+        let by_name = exact.entry((left, operator.right.oid())).or_default();
+        by_name.entry(operator.name).or_insert(operator);
+    }
+    exact
+});
 
 static TABLES: &[&[Operator]] = &[
     arithmetic::INTEGERS,

@@ -140,3 +140,50 @@ fn common_types_are_the_first_that_others_convert_to() {
         -1
     );
 }
+
+#[test]
+fn an_operator_of_just_the_types_is_what_the_rules_find() {
+    let types = [
+        Type::UNKNOWN,
+        Type::BOOL,
+        Type::INT2,
+        Type::INT4,
+        Type::INT8,
+        Type::FLOAT4,
+        Type::FLOAT8,
+        Type::NUMERIC,
+        Type::TEXT,
+        Type::BYTEA,
+        Type::DATE,
+        Type::TIMESTAMP,
+        Type::TIMESTAMPTZ,
+        Type::INTERVAL,
+        Type::JSONB,
+        Type::INT4.array_of(),
+    ];
+    let names: std::collections::BTreeSet<&str> =
+        crate::operators().map(|each| each.name).collect();
+    let mut found = 0;
+    for name in names {
+        let named: Vec<_> = crate::operators_named(name)
+            .filter(|operator| operator.left.is_some())
+            .collect();
+        let parameters: Vec<_> = named.iter().map(|operator| operator.parameters()).collect();
+        let pairs = named.iter().zip(&parameters);
+        let candidates: Vec<_> = pairs
+            .map(|(operator, parameters)| operator.candidate(parameters))
+            .collect();
+        for left in &types {
+            for right in &types {
+                let Some(exact) = crate::operator_exactly(name, Some(left), right) else {
+                    continue;
+                };
+                found += 1;
+                let resolved = resolve_operator(name, Some(left), right, &candidates).unwrap();
+                let chosen = named[resolved.index];
+                assert!(std::ptr::eq(exact, chosen), "{left:?} {name} {right:?}");
+            }
+        }
+    }
+    assert!(found > 200, "{found}");
+}

@@ -15,6 +15,7 @@
 //! statement. Sessions of one database see each other's committed rows at once, as PostgreSQL's
 //! do: READ COMMITTED unless `BEGIN ISOLATION LEVEL` says otherwise.
 
+mod appender;
 mod host;
 mod row;
 mod statement;
@@ -26,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustdb_sql::{Answer, OutputColumn, Session};
 use rustdb_types::Settings;
 
+pub use appender::Appender;
 pub use row::Row;
 pub use statement::{Rows, Statement, ToStatement};
 pub use value::{FromValue, Value};

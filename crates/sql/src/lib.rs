@@ -33,4 +33,4 @@ pub use bind::OutputColumn;
 pub use database::Database;
 pub use parameters::type_of;
 pub use plan::Methods;
-pub use session::{Answer, Cursor, Prepared, Session};
+pub use session::{Answer, Append, Cursor, Prepared, Session};

@@ -9,6 +9,7 @@
 //! A statement outside of a transaction is one by itself. Several in one text are one transaction
 //! too, unless they say otherwise.
 
+mod append;
 mod cursor;
 mod explain;
 mod figures;
@@ -32,6 +33,7 @@ use crate::parameters::type_of;
 use crate::parse::parse;
 use crate::plan::Methods;
 
+pub use append::Append;
 pub use cursor::Cursor;
 use prepared::Kept;
 pub use prepared::Prepared;

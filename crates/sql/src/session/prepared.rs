@@ -79,6 +79,11 @@ impl Prepared {
         }
     }
 
+    /// The columns that it gave when it was planned last, if it gives rows.
+    pub fn columns(&self) -> Option<Arc<[OutputColumn]>> {
+        self.plan.lock().as_ref()?.columns.clone()
+    }
+
     pub(super) fn types(&self) -> &[Type] {
         &self.types
     }

@@ -24,8 +24,8 @@ use crate::bind::{Assignment, OnConflict, Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
-    Access, Aggregate, FrameBound, FunctionRows, Join, JoinKind, JoinMethod, Plan, Scan,
-    SetOperation, SortKey, Window, WindowCall, free_columns, free_columns_of,
+    Aggregate, FrameBound, FunctionRows, Join, JoinKind, JoinMethod, Plan, Scan, SetOperation,
+    SortKey, Window, WindowCall, free_columns, free_columns_of,
 };
 
 /// Values of outer rows that a plan can use: by column, where they are put.
@@ -252,7 +252,7 @@ impl Compiler<'_> {
                 Some(AccessPath {
                     index: access.index,
                     covers: covers && !places.is_empty(),
-                    is_point: is_point(scan, access),
+                    is_point: scan.is_keyed(),
                     equal: self.all(&access.equal, &[], outer)?,
                     lower,
                     upper,
@@ -287,10 +287,10 @@ impl Compiler<'_> {
         let Plan::Scan(scan) = plan else {
             return Ok(None);
         };
-        let Some(access) = scan.access.as_ref().filter(|access| access.index.is_none()) else {
+        let Some(access) = scan.access.as_ref().filter(|_| scan.is_keyed()) else {
             return Ok(None);
         };
-        if !is_point(scan, access) || scan.key.is_some() {
+        if scan.key.is_some() {
             return Ok(None);
         }
         let outer = Outer::new();
@@ -698,13 +698,6 @@ impl Compiler<'_> {
             result,
         })
     }
-}
-
-/// Whether a way to find rows gives the one row whose key it has in full.
-fn is_point(scan: &Scan, access: &Access) -> bool {
-    access.index.is_none()
-        && !access.equal.is_empty()
-        && access.equal.len() == scan.access_columns().len()
 }
 
 /// Where the columns are.

@@ -141,6 +141,15 @@ impl PartialEq for Scan {
 }
 
 impl Scan {
+    /// Whether it finds the one row whose key it has in full.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.access.as_ref().is_some_and(|access| {
+            access.index.is_none()
+                && !access.equal.is_empty()
+                && access.equal.len() == self.access_columns().len()
+        })
+    }
+
     /// The columns of the key or index that it goes by; 0 stands for an expression.
     pub fn access_columns(&self) -> Vec<u32> {
         let definition = self.table.definition();
@@ -407,6 +416,15 @@ impl Plan {
     fn has_choices(&self) -> bool {
         matches!(self, Plan::Join(_) | Plan::Sort { .. })
             || self.inputs().into_iter().any(Plan::has_choices)
+    }
+
+    /// Whether it is the one row with a given key.
+    pub(crate) fn is_keyed(&self) -> bool {
+        match self {
+            Plan::Scan(scan) => scan.is_keyed(),
+            Plan::Filter { input, .. } | Plan::Project { input, .. } => input.is_keyed(),
+            _ => false,
+        }
     }
 
     /// The plan's columns, in order.

@@ -13,6 +13,7 @@ mod append;
 mod cursor;
 mod explain;
 mod figures;
+mod kept;
 mod prepared;
 mod transaction;
 
@@ -35,7 +36,7 @@ use crate::plan::Methods;
 
 pub use append::Append;
 pub use cursor::Cursor;
-use prepared::Kept;
+use kept::{Kept, Known, Pattern};
 pub use prepared::Prepared;
 
 /// What a statement gives.
@@ -157,6 +158,10 @@ impl Session {
         let mut answers = Vec::new();
         if let Some(prepared) = self.kept.find(text, &types) {
             answers.push(self.statement(&prepared, parameters)?);
+        } else if let Some(pattern) = Pattern::of(text)
+            && let Some(prepared) = self.by_pattern(&pattern)?
+        {
+            answers.push(self.statement(&prepared, &pattern.values)?);
         } else {
             let mut statements: Vec<Prepared> = parse(text)?
                 .into_iter()
@@ -173,6 +178,26 @@ impl Session {
         }
         self.end_implicit()?;
         Ok(answers)
+    }
+
+    /// The statement for a pattern that comes again, if it is one that finds rows by their key.
+    fn by_pattern(&mut self, pattern: &Pattern) -> Result<Option<Arc<Prepared>>> {
+        match self.kept.pattern(pattern) {
+            Known::New => Ok(None),
+            Known::Kept(prepared) => Ok(prepared),
+            Known::Again => {
+                self.open_for_statement()?;
+                // What is wrong with it is told when the text itself is read.
+                let mut statements = parse(pattern.text()).unwrap_or_default();
+                let prepared = statements
+                    .pop()
+                    .map(|statement| Arc::new(Prepared::new(statement, pattern.types())))
+                    .filter(|prepared| prepared.is_planned() && self.planned(prepared).is_ok())
+                    .filter(|prepared| prepared.is_keyed());
+                self.kept.keep_pattern(pattern, prepared.clone());
+                Ok(prepared)
+            }
+        }
     }
 
     fn begin_statements(&mut self) {

@@ -5,11 +5,7 @@
 //! tables that its plan names; if one of them was changed before the lock was there, the plan is
 //! made anew.
 
-use std::collections::HashMap;
-use std::hash::BuildHasher;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use rustdb_catalog::Catalog;
 use rustdb_table::Statement as TableStatement;
@@ -106,6 +102,22 @@ impl Prepared {
     /// Whether it has a plan, good or not.
     pub(super) fn has_plan(&self) -> bool {
         self.plan.lock().is_some()
+    }
+
+    /// Whether its plan finds a row by its key, and its parameters of no type became text: then
+    /// the plan is as good for other values.
+    pub(super) fn is_keyed(&self) -> bool {
+        let plan = self.plan.lock();
+        let Some(planned) = &*plan else {
+            return false;
+        };
+        let is_plain = self.types.iter().zip(&planned.parameters);
+        let mut is_plain = is_plain.map(|(given, of)| *given != Type::UNKNOWN || *of == Type::TEXT);
+        let source = match &planned.shape {
+            Shape::Query(plan, _) => plan,
+            Shape::Write(write) => &write.source,
+        };
+        is_plain.all(|is_plain| is_plain) && source.is_keyed()
     }
 
     /// What comes before the count in the tag.
@@ -358,45 +370,4 @@ fn write_body(mut write: Write, figures: &dyn Figures, cx: &mut Context<'_>) -> 
         columns.collect()
     });
     Ok((Body::Write(node, executable), Shape::Write(write), columns))
-}
-
-/// Statements that were run lately, by their text. A text is kept when it comes a second time:
-/// programs that put values into their texts would only fill it.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
-    statements: HashMap<Box<str>, Arc<Prepared>, RandomState>,
-    /// Hashes of texts that came once, each in a place that it says itself.
-    seen: Vec<u64>,
-}
-
-/// How many texts are remembered.
-const SEEN: usize = 1024;
-
-/// More statements than this are not kept.
-const KEPT_MAX: usize = 128;
-
-/// Longer texts are not kept.
-const KEPT_BYTES_MAX: usize = 4096;
-
-impl Kept {
-    pub(super) fn find(&self, text: &str, types: &[Type]) -> Option<Arc<Prepared>> {
-        let found = self.statements.get(text)?;
-        (found.types == types).then(|| found.clone())
-    }
-
-    pub(super) fn keep(&mut self, text: &str, prepared: Prepared) {
-        if text.len() > KEPT_BYTES_MAX {
-            return;
-        }
-        let hash = self.statements.hasher().hash_one(text);
-        self.seen.resize(SEEN, 0);
-        let place = &mut self.seen[hash as usize % SEEN];
-        if std::mem::replace(place, hash) != hash {
-            return;
-        }
-        if self.statements.len() >= KEPT_MAX {
-            self.statements.clear();
-        }
-        self.statements.insert(text.into(), Arc::new(prepared));
-    }
 }

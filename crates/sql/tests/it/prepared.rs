@@ -120,3 +120,49 @@ fn what_is_not_read_to_its_end_can_be_closed() {
     let error = session.execute("select 1", &[]).unwrap_err();
     assert_eq!(error.state().as_str(), "25P02");
 }
+
+#[test]
+fn texts_that_differ_in_values_give_the_rows_of_their_values() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    run(
+        &mut session,
+        "create table t (id int primary key, name text, day date)",
+    );
+    run(
+        &mut session,
+        "insert into t select i, 'n' || i % 3, date '2024-01-01' + i from generate_series(1, 50) i",
+    );
+    for round in 1..=40 {
+        let id = round % 7 + 1;
+        let texts = [
+            format!("select id from t where id = {id}"),
+            format!("select id from t where id = {id} and name = 'n{}'", id % 3),
+            format!("select id from t where id = {id} and name <> 'it''s'"),
+            format!("select id from t where id = {id} and day > '2024-01-01'"),
+            format!("select max(id) from t where id <= {id}"),
+            format!("update t set name = name where id = {id} returning id"),
+        ];
+        for text in texts {
+            let answers = session.execute(&text, &[]).unwrap();
+            assert_eq!(answers[0].rows, [[Value::Int4(id)]], "{text}");
+        }
+        let none = format!(
+            "select id from t where id = {}",
+            3_000_000_000_i64 + i64::from(id)
+        );
+        assert!(session.execute(&none, &[]).unwrap()[0].rows.is_empty());
+        let wrong = format!("select id from t where id = {id} and day = 'x{id}'");
+        let error = session.execute(&wrong, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), "22007");
+    }
+    run(
+        &mut session,
+        "drop table t; create table t (id text primary key)",
+    );
+    for id in 1..4 {
+        let text = format!("select id from t where id = {id}");
+        let error = session.execute(&text, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), "42883", "text = integer");
+    }
+}

@@ -41,7 +41,7 @@ pub use value::{FromValue, Value};
 pub use rustdb_types::Value as SqlValue;
 
 use crate::database::Inner;
-use crate::{Database, Durability, Result};
+use crate::{Database, Durability, Keyspace, Result, TransactionKeyspace};
 use host::EngineHost;
 
 /// A session with a database.
@@ -154,6 +154,29 @@ impl Connection {
     /// ```
     pub fn is_in_transaction(&self) -> bool {
         self.session.is_in_transaction()
+    }
+
+    /// A keyspace within the connection's transaction: keys and values, and rows of tables, are
+    /// committed together or not at all. `BEGIN` has to come first.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let stock = db.keyspace("stock")?;
+    /// let mut connection = db.connect()?;
+    /// connection.execute("CREATE TABLE orders (id INT PRIMARY KEY, what TEXT)", &[])?;
+    /// connection.execute("BEGIN", &[])?;
+    /// connection.execute("INSERT INTO orders VALUES (1, 'pen')", &[])?;
+    /// connection.keyspace(&stock)?.put("pen", "11")?;
+    /// assert_eq!(stock.get("pen")?, None); // not committed yet
+    /// connection.execute("COMMIT", &[])?;
+    /// assert_eq!(stock.get("pen")?.as_deref(), Some(&b"11"[..]));
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn keyspace<'c>(&'c mut self, keyspace: &'c Keyspace) -> Result<TransactionKeyspace<'c>> {
+        Ok(TransactionKeyspace {
+            transaction: self.session.block_transaction()?,
+            keyspace,
+        })
     }
 
     /// Says how durable commits of this connection are when they return; at first it is what the

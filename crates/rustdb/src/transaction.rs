@@ -63,6 +63,18 @@ pub struct Transaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Savepoint(SavepointId);
 
+fn scan<'t>(
+    transaction: &'t Txn,
+    keyspace: &Keyspace,
+    range: KeyRange,
+) -> Result<TransactionIter<'t>> {
+    Ok(TransactionIter {
+        scan: told(transaction.scan(keyspace.reference(), range))?,
+        transaction,
+        is_over: false,
+    })
+}
+
 impl Transaction {
     pub(crate) fn new(inner: Arc<Inner>, transaction: Txn, default: Keyspace) -> Self {
         Self {
@@ -90,7 +102,7 @@ impl Transaction {
     /// ```
     pub fn keyspace<'t>(&'t mut self, keyspace: &'t Keyspace) -> TransactionKeyspace<'t> {
         TransactionKeyspace {
-            transaction: self,
+            transaction: &mut self.transaction,
             keyspace,
         }
     }
@@ -209,12 +221,7 @@ impl Transaction {
     }
 
     fn scan(&self, keyspace: &Keyspace, range: KeyRange) -> Result<TransactionIter<'_>> {
-        let scan = told(self.transaction.scan(keyspace.reference(), range))?;
-        Ok(TransactionIter {
-            transaction: &self.transaction,
-            scan,
-            is_over: false,
-        })
+        scan(&self.transaction, keyspace, range)
     }
 
     /// Marks a moment to which [`Transaction::rollback_to`] can return. Savepoints nest.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustdb_storage::slice::Slice;
 use rustdb_txn::{KeyRange, Scan, Transaction as Txn};
 
-use super::Transaction;
+use super::scan;
 use crate::batch::{key_range, told};
 use crate::error::Result;
 use crate::iter::Entry;
@@ -31,8 +31,8 @@ use crate::keyspace::Keyspace;
 /// ```
 #[derive(Debug)]
 pub struct TransactionKeyspace<'t> {
-    pub(super) transaction: &'t mut Transaction,
-    pub(super) keyspace: &'t Keyspace,
+    pub(crate) transaction: &'t mut Txn,
+    pub(crate) keyspace: &'t Keyspace,
 }
 
 impl TransactionKeyspace<'_> {
@@ -52,7 +52,6 @@ impl TransactionKeyspace<'_> {
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
         told(
             self.transaction
-                .transaction
                 .get(self.keyspace.reference(), key.as_ref()),
         )
     }
@@ -75,7 +74,6 @@ impl TransactionKeyspace<'_> {
     pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         told(
             self.transaction
-                .transaction
                 .contains(self.keyspace.reference(), key.as_ref()),
         )
     }
@@ -99,11 +97,7 @@ impl TransactionKeyspace<'_> {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Option<Slice>>> {
-        told(
-            self.transaction
-                .transaction
-                .multi_get(self.keyspace.reference(), keys),
-        )
+        told(self.transaction.multi_get(self.keyspace.reference(), keys))
     }
 
     /// See [`Transaction::get_for_update`].
@@ -124,11 +118,7 @@ impl TransactionKeyspace<'_> {
     /// ```
     pub fn get_for_update(&mut self, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
         let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .get_for_update(reference, key.as_ref()),
-        )
+        told(self.transaction.get_for_update(reference, key.as_ref()))
     }
 
     /// Writes a value.
@@ -150,7 +140,6 @@ impl TransactionKeyspace<'_> {
         let reference = self.keyspace.reference();
         told(
             self.transaction
-                .transaction
                 .put(reference, key.as_ref(), value.as_ref()),
         )
     }
@@ -177,12 +166,10 @@ impl TransactionKeyspace<'_> {
         ttl: Duration,
     ) -> Result<()> {
         let (reference, expiry) = (self.keyspace.reference(), self.keyspace.expiry_after(ttl));
-        told(self.transaction.transaction.put_expiring(
-            reference,
-            key.as_ref(),
-            value.as_ref(),
-            expiry,
-        ))
+        told(
+            self.transaction
+                .put_expiring(reference, key.as_ref(), value.as_ref(), expiry),
+        )
     }
 
     /// Deletes a key, whether it exists or not.
@@ -202,7 +189,7 @@ impl TransactionKeyspace<'_> {
     /// ```
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<()> {
         let reference = self.keyspace.reference();
-        told(self.transaction.transaction.delete(reference, key.as_ref()))
+        told(self.transaction.delete(reference, key.as_ref()))
     }
 
     /// Deletes all keys of a range.
@@ -223,11 +210,7 @@ impl TransactionKeyspace<'_> {
     /// ```
     pub fn delete_range<K: AsRef<[u8]>>(&mut self, range: impl RangeBounds<K>) -> Result<()> {
         let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .delete_range(reference, key_range(&range)),
-        )
+        told(self.transaction.delete_range(reference, key_range(&range)))
     }
 
     /// Removes and returns the first entry of a range. Doing so again and again costs the same
@@ -249,11 +232,7 @@ impl TransactionKeyspace<'_> {
         range: impl RangeBounds<K>,
     ) -> Result<Option<Entry>> {
         let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .pop_first(reference, &key_range(&range)),
-        )
+        told(self.transaction.pop_first(reference, &key_range(&range)))
     }
 
     /// Removes and returns the last entry of a range.
@@ -275,11 +254,7 @@ impl TransactionKeyspace<'_> {
         range: impl RangeBounds<K>,
     ) -> Result<Option<Entry>> {
         let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .pop_last(reference, &key_range(&range)),
-        )
+        told(self.transaction.pop_last(reference, &key_range(&range)))
     }
 
     /// Removes the entries of a range for which `keep` says no; returns how many.
@@ -303,11 +278,7 @@ impl TransactionKeyspace<'_> {
         keep: impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<u64> {
         let reference = self.keyspace.reference();
-        told(
-            self.transaction
-                .transaction
-                .retain(reference, key_range(&range), keep),
-        )
+        told(self.transaction.retain(reference, key_range(&range), keep))
     }
 
     /// Removes the entries of a range for which `wanted` says yes, and hands each to `take`.
@@ -334,7 +305,7 @@ impl TransactionKeyspace<'_> {
         mut take: impl FnMut(Entry),
     ) -> Result<u64> {
         let reference = self.keyspace.reference();
-        let txn = &mut self.transaction.transaction;
+        let txn = &mut self.transaction;
         let mut extract = told(txn.extract(reference, key_range(&range), wanted))?;
         let mut count = 0;
         while let Some(entry) = told(extract.next(txn))? {
@@ -360,7 +331,7 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn iter(&self) -> Result<TransactionIter<'_>> {
-        self.transaction.scan(self.keyspace, KeyRange::all())
+        self.scan(KeyRange::all())
     }
 
     /// The entries of a range of keys, from either end.
@@ -377,7 +348,11 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Result<TransactionIter<'_>> {
-        self.transaction.scan(self.keyspace, key_range(&range))
+        self.scan(key_range(&range))
+    }
+
+    fn scan(&self, range: KeyRange) -> Result<TransactionIter<'_>> {
+        scan(self.transaction, self.keyspace, range)
     }
 
     /// The entries whose keys begin with `prefix`.
@@ -394,8 +369,7 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn prefix(&self, prefix: impl AsRef<[u8]>) -> Result<TransactionIter<'_>> {
-        self.transaction
-            .scan(self.keyspace, KeyRange::prefix(prefix.as_ref()))
+        self.scan(KeyRange::prefix(prefix.as_ref()))
     }
 
     /// The first entry.

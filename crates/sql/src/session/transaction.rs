@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustdb_table::Deferred;
 use rustdb_table::Tables;
-use rustdb_txn::{Access, IsolationLevel, Wait};
+use rustdb_txn::{Access, IsolationLevel, Transaction, Wait};
 use sqlparser::ast;
 
 use super::{Answer, Open, Savepoint, Session, State, done, noticed};
@@ -74,6 +74,18 @@ impl Session {
             State::Failed(_) => Err(failed()),
             State::Idle => Err(Error::internal("a transaction did not begin")),
         }
+    }
+
+    /// The transaction of a block, to be read and written by other means too. It sees what is
+    /// committed now, unless its isolation says otherwise.
+    pub fn block_transaction(&mut self) -> Result<&mut Transaction> {
+        if !self.is_in_transaction() {
+            let message = "there is no transaction in progress";
+            return Err(
+                Error::new(SqlState::NO_ACTIVE_TRANSACTION, message).with_hint("Begin one.")
+            );
+        }
+        Ok(&mut self.open_for_statement()?.transaction)
     }
 
     /// As [`Session::open`]; the statement sees what is committed now, unless the transaction's

@@ -28,6 +28,9 @@ struct SelectList {
     columns: Vec<OutputColumn>,
 }
 
+/// The longest select list, as PostgreSQL has it.
+const TARGETS_MAX: usize = 1664;
+
 impl Binder<'_> {
     /// A SELECT with the ORDER BY that follows it. The sort keys are added to `ties`.
     pub(super) fn select(
@@ -55,6 +58,10 @@ impl Binder<'_> {
         };
         let mut list = self.select_list(&select.projection, &scope, &mut collected)?;
         let shown = list.items.len();
+        if shown > TARGETS_MAX {
+            let message = format!("target lists can have at most {TARGETS_MAX} entries");
+            return Err(Error::new(SqlState::TOO_MANY_COLUMNS, message));
+        }
         let grouping = {
             let outputs = list.columns.iter().cloned();
             let outputs: Vec<_> = outputs

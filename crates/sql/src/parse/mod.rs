@@ -24,7 +24,7 @@ use dialect::RustDialect;
 const TEXT_BYTES_MAX: usize = 1 << 30;
 
 /// How deep expressions and queries may nest. Deeper ones are an error, not a stack overflow.
-const NESTING_MAX: usize = 200;
+const NESTING_MAX: usize = 100;
 
 /// Reads statements separated by semicolons.
 pub fn parse(text: &str) -> Result<Vec<Statement>> {

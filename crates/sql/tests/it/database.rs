@@ -11,7 +11,7 @@ use rustdb_types::{Settings, Type, Value, format};
 use rustdb_vfs::{MemVfs, VfsRef};
 
 /// Neither time nor chance.
-struct Still;
+pub(crate) struct Still;
 
 impl Host for Still {
     fn clock(&self) -> i64 {

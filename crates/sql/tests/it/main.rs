@@ -5,11 +5,15 @@
     reason = "helpers of tests may unwrap, as tests do"
 )]
 
+mod crash;
 mod database;
 mod define;
 mod differential;
 mod engines;
 mod isolation;
+mod limits;
+mod load;
+mod partitions;
 mod plans;
 mod prepared;
 mod queries;

@@ -262,7 +262,7 @@ impl<'a> Maker<'a> {
     }
 
     /// FROM, and the columns that it gives.
-    fn from(&mut self, outer: &Scope) -> (Node, Scope) {
+    pub(crate) fn from(&mut self, outer: &Scope) -> (Node, Scope) {
         let mut scope = Scope::default();
         let mut node = Node::new("from").text(" from ");
         let first = self.item(&mut scope, outer, false);

@@ -28,7 +28,7 @@ use rustdb_sql::{Answer, OutputColumn, Session};
 use rustdb_types::Settings;
 
 pub use appender::Appender;
-pub use row::Row;
+pub use row::{FromRow, Row};
 pub use statement::{Rows, Statement, ToStatement};
 pub use value::{FromValue, Value};
 

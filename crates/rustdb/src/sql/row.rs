@@ -25,6 +25,62 @@ pub struct Row {
     values: Vec<SqlValue>,
 }
 
+/// What a row can be read as: tuples of [values](FromValue), column by column, and what a program
+/// says itself.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// use rustdb::sql::{FromRow, Row};
+///
+/// struct Planet {
+///     name: String,
+///     moons: i32,
+/// }
+///
+/// impl FromRow for Planet {
+///     fn from_row(row: &Row) -> rustdb::Result<Planet> {
+///         Ok(Planet { name: row.get("name")?, moons: row.get("moons")? })
+///     }
+/// }
+///
+/// let rows = db.connect()?.query("SELECT 'Mars' AS name, 2 AS moons", &[])?;
+/// let mars: Planet = rows[0].to()?;
+/// assert_eq!((mars.name.as_str(), mars.moons), ("Mars", 2));
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+pub trait FromRow: Sized {
+    /// Reads a row.
+    fn from_row(row: &Row) -> Result<Self>;
+}
+
+macro_rules! tuples {
+    ($($name:ident $place:tt),*) => {
+        impl<$($name: FromValue),*> FromRow for ($($name,)*) {
+            fn from_row(row: &Row) -> Result<Self> {
+                const WIDTH: usize = [$($place),*].len();
+                if row.len() != WIDTH {
+                    let message = format!("a row of {} columns is no tuple of {WIDTH}", row.len());
+                    return Err(Error::new(ErrorKind::InvalidArgument, message));
+                }
+                Ok(($(row.get_at::<$name>($place)?,)*))
+            }
+        }
+    };
+}
+
+tuples!(A 0);
+tuples!(A 0, B 1);
+tuples!(A 0, B 1, C 2);
+tuples!(A 0, B 1, C 2, D 3);
+tuples!(A 0, B 1, C 2, D 3, E 4);
+tuples!(A 0, B 1, C 2, D 3, E 4, F 5);
+tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
+tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
+tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
+tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
+
 impl Row {
     pub(super) fn new(
         columns: &Arc<[OutputColumn]>,
@@ -88,6 +144,20 @@ impl Row {
             let message = format!("column `{name}` of type {of} cannot be read as this type");
             Error::new(ErrorKind::InvalidArgument, message)
         })
+    }
+
+    /// The row as a tuple, or as a type of the program's own.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let rows = db.connect()?.query("SELECT 1, 'one', NULL", &[])?;
+    /// let (number, word, nothing): (i64, String, Option<bool>) = rows[0].to()?;
+    /// assert_eq!((number, word.as_str(), nothing), (1, "one", None));
+    /// assert!(rows[0].to::<(i64, String)>().is_err());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn to<T: FromRow>(&self) -> Result<T> {
+        T::from_row(self)
     }
 
     /// A column's value as text, as PostgreSQL prints it; `None` is NULL.

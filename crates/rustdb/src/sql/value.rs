@@ -95,11 +95,26 @@ macro_rules! integers {
     };
 }
 
-integers!(i16, i32, i64, u32);
+integers!(i8, i16, i32, i64, u8, u16, u32, u64, usize);
 
 impl FromValue for bool {
     fn from_value(value: &SqlValue) -> Option<bool> {
         value.as_bool()
+    }
+}
+
+impl FromValue for f32 {
+    fn from_value(value: &SqlValue) -> Option<f32> {
+        match value {
+            SqlValue::Float4(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for SqlValue {
+    fn from_value(value: &SqlValue) -> Option<SqlValue> {
+        Some(value.clone())
     }
 }
 

@@ -22,6 +22,9 @@
 //! # }).unwrap();
 //! ```
 
+#[cfg(feature = "sql")]
+mod connection;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +35,9 @@ use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::iter::{Entry, Iter};
 use crate::{Options, Slice, Transaction, WriteBatch};
+
+#[cfg(feature = "sql")]
+pub use connection::AsyncConnection;
 
 /// How many entries [`AsyncDatabase::scan`] reads per hop.
 const SCAN_ENTRIES: usize = 256;

@@ -108,3 +108,51 @@ fn the_last_handle_closes_the_database_but_not_on_the_runtime() {
     let db = Database::open_with("/db", options(&sim)).unwrap();
     assert_eq!(db.len().unwrap(), u64::from(COMMITS));
 }
+
+#[tokio::test]
+async fn a_dropped_future_cancels_its_own_statement_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = AsyncDatabase::open(directory.path().join("db"))
+        .await
+        .unwrap();
+    let connection = std::sync::Arc::new(db.connect().await.unwrap());
+    let long = "SELECT count(*) FROM generate_series(1, 100000000) a, generate_series(1, 1000) b";
+    let begun = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let running = tokio::spawn({
+        let (connection, begun) = (connection.clone(), begun.clone());
+        async move {
+            let body = move |connection: &mut rustdb::sql::Connection| {
+                begun.store(true, std::sync::atomic::Ordering::Release);
+                connection.query(long, &[]).map(|rows| rows.len())
+            };
+            connection.with(body).await
+        }
+    });
+    while !begun.load(std::sync::atomic::Ordering::Acquire) {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    // Waits for its turn, and goes without having disturbed anybody.
+    let waiting = tokio::spawn({
+        let connection = connection.clone();
+        async move {
+            connection
+                .run("CREATE TABLE never (x INT)")
+                .await
+                .map(|_| ())
+        }
+    });
+    tokio::task::yield_now().await;
+    waiting.abort();
+    assert!(waiting.await.is_err());
+    assert!(!running.is_finished());
+    running.abort();
+    assert!(running.await.is_err());
+    // The session is free once the statement has seen that it was cancelled.
+    assert_eq!(connection.query("SELECT 1", vec![]).await.unwrap().len(), 1);
+    assert!(
+        connection
+            .query("SELECT * FROM never", vec![])
+            .await
+            .is_err()
+    );
+}

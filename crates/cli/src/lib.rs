@@ -67,6 +67,14 @@ fn run(arguments: Arguments) -> Result<()> {
         None => sql::run(&database, &shell, shell::Welcome::Banner),
         Some(Command::Local(shell)) => shell::run(&database, &shell, shell::Welcome::None),
         Some(Command::Sql(shell)) => sql::run(&database, &shell, shell::Welcome::None),
+        Some(Command::Import(import)) if import.table.is_some() => {
+            let table = import.table.as_deref().unwrap_or_default();
+            let request = transfer::table_request(&import, table)?;
+            let db = open::database(&database)?;
+            let report = transfer::table::import(&db, &request)?;
+            report.print(&mut Output::standard(import.json))?;
+            open::close(db)
+        }
         Some(Command::Import(import)) => {
             let file = transfer::Import::prepare(&import)?;
             let db = open::database(&database)?;

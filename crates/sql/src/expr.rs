@@ -12,6 +12,7 @@ use rustdb_types::{Cast, Oid, Operator, Type, Value};
 
 use crate::exec::SubPlan;
 use crate::plan::Plan;
+use crate::system::SystemFunction;
 
 /// A column of some node of a statement's plan.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,6 +44,8 @@ pub enum Expr {
     Operator(Box<OperatorCall>),
     /// A function and its arguments, cast to what it takes.
     Call(Box<FunctionCall>),
+    /// A function that needs the catalog, and its arguments.
+    System(Box<SystemCall>),
     /// A cast.
     Cast(Box<(Cast, Expr)>),
     /// All are true.
@@ -99,6 +102,15 @@ pub struct OperatorCall {
 pub struct FunctionCall {
     /// The function, and the types it was resolved for.
     pub call: Call,
+    /// What it is given.
+    pub arguments: Vec<Expr>,
+}
+
+/// A function that needs the catalog, with its arguments.
+#[derive(Clone, Debug)]
+pub struct SystemCall {
+    /// The function.
+    pub(crate) function: &'static SystemFunction,
     /// What it is given.
     pub arguments: Vec<Expr>,
 }
@@ -258,6 +270,7 @@ impl Expr {
                 call.left.iter().chain([&call.right]).collect()
             }
             Expr::Call(call) => call.arguments.iter().collect(),
+            Expr::System(call) => call.arguments.iter().collect(),
             Expr::Cast(cast) => vec![&cast.1],
             Expr::And(items)
             | Expr::Or(items)
@@ -294,6 +307,7 @@ impl Expr {
                 call.left.iter_mut().chain([&mut call.right]).collect()
             }
             Expr::Call(call) => call.arguments.iter_mut().collect(),
+            Expr::System(call) => call.arguments.iter_mut().collect(),
             Expr::Cast(cast) => vec![&mut cast.1],
             Expr::And(items)
             | Expr::Or(items)
@@ -402,6 +416,12 @@ impl PartialEq for FunctionCall {
         std::ptr::eq(self.call.function(), other.call.function())
             && self.call.types() == other.call.types()
             && self.arguments == other.arguments
+    }
+}
+
+impl PartialEq for SystemCall {
+    fn eq(&self, other: &SystemCall) -> bool {
+        std::ptr::eq(self.function, other.function) && self.arguments == other.arguments
     }
 }
 

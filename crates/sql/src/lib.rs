@@ -25,6 +25,7 @@ mod plan;
 mod rewrite;
 mod session;
 mod statistics;
+mod system;
 
 pub use error::{Error, Position, Result, SqlState};
 pub use parse::{parse, parse_expression};

@@ -130,6 +130,8 @@ states! {
     DEPENDENT_OBJECTS = b"2BP01";
     /// `invalid_cursor_name`.
     INVALID_CURSOR_NAME = b"34000";
+    /// `invalid_name`.
+    INVALID_NAME = b"42602";
     /// `invalid_savepoint_specification`.
     INVALID_SAVEPOINT = b"3B001";
     /// `invalid_catalog_name`: no such database.

@@ -336,6 +336,15 @@ fn set_look(session: &mut Shell, words: &[&str]) -> Result<()> {
             look.separator = value.to_owned();
             format!("Field separator is \"{value}\".")
         }
+        _ => return set_rest(session, name, value),
+    };
+    session.say(&said)
+}
+
+/// The settings of `\pset` about what surrounds results.
+fn set_rest(session: &mut Shell, name: &str, value: &str) -> Result<()> {
+    let look = &mut session.look;
+    let said = match name {
         "title" => {
             look.title = (!value.is_empty()).then(|| value.to_owned());
             match value {

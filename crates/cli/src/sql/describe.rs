@@ -1,11 +1,39 @@
-//! `\d` and its kin: what there is, asked of the system's catalogs.
+//! `\d` and its kin: what there is, asked of the system's catalogs as psql asks.
 
+use rustdb::sql::Row;
+
+use super::describe_one::describe;
 use super::session::Shell;
+use super::show::Grid;
 use crate::failure::{Failure, Result};
 
-/// Runs a command of this family.
-pub fn run(_session: &mut Shell, name: &str, _words: &[&str]) -> Result<()> {
-    Err(Failure::usage(format!("invalid command \\{name}")).hint("`\\?` lists the commands"))
+/// Runs a command of this family. `+` asks for more, `S` for what is the system's.
+pub fn run(session: &mut Shell, name: &str, words: &[&str]) -> Result<()> {
+    let pattern = words.first().map(|word| word.trim_end_matches(';'));
+    let plain: String = name
+        .chars()
+        .filter(|letter| !"+S".contains(*letter))
+        .collect();
+    let is_system = name.contains('S');
+    match plain.as_str() {
+        "d" => match pattern {
+            None => relations(session, "rvmS", None, is_system),
+            Some(pattern) => described(session, pattern, name.contains('+')),
+        },
+        "dt" => relations(session, "r", pattern, is_system),
+        "di" => relations(session, "i", pattern, is_system),
+        "dv" => relations(session, "v", pattern, is_system),
+        // The letter is also the mark of the system's: `\ds` lists sequences, `\dsS` all of them.
+        "ds" => relations(session, "S", pattern, is_system),
+        "dn" => schemas(session, pattern, is_system),
+        "dT" => types(session, pattern, is_system),
+        "du" | "dg" => roles(session),
+        "l" | "list" => databases(session),
+        _ => {
+            Err(Failure::usage(format!("invalid command \\{name}"))
+                .hint("`\\?` lists the commands"))
+        }
+    }
 }
 
 /// The tables of the search path, with the names of their columns.
@@ -30,4 +58,206 @@ pub fn tables(session: &mut Shell) -> Result<Vec<(String, Vec<String>)>> {
         }
     }
     Ok(tables)
+}
+
+/// A text as SQL has it.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What a pattern asks for: of the schema, and of the name. `*` and `?` stand for anything, a dot
+/// separates, quotes keep what they hold.
+pub(super) fn conditions(pattern: Option<&str>, schema: &str, name: &str) -> String {
+    let Some(pattern) = pattern else {
+        return String::new();
+    };
+    let parts = expressions(pattern);
+    let (of_schema, of_name) = match &parts[..] {
+        [.., schema, name] => (Some(schema), name),
+        [name] => (None, name),
+        [] => return String::new(),
+    };
+    let mut text = format!(" AND {name} ~ {}", literal(of_name));
+    if let Some(of_schema) = of_schema {
+        text.push_str(&format!(" AND {schema} ~ {}", literal(of_schema)));
+    }
+    text
+}
+
+/// The parts of a pattern as regular expressions.
+fn expressions(pattern: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut is_quoted = false;
+    for letter in pattern.chars() {
+        let last = parts.len() - 1;
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            '.' if !is_quoted => parts.push(String::new()),
+            '*' if !is_quoted => parts[last].push_str(".*"),
+            '?' if !is_quoted => parts[last].push('.'),
+            letter if "\\^$.[]|()+{}*?".contains(letter) => {
+                parts[last].push('\\');
+                parts[last].push(letter);
+            }
+            letter if is_quoted => parts[last].push(letter),
+            letter => parts[last].extend(letter.to_lowercase()),
+        }
+    }
+    parts
+        .into_iter()
+        .map(|part| format!("^({part})$"))
+        .collect()
+}
+
+/// Rows as a grid, whose columns are of text.
+pub(super) fn grid(title: &str, names: &[&str], rows: &[Row]) -> Grid {
+    let mut grid = Grid::text(title, names);
+    let cells = |row: &Row| -> Vec<Option<String>> {
+        let cells = (0..names.len()).map(|at| Some(row.text(at).unwrap_or_default()));
+        cells.collect()
+    };
+    grid.rows = rows.iter().map(cells).collect();
+    grid
+}
+
+/// Relations of some kinds.
+fn relations(
+    session: &mut Shell,
+    kinds: &str,
+    pattern: Option<&str>,
+    is_system: bool,
+) -> Result<()> {
+    let list: Vec<String> = kinds.chars().map(|kind| format!("'{kind}'")).collect();
+    let hidden = match is_system || pattern.is_some() {
+        true => "",
+        false => " AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
+    };
+    let visible = match pattern.is_some_and(|pattern| pattern.contains('.')) {
+        true => "",
+        false => " AND pg_catalog.pg_table_is_visible(c.oid)",
+    };
+    let rows = session.ask(&format!(
+        "SELECT n.nspname, c.relname, CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' \
+         WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' ELSE 'other' END, \
+         pg_catalog.pg_get_userbyid(c.relowner), c2.relname \
+         FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
+         LEFT JOIN pg_catalog.pg_class c2 ON i.indrelid = c2.oid \
+         WHERE c.relkind IN ({}){hidden}{visible}{} ORDER BY 1, 2",
+        list.join(", "),
+        conditions(pattern, "n.nspname", "c.relname"),
+    ))?;
+    if rows.is_empty() && !session.is_json() {
+        let what = match pattern {
+            None => "Did not find any relations.".to_owned(),
+            Some(pattern) => format!("Did not find any relation named \"{pattern}\"."),
+        };
+        eprintln!("{what}");
+        return Ok(());
+    }
+    let names = ["Schema", "Name", "Type", "Owner", "Table"];
+    let names = if kinds == "i" {
+        &names[..]
+    } else {
+        &names[..4]
+    };
+    session.show_grid(&grid("List of relations", names, &rows))
+}
+
+fn schemas(session: &mut Shell, pattern: Option<&str>, is_system: bool) -> Result<()> {
+    let hidden = match is_system || pattern.is_some() {
+        true => "",
+        false => " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+    };
+    let rows = session.ask(&format!(
+        "SELECT n.nspname, pg_catalog.pg_get_userbyid(n.nspowner) FROM pg_catalog.pg_namespace n \
+         WHERE true{hidden}{} ORDER BY 1",
+        conditions(pattern, "n.nspname", "n.nspname")
+    ))?;
+    session.show_grid(&grid("List of schemas", &["Name", "Owner"], &rows))
+}
+
+fn types(session: &mut Shell, pattern: Option<&str>, is_system: bool) -> Result<()> {
+    let hidden = match is_system || pattern.is_some() {
+        true => "",
+        false => " AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
+    };
+    let rows = session.ask(&format!(
+        "SELECT n.nspname, pg_catalog.format_type(t.oid, NULL), \
+         CASE t.typtype WHEN 'e' THEN 'enum: ' || (SELECT string_agg(e.enumlabel, ', ' \
+         ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid) \
+         WHEN 'd' THEN 'domain over ' || pg_catalog.format_type(t.typbasetype, t.typtypmod) \
+         ELSE '' END FROM pg_catalog.pg_type t \
+         JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+         WHERE t.typtype <> 'p' AND t.typname !~ '^_'{hidden}{} ORDER BY 1, 2",
+        conditions(pattern, "n.nspname", "t.typname")
+    ))?;
+    let names = ["Schema", "Name", "Description"];
+    session.show_grid(&grid("List of data types", &names, &rows))
+}
+
+fn roles(session: &mut Shell) -> Result<()> {
+    let rows = session.ask(
+        "SELECT r.rolname, CASE WHEN r.rolsuper THEN 'Superuser' ELSE '' END \
+         FROM pg_catalog.pg_roles r WHERE r.rolname !~ '^pg_' ORDER BY 1",
+    )?;
+    session.show_grid(&grid("List of roles", &["Role name", "Attributes"], &rows))
+}
+
+fn databases(session: &mut Shell) -> Result<()> {
+    let rows = session.ask(
+        "SELECT d.datname, pg_catalog.pg_get_userbyid(d.datdba), \
+         pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype \
+         FROM pg_catalog.pg_database d ORDER BY 1",
+    )?;
+    let names = ["Name", "Owner", "Encoding", "Collate", "Ctype"];
+    session.show_grid(&grid("List of databases", &names, &rows))
+}
+
+/// `\d NAME`: every relation that the pattern fits.
+fn described(session: &mut Shell, pattern: &str, has_more: bool) -> Result<()> {
+    let visible = match pattern.contains('.') {
+        true => "",
+        false => " AND pg_catalog.pg_table_is_visible(c.oid)",
+    };
+    let rows = session.ask(&format!(
+        "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE true{visible}{} ORDER BY 2, 3",
+        conditions(Some(pattern), "n.nspname", "c.relname")
+    ))?;
+    if rows.is_empty() {
+        return Err(Failure::new(format!(
+            "Did not find any relation named \"{pattern}\"."
+        )));
+    }
+    for row in rows {
+        let cell = |at: usize| row.text(at).unwrap_or_default();
+        describe(
+            session,
+            &cell(0),
+            &format!("{}.{}", cell(1), cell(2)),
+            &cell(3),
+            has_more,
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_become_regular_expressions() {
+        assert_eq!(expressions("Pla*"), ["^(pla.*)$"]);
+        assert_eq!(expressions("public.a?b"), ["^(public)$", "^(a.b)$"]);
+        assert_eq!(expressions("\"A.b*\""), ["^(A\\.b\\*)$"]);
+        assert_eq!(conditions(None, "s", "n"), "");
+        assert_eq!(
+            conditions(Some("a.b"), "s", "n"),
+            " AND n ~ '^(b)$' AND s ~ '^(a)$'"
+        );
+    }
 }

@@ -13,6 +13,7 @@
 mod command;
 mod copy;
 mod describe;
+mod describe_one;
 mod editing;
 mod editor;
 mod help;

@@ -181,7 +181,7 @@ fn listed(columns: &[String]) -> String {
 }
 
 /// Why a record with text behind a closing quote is no row.
-fn malformed(field: usize, columns: Option<&[String]>) -> String {
+pub(super) fn malformed(field: usize, columns: Option<&[String]>) -> String {
     let column = columns.and_then(|columns| columns.get(field - 1));
     let column = column.map_or_else(
         || format!("field {field}"),
@@ -190,7 +190,7 @@ fn malformed(field: usize, columns: Option<&[String]>) -> String {
     format!("{column}: text follows the closing quote; a quote inside of quotes is written twice")
 }
 
-fn unreadable(broken: Broken) -> Failure {
+pub(super) fn unreadable(broken: Broken) -> Failure {
     match broken {
         Broken::Io(error) => Failure::new(format!("cannot be read: {}", system(&error))),
         Broken::Unclosed { line } => Failure::new(format!(

@@ -17,11 +17,13 @@ mod delimited;
 mod dump;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod infer;
 mod input;
 mod json_lines;
 mod load;
 mod row;
 mod save;
+pub mod table;
 
 use std::path::Path;
 
@@ -39,6 +41,15 @@ pub use save::ExportReport;
 pub struct ImportArguments {
     /// The file; `-` is standard input
     pub file: String,
+    /// The table of SQL to load CSV into; made, with types that fit the rows, if there is none
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        env = "RUSTDB_TABLE",
+        conflicts_with_all = ["keyspace", "key", "max_refused", "on_duplicate"]
+    )]
+    pub table: Option<String>,
     /// The keyspace, created if there is none [default: default]
     #[arg(short, long, value_name = "NAME", env = "RUSTDB_KEYSPACE")]
     pub keyspace: Option<String>,
@@ -167,6 +178,11 @@ pub struct Import<'a> {
 impl<'a> Import<'a> {
     /// Opens the file. Without a database, so that a mistake does not create one.
     pub fn prepare(arguments: &'a ImportArguments) -> Result<Self> {
+        if arguments.table.is_some() {
+            return Err(Failure::usage(
+                "a table is loaded by `rustdb import --table`",
+            ));
+        }
         let format = format_of(arguments.format, &arguments.file)?;
         let key = KeyColumns::of(arguments.key.as_deref())?;
         let delimiter = delimiter_of(arguments.delimiter.as_deref(), &arguments.file)?;
@@ -198,6 +214,25 @@ fn source_of(
         Format::Csv => Box::new(csv_rows::Reader::new(reader, delimiter, &key)?),
         Format::Jsonl => Box::new(json_lines::Reader::new(reader, key)),
         Format::Dump => Box::new(dump::Reader::new(reader)?),
+    })
+}
+
+/// What loads a table, as the arguments ask for it.
+pub fn table_request<'a>(
+    arguments: &'a ImportArguments,
+    table: &'a str,
+) -> Result<table::Request<'a>> {
+    if arguments.file != "-" && format_of(arguments.format, &arguments.file)? != Format::Csv {
+        return Err(Failure::usage("tables are loaded from CSV"));
+    }
+    // A mistake in the name shall not make a database.
+    drop(input::Input::open(&arguments.file)?);
+    Ok(table::Request {
+        file: &arguments.file,
+        table,
+        columns: None,
+        delimiter: delimiter_of(arguments.delimiter.as_deref(), &arguments.file)?,
+        creates: true,
     })
 }
 

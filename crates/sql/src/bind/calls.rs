@@ -78,6 +78,9 @@ impl Binder<'_> {
         arguments: Vec<Typed>,
         at: Option<&mut Place<'_, '_>>,
     ) -> Result<Typed> {
+        if let Some(functions) = self.system_functions(names) {
+            return self.system_call(names, &functions, arguments);
+        }
         let (call, of) = self.function_call(names, arguments)?;
         if !call.call.function().set {
             return Ok(Typed::new(Expr::Call(Box::new(call)), of));

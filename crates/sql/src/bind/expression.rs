@@ -74,8 +74,16 @@ impl Binder<'_> {
                 if *kind == ast::CastKind::TryCast || format.is_some() {
                     return Err(Error::unsupported("this form of CAST"));
                 }
+                if let Some(kind) = super::system::object_type(data_type) {
+                    let from = self.expression(expr, at)?;
+                    return self.object_cast(kind, from);
+                }
                 let target = self.type_named(data_type)?;
                 let from = self.cast_operand(expr, &target, at)?;
+                let from = match target.base().is_some_and(|base| base.is_text()) {
+                    true => self.named_object(from)?,
+                    false => from,
+                };
                 self.explicit_cast(from, &target)
             }
             ast::Expr::TypedString(literal) => {

@@ -170,7 +170,10 @@ impl Binder<'_> {
                 Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message)
                     .with_detail("This operation is not supported for indexes."))
             }
-            None => Err(missing_relation(names)),
+            None => match self.system_relation(names) {
+                Some(found) => Ok(found),
+                None => Err(missing_relation(names)),
+            },
         }
     }
 

@@ -26,6 +26,7 @@ mod select;
 mod set_operation;
 mod sort;
 mod subquery;
+mod system;
 mod table;
 mod type_name;
 mod window;
@@ -141,6 +142,7 @@ impl<'s> Binder<'s> {
     /// A query that stands alone.
     pub(crate) fn statement_query(&mut self, query: &ast::Query) -> Result<Bound> {
         let bound = self.query(query, &Scope::default())?;
+        let bound = self.with_names(bound)?;
         let (plan, columns) = self.finish_output(bound)?;
         Ok(Bound { plan, columns })
     }

@@ -17,6 +17,7 @@ use super::scan::{AccessPath, ScanNode};
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
+use super::system::SystemNode;
 use super::window;
 use super::write::{Kind, WriteNode};
 use super::{Executable, Node};
@@ -158,6 +159,10 @@ impl Compiler<'_> {
     fn unwatched(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
         let node: Arc<dyn Node> = match plan {
             Plan::Scan(scan) => self.scan(scan, outer)?,
+            Plan::System(scan) => Arc::new(SystemNode {
+                relation: scan.relation,
+                places: scan.columns.iter().map(|(_, place)| *place).collect(),
+            }),
             Plan::Values { columns, rows } => {
                 let rows = rows.iter().map(|row| self.all(row, &[], outer));
                 Arc::new(Values {

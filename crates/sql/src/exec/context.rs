@@ -9,7 +9,9 @@ use rustdb_types::function::{FunctionContext, Host};
 use rustdb_types::{Oid, Settings, Value};
 
 use super::batch::Batch;
+use crate::bind::SessionNames;
 use crate::error::{Error, Result, SqlState};
+use crate::system::Around;
 
 /// A running statement's surroundings.
 pub struct Context<'a> {
@@ -25,6 +27,8 @@ pub struct Context<'a> {
     pub(crate) transaction: Option<&'a mut Transaction>,
     /// The catalog as the statement sees it, and where sequences are.
     pub(crate) catalog: Option<(&'a Arc<Catalog>, &'a CatalogStore)>,
+    /// What the session is called by.
+    pub(crate) names: Option<&'a SessionNames>,
     /// Set when the statement is to stop.
     pub(crate) cancelled: Option<&'a AtomicBool>,
     /// What the parts of the statement pass to each other.
@@ -52,6 +56,7 @@ impl<'a> Context<'a> {
             parameters,
             transaction: None,
             catalog: None,
+            names: None,
             cancelled: None,
             memory: Memory::default(),
         }
@@ -63,6 +68,18 @@ impl<'a> Context<'a> {
             settings: self.settings,
             statement_time: self.statement_time,
             host: self.host,
+        }
+    }
+
+    /// What the system's catalogs are computed from.
+    pub(crate) fn around(&self) -> Result<Around<'_>> {
+        match (&self.catalog, self.names) {
+            (Some((catalog, store)), Some(names)) => Ok(Around {
+                catalog,
+                store,
+                names,
+            }),
+            _ => Err(Error::internal("there is no catalog here")),
         }
     }
 

@@ -67,6 +67,10 @@ pub(crate) fn evaluate<'v, R: Row + ?Sized>(
         Expr::Subscript(subscript) => subscripted(subscript, row, cx)?,
         Expr::Row(items) => Value::Record(values(items, row, cx)?.into()),
         Expr::RowCompare(rows) => compare_rows(rows, row, cx)?,
+        Expr::System(call) => {
+            let arguments = values(&call.arguments, row, cx)?;
+            call.function.apply(&arguments, &cx.around()?)?
+        }
         Expr::NextValue(sequence) => Value::Int8(cx.next_value(*sequence)?),
         Expr::Subquery(_) => return Err(Error::internal("a subquery has no plan")),
         Expr::Run(subplan) => evaluate_subquery(subplan, row, cx)?,

@@ -26,6 +26,7 @@ mod scan;
 mod set_operation;
 mod sort;
 mod subquery;
+mod system;
 mod upsert;
 mod vector;
 mod window;

@@ -235,6 +235,7 @@ impl Explainer<'_> {
         let mut entry = Entry::default();
         match plan {
             Plan::Scan(scan) => self.scan(scan, &mut entry),
+            Plan::System(scan) => entry.title = format!("System Scan on {}", scan.relation.name),
             Plan::Values { .. } if is_one_row(plan) => entry.title = "Result".to_owned(),
             Plan::Values { .. } => entry.title = "Values Scan".to_owned(),
             Plan::Join(join) => self.join(join, &children, &mut entry),

@@ -44,6 +44,13 @@ impl<'a> Names<'a> {
                     self.columns.insert(*id, name);
                 }
             }
+            Plan::System(scan) => {
+                for (id, place) in &scan.columns {
+                    let name = scan.relation.columns.get(*place);
+                    let name = name.map_or("?", |(name, _)| name);
+                    self.columns.insert(*id, name.to_owned());
+                }
+            }
             Plan::Values { columns, .. } => self.numbered(columns, "column"),
             Plan::Project { items, .. } => {
                 for (id, item) in items {
@@ -151,6 +158,9 @@ impl<'a> Names<'a> {
             Expr::Call(call) => {
                 let name = call.call.function().name;
                 format!("{name}({})", self.list(&call.arguments))
+            }
+            Expr::System(call) => {
+                format!("{}({})", call.function.name, self.list(&call.arguments))
             }
             Expr::Cast(cast) => {
                 format!("({})::{}", self.text(&cast.1), cast.0.target().full_name())

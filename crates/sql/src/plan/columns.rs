@@ -81,7 +81,9 @@ impl Plan {
             Plan::Project { items, .. } => items.iter().for_each(|(_, item)| visit(item)),
             Plan::Join(join) => join.conditions.iter().for_each(visit),
             Plan::Limit { count, offset, .. } => count.iter().chain(offset).for_each(visit),
-            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
+            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) | Plan::System(_) => {
+                ()
+            }
         }
     }
 
@@ -116,7 +118,9 @@ impl Plan {
             Plan::Limit { count, offset, .. } => {
                 count.iter_mut().chain(offset).for_each(visit);
             }
-            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
+            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) | Plan::System(_) => {
+                ()
+            }
         }
     }
 
@@ -137,6 +141,7 @@ impl Plan {
                 order.for_each(|key| visit(key.column));
             }
             Plan::Values { .. }
+            | Plan::System(_)
             | Plan::Filter { .. }
             | Plan::Project { .. }
             | Plan::Join(_)

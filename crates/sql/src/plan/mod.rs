@@ -23,6 +23,7 @@ use rustdb_types::aggregate::AggregateCall;
 
 use crate::exec::Context;
 use crate::expr::{ColumnId, Expr, FunctionCall};
+use crate::system::Relation;
 
 pub use columns::{free_columns, free_columns_of};
 pub use estimate::Methods;
@@ -38,6 +39,8 @@ use rules::push_conditions;
 pub enum Plan {
     /// The rows of a table.
     Scan(Box<Scan>),
+    /// The rows of a relation of the system, which are computed.
+    System(Box<SystemScan>),
     /// Rows written out.
     Values {
         /// The columns.
@@ -110,6 +113,21 @@ pub struct Scan {
     /// Which part of the table is read, and how; all of it, in the order of its keys, if nothing
     /// is said.
     pub access: Option<Access>,
+}
+
+/// The rows of a relation of the system.
+#[derive(Clone, Debug)]
+pub struct SystemScan {
+    /// The relation.
+    pub(crate) relation: &'static Relation,
+    /// The columns that are wanted, and their places in rows.
+    pub columns: Vec<(ColumnId, usize)>,
+}
+
+impl PartialEq for SystemScan {
+    fn eq(&self, other: &SystemScan) -> bool {
+        std::ptr::eq(self.relation, other.relation) && self.columns == other.columns
+    }
 }
 
 /// A way to find some rows of a table by key or index.
@@ -434,6 +452,7 @@ impl Plan {
                 let columns = scan.columns.iter().map(|(id, _)| *id);
                 columns.chain(scan.key).collect()
             }
+            Plan::System(scan) => scan.columns.iter().map(|(id, _)| *id).collect(),
             Plan::Values { columns, .. } => columns.clone(),
             Plan::Filter { input, .. }
             | Plan::Sort { input, .. }
@@ -471,7 +490,7 @@ impl Plan {
     /// The plans right below this one.
     pub fn inputs(&self) -> Vec<&Plan> {
         match self {
-            Plan::Values { .. } | Plan::Scan(_) => Vec::new(),
+            Plan::Values { .. } | Plan::Scan(_) | Plan::System(_) => Vec::new(),
             Plan::Filter { input, .. }
             | Plan::Project { input, .. }
             | Plan::Sort { input, .. }
@@ -488,7 +507,7 @@ impl Plan {
     /// The plans right below this one, to change them.
     pub fn inputs_mut(&mut self) -> Vec<&mut Plan> {
         match self {
-            Plan::Values { .. } | Plan::Scan(_) => Vec::new(),
+            Plan::Values { .. } | Plan::Scan(_) | Plan::System(_) => Vec::new(),
             Plan::Filter { input, .. }
             | Plan::Project { input, .. }
             | Plan::Sort { input, .. }

@@ -29,6 +29,10 @@ fn keep(plan: &mut Plan, wanted: &BTreeSet<ColumnId>) {
                 .retain(|(id, _)| wanted.contains(id) || kept.contains(id));
             return;
         }
+        Plan::System(scan) => {
+            scan.columns.retain(|(id, _)| wanted.contains(id));
+            return;
+        }
         Plan::Project { items, .. } => {
             items.retain(|(id, item)| wanted.contains(id) || item.is_volatile());
         }

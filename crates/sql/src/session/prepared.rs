@@ -340,6 +340,7 @@ impl Session {
         let mut cx = Context::new(&self.settings, &*shared.host, parameters);
         cx.transaction = Some(&mut open.transaction);
         cx.catalog = Some((&planned.catalog, &shared.catalog));
+        cx.names = Some(&self.names);
         cx.cancelled = Some(&self.cancelled);
         std::mem::swap(&mut cx.memory, memory);
         let result = run(&mut cx);

@@ -105,6 +105,8 @@ pub struct Look {
     pub border: u8,
     /// What stands between the fields of the unaligned form.
     pub separator: String,
+    /// What stands between the fields of CSV.
+    pub csv_separator: String,
     /// The title of the next tables.
     pub title: Option<String>,
     /// Whether long results go through a pager.
@@ -121,6 +123,7 @@ impl Default for Look {
             footer: true,
             border: 1,
             separator: "|".to_owned(),
+            csv_separator: ",".to_owned(),
             title: None,
             pager: true,
         }
@@ -181,7 +184,7 @@ impl Grid {
     ) -> io::Result<()> {
         match look.format {
             Format::Json => plain::json(self, out),
-            Format::Csv => plain::csv(self, look, out),
+            Format::Csv => plain::csv(self, look, &look.csv_separator, out),
             Format::Markdown => plain::markdown(self, look, out),
             Format::Unaligned if look.expanded == Expanded::On => plain::expanded(self, look, out),
             Format::Unaligned => plain::unaligned(self, look, out),

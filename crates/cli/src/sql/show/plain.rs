@@ -40,24 +40,24 @@ pub fn expanded(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()>
 }
 
 /// RFC 4180, with lines that end as everywhere else here.
-pub fn csv(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
+pub fn csv(grid: &Grid, look: &Look, separator: &str, out: &mut dyn Write) -> io::Result<()> {
     if !look.tuples_only {
-        let names = grid.names.iter().map(|name| csv_field(name));
-        writeln!(out, "{}", names.collect::<Vec<_>>().join(","))?;
+        let names = grid.names.iter().map(|name| csv_field(name, separator));
+        writeln!(out, "{}", names.collect::<Vec<_>>().join(separator))?;
     }
     for row in &grid.rows {
         let cells = row.iter().map(|cell| match cell {
-            Some(text) => csv_field(text),
+            Some(text) => csv_field(text, separator),
             None => look.null().to_owned(),
         });
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join(","))?;
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join(separator))?;
     }
     Ok(())
 }
 
 /// A field, in quotes if it could be taken for something else.
-fn csv_field(text: &str) -> String {
-    let is_special = text.contains(['"', ',', '\n', '\r']) || text == "\\.";
+fn csv_field(text: &str, separator: &str) -> String {
+    let is_special = text.contains(['"', '\n', '\r']) || text.contains(separator) || text == "\\.";
     match is_special {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.to_owned(),

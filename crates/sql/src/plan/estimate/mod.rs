@@ -65,6 +65,9 @@ const LOOKUP: f64 = 0.04;
 const INDEXED_ROW: f64 = 0.05;
 /// What a condition or an expression costs.
 const EXPRESSION: f64 = 0.0025;
+
+/// How many rows a relation of the system is thought to have.
+const SYSTEM_ROWS: f64 = 500.0;
 /// What putting a row into a hash table costs.
 const BUILD: f64 = 0.02;
 /// What looking for a row in one costs.
@@ -158,6 +161,10 @@ impl<'a> Estimator<'a> {
     pub(crate) fn plan(&self, plan: &Plan) -> Estimate {
         match plan {
             Plan::Scan(scan) => self.scan(scan, &[]),
+            Plan::System(_) => Estimate {
+                rows: SYSTEM_ROWS,
+                cost: SYSTEM_ROWS * EXPRESSION,
+            },
             Plan::Values { rows, .. } => Estimate {
                 rows: rows.len() as f64,
                 cost: rows.len() as f64 * EXPRESSION,

@@ -15,7 +15,10 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 1] = [("upsert", include_str!("upsert.txt"))];
+const FILES: [(&str, &str); 2] = [
+    ("upsert", include_str!("upsert.txt")),
+    ("catalogs", include_str!("catalogs.txt")),
+];
 
 type Script = Vec<(String, Vec<String>)>;
 

@@ -1,0 +1,567 @@
+//! Functions that need the catalog: what definitions look like, what is visible, who may what.
+
+use std::sync::OnceLock;
+
+use rustdb_catalog::{Catalog, PG_CATALOG, PUBLIC, Relation as Found};
+use rustdb_types::function::quoted_identifier;
+use rustdb_types::{Modifier, Oid, Parameter, Type, Value};
+
+use super::definition::Brackets;
+use super::views::view_text;
+use super::{Around, definition, relations, type_named};
+use crate::error::{Error, Result, SqlState};
+
+/// A function that needs the catalog.
+#[derive(Debug)]
+pub(crate) struct SystemFunction {
+    pub(crate) name: &'static str,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) result: Parameter,
+    body: Body,
+}
+
+/// What it does with its arguments. NULL in is NULL out, except as it says itself.
+type Body = fn(&[Value], &Around<'_>) -> Result<Value>;
+
+impl SystemFunction {
+    /// Calls it.
+    pub(crate) fn apply(&self, arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+        (self.body)(arguments, around)
+    }
+}
+
+/// The functions of this name.
+pub(crate) fn functions_named(name: &str) -> Vec<&'static SystemFunction> {
+    static ALL: OnceLock<Vec<SystemFunction>> = OnceLock::new();
+    let all = ALL.get_or_init(|| FUNCTIONS.iter().map(read).collect());
+    all.iter()
+        .filter(|function| function.name == name)
+        .collect()
+}
+
+fn read((signature, result, body): &(&'static str, &'static str, Body)) -> SystemFunction {
+    let mut words = signature.split_whitespace();
+    SystemFunction {
+        name: words.next().unwrap_or_default(),
+        parameters: words.map(|of| Parameter::Of(type_named(of))).collect(),
+        result: Parameter::Of(type_named(result)),
+        body: *body,
+    }
+}
+
+/// Name and parameters, result, body.
+const FUNCTIONS: &[(&str, &str, Body)] = &[
+    ("version", "text", |_, _| Ok(Value::text(&version()))),
+    ("current_database", "name", |_, around| {
+        Ok(Value::text(&around.names.database))
+    }),
+    ("current_schema", "name", |_, _| Ok(Value::text("public"))),
+    ("current_schemas bool", "name[]", current_schemas),
+    ("pg_backend_pid", "int4", |_, _| Ok(Value::Int4(1))),
+    ("pg_is_in_recovery", "bool", |_, _| Ok(Value::Bool(false))),
+    ("pg_my_temp_schema", "oid", |_, _| Ok(Value::Oid(0))),
+    ("pg_is_other_temp_schema oid", "bool", |_, _| {
+        Ok(Value::Bool(false))
+    }),
+    ("pg_encoding_to_char int4", "name", |_, _| {
+        Ok(Value::text("UTF8"))
+    }),
+    ("pg_get_userbyid oid", "name", |_, around| {
+        Ok(Value::text(&around.names.user))
+    }),
+    ("pg_table_is_visible oid", "bool", table_is_visible),
+    ("pg_type_is_visible oid", "bool", type_is_visible),
+    ("pg_function_is_visible oid", "bool", |_, _| {
+        Ok(Value::Bool(true))
+    }),
+    ("pg_operator_is_visible oid", "bool", |_, _| {
+        Ok(Value::Bool(true))
+    }),
+    ("pg_collation_is_visible oid", "bool", |_, _| {
+        Ok(Value::Bool(true))
+    }),
+    ("pg_opclass_is_visible oid", "bool", |_, _| {
+        Ok(Value::Bool(true))
+    }),
+    ("format_type oid int4", "text", format_type),
+    ("pg_get_expr text oid", "text", |arguments, _| {
+        Ok(arguments[0].clone())
+    }),
+    ("pg_get_expr text oid bool", "text", |arguments, _| {
+        Ok(arguments[0].clone())
+    }),
+    ("pg_get_indexdef oid", "text", index_definition),
+    ("pg_get_indexdef oid int4 bool", "text", index_definition),
+    ("pg_get_constraintdef oid", "text", constraint_definition),
+    (
+        "pg_get_constraintdef oid bool",
+        "text",
+        constraint_definition,
+    ),
+    ("pg_get_viewdef oid", "text", view_definition),
+    ("pg_get_viewdef oid bool", "text", view_definition),
+    ("pg_get_viewdef oid int4", "text", view_definition),
+    ("pg_get_serial_sequence text text", "text", serial_sequence),
+    ("pg_sequence_last_value oid", "int8", sequence_last_value),
+    ("obj_description oid", "text", nothing),
+    ("obj_description oid name", "text", nothing),
+    ("col_description oid int4", "text", nothing),
+    ("shobj_description oid name", "text", nothing),
+    ("pg_get_partkeydef oid", "text", nothing),
+    ("pg_get_statisticsobjdef_columns oid", "text", nothing),
+    ("pg_relation_is_publishable oid", "bool", |_, _| {
+        Ok(Value::Bool(false))
+    }),
+    ("inet_server_addr", "text", nothing),
+    ("inet_server_port", "int4", nothing),
+    ("inet_client_addr", "text", nothing),
+    ("inet_client_port", "int4", nothing),
+    ("has_table_privilege text text", "bool", allowed),
+    ("has_table_privilege oid text", "bool", allowed),
+    ("has_table_privilege name text text", "bool", allowed),
+    ("has_table_privilege name oid text", "bool", allowed),
+    ("has_any_column_privilege oid text", "bool", allowed),
+    ("has_column_privilege oid int2 text", "bool", allowed),
+    ("has_column_privilege text text text", "bool", allowed),
+    ("has_sequence_privilege oid text", "bool", allowed),
+    ("has_sequence_privilege text text", "bool", allowed),
+    ("has_schema_privilege text text", "bool", allowed),
+    ("has_schema_privilege oid text", "bool", allowed),
+    ("has_schema_privilege name text text", "bool", allowed),
+    ("has_schema_privilege name oid text", "bool", allowed),
+    ("has_database_privilege text text", "bool", allowed),
+    ("has_database_privilege oid text", "bool", allowed),
+    ("has_database_privilege name text text", "bool", allowed),
+    ("has_function_privilege oid text", "bool", allowed),
+    ("has_type_privilege oid text", "bool", allowed),
+    ("row_security_active oid", "bool", |_, _| {
+        Ok(Value::Bool(false))
+    }),
+    ("to_regclass text", "oid", to_regclass),
+    ("to_regtype text", "oid", to_regtype),
+    ("rustdb_regclass text", "oid", regclass_of_name),
+    ("rustdb_regtype text", "oid", regtype_of_name),
+    ("rustdb_regnamespace text", "oid", regnamespace_of_name),
+    ("rustdb_regrole text", "oid", |_, _| {
+        Ok(Value::Oid(super::classes::OWNER.0))
+    }),
+    ("rustdb_regclass_name oid", "text", name_of_regclass),
+    ("rustdb_regtype_name oid", "text", name_of_regtype),
+    ("rustdb_regnamespace_name oid", "text", name_of_regnamespace),
+    ("rustdb_regrole_name oid", "text", |_, around| {
+        Ok(Value::text(&around.names.user))
+    }),
+];
+
+/// What clients decide features by.
+pub(crate) const SERVER_VERSION: &str = "15.0";
+
+fn version() -> String {
+    format!(
+        "PostgreSQL {SERVER_VERSION} (RustDB {}) on {}-{}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS
+    )
+}
+
+fn nothing(_: &[Value], _: &Around<'_>) -> Result<Value> {
+    Ok(Value::Null)
+}
+
+/// As long as there are no roles, everybody may everything; what is not there is nobody's.
+fn allowed(arguments: &[Value], _: &Around<'_>) -> Result<Value> {
+    Ok(match arguments.iter().any(Value::is_null) {
+        true => Value::Null,
+        false => Value::Bool(true),
+    })
+}
+
+fn oid(value: &Value) -> Option<Oid> {
+    match value {
+        Value::Oid(number) => Some(Oid(*number)),
+        _ => None,
+    }
+}
+
+fn text(value: Option<String>) -> Value {
+    value.map_or(Value::Null, |text| Value::text(&text))
+}
+
+fn current_schemas(arguments: &[Value], _: &Around<'_>) -> Result<Value> {
+    let names: &[&str] = match arguments[0].as_bool() {
+        Some(true) => &["pg_catalog", "public"],
+        Some(false) => &["public"],
+        None => return Ok(Value::Null),
+    };
+    Ok(super::sheet::array(
+        names.iter().map(|name| Value::text(name)),
+    ))
+}
+
+/// Schema and name of a relation of any kind.
+fn relation_of(catalog: &Catalog, oid: Oid) -> Option<(Oid, String)> {
+    if let Some(system) = relations().find(|relation| relation.oid == oid) {
+        return Some((system.schema, system.name.to_owned()));
+    }
+    if let Some((table, index)) = catalog.index(oid) {
+        return Some((table.schema, index.name.clone()));
+    }
+    let object = catalog.object(oid)?;
+    let is_relation = catalog.table(oid).is_some()
+        || catalog.view(oid).is_some()
+        || catalog.sequence(oid).is_some();
+    is_relation.then(|| (object.schema().unwrap_or(PUBLIC), object.name().to_owned()))
+}
+
+fn table_is_visible(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let found = oid(&arguments[0]).and_then(|oid| relation_of(around.catalog, oid));
+    Ok(found.map_or(Value::Null, |(schema, _)| {
+        Value::Bool(schema == PUBLIC || schema == PG_CATALOG)
+    }))
+}
+
+fn type_is_visible(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(oid) = oid(&arguments[0]) else {
+        return Ok(Value::Null);
+    };
+    let owner = around.catalog.owner_of(oid).unwrap_or(oid);
+    let schema = around
+        .catalog
+        .type_object(owner)
+        .map(|object| object.schema);
+    Ok(Value::Bool(schema.is_none_or(|schema| {
+        schema == PUBLIC || schema == PG_CATALOG
+    })))
+}
+
+fn format_type(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(oid) = oid(&arguments[0]) else {
+        return Ok(Value::Null);
+    };
+    if oid == Oid(0) {
+        return Ok(Value::text("-"));
+    }
+    let modifier = arguments[1]
+        .as_integer()
+        .and_then(|number| i32::try_from(number).ok());
+    let Some(of) = type_of(around.catalog, oid) else {
+        return Ok(Value::text("???"));
+    };
+    let name = match modifier {
+        // Without a modifier at all `char` is `character`; with none, `bpchar`.
+        None => of.name(),
+        Some(modifier) => of.with_modifier(Modifier(modifier)).full_name(),
+    };
+    Ok(Value::text(&name))
+}
+
+/// A type with values, or the name of one without.
+fn type_of(catalog: &Catalog, oid: Oid) -> Option<Type> {
+    catalog.type_by_oid(oid)
+}
+
+fn index_definition(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let found = oid(&arguments[0]).and_then(|oid| around.catalog.index(oid));
+    let Some((table, index)) = found else {
+        return Ok(Value::Null);
+    };
+    let place = arguments.get(1).and_then(Value::as_integer).unwrap_or(0);
+    Ok(text(match usize::try_from(place) {
+        Ok(0) | Err(_) => {
+            let brackets = brackets(arguments.get(2));
+            Some(definition::index(around.catalog, table, index, brackets))
+        }
+        Ok(place) => Some(definition::index_column(table, index, place - 1).unwrap_or_default()),
+    }))
+}
+
+/// What the argument `pretty_bool` asks for.
+fn brackets(pretty: Option<&Value>) -> Brackets {
+    match pretty.and_then(Value::as_bool) {
+        Some(true) => Brackets::Needed,
+        _ => Brackets::All,
+    }
+}
+
+fn constraint_definition(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(oid) = oid(&arguments[0]) else {
+        return Ok(Value::Null);
+    };
+    let table = around
+        .catalog
+        .owner_of(oid)
+        .and_then(|owner| around.catalog.table(owner));
+    let found = table.and_then(|table| Some((table, table.constraint(oid)?)));
+    Ok(text(found.map(|(table, constraint)| {
+        definition::constraint(
+            around.catalog,
+            table,
+            constraint,
+            brackets(arguments.get(1)),
+        )
+    })))
+}
+
+fn view_definition(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let view = oid(&arguments[0]).and_then(|oid| around.catalog.view(oid));
+    Ok(text(view.map(|view| view_text(view))))
+}
+
+fn serial_sequence(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let (Some(table), Some(column)) = (arguments[0].as_str(), arguments[1].as_str()) else {
+        return Ok(Value::Null);
+    };
+    let found = find_relation(around, table)?;
+    let Some(Found::Table(table)) = found else {
+        return Err(missing(table));
+    };
+    let column = table.column_named(column).ok_or_else(|| {
+        let message = format!(
+            "column \"{column}\" of relation \"{}\" does not exist",
+            table.name
+        );
+        Error::new(SqlState::UNDEFINED_COLUMN, message)
+    })?;
+    let owned = super::views::all_sequences(around)
+        .find(|sequence| sequence.owned_by == Some((table.oid, column.id)));
+    Ok(text(owned.map(|sequence| {
+        let schema = around.catalog.schema(sequence.schema);
+        let schema = schema.map_or("public", |schema| schema.name.as_str());
+        format!(
+            "{}.{}",
+            quoted_identifier(schema),
+            quoted_identifier(&sequence.name)
+        )
+    })))
+}
+
+fn sequence_last_value(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let sequence = oid(&arguments[0]).and_then(|oid| around.catalog.sequence(oid));
+    let last = sequence.and_then(|sequence| super::views::last_value(around, sequence));
+    Ok(last.map_or(Value::Null, Value::Int8))
+}
+
+// -------------------------------------------------------------------------- names and numbers
+
+/// The parts of a name as it is written in SQL.
+fn name_parts(written: &str) -> Result<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut rest = written.trim();
+    let invalid = || Error::new(SqlState::INVALID_NAME, "invalid name syntax");
+    loop {
+        let (part, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let mut part = String::new();
+                let mut letters = quoted.char_indices();
+                let end = loop {
+                    match letters.next() {
+                        Some((at, '"')) if quoted[at + 1..].starts_with('"') => {
+                            part.push('"');
+                            letters.next();
+                        }
+                        Some((at, '"')) => break at + 1,
+                        Some((_, letter)) => part.push(letter),
+                        None => return Err(invalid()),
+                    }
+                };
+                (part, &quoted[end..])
+            }
+            None => {
+                let end = rest.find('.').unwrap_or(rest.len());
+                (rest[..end].trim().to_lowercase(), &rest[end..])
+            }
+        };
+        if part.is_empty() {
+            return Err(invalid());
+        }
+        parts.push(part);
+        match after.strip_prefix('.') {
+            Some(after) => rest = after,
+            None if after.trim().is_empty() => return Ok(parts),
+            None => return Err(invalid()),
+        }
+    }
+}
+
+/// A relation by the name that is written.
+fn find_relation(around: &Around<'_>, written: &str) -> Result<Option<Found>> {
+    let parts = name_parts(written)?;
+    Ok(match &parts[..] {
+        [name] => [PG_CATALOG, PUBLIC]
+            .into_iter()
+            .find_map(|schema| around.catalog.relation(schema, name)),
+        [schema, name] | [_, schema, name] => around
+            .catalog
+            .schema_named(schema)
+            .and_then(|schema| around.catalog.relation(schema.oid, name)),
+        _ => None,
+    })
+}
+
+fn relation_number(around: &Around<'_>, written: &str) -> Result<Option<Oid>> {
+    if !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(written.parse().ok().map(Oid));
+    }
+    if let Some(found) = find_relation(around, written)? {
+        return Ok(Some(found.oid()));
+    }
+    let parts = name_parts(written)?;
+    let system = match &parts[..] {
+        [name] => super::relation(PG_CATALOG, name),
+        [schema, name] => {
+            let schema = around.catalog.schema_named(schema);
+            schema.and_then(|schema| super::relation(schema.oid, name))
+        }
+        _ => None,
+    };
+    Ok(system.map(|relation| relation.oid))
+}
+
+fn missing(written: &str) -> Error {
+    let message = format!("relation \"{written}\" does not exist");
+    Error::new(SqlState::UNDEFINED_TABLE, message)
+}
+
+fn number(found: Option<Oid>) -> Value {
+    found.map_or(Value::Null, |oid| Value::Oid(oid.0))
+}
+
+fn to_regclass(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    match arguments[0].as_str() {
+        Some(written) => Ok(number(relation_number(around, written)?)),
+        None => Ok(Value::Null),
+    }
+}
+
+fn regclass_of_name(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(written) = arguments[0].as_str() else {
+        return Ok(Value::Null);
+    };
+    if written == "-" {
+        return Ok(Value::Oid(0));
+    }
+    match relation_number(around, written)? {
+        Some(oid) => Ok(Value::Oid(oid.0)),
+        None => Err(missing(&name_parts(written)?.join("."))),
+    }
+}
+
+fn name_of_regclass(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(oid) = oid(&arguments[0]) else {
+        return Ok(Value::Null);
+    };
+    if oid == Oid(0) {
+        return Ok(Value::text("-"));
+    }
+    Ok(Value::text(&match relation_of(around.catalog, oid) {
+        Some((schema, name)) => definition::relation_name(around.catalog, schema, &name),
+        None => oid.to_string(),
+    }))
+}
+
+fn type_number(around: &Around<'_>, written: &str) -> Result<Option<Oid>> {
+    if !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(written.parse().ok().map(Oid));
+    }
+    let (name, is_array) = match written.trim().strip_suffix("[]") {
+        Some(element) => (element, true),
+        None => (written.trim(), false),
+    };
+    let name = name.split('(').next().unwrap_or(name).trim();
+    let lower = name.to_lowercase();
+    let plain = lower.strip_prefix("pg_catalog.").unwrap_or(&lower);
+    let of = match rustdb_types::Base::from_name(plain) {
+        Some(base) => Some(Type::of(base)),
+        None => {
+            let parts = name_parts(name)?;
+            let object = match &parts[..] {
+                [name] => around.catalog.type_named(PUBLIC, name),
+                [schema, name] => around
+                    .catalog
+                    .schema_named(schema)
+                    .and_then(|schema| around.catalog.type_named(schema.oid, name)),
+                _ => None,
+            };
+            object.map(|object| object.as_type())
+        }
+    };
+    Ok(of.map(|of| {
+        if is_array {
+            of.array_of().oid()
+        } else {
+            of.oid()
+        }
+    }))
+}
+
+fn to_regtype(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    match arguments[0].as_str() {
+        Some(written) => Ok(number(type_number(around, written)?)),
+        None => Ok(Value::Null),
+    }
+}
+
+fn regtype_of_name(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(written) = arguments[0].as_str() else {
+        return Ok(Value::Null);
+    };
+    type_number(around, written)?
+        .map(|oid| Value::Oid(oid.0))
+        .ok_or_else(|| {
+            let message = format!("type \"{written}\" does not exist");
+            Error::new(SqlState::UNDEFINED_OBJECT, message)
+        })
+}
+
+fn name_of_regtype(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(oid) = oid(&arguments[0]) else {
+        return Ok(Value::Null);
+    };
+    Ok(Value::text(&match (oid, type_of(around.catalog, oid)) {
+        (Oid(0), _) => "-".to_owned(),
+        (_, Some(of)) => of.name(),
+        (oid, None) => oid.to_string(),
+    }))
+}
+
+fn regnamespace_of_name(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(written) = arguments[0].as_str() else {
+        return Ok(Value::Null);
+    };
+    let name = name_parts(written)?.join(".");
+    crate::bind::schema_named(around.catalog, &name).map(|oid| Value::Oid(oid.0))
+}
+
+fn name_of_regnamespace(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(oid) = oid(&arguments[0]) else {
+        return Ok(Value::Null);
+    };
+    let schema = around.catalog.schema(oid);
+    Ok(Value::text(&schema.map_or_else(
+        || oid.to_string(),
+        |schema| quoted_identifier(&schema.name),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_sql_reads_them() {
+        assert_eq!(
+            name_parts("Public.\"A \"\"b\"").unwrap(),
+            ["public", "A \"b"]
+        );
+        assert!(name_parts("").is_err());
+        assert!(name_parts("\"open").is_err());
+        assert!(name_parts("a.").is_err());
+    }
+
+    #[test]
+    fn every_signature_is_read() {
+        assert_eq!(functions_named("format_type")[0].parameters.len(), 2);
+        assert_eq!(functions_named("pg_get_indexdef").len(), 2);
+    }
+}

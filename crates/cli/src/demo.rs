@@ -1,7 +1,7 @@
 //! `rustdb --demo`: what RustDB does, shown on sample data within a second or two.
 //!
-//! Without a directory it works in a temporary one, which it removes. In a directory that is
-//! given, it works in keyspaces of its own, which it empties first.
+//! First tables, then keys and values. Without a directory it works in a temporary one, which it removes. In a directory that is
+//! given, it works in a schema and keyspaces of its own, which it empties first.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,7 @@ pub fn run(arguments: &DatabaseArguments) -> Result<()> {
     output.line(&format!("Data directory: {}", place.directory.display()))?;
 
     let database = open::database(&arguments)?;
+    crate::sql::demonstrate(&database, &mut output)?;
     let planets = fresh(&database, PLANETS)?;
     let accounts = fresh(&database, ACCOUNTS)?;
     reads(&database, &planets, &mut output)?;
@@ -66,13 +67,8 @@ pub fn run(arguments: &DatabaseArguments) -> Result<()> {
     open::close(database)?;
     output.line("")?;
     output.line(&format!("Demo complete in {}.", time(start.elapsed())))?;
-    output.line("Now try `rustdb local --data-dir ./data`, and `help` there.")?;
+    output.line("Now try `rustdb --data-dir ./data`, and `help` there.")?;
     output.flush()
-}
-
-/// The part about tables.
-pub fn tables(_database: &Database, output: &mut Output) -> Result<()> {
-    output.line("")
 }
 
 fn fresh(database: &Database, name: &str) -> Result<Keyspace> {
@@ -89,7 +85,7 @@ fn heading(output: &mut Output, text: &str) -> Result<()> {
 fn reads(database: &Database, planets: &Keyspace, output: &mut Output) -> Result<()> {
     heading(
         output,
-        "Loading sample data, all or nothing, on disk when it returns",
+        "Keys and values, all or nothing, on disk when it returns",
     )?;
     let mut batch = WriteBatch::new();
     for (key, value) in SAMPLE {

@@ -337,6 +337,7 @@ impl Expr {
         self.walk(&mut |part| {
             volatile |= match part {
                 Expr::NextValue(_) => true,
+                Expr::System(call) => call.function.is_volatile(),
                 Expr::Call(call) => call.call.function().volatility == Volatility::Volatile,
                 Expr::Subquery(subquery) => subquery.plan.is_volatile(),
                 _ => false,

@@ -24,6 +24,7 @@ mod parse;
 mod plan;
 mod rewrite;
 mod session;
+mod settings;
 mod statistics;
 mod system;
 

@@ -204,6 +204,8 @@ states! {
     OBJECT_IN_USE = b"55006";
     /// `lock_not_available`.
     LOCK_NOT_AVAILABLE = b"55P03";
+    /// `cant_change_runtime_param`.
+    CANT_CHANGE_RUNTIME_PARAM = b"55P02";
     /// `query_canceled`: by the user, or by a timeout.
     QUERY_CANCELED = b"57014";
     /// `io_error`.

@@ -12,6 +12,7 @@
 
 mod command;
 mod copy;
+mod demonstration;
 mod describe;
 mod describe_one;
 mod editing;
@@ -35,6 +36,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgMatches, Args};
 use rustdb::Database;
 
+pub use self::demonstration::demonstrate;
 use self::editor::Editor;
 use self::session::{Next, Shell};
 pub use self::show::Format;

@@ -14,8 +14,7 @@ pub fn run(session: &mut Shell, asked: Asked) -> Result<Next> {
         Asked::Help => session.show_page(&help::welcome())?,
         Asked::Quit => return Ok(Next::Quit),
         Asked::Demo => {
-            let tables = crate::demo::tables(&session.database, &mut session.output);
-            tables?;
+            super::demonstrate(&session.database, &mut session.output)?;
         }
         Asked::Tables => tables(session)?,
         Asked::Statement { sql, table, told } => statement(session, &sql, &table, &told)?,

@@ -11,7 +11,6 @@
 //! back, all of the file is looked at, and the load begins anew. All is one transaction: an import
 //! that fails leaves nothing. It may be larger than memory; the database sees to that.
 
-use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
@@ -130,20 +129,18 @@ pub fn load(
             request.table
         )));
     }
-    if exists && wanted.is_empty() {
-        check_columns(
-            connection,
-            request.table,
-            &column_names(&source.header, exists),
-        )
-        .map_err(|failure| source.within(failure))?;
-    }
+    let columns = match (wanted.is_empty(), exists) {
+        (false, _) => wanted.to_vec(),
+        (true, false) => new_names(&source.header),
+        (true, true) => {
+            let known = known_columns(connection, request.table)?;
+            matching_names(&source.header, &known, request.table)
+                .map_err(|failure| source.within(failure))?
+        }
+    };
     let mut plan = Plan {
         table: request.table.to_owned(),
-        columns: match wanted.is_empty() {
-            true => column_names(&source.header, exists),
-            false => wanted.to_vec(),
-        },
+        columns,
         types: (!exists).then(|| types_of(&sample, source.header.len())),
     };
     let mut loaded = attempt(connection, &plan, &mut source, sample)?;
@@ -318,24 +315,47 @@ fn types_of(rows: &[Row], columns: usize) -> Vec<ColumnType> {
     types
 }
 
-/// The names of the header as names of columns. For a table that is made they become names that
-/// need no quotes.
-fn column_names(header: &[String], exists: bool) -> Vec<String> {
+/// The names of the header as names of columns of a table that is made: such as need no quotes.
+fn new_names(header: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(header.len());
     for (place, text) in header.iter().enumerate() {
-        let mut name = match exists {
-            true => text.trim().to_owned(),
-            false => plain_name(text, place),
-        };
-        let base = name.clone();
+        let base = plain_name(text, place);
+        let mut name = base.clone();
         let mut number = 2;
-        while !exists && names.contains(&name) {
+        while names.contains(&name) {
             name = format!("{base}_{number}");
             number += 1;
         }
         names.push(name);
     }
     names
+}
+
+/// The columns of a table that the header names: as they are called, or as they would be if the
+/// table were made.
+fn matching_names(header: &[String], known: &[String], table: &str) -> Result<Vec<String>> {
+    let made = new_names(header);
+    let names = header.iter().zip(made).map(|(text, made)| {
+        let text = text.trim().to_owned();
+        let mut either = [&text, &made].into_iter();
+        either
+            .find(|name| known.contains(name))
+            .cloned()
+            .ok_or_else(|| {
+                Failure::new(format!("table {table} has no column `{text}`"))
+                    .hint(format!("its columns are {}", known.join(", ")))
+            })
+    });
+    names.collect()
+}
+
+fn known_columns(connection: &mut Connection, table: &str) -> Result<Vec<String>> {
+    let rows = connection.query(
+        "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass($1) \
+         AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        &[table.into()],
+    )?;
+    Ok(rows.iter().filter_map(|row| row.text(0)).collect())
 }
 
 fn plain_name(text: &str, place: usize) -> String {
@@ -515,24 +535,4 @@ impl Inserts {
 fn values(rows: &[Row]) -> Vec<Value> {
     let fields = rows.iter().flat_map(|row| &row.fields);
     fields.map(|field| Value::from(field.as_deref())).collect()
-}
-
-/// Tells which name of a header a table lacks.
-fn check_columns(connection: &mut Connection, table: &str, names: &[String]) -> Result<()> {
-    let rows = connection.query(
-        "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass($1) \
-         AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-        &[table.into()],
-    )?;
-    let known: BTreeSet<String> = rows.iter().filter_map(|row| row.text(0)).collect();
-    match names.iter().find(|name| !known.contains(*name)) {
-        None => Ok(()),
-        Some(name) => {
-            let columns: Vec<String> = rows.iter().filter_map(|row| row.text(0)).collect();
-            Err(
-                Failure::new(format!("table {table} has no column `{name}`"))
-                    .hint(format!("its columns are {}", columns.join(", "))),
-            )
-        }
-    }
 }

@@ -163,7 +163,7 @@ impl Binder<'_> {
                 name_constant(&self.session.user)
             }
             "current_catalog" => name_constant(&self.session.database),
-            "current_schema" => name_constant("public"),
+            "current_schema" => self.function(&["current_schema".to_owned()], Vec::new(), None)?,
             _ => return Ok(None),
         };
         Ok(Some(typed))

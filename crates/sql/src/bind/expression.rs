@@ -82,6 +82,7 @@ impl Binder<'_> {
                 let from = self.cast_operand(expr, &target, at)?;
                 let from = match target.base().is_some_and(|base| base.is_text()) {
                     true => self.named_object(from)?,
+                    false if target == Type::OID => self.number_of_object(from)?,
                     false => from,
                 };
                 self.explicit_cast(from, &target)

@@ -41,7 +41,7 @@ pub use write::{Assignment, ConflictUpdate, OnConflict, Write, WriteKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustdb_catalog::Catalog;
+use rustdb_catalog::{Catalog, PG_CATALOG};
 use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, Settings, Type};
 use sqlparser::ast;
@@ -99,6 +99,31 @@ pub struct SessionNames {
     pub user: String,
     /// The database.
     pub database: String,
+    /// Schemas in which names without one are looked for.
+    pub path: Vec<String>,
+}
+
+impl SessionNames {
+    /// The schemas of the path that are there, with that of what is built in first unless the path
+    /// says where it is.
+    pub(crate) fn schemas(&self, catalog: &Catalog) -> Vec<Oid> {
+        let named = self.path.iter().filter_map(|name| match name.as_str() {
+            "$user" => catalog.schema_named(&self.user),
+            name => catalog.schema_named(name),
+        });
+        let mut schemas: Vec<Oid> = named.map(|schema| schema.oid).collect();
+        if !schemas.contains(&PG_CATALOG) {
+            schemas.insert(0, PG_CATALOG);
+        }
+        schemas
+    }
+
+    /// The schema in which things are made, if the path has one.
+    pub(crate) fn creation_schema(&self, catalog: &Catalog) -> Option<Oid> {
+        let mut schemas = self.schemas(catalog).into_iter();
+        schemas
+            .find(|schema| *schema != PG_CATALOG || self.path.iter().any(|it| it == "pg_catalog"))
+    }
 }
 
 /// How many parameters a statement may have: what the wire protocol can number.

@@ -152,11 +152,21 @@ impl Binder<'_> {
         let Expr::System(call) = &from.expr else {
             return Ok(from);
         };
-        let name = call.function.name;
-        if !name.starts_with("rustdb_reg") || name.ends_with("_name") {
-            return Ok(from);
-        }
+        let name = match call.function.name {
+            "to_regclass" => "rustdb_regclass",
+            "to_regtype" => "rustdb_regtype",
+            name if name.starts_with("rustdb_reg") && !name.ends_with("_name") => name,
+            _ => return Ok(from),
+        };
         self.system_function(&format!("{name}_name"), from)
+    }
+
+    /// `'t'::regclass::oid`: a number that stays one.
+    pub(super) fn number_of_object(&mut self, from: Typed) -> Result<Typed> {
+        match from.expr {
+            Expr::System(_) => self.system_function("rustdb_number", from),
+            _ => Ok(from),
+        }
     }
 
     /// A statement gives names where it says `'t'::regclass`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_catalog::{Catalog, Column, PG_CATALOG, PUBLIC, Relation as Found, Table as Definition};
+use rustdb_catalog::{Catalog, Column, Relation as Found, Table as Definition};
 use rustdb_txn::ObjectMode;
 use rustdb_types::{CastContext, Oid, Settings, Type};
 
@@ -44,7 +44,11 @@ impl Binder<'_> {
 
     /// Schemas in which names without one are looked for.
     pub(super) fn search_path(&self) -> impl Iterator<Item = Oid> {
-        [PG_CATALOG, PUBLIC].into_iter()
+        let catalog = self.catalog.as_ref();
+        catalog
+            .map(|catalog| self.session.schemas(catalog))
+            .unwrap_or_default()
+            .into_iter()
     }
 
     /// A table that is to be written.

@@ -1,6 +1,6 @@
 //! DROP: what is named, with what belongs to it and, if asked, what depends on it.
 
-use rustdb_catalog::{DropBehavior, PG_CATALOG, PUBLIC, Part, Relation};
+use rustdb_catalog::{DropBehavior, Part, Relation};
 use rustdb_types::SqlState;
 use sqlparser::ast;
 
@@ -52,7 +52,7 @@ impl Definer<'_> {
             true => DropBehavior::Cascade,
             false => DropBehavior::Restrict,
         };
-        let path = [PG_CATALOG, PUBLIC];
+        let path = self.around.session.schemas(&self.change.view());
         let dropped = self
             .change
             .drop_parts(self.transaction, &parts, behavior, &path)?;

@@ -11,13 +11,13 @@ mod index;
 mod sequence;
 mod view;
 
-use rustdb_catalog::{CatalogChange, Generated, PUBLIC, TableDefinition};
+use rustdb_catalog::{CatalogChange, Generated, TableDefinition};
 use rustdb_txn::{ObjectMode, Transaction, Wait};
 use rustdb_types::Oid;
 use sqlparser::ast;
 
 use crate::bind::{Surroundings, object_name, schema_named};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 
 use constraint::mark_primary_key;
 
@@ -45,7 +45,14 @@ impl Definer<'_> {
     fn new_name(&mut self, name: &ast::ObjectName) -> Result<(Oid, String)> {
         let names = object_name(name)?;
         match &names[..] {
-            [name] => Ok((PUBLIC, name.clone())),
+            [name] => {
+                let schema = self.around.session.creation_schema(&self.change.view());
+                let schema = schema.ok_or_else(|| {
+                    let message = "no schema has been selected to create in";
+                    Error::new(SqlState::INVALID_SCHEMA_NAME, message)
+                })?;
+                Ok((schema, name.clone()))
+            }
             [schema, name] | [_, schema, name] => {
                 let schema = schema_named(&self.change.view(), schema)?;
                 Ok((schema, name.clone()))

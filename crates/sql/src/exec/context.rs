@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustdb_catalog::{Catalog, CatalogStore};
-use rustdb_txn::Transaction;
+use rustdb_txn::{Transaction, Wait};
 use rustdb_types::function::{FunctionContext, Host};
 use rustdb_types::{Oid, Settings, Value};
+use rustdb_vfs::VfsRef;
 
 use super::batch::Batch;
 use crate::bind::SessionNames;
 use crate::error::{Error, Result, SqlState};
+use crate::settings::Parameters;
 use crate::system::Around;
 
 /// A running statement's surroundings.
@@ -29,6 +32,12 @@ pub struct Context<'a> {
     pub(crate) catalog: Option<(&'a Arc<Catalog>, &'a CatalogStore)>,
     /// What the session is called by.
     pub(crate) names: Option<&'a SessionNames>,
+    /// What the session has set.
+    pub(crate) session_parameters: Option<&'a Parameters>,
+    /// How long it waits for a lock.
+    pub(crate) wait: Wait,
+    /// When the statement is to end, by the clock of the files.
+    pub(crate) deadline: Option<(&'a VfsRef, Duration)>,
     /// Set when the statement is to stop.
     pub(crate) cancelled: Option<&'a AtomicBool>,
     /// What the parts of the statement pass to each other.
@@ -57,6 +66,9 @@ impl<'a> Context<'a> {
             transaction: None,
             catalog: None,
             names: None,
+            session_parameters: None,
+            wait: Wait::Forever,
+            deadline: None,
             cancelled: None,
             memory: Memory::default(),
         }
@@ -73,11 +85,12 @@ impl<'a> Context<'a> {
 
     /// What the system's catalogs are computed from.
     pub(crate) fn around(&self) -> Result<Around<'_>> {
-        match (&self.catalog, self.names) {
-            (Some((catalog, store)), Some(names)) => Ok(Around {
+        match (&self.catalog, self.names, self.session_parameters) {
+            (Some((catalog, store)), Some(names), Some(parameters)) => Ok(Around {
                 catalog,
                 store,
                 names,
+                parameters,
             }),
             _ => Err(Error::internal("there is no catalog here")),
         }
@@ -95,6 +108,14 @@ impl<'a> Context<'a> {
 
     /// 57014 once the statement was cancelled.
     pub(crate) fn check_cancelled(&self) -> Result<()> {
+        if let Some((vfs, end)) = self.deadline
+            && vfs.monotonic() >= end
+        {
+            return Err(Error::new(
+                SqlState::QUERY_CANCELED,
+                "canceling statement due to statement timeout",
+            ));
+        }
         match self.cancelled {
             Some(cancelled) => check_cancelled(cancelled),
             None => Ok(()),

@@ -14,7 +14,7 @@
 use std::collections::HashSet;
 
 use rustdb_table::{Locked, Projection, RowKey, Statement};
-use rustdb_txn::{RowMode, Wait};
+use rustdb_txn::RowMode;
 use rustdb_types::{Oid, Value};
 
 use super::context::Context;
@@ -66,9 +66,10 @@ impl WriteNode {
             let Some(update) = &conflict.update else {
                 return Ok(None);
             };
+            let wait = cx.wait;
             let transaction = cx.transaction_mut()?;
             let mode = RowMode::NoKeyUpdate;
-            match self.table.lock(transaction, &key, mode, Wait::Forever)? {
+            match self.table.lock(transaction, &key, mode, wait)? {
                 Locked::Unchanged => (),
                 Locked::Gone => continue,
                 // It may have got another key while it was waited for.

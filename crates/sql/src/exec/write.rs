@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rustdb_table::{Locked, Projection, Statement, Table};
-use rustdb_txn::{RowMode, Wait};
+use rustdb_txn::RowMode;
 use rustdb_types::Value;
 
 use super::Node;
@@ -105,10 +105,8 @@ impl WriteNode {
                 None => RowMode::Update,
                 Some(_) => RowMode::NoKeyUpdate,
             };
-            match self
-                .table
-                .lock(cx.transaction_mut()?, &key, mode, Wait::Forever)?
-            {
+            let wait = cx.wait;
+            match self.table.lock(cx.transaction_mut()?, &key, mode, wait)? {
                 Locked::Unchanged => (),
                 Locked::Gone => continue,
                 Locked::Changed => {

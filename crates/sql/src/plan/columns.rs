@@ -81,9 +81,8 @@ impl Plan {
             Plan::Project { items, .. } => items.iter().for_each(|(_, item)| visit(item)),
             Plan::Join(join) => join.conditions.iter().for_each(visit),
             Plan::Limit { count, offset, .. } => count.iter().chain(offset).for_each(visit),
-            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) | Plan::System(_) => {
-                ()
-            }
+            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
+            Plan::System(_) => (),
         }
     }
 
@@ -118,9 +117,8 @@ impl Plan {
             Plan::Limit { count, offset, .. } => {
                 count.iter_mut().chain(offset).for_each(visit);
             }
-            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) | Plan::System(_) => {
-                ()
-            }
+            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
+            Plan::System(_) => (),
         }
     }
 

@@ -56,6 +56,8 @@ impl Session {
             self.end_implicit()?;
             return Ok(None);
         }
+        self.apply_parameters()?;
+        self.begin_time();
         self.open_for_statement()?;
         let planned = self.planned(prepared)?;
         let source = match &planned.body {

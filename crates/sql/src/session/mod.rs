@@ -14,7 +14,9 @@ mod cursor;
 mod explain;
 mod figures;
 mod kept;
+mod named;
 mod prepared;
+mod set;
 mod transaction;
 
 use std::sync::Arc;
@@ -34,10 +36,14 @@ use crate::parameters::type_of;
 use crate::parse::parse;
 use crate::plan::Methods;
 
+use crate::settings::{Parameters, Values};
+
 pub use append::Append;
 pub use cursor::Cursor;
 use kept::{Kept, Known, Pattern};
+use named::Named;
 pub use prepared::Prepared;
+use set::Meaning;
 
 /// What a statement gives.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +68,14 @@ pub struct Session {
     durability: Durability,
     /// Ways to join that the planner may choose.
     methods: Methods,
+    /// What was set.
+    parameters: Arc<Parameters>,
+    /// What was set when the transaction began.
+    before: Arc<Values>,
+    /// What the parameters mean.
+    meaning: Meaning,
+    /// Statements with names.
+    named: Named,
     /// Statements that were run lately.
     kept: Kept,
 }
@@ -95,6 +109,7 @@ struct Savepoint {
     id: SavepointId,
     definitions: ChangeMark,
     deferred: DeferredMark,
+    parameters: Arc<Values>,
 }
 
 impl Session {
@@ -104,12 +119,17 @@ impl Session {
             names: Arc::new(SessionNames {
                 user: "rustdb".into(),
                 database: "rustdb".into(),
+                path: vec!["$user".into(), "public".into()],
             }),
             settings: Arc::new(Settings::default()),
             state: State::Idle,
             cancelled: Arc::default(),
             durability: Durability::Sync,
             methods: Methods::default(),
+            parameters: Arc::default(),
+            before: Arc::default(),
+            meaning: Meaning::default(),
+            named: Named::default(),
             kept: Kept::default(),
         }
     }
@@ -205,6 +225,13 @@ impl Session {
     }
 
     fn statement(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
+        self.apply_parameters()?;
+        self.begin_time();
+        let result = self.statement_of(prepared, parameters);
+        result.map_err(|error| self.timed(error))
+    }
+
+    fn statement_of(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
         match prepared.statement() {
             Statement::StartTransaction { modes, .. } => self.start_transaction(modes),
             Statement::Commit { chain: false, .. } => self.commit(),
@@ -217,6 +244,18 @@ impl Session {
             },
             Statement::Savepoint { name } => self.savepoint(name_of(name)),
             Statement::ReleaseSavepoint { name } => self.release(&name_of(name)),
+            Statement::Set(set) => self.set(set),
+            Statement::ShowVariable { variable } => self.show(variable),
+            Statement::Reset(reset) => self.reset(&reset.reset),
+            Statement::Discard { object_type } => self.discard(*object_type),
+            Statement::Deallocate { name, .. } => self.deallocate(name),
+            Statement::Execute {
+                name, parameters, ..
+            } => {
+                self.open_for_statement()?;
+                let (prepared, values) = self.named_call(name.as_ref(), parameters)?;
+                self.run_planned(&prepared, &values)
+            }
             other => {
                 self.open_for_statement()?;
                 match prepared.is_planned() {
@@ -234,6 +273,7 @@ impl Session {
         types: &[Type],
         parameters: &[Value],
     ) -> Result<Answer> {
+        self.refuse_if_read_only(statement)?;
         match statement {
             Statement::Explain {
                 analyze,
@@ -254,6 +294,11 @@ impl Session {
                     types,
                 )
             }
+            Statement::Prepare {
+                name,
+                data_types,
+                statement,
+            } => self.prepare_named(name, data_types, statement),
             Statement::CreateTable(create) => self.define(|definer| definer.create_table(create)),
             Statement::CreateIndex(create) => self.define(|definer| definer.create_index(create)),
             Statement::Analyze(analyze) => {

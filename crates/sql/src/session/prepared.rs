@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::Catalog;
 use rustdb_table::Statement as TableStatement;
-use rustdb_txn::{ObjectMode, Wait};
+use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, Settings, Type, Value};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::Statement;
@@ -170,6 +170,7 @@ impl Session {
         };
         let prepared = Prepared::new(statement, types.to_vec());
         if prepared.is_planned() {
+            self.apply_parameters()?;
             let was_idle = !self.has_transaction();
             let planned = match self.open_for_statement() {
                 Ok(_) => self.planned(&prepared),
@@ -213,10 +214,11 @@ impl Session {
                     planned
                 }
             };
+            let wait = self.wait();
             let open = self.open()?;
             for (table, mode) in &planned.tables {
                 let number = rustdb_catalog::lock::object(*table);
-                open.transaction.lock_object(number, *mode, Wait::Forever)?;
+                open.transaction.lock_object(number, *mode, wait)?;
             }
             if planned.fits(&open.change.view()) {
                 return Ok(planned);
@@ -316,7 +318,7 @@ impl Session {
             database: self.database.clone(),
             catalog: planned.catalog.clone(),
         });
-        let mut statement = TableStatement::new(tables, self.settings.clone(), Wait::Forever);
+        let mut statement = TableStatement::new(tables, self.settings.clone(), self.wait());
         let written = self.with_context(planned, parameters, memory, |cx| {
             node.run(&mut statement, cx)
         })?;
@@ -333,6 +335,8 @@ impl Session {
         memory: &mut Memory,
         run: impl FnOnce(&mut Context<'_>) -> Result<T>,
     ) -> Result<T> {
+        let wait = self.wait();
+        let deadline = self.deadline();
         let State::Open(open) = &mut self.state else {
             return Err(Error::internal("a statement runs outside of a transaction"));
         };
@@ -341,6 +345,10 @@ impl Session {
         cx.transaction = Some(&mut open.transaction);
         cx.catalog = Some((&planned.catalog, &shared.catalog));
         cx.names = Some(&self.names);
+        cx.session_parameters = Some(&self.parameters);
+        cx.wait = wait;
+        let vfs = shared.manager.engine().vfs();
+        cx.deadline = deadline.map(|end| (vfs, end));
         cx.cancelled = Some(&self.cancelled);
         std::mem::swap(&mut cx.memory, memory);
         let result = run(&mut cx);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rustdb_table::Deferred;
 use rustdb_table::Tables;
-use rustdb_txn::{Access, IsolationLevel, Transaction, Wait};
+use rustdb_txn::{Access, IsolationLevel, Transaction};
 use sqlparser::ast;
 
+use super::set::isolation_name;
 use super::{Answer, Open, Savepoint, Session, State, done, noticed};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
@@ -18,7 +19,10 @@ impl Session {
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
             State::Open(open) if open.is_block => State::Failed(kept(open)),
             State::Failed(kept) => State::Failed(kept),
-            State::Open(_) | State::Idle => State::Idle,
+            State::Open(_) | State::Idle => {
+                self.rolled_back();
+                State::Idle
+            }
         };
     }
 
@@ -32,7 +36,21 @@ impl Session {
         }
     }
 
-    pub(super) fn commit_open(&self, mut open: Open) -> Result<()> {
+    /// What was set in a transaction is undone with it.
+    fn rolled_back(&self) {
+        self.parameters.undo_transaction(&self.before);
+    }
+
+    pub(super) fn commit_open(&self, open: Open) -> Result<()> {
+        let result = self.commit_or_fail(open);
+        match &result {
+            Ok(()) => self.parameters.end_transaction(),
+            Err(_) => self.rolled_back(),
+        }
+        result
+    }
+
+    fn commit_or_fail(&self, mut open: Open) -> Result<()> {
         if !open.deferred.is_empty() {
             let tables: Arc<dyn Tables> = Arc::new(CatalogTables {
                 database: self.database.clone(),
@@ -40,11 +58,13 @@ impl Session {
             });
             let (transaction, settings) = (&mut open.transaction, &self.settings);
             let deferred = &mut open.deferred;
-            deferred.check(transaction, &tables, settings, Wait::Forever, true)?;
+            deferred.check(transaction, &tables, settings, self.wait(), true)?;
         }
         match open.change.is_empty() {
-            true => open.transaction.commit(self.durability)?,
-            false => open.change.commit(open.transaction, self.durability)?,
+            true => open.transaction.commit(self.commit_durability())?,
+            false => open
+                .change
+                .commit(open.transaction, self.commit_durability())?,
         };
         Ok(())
     }
@@ -52,6 +72,9 @@ impl Session {
     pub(super) fn begin(&mut self, isolation: IsolationLevel, access: Access) -> Result<Open> {
         let shared = &self.database.shared;
         let transaction = shared.manager.begin(isolation, access)?;
+        let is_read_only = access == Access::ReadOnly;
+        let noted = (isolation_name(isolation), is_read_only);
+        self.before = self.parameters.begin_transaction(noted);
         Ok(Open {
             transaction,
             change: shared.catalog.begin_change(),
@@ -66,7 +89,8 @@ impl Session {
     /// The transaction that a statement runs in.
     pub(super) fn open(&mut self) -> Result<&mut Open> {
         if let State::Idle = self.state {
-            let open = self.begin(IsolationLevel::ReadCommitted, Access::ReadWrite)?;
+            let (isolation, access) = self.default_modes();
+            let open = self.begin(isolation, access)?;
             self.state = State::Open(Box::new(open));
         }
         match &mut self.state {
@@ -111,9 +135,26 @@ impl Session {
         Ok(open)
     }
 
+    /// A definition changes something.
+    pub(super) fn refuse_if_read_only(&mut self, statement: &ast::Statement) -> Result<()> {
+        if self.open()?.access != Access::ReadOnly {
+            return Ok(());
+        }
+        let what = match statement {
+            ast::Statement::CreateTable(_) => "CREATE TABLE".to_owned(),
+            ast::Statement::CreateIndex(_) => "CREATE INDEX".to_owned(),
+            ast::Statement::CreateView(_) => "CREATE VIEW".to_owned(),
+            ast::Statement::CreateSchema { .. } => "CREATE SCHEMA".to_owned(),
+            ast::Statement::Truncate(_) => "TRUNCATE TABLE".to_owned(),
+            ast::Statement::Drop { object_type, .. } => format!("DROP {object_type}"),
+            _ => return Ok(()),
+        };
+        let message = format!("cannot execute {what} in a read-only transaction");
+        Err(Error::new(SqlState::READ_ONLY_TRANSACTION, message))
+    }
+
     pub(super) fn start_transaction(&mut self, modes: &[ast::TransactionMode]) -> Result<Answer> {
-        let mut isolation = IsolationLevel::ReadCommitted;
-        let mut access = Access::ReadWrite;
+        let (mut isolation, mut access) = self.default_modes();
         for mode in modes {
             match mode {
                 ast::TransactionMode::IsolationLevel(level) => {
@@ -154,7 +195,10 @@ impl Session {
     pub(super) fn commit(&mut self) -> Result<Answer> {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => Ok(noticed("COMMIT", "there is no transaction in progress")),
-            State::Failed(_) => Ok(done("ROLLBACK")),
+            State::Failed(_) => {
+                self.rolled_back();
+                Ok(done("ROLLBACK"))
+            }
             State::Open(open) => {
                 let is_block = open.is_block;
                 self.commit_open(*open)?;
@@ -167,7 +211,9 @@ impl Session {
     }
 
     pub(super) fn rollback(&mut self) -> Result<Answer> {
-        match std::mem::replace(&mut self.state, State::Idle) {
+        let state = std::mem::replace(&mut self.state, State::Idle);
+        self.rolled_back();
+        match state {
             State::Failed(_) => Ok(done("ROLLBACK")),
             State::Open(open) if open.is_block => Ok(done("ROLLBACK")),
             _ => Ok(noticed("ROLLBACK", "there is no transaction in progress")),
@@ -175,6 +221,7 @@ impl Session {
     }
 
     pub(super) fn savepoint(&mut self, name: String) -> Result<Answer> {
+        let parameters = self.parameters.mark();
         let open = self.block("SAVEPOINT")?;
         let id = open.transaction.savepoint();
         open.savepoints.push(Savepoint {
@@ -182,6 +229,7 @@ impl Session {
             id,
             definitions: open.change.mark(),
             deferred: open.deferred.mark(),
+            parameters,
         });
         Ok(done("SAVEPOINT"))
     }
@@ -205,6 +253,11 @@ impl Session {
             }
         };
         let result = roll_back_to(&mut open, name);
+        if result.is_ok()
+            && let Some(savepoint) = open.savepoints.last()
+        {
+            self.parameters.return_to(&savepoint.parameters);
+        }
         // An unknown name leaves a failed block failed: `fail` puts it there.
         self.state = State::Open(open);
         result.map(|()| done("ROLLBACK"))

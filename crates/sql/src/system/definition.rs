@@ -2,10 +2,13 @@
 
 use rustdb_catalog::{
     Action, Catalog, Constraint, ConstraintKind, ForeignKey, Index, IndexKey, IndexMethod, Match,
-    PG_CATALOG, PUBLIC, Table,
+    Table,
 };
 use rustdb_types::Oid;
 use rustdb_types::function::quoted_identifier;
+
+use super::Around;
+use crate::bind::SessionNames;
 
 /// A stored expression as people read it: without the schema of what is built in.
 pub(crate) fn shown(text: &str) -> String {
@@ -45,8 +48,18 @@ fn is_bracketed(text: &str) -> bool {
 }
 
 /// A relation's name with its schema, unless that is on the search path.
-pub(crate) fn relation_name(catalog: &Catalog, schema: Oid, name: &str) -> String {
-    match schema == PUBLIC || schema == PG_CATALOG {
+pub(crate) fn relation_name(
+    catalog: &Catalog,
+    session: &SessionNames,
+    schema: Oid,
+    name: &str,
+) -> String {
+    let mut path = session.schemas(catalog).into_iter();
+    // Another one of this name may stand before it.
+    let first = path.find(|schema| {
+        catalog.relation(*schema, name).is_some() || super::relation(*schema, name).is_some()
+    });
+    match first == Some(schema) {
         true => quoted_identifier(name),
         false => full_name(catalog, schema, name),
     }
@@ -156,7 +169,7 @@ pub(crate) fn index(catalog: &Catalog, table: &Table, index: &Index, brackets: B
 
 /// A constraint as CREATE TABLE has it.
 pub(crate) fn constraint(
-    catalog: &Catalog,
+    around: &Around<'_>,
     table: &Table,
     constraint: &Constraint,
     brackets: Brackets,
@@ -177,7 +190,7 @@ pub(crate) fn constraint(
         ConstraintKind::Check { expression, .. } => {
             format!("CHECK ({})", brackets.around(&expression.text))
         }
-        ConstraintKind::ForeignKey(key) => foreign_key(catalog, table, key),
+        ConstraintKind::ForeignKey(key) => foreign_key(around, table, key),
     };
     if constraint.deferrable {
         text.push_str(" DEFERRABLE");
@@ -191,11 +204,11 @@ pub(crate) fn constraint(
     text
 }
 
-fn foreign_key(catalog: &Catalog, table: &Table, key: &ForeignKey) -> String {
-    let parent = catalog.table(key.parent);
+fn foreign_key(around: &Around<'_>, table: &Table, key: &ForeignKey) -> String {
+    let parent = around.catalog.table(key.parent);
     let (name, theirs) = match parent {
         Some(parent) => (
-            relation_name(catalog, parent.schema, &parent.name),
+            relation_name(around.catalog, around.names, parent.schema, &parent.name),
             columns(parent, &key.parent_columns),
         ),
         None => ("?".to_owned(), String::new()),

@@ -10,6 +10,7 @@ use super::definition::Brackets;
 use super::views::view_text;
 use super::{Around, definition, relations, type_named};
 use crate::error::{Error, Result, SqlState};
+use crate::settings::Scope;
 
 /// A function that needs the catalog.
 #[derive(Debug)]
@@ -24,6 +25,11 @@ pub(crate) struct SystemFunction {
 type Body = fn(&[Value], &Around<'_>) -> Result<Value>;
 
 impl SystemFunction {
+    /// Whether it changes something.
+    pub(crate) fn is_volatile(&self) -> bool {
+        self.name == "set_config"
+    }
+
     /// Calls it.
     pub(crate) fn apply(&self, arguments: &[Value], around: &Around<'_>) -> Result<Value> {
         (self.body)(arguments, around)
@@ -55,7 +61,10 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
     ("current_database", "name", |_, around| {
         Ok(Value::text(&around.names.database))
     }),
-    ("current_schema", "name", |_, _| Ok(Value::text("public"))),
+    ("current_schema", "name", current_schema),
+    ("current_setting text", "text", current_setting),
+    ("current_setting text bool", "text", current_setting),
+    ("set_config text text bool", "text", set_config),
     ("current_schemas bool", "name[]", current_schemas),
     ("pg_backend_pid", "int4", |_, _| Ok(Value::Int4(1))),
     ("pg_is_in_recovery", "bool", |_, _| Ok(Value::Bool(false))),
@@ -139,6 +148,12 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
     }),
     ("to_regclass text", "oid", to_regclass),
     ("to_regtype text", "oid", to_regtype),
+    ("current_catalog", "name", |_, around| {
+        Ok(Value::text(&around.names.database))
+    }),
+    ("rustdb_number oid", "oid", |arguments, _| {
+        Ok(arguments[0].clone())
+    }),
     ("rustdb_regclass text", "oid", regclass_of_name),
     ("rustdb_regtype text", "oid", regtype_of_name),
     ("rustdb_regnamespace text", "oid", regnamespace_of_name),
@@ -188,12 +203,47 @@ fn text(value: Option<String>) -> Value {
     value.map_or(Value::Null, |text| Value::text(&text))
 }
 
-fn current_schemas(arguments: &[Value], _: &Around<'_>) -> Result<Value> {
-    let names: &[&str] = match arguments[0].as_bool() {
-        Some(true) => &["pg_catalog", "public"],
-        Some(false) => &["public"],
-        None => return Ok(Value::Null),
+fn current_schema(_: &[Value], around: &Around<'_>) -> Result<Value> {
+    let schema = around.names.creation_schema(around.catalog);
+    let schema = schema.and_then(|schema| around.catalog.schema(schema));
+    Ok(text(schema.map(|schema| schema.name.clone())))
+}
+
+fn current_setting(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(name) = arguments[0].as_str() else {
+        return Ok(Value::Null);
     };
+    match arguments.get(1).and_then(Value::as_bool) {
+        Some(true) => Ok(text(around.parameters.get(name))),
+        _ => around
+            .parameters
+            .show(name)
+            .map(|value| Value::text(&value)),
+    }
+}
+
+fn set_config(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(name) = arguments[0].as_str() else {
+        let message = "SET requires parameter name";
+        return Err(Error::new(SqlState::NULL_VALUE_NOT_ALLOWED, message));
+    };
+    let scope = match arguments[2].as_bool() {
+        Some(true) => Scope::Local,
+        _ => Scope::Session,
+    };
+    around.parameters.set(name, arguments[1].as_str(), scope)?;
+    Ok(text(around.parameters.get(name)))
+}
+
+fn current_schemas(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(is_all) = arguments[0].as_bool() else {
+        return Ok(Value::Null);
+    };
+    let schemas = around.names.schemas(around.catalog).into_iter();
+    let is_named = around.names.path.iter().any(|name| name == "pg_catalog");
+    let schemas = schemas.filter(|schema| is_all || is_named || *schema != PG_CATALOG);
+    let names = schemas.filter_map(|schema| around.catalog.schema(schema));
+    let names: Vec<&str> = names.map(|schema| schema.name.as_str()).collect();
     Ok(super::sheet::array(
         names.iter().map(|name| Value::text(name)),
     ))
@@ -216,8 +266,14 @@ fn relation_of(catalog: &Catalog, oid: Oid) -> Option<(Oid, String)> {
 
 fn table_is_visible(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
     let found = oid(&arguments[0]).and_then(|oid| relation_of(around.catalog, oid));
-    Ok(found.map_or(Value::Null, |(schema, _)| {
-        Value::Bool(schema == PUBLIC || schema == PG_CATALOG)
+    let path = around.names.schemas(around.catalog);
+    Ok(found.map_or(Value::Null, |(schema, name)| {
+        // Another one of this name may stand before it.
+        let mut named = path.iter().filter(|schema| {
+            around.catalog.relation(**schema, &name).is_some()
+                || super::relation(**schema, &name).is_some()
+        });
+        Value::Bool(named.next() == Some(&schema))
     }))
 }
 
@@ -294,12 +350,7 @@ fn constraint_definition(arguments: &[Value], around: &Around<'_>) -> Result<Val
         .and_then(|owner| around.catalog.table(owner));
     let found = table.and_then(|table| Some((table, table.constraint(oid)?)));
     Ok(text(found.map(|(table, constraint)| {
-        definition::constraint(
-            around.catalog,
-            table,
-            constraint,
-            brackets(arguments.get(1)),
-        )
+        definition::constraint(around, table, constraint, brackets(arguments.get(1)))
     })))
 }
 
@@ -388,9 +439,10 @@ fn name_parts(written: &str) -> Result<Vec<String>> {
 fn find_relation(around: &Around<'_>, written: &str) -> Result<Option<Found>> {
     let parts = name_parts(written)?;
     Ok(match &parts[..] {
-        [name] => [PG_CATALOG, PUBLIC]
-            .into_iter()
-            .find_map(|schema| around.catalog.relation(schema, name)),
+        [name] => {
+            let mut path = around.names.schemas(around.catalog).into_iter();
+            path.find_map(|schema| around.catalog.relation(schema, name))
+        }
         [schema, name] | [_, schema, name] => around
             .catalog
             .schema_named(schema)
@@ -455,7 +507,9 @@ fn name_of_regclass(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
         return Ok(Value::text("-"));
     }
     Ok(Value::text(&match relation_of(around.catalog, oid) {
-        Some((schema, name)) => definition::relation_name(around.catalog, schema, &name),
+        Some((schema, name)) => {
+            definition::relation_name(around.catalog, around.names, schema, &name)
+        }
         None => oid.to_string(),
     }))
 }

@@ -161,13 +161,7 @@ fn column_row(
     };
     let domain_object = domain.and_then(|domain| around.catalog.type_object(domain.oid));
     let generated = column.and_then(|column| column.generated.as_ref());
-    let (identity, sequence) = match generated {
-        Some(Generated::Identity { always, sequence }) => (
-            Some(if *always { "ALWAYS" } else { "BY DEFAULT" }),
-            around.catalog.sequence(*sequence),
-        ),
-        _ => (None, None),
-    };
+    let (identity, sequence) = identity_of(around, generated);
     let expression = match generated {
         Some(Generated::Stored(expression)) => Some(definition::shown(&expression.text)),
         _ => None,
@@ -217,6 +211,23 @@ fn column_row(
         expression.into(),
         yes_no(of.updatable),
     ]);
+}
+
+/// How an identity column says it is one, and its sequence.
+fn identity_of<'a>(
+    around: &Around<'a>,
+    generated: Option<&Generated>,
+) -> (Option<&'static str>, Option<&'a rustdb_catalog::Sequence>) {
+    match generated {
+        Some(Generated::Identity { always, sequence }) => (
+            Some(if *always { "ALWAYS" } else { "BY DEFAULT" }),
+            around
+                .catalog
+                .sequence(*sequence)
+                .map(|sequence| &**sequence),
+        ),
+        _ => (None, None),
+    }
 }
 
 /// A type's name in the standard's words.

@@ -30,7 +30,8 @@ use rustdb_catalog::{Catalog, CatalogStore, INFORMATION_SCHEMA, PG_CATALOG};
 use rustdb_types::{Base, Oid, Type, Value};
 
 use crate::bind::SessionNames;
-pub(crate) use functions::{SystemFunction, functions_named};
+use crate::settings::Parameters;
+pub(crate) use functions::{SERVER_VERSION, SystemFunction, functions_named};
 use sheet::Sheet;
 
 /// A relation of the system.
@@ -54,6 +55,7 @@ pub(crate) struct Around<'a> {
     pub(crate) catalog: &'a Arc<Catalog>,
     pub(crate) store: &'a CatalogStore,
     pub(crate) names: &'a SessionNames,
+    pub(crate) parameters: &'a Parameters,
 }
 
 /// The relations by name; no name is in both schemas.

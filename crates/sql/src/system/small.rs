@@ -7,6 +7,7 @@ use super::classes::{BTREE, HASH, OWNER};
 use super::constraints::OPERATOR_CLASSES;
 use super::sheet::Sheet;
 use super::{Around, relations};
+use crate::settings::{Kind, definitions};
 
 /// The number of the database.
 pub(super) const DATABASE: Oid = Oid(5);
@@ -22,7 +23,7 @@ pub(super) fn fill(name: &str, around: &Around<'_>, sheet: &mut Sheet) {
         "pg_language" => languages(sheet),
         "pg_collation" => collations(sheet),
         "pg_tablespace" => tablespaces(sheet),
-        "pg_settings" => (),
+        "pg_settings" => settings(around, sheet),
         // What RustDB has nothing of.
         other => debug_assert!(relations().any(|relation| relation.name == other)),
     }
@@ -140,6 +141,37 @@ fn collations(sheet: &mut Sheet) {
             "c".into(),
             name.into(),
             name.into(),
+        ]);
+    }
+}
+
+fn settings(around: &Around<'_>, sheet: &mut Sheet) {
+    sheet.always("pending_restart", false);
+    sheet.names("name setting category short_desc context vartype source boot_val reset_val");
+    for definition in definitions() {
+        let value = around.parameters.get(definition.name).unwrap_or_default();
+        let kind = match definition.kind {
+            Kind::Switch => "bool",
+            Kind::Number(..) | Kind::Time => "integer",
+            Kind::Words(_) => "enum",
+            _ => "string",
+        };
+        let is_default = value == definition.default;
+        sheet.row([
+            definition.name.into(),
+            value.into(),
+            "".into(),
+            definition.description.into(),
+            (if definition.is_fixed() {
+                "internal"
+            } else {
+                "user"
+            })
+            .into(),
+            kind.into(),
+            (if is_default { "default" } else { "session" }).into(),
+            definition.default.into(),
+            definition.default.into(),
         ]);
     }
 }

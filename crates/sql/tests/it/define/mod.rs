@@ -15,9 +15,10 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     ("upsert", include_str!("upsert.txt")),
     ("catalogs", include_str!("catalogs.txt")),
+    ("settings", include_str!("settings.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;
@@ -67,7 +68,10 @@ fn answer(session: &mut Session, statement: &str) -> Vec<String> {
                 lines.extend(line.split('\n').map(str::to_owned));
             }
         }
-        if answer.columns.is_none() || !answer.tag.starts_with("SELECT") {
+        let is_said = ["SELECT", "SHOW"]
+            .iter()
+            .any(|word| answer.tag.starts_with(word));
+        if answer.columns.is_none() || !is_said {
             lines.push(answer.tag);
         }
     }

@@ -1,0 +1,157 @@
+//! `import --table`: CSV into tables of SQL.
+
+use crate::harness::Place;
+
+fn query(place: &Place, sql: &str) -> String {
+    place.run(&["--json", "-c", sql]).ok()
+}
+
+#[test]
+fn a_table_is_made_with_types_that_fit() {
+    let place = Place::new();
+    place.write(
+        "things.csv",
+        "Id,a name,price,seen,ok,code,note\n\
+         1,\"two\nlines\",1.50,2024-02-29,true,007,\n\
+         -2,,3,,false,1,x\n",
+    );
+    let told = place
+        .run(&["import", "things.csv", "--table", "things"])
+        .ok();
+    let expected = "Created table things (id integer, a_name text, price numeric, seen date, \
+                    ok boolean, code text, note text)\nImported 2 rows into things: ";
+    assert!(told.starts_with(expected), "{told}");
+    assert_eq!(
+        query(&place, "SELECT * FROM things ORDER BY id"),
+        "[{\"id\":-2,\"a_name\":null,\"price\":3,\"seen\":null,\"ok\":false,\"code\":\"1\",\"note\":\"x\"},\
+         {\"id\":1,\"a_name\":\"two\\nlines\",\"price\":1.50,\"seen\":\"2024-02-29\",\"ok\":true,\
+         \"code\":\"007\",\"note\":null}]\n"
+    );
+    // Once more adds the rows to the table that is there now.
+    let told = place
+        .run(&["import", "things.csv", "--table", "things", "--json"])
+        .ok();
+    let report: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (&report["loaded"], &report["created"]),
+        (&2.into(), &serde_json::Value::Null)
+    );
+    assert_eq!(
+        query(&place, "SELECT count(*) AS n FROM things"),
+        "[{\"n\":4}]\n"
+    );
+}
+
+#[test]
+fn a_late_row_widens_the_types() {
+    let place = Place::new();
+    let mut text = String::from("n,m\n");
+    for n in 0..10_050 {
+        text.push_str(&format!("{n},{n}\n"));
+    }
+    text.push_str("1.5,late\n");
+    place.write("late.csv", text);
+    let told = place.run(&["import", "late.csv", "-t", "late"]).ok();
+    assert!(
+        told.starts_with("Created table late (n numeric, m text)\n"),
+        "{told}"
+    );
+    assert_eq!(
+        query(
+            &place,
+            "SELECT count(*) AS n, max(m) AS m FROM late WHERE n IN (1.5, 7)"
+        ),
+        "[{\"n\":2,\"m\":\"late\"}]\n"
+    );
+}
+
+#[test]
+fn what_fails_names_its_line_and_leaves_nothing() {
+    let place = Place::new();
+    place
+        .run(&["-c", "CREATE TABLE few (n INT PRIMARY KEY CHECK (n < 5))"])
+        .ok();
+    for (content, told) in [
+        (
+            "n\n1\n2\n\n7\n",
+            "line 5: new row for relation \"few\" violates check constraint",
+        ),
+        (
+            "n\n1\n1\n",
+            "line 3: duplicate key value violates unique constraint \"few_pkey\"",
+        ),
+        (
+            "n\n1\nx\n",
+            "line 3: invalid input syntax for type integer: \"x\"",
+        ),
+        ("n\n1\n2,3\n", "line 3: 2 fields, there are 1 columns"),
+        (
+            "n\n1\n\"2\"3\n",
+            "line 3: column `n`: text follows the closing quote",
+        ),
+        ("other\n1\n", "table few has no column `other`"),
+        ("", "the file is empty"),
+    ] {
+        place.write("few.csv", content);
+        let failed = place
+            .run(&["import", "few.csv", "--table", "few"])
+            .failed(1);
+        assert!(failed.contains(told), "{content:?}: {failed}");
+        assert_eq!(
+            query(&place, "SELECT count(*) AS n FROM few"),
+            "[{\"n\":0}]\n",
+            "{content:?}"
+        );
+    }
+    place.write("new.csv", "a,b\n1,2\n3\n");
+    let failed = place
+        .run(&["import", "new.csv", "--table", "new"])
+        .failed(1);
+    assert!(failed.contains("line 3: 1 field"), "{failed}");
+    place.run(&["-c", "SELECT * FROM new"]).failed(1);
+    place
+        .run(&["import", "new.csv", "--table", "t", "--keyspace", "k"])
+        .failed(2);
+}
+
+#[test]
+fn copy_goes_out_and_in() {
+    let place = Place::new();
+    place
+        .run(&[
+            "-c",
+            "CREATE TABLE a (id INT, t TEXT)",
+            "-c",
+            "CREATE TABLE b (id INT, t TEXT)",
+        ])
+        .ok();
+    place
+        .run(&["-c", "INSERT INTO a VALUES (1, 'x,\"y'), (2, NULL)"])
+        .ok();
+    let file = place.path("a.csv").display().to_string();
+    let told = place
+        .run(&["-c", &format!("\\copy a to '{file}' csv header")])
+        .ok();
+    assert_eq!(told, "COPY 2\n");
+    assert_eq!(place.read("a.csv"), "id,t\n1,\"x,\"\"y\"\n2,\n");
+    let told = place
+        .run(&[
+            "-c",
+            &format!("\\copy b from '{file}' with (format csv, header)"),
+        ])
+        .ok();
+    assert_eq!(told, "COPY 2\n");
+    let told = place.run(&[
+        "-c",
+        &format!("\\copy (select t from b order by id) to '{file}' csv delimiter ';'"),
+    ]);
+    assert_eq!(told.ok(), "COPY 2\n");
+    assert_eq!(place.read("a.csv"), "\"x,\"\"y\"\n\n");
+    let failed = place
+        .run(&["-c", &format!("\\copy nowhere from '{file}' csv header")])
+        .failed(1);
+    assert!(
+        failed.contains("relation \"nowhere\" does not exist"),
+        "{failed}"
+    );
+}

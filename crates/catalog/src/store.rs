@@ -151,6 +151,9 @@ impl CatalogStore {
 
     /// Drops keyspaces; those that are gone already are passed over.
     pub(crate) fn drop_keyspaces(&self, ids: &[KeyspaceId]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let engine = self.manager.engine();
         let infos: Vec<_> = ids
             .iter()

@@ -74,6 +74,16 @@ fn one_converted(value: &Value, of: &Type, settings: &Settings) -> Result<Value>
     if value.is_null() || *of == Type::UNKNOWN {
         return Ok(value.clone());
     }
+    // Programs have integers of one width mostly.
+    match (value, of.base()) {
+        (Value::Int8(number), Some(Base::Int4)) => {
+            if let Ok(number) = i32::try_from(*number) {
+                return Ok(Value::Int4(number));
+            }
+        }
+        (Value::Int4(number), Some(Base::Int8)) => return Ok(Value::Int8(i64::from(*number))),
+        _ => (),
+    }
     let given = type_of(value);
     if given == *of {
         return Ok(value.clone());

@@ -8,31 +8,61 @@
 //! | clause | becomes |
 //! |---|---|
 //! | `(... ROWS ... EXCLUDE TIES)` of a window | `("\0TIES" ... ROWS ...)`: the name of a window |
+//! | `FOR NO KEY UPDATE OF a, b` | `FOR UPDATE OF "\0NO KEY UPDATE\0a\0b"` |
+//! | `f(VARIADIC a)` | `f("\0VARIADIC" => a)` |
+//! | `ROWS FROM (f(), g())` | `"\0ROWS FROM" (f(), g())` |
+//! | `SUBSTRING(a SIMILAR b ESCAPE c)` | `SUBSTRING(a, b, c)` |
 //!
 //! A distance of a frame that begins with a text, `'1 day' PRECEDING`, gets brackets: the parser
 //! would take the text for an interval.
 
-use sqlparser::ast::Ident;
+use rustdb_txn::RowMode;
+use sqlparser::ast::{Ident, LockClause, LockType, NonBlock};
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 
-use crate::bind::name_of;
-use crate::plan::FrameExclusion;
+use crate::bind::{name_of, object_name};
+use crate::error::{Error, Result, SqlState};
+use crate::plan::{FrameExclusion, LockWait};
 
 /// What begins a name that says a clause.
 const MARK: char = '\0';
 
+/// The name of an argument behind VARIADIC.
+pub(crate) const VARIADIC: &str = "\0VARIADIC";
+
+/// The function that ROWS FROM becomes.
+pub(crate) const ROWS_FROM: &str = "\0ROWS FROM";
+
+/// Statements without any of these words have no such clause.
+const WORDS: [&str; 9] = [
+    "EXCLUDE",
+    "FOLLOWING",
+    "PRECEDING",
+    "ROWS",
+    "SHARE",
+    "SIMILAR",
+    "SUBSTRING",
+    "UPDATE",
+    "VARIADIC",
+];
+
 /// The tokens with such clauses rewritten. A text with the character zero in it is as it is: it
 /// is refused elsewhere.
 pub(crate) fn rewrite(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let has = |word: &str| tokens.iter().any(|token| is_word(&token.token, word));
-    let (excludes, distances) = (has("EXCLUDE"), has("PRECEDING") || has("FOLLOWING"));
-    if excludes {
-        exclusions(&mut tokens);
+    let has = |words: &[&str]| {
+        let mut tokens = tokens.iter();
+        tokens.any(|token| words.iter().any(|word| is_word(&token.token, word)))
+    };
+    if !has(&WORDS) {
+        return tokens;
     }
-    if distances {
-        bracket_distances(&mut tokens);
-    }
+    locks(&mut tokens);
+    variadic(&mut tokens);
+    substrings(&mut tokens);
+    rows_from(&mut tokens);
+    exclusions(&mut tokens);
+    bracket_distances(&mut tokens);
     tokens
 }
 
@@ -52,6 +82,62 @@ pub(crate) fn exclusion(name: &Ident) -> (Option<String>, FrameExclusion) {
         _ => FrameExclusion::NoOthers,
     };
     (base, exclusion)
+}
+
+/// What a clause like FOR UPDATE says.
+#[derive(Clone, Debug)]
+pub(crate) struct LockWords {
+    pub(crate) mode: RowMode,
+    /// The relations that are meant; none are all.
+    pub(crate) of: Vec<String>,
+    pub(crate) wait: LockWait,
+}
+
+/// The clause, with what was put into its name taken out.
+pub(crate) fn lock_words(clause: &LockClause) -> Result<LockWords> {
+    let wait = match clause.nonblock {
+        None => LockWait::Wait,
+        Some(NonBlock::Nowait) => LockWait::Fail,
+        Some(NonBlock::SkipLocked) => LockWait::Skip,
+    };
+    let plain = match clause.lock_type {
+        LockType::Share => RowMode::Share,
+        LockType::Update => RowMode::Update,
+    };
+    let names = match &clause.of {
+        None => Vec::new(),
+        Some(name) => object_name(name)?,
+    };
+    let [name] = &names[..] else {
+        if names.is_empty() {
+            return Ok(LockWords {
+                mode: plain,
+                of: names,
+                wait,
+            });
+        }
+        let message = "FOR UPDATE must specify unqualified relation names";
+        return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+    };
+    let Some(marked) = name.strip_prefix(MARK) else {
+        return Ok(LockWords {
+            mode: plain,
+            of: names,
+            wait,
+        });
+    };
+    let mut parts = marked.split(MARK);
+    let mode = match parts.next() {
+        Some("KEY SHARE") => RowMode::KeyShare,
+        Some("SHARE") => RowMode::Share,
+        Some("NO KEY UPDATE") => RowMode::NoKeyUpdate,
+        _ => RowMode::Update,
+    };
+    Ok(LockWords {
+        mode,
+        of: parts.map(str::to_owned).collect(),
+        wait,
+    })
 }
 
 fn is_word(token: &Token, word: &str) -> bool {
@@ -143,6 +229,176 @@ fn distance_end(tokens: &[TokenWithSpan], place: usize) -> Option<usize> {
         }
     }
     None
+}
+
+fn marked(value: &str, like: &TokenWithSpan) -> TokenWithSpan {
+    TokenWithSpan {
+        token: Token::Word(Word {
+            value: value.to_owned(),
+            quote_style: Some('"'),
+            keyword: Keyword::NoKeyword,
+        }),
+        span: like.span,
+    }
+}
+
+/// VARIADIC behind a bracket or a comma.
+fn variadic(tokens: &mut Vec<TokenWithSpan>) {
+    let mut place = 0;
+    while place < tokens.len() {
+        let before = tokens[..place].iter().rev();
+        let before = before
+            .map(|token| &token.token)
+            .find(|token| !matches!(token, Token::Whitespace(_)));
+        if is_word(&tokens[place].token, "VARIADIC")
+            && matches!(before, Some(Token::LParen | Token::Comma))
+        {
+            let name = marked(VARIADIC, &tokens[place]);
+            let arrow = TokenWithSpan {
+                token: Token::RArrow,
+                span: tokens[place].span,
+            };
+            tokens.splice(place..=place, [name, arrow]);
+        }
+        place += 1;
+    }
+}
+
+/// ROWS FROM with a bracket behind it.
+fn rows_from(tokens: &mut Vec<TokenWithSpan>) {
+    let mut place = 0;
+    while place < tokens.len() {
+        if is_word(&tokens[place].token, "ROWS") {
+            let next: Vec<usize> = solid(tokens, place + 1).take(2).collect();
+            if let [from, bracket] = next[..]
+                && is_word(&tokens[from].token, "FROM")
+                && tokens[bracket].token == Token::LParen
+            {
+                let name = marked(ROWS_FROM, &tokens[place]);
+                tokens.splice(place..=from, [name]);
+            }
+        }
+        place += 1;
+    }
+}
+
+/// SIMILAR and ESCAPE between the brackets of SUBSTRING are commas.
+fn substrings(tokens: &mut [TokenWithSpan]) {
+    for place in 0..tokens.len() {
+        if !is_word(&tokens[place].token, "SUBSTRING") {
+            continue;
+        }
+        let Some(open) = solid(tokens, place + 1).next() else {
+            continue;
+        };
+        let (mut depth, mut commas) = (0, Vec::new());
+        for at in open..tokens.len() {
+            match &tokens[at].token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth -= 1,
+                token if depth == 1 => {
+                    let is_similar = is_word(token, "SIMILAR")
+                        && !solid(tokens, at + 1)
+                            .next()
+                            .is_some_and(|next| is_word(&tokens[next].token, "TO"));
+                    if is_similar || (is_word(token, "ESCAPE") && !commas.is_empty()) {
+                        commas.push(at);
+                    }
+                }
+                _ => (),
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        if commas.len() == 2 {
+            for at in commas {
+                tokens[at].token = Token::Comma;
+            }
+        }
+    }
+}
+
+/// `FOR KEY SHARE`, and lists behind OF.
+fn locks(tokens: &mut Vec<TokenWithSpan>) {
+    const CLAUSES: [(&str, &[&str]); 4] = [
+        ("NO KEY UPDATE", &["NO", "KEY", "UPDATE"]),
+        ("KEY SHARE", &["KEY", "SHARE"]),
+        ("UPDATE", &["UPDATE"]),
+        ("SHARE", &["SHARE"]),
+    ];
+    let mut place = 0;
+    while place < tokens.len() {
+        if is_word(&tokens[place].token, "FOR") {
+            for (clause, words) in CLAUSES {
+                let at: Vec<usize> = solid(tokens, place + 1).take(words.len()).collect();
+                let mut pairs = at.iter().zip(words);
+                if at.len() == words.len()
+                    && pairs.all(|(at, word)| is_word(&tokens[*at].token, word))
+                {
+                    let end = at[at.len() - 1] + 1;
+                    rewrite_lock(tokens, place, end, clause);
+                    break;
+                }
+            }
+        }
+        place += 1;
+    }
+}
+
+/// Rewrites a lock clause whose words end at `end`, unless the parser can read it.
+fn rewrite_lock(tokens: &mut Vec<TokenWithSpan>, place: usize, end: usize, clause: &str) {
+    let mut names = Vec::new();
+    let mut behind = end;
+    let of = solid(tokens, end).next();
+    if let Some(of) = of.filter(|at| is_word(&tokens[*at].token, "OF")) {
+        let mut next = of + 1;
+        while let Some(at) = solid(tokens, next).next()
+            && let Token::Word(word) = &tokens[at].token
+        {
+            let name = Ident {
+                value: word.value.clone(),
+                quote_style: word.quote_style,
+                span: tokens[at].span,
+            };
+            names.push(name_of(&name));
+            behind = at + 1;
+            match solid(tokens, behind).next() {
+                Some(comma) if tokens[comma].token == Token::Comma => next = comma + 1,
+                // With a dot in it: the parser reads it, and it is refused later.
+                Some(dot) if tokens[dot].token == Token::Period => return,
+                _ => break,
+            }
+        }
+    }
+    if names.len() < 2 && !clause.contains("KEY") {
+        return;
+    }
+    let span = tokens[place].span;
+    let word = |value: &str, keyword: Keyword, quote_style: Option<char>| TokenWithSpan {
+        token: Token::Word(Word {
+            value: value.to_owned(),
+            quote_style,
+            keyword,
+        }),
+        span,
+    };
+    let blank = || TokenWithSpan {
+        token: Token::Whitespace(Whitespace::Space),
+        span,
+    };
+    let parts = std::iter::once(clause).chain(names.iter().map(String::as_str));
+    let marked: String = parts.map(|part| format!("{MARK}{part}")).collect();
+    let new = [
+        word("FOR", Keyword::FOR, None),
+        blank(),
+        word("UPDATE", Keyword::UPDATE, None),
+        blank(),
+        word("OF", Keyword::OF, None),
+        blank(),
+        word(&marked, Keyword::NoKeyword, Some('"')),
+    ];
+    tokens.splice(place..behind, new);
 }
 
 fn begins_window(keyword: &Keyword) -> bool {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use rustdb_catalog::RowKeyColumns;
 use rustdb_types::aggregate::{
     Aggregate as AggregateRow, AggregateCall, AggregateKind, aggregates_named,
 };
@@ -30,6 +31,8 @@ pub(crate) struct Collected {
     pub(crate) aggregates: Vec<(ColumnId, AggregateItem)>,
     /// Set-returning functions.
     pub(crate) sets: Vec<(crate::expr::FunctionCall, Vec<ColumnId>)>,
+    /// GROUPING, and what it asks of.
+    pub(crate) groupings: Vec<(ColumnId, Vec<Expr>)>,
     /// Window functions.
     pub(crate) windows: Vec<CollectedWindow>,
     /// The WINDOW clause.
@@ -335,26 +338,75 @@ impl Binder<'_> {
         Ok(groups.len() - 1)
     }
 
+    /// `GROUPING(a, b)`.
+    pub(super) fn grouping_call(
+        &mut self,
+        call: &ast::Function,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let written = super::calls::plain_arguments(call)?;
+        if written.len() > 31 {
+            let message = "GROUPING must have fewer than 32 arguments";
+            return Err(Error::new(SqlState::TOO_MANY_ARGUMENTS, message));
+        }
+        let mut inner = Place::new(at.scope, "GROUPING");
+        inner.within_aggregate = true;
+        let mut asked = Vec::with_capacity(written.len());
+        for argument in written {
+            let typed = self.expression(argument, &mut inner)?;
+            asked.push(self.settle(typed)?.expr);
+        }
+        let id = self.new_column();
+        let clause = at.clause;
+        let Some(collected) = at.collected.as_deref_mut() else {
+            let message = match clause {
+                "JOIN/ON" => "grouping operations are not allowed in JOIN conditions".to_owned(),
+                clause => format!("grouping operations are not allowed in {clause}"),
+            };
+            return Err(Error::new(SqlState::GROUPING_ERROR, message));
+        };
+        collected.groupings.push((id, asked));
+        Ok(Typed::new(Expr::Column(id), Type::INT4))
+    }
+
     /// Puts the groups between the input and what uses them: `users` are all expressions above.
     pub(super) fn grouped(
         &mut self,
         input: Plan,
         grouping: Grouping,
         mut aggregates: Vec<(ColumnId, AggregateItem)>,
+        groupings: Vec<(ColumnId, Vec<Expr>)>,
         users: &mut [&mut Expr],
         scope: &Scope<'_>,
     ) -> Result<Plan> {
+        let mut grouping = grouping;
+        grouping.add_dependent(self, &input, users, scope);
+        let groupings = grouping.asked(groupings)?;
         for user in users.iter_mut() {
             user.rewrite(&mut |expr| {
                 let group = grouping.groups.iter().find(|group| group.expr == *expr);
                 group.map(|group| Expr::Column(group.id))
             });
         }
+        for (_, item) in &mut aggregates {
+            for direct in &mut item.direct {
+                direct.rewrite(&mut |expr| {
+                    let group = grouping.groups.iter().find(|group| group.expr == *expr);
+                    group.map(|group| Expr::Column(group.id))
+                });
+            }
+        }
         let below: BTreeSet<ColumnId> = input.columns().into_iter().collect();
         for user in users.iter() {
             let used = crate::plan::free_columns_of(user);
             if let Some(column) = used.iter().find(|column| below.contains(column)) {
                 return Err(ungrouped(*column, user, scope));
+            }
+        }
+        for direct in aggregates.iter().flat_map(|(_, item)| &item.direct) {
+            let used = crate::plan::free_columns_of(direct);
+            if let Some(column) = used.iter().find(|column| below.contains(column)) {
+                return Err(ungrouped(*column, direct, scope));
             }
         }
         // An aggregate of no group needs its arguments only.
@@ -364,11 +416,88 @@ impl Binder<'_> {
             groups: grouping.groups,
             sets: grouping.sets,
             calls: aggregates,
+            groupings,
         })))
     }
 }
 
 impl Grouping {
+    /// The groups that GROUPING asks of.
+    fn asked(&self, groupings: Vec<(ColumnId, Vec<Expr>)>) -> Result<Vec<(ColumnId, Vec<usize>)>> {
+        let mut asked = Vec::with_capacity(groupings.len());
+        for (id, exprs) in groupings {
+            let find = |expr: &Expr| self.groups.iter().position(|group| group.expr == *expr);
+            let groups: Option<Vec<usize>> = exprs.iter().map(find).collect();
+            let groups = groups.ok_or_else(|| {
+                let message =
+                    "arguments to GROUPING must be grouping expressions of the associated query level";
+                Error::new(SqlState::GROUPING_ERROR, message)
+            })?;
+            asked.push((id, groups));
+        }
+        Ok(asked)
+    }
+
+    /// A table whose primary key is grouped by has one row in each group: its other columns that
+    /// are used are grouped by too, which changes nothing.
+    fn add_dependent(
+        &mut self,
+        binder: &mut Binder<'_>,
+        input: &Plan,
+        users: &[&mut Expr],
+        scope: &Scope<'_>,
+    ) {
+        let [set] = &mut self.sets[..] else {
+            return;
+        };
+        let grouped: BTreeSet<ColumnId> = self
+            .groups
+            .iter()
+            .filter_map(|group| match group.expr {
+                Expr::Column(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        let mut fixed: BTreeSet<ColumnId> = BTreeSet::new();
+        input.for_each_plan(&mut |plan| {
+            let Plan::Scan(scan) = plan else {
+                return;
+            };
+            let RowKeyColumns::Columns(ids) = &scan.table.definition().row_key else {
+                return;
+            };
+            let is_grouped = |id: &u32| {
+                let place = (*id as usize).checked_sub(1);
+                let mut columns = scan.columns.iter();
+                columns.any(|(column, at)| Some(*at) == place && grouped.contains(column))
+            };
+            if !ids.is_empty() && ids.iter().all(is_grouped) {
+                fixed.extend(scan.columns.iter().map(|(column, _)| *column));
+            }
+        });
+        if fixed.is_empty() {
+            return;
+        }
+        let used = users
+            .iter()
+            .flat_map(|user| crate::plan::free_columns_of(user));
+        let used: BTreeSet<ColumnId> = used.collect();
+        let named = scope.from.relations.iter().flat_map(|one| &one.columns);
+        for column in named {
+            if fixed.contains(&column.id)
+                && used.contains(&column.id)
+                && !grouped.contains(&column.id)
+            {
+                set.push(self.groups.len());
+                self.groups.push(Group {
+                    id: binder.new_column(),
+                    padded: false,
+                    expr: Expr::Column(column.id),
+                });
+            }
+        }
+    }
+
     /// Whether there is no GROUP BY.
     pub(super) fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.sets.iter().all(Vec::is_empty) && self.sets.len() == 1

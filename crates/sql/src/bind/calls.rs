@@ -10,6 +10,7 @@ use super::Binder;
 use super::expression::Place;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, FunctionCall, Typed};
+use crate::rewrite;
 
 impl Binder<'_> {
     /// A function call.
@@ -42,6 +43,9 @@ impl Binder<'_> {
         if is_aggregate(short) {
             return self.aggregate(short, call, at);
         }
+        if short == "grouping" {
+            return self.grouping_call(call, at);
+        }
         let arguments = plain_arguments(call)?;
         let mut typed = Vec::with_capacity(arguments.len());
         for argument in arguments {
@@ -65,6 +69,10 @@ impl Binder<'_> {
                     columns.push(self.settle(item)?.expr);
                 }
                 Ok(Typed::new(Expr::Row(columns), Type::RECORD))
+            }
+            _ if is_variadic(call) => {
+                let (call, of) = self.resolved_call(&names, typed, true)?;
+                Ok(Typed::new(Expr::Call(Box::new(call)), of))
             }
             _ => self.function(&names, typed, Some(at)),
         }
@@ -102,6 +110,16 @@ impl Binder<'_> {
         names: &[String],
         arguments: Vec<Typed>,
     ) -> Result<(FunctionCall, Type)> {
+        self.resolved_call(names, arguments, false)
+    }
+
+    /// As [`Binder::function_call`]; `variadic` if the last argument is an array of such.
+    fn resolved_call(
+        &mut self,
+        names: &[String],
+        arguments: Vec<Typed>,
+        variadic: bool,
+    ) -> Result<(FunctionCall, Type)> {
         let short = match names {
             [short] => short,
             [schema, short] if schema == "pg_catalog" => short,
@@ -113,7 +131,7 @@ impl Binder<'_> {
             .map(|argument| argument.of.clone())
             .collect();
         let candidates: Vec<_> = rows.iter().map(Function::candidate).collect();
-        let resolved = resolve_function(short, &types, false, &candidates)?;
+        let resolved = resolve_function(short, &types, variadic, &candidates)?;
         let wanted = resolved.arguments.clone();
         let of = resolved.result.clone();
         let function = &rows[resolved.index];
@@ -126,7 +144,7 @@ impl Binder<'_> {
             });
         }
         let call = FunctionCall {
-            call: Call::new(function, resolved, false),
+            call: Call::new(function, resolved, variadic),
             arguments: cast,
         };
         Ok((call, of))
@@ -316,6 +334,15 @@ fn is_aggregate(name: &str) -> bool {
     !aggregates_named(name).is_empty()
 }
 
+/// Whether the last argument is an array of arguments.
+fn is_variadic(call: &ast::Function) -> bool {
+    let ast::FunctionArguments::List(list) = &call.args else {
+        return false;
+    };
+    matches!(list.args.last(), Some(ast::FunctionArg::Named { name, .. })
+        if name.value == rewrite::VARIADIC)
+}
+
 /// Whether there is nothing in the brackets, and no WITHIN GROUP.
 fn is_bare(call: &ast::Function) -> bool {
     let nothing = match &call.args {
@@ -379,6 +406,11 @@ pub(super) fn plain_arguments(call: &ast::Function) -> Result<Vec<&ast::Expr>> {
                     ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
                         arguments.push(expr);
                     }
+                    ast::FunctionArg::Named {
+                        name,
+                        arg: ast::FunctionArgExpr::Expr(expr),
+                        ..
+                    } if name.value == rewrite::VARIADIC => arguments.push(expr),
                     other => return refuse(&format!("the argument `{other}`")),
                 }
             }

@@ -13,6 +13,7 @@ use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Typed};
 use crate::plan::{FunctionRows, Join, JoinKind, JoinMethod, Plan};
+use crate::rewrite;
 
 /// A FROM item: its plan and its names.
 pub(super) struct FromItem {
@@ -50,10 +51,22 @@ impl Binder<'_> {
         before: &FromNames,
         outer: &Scope<'_>,
     ) -> Result<FromItem> {
+        let first_uses = self.recursive_uses();
         let mut left = self.factor(&item.relation, before, outer)?;
         for join in &item.joins {
             let around = before.clone().join(left.names.clone())?;
+            let left_uses = self.recursive_uses();
             let right = self.factor(&join.relation, &around, outer)?;
+            match &join.join_operator {
+                JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => {
+                    self.refuse_recursion(left_uses, "an outer join")?;
+                }
+                JoinOperator::Right(_) | JoinOperator::RightOuter(_) if left_uses > first_uses => {
+                    self.refuse_recursion(first_uses, "an outer join")?;
+                }
+                JoinOperator::FullOuter(_) => self.refuse_recursion(first_uses, "an outer join")?,
+                _ => (),
+            }
             left = self.join(left, right, &join.join_operator, outer)?;
         }
         Ok(left)
@@ -103,6 +116,9 @@ impl Binder<'_> {
                 alias,
                 sample: None,
             } => {
+                if alias.is_none() {
+                    return Err(without_alias(subquery));
+                }
                 let bound = match lateral {
                     false => self.query(subquery, outer)?,
                     true => self.lateral(subquery, before, outer)?,
@@ -203,51 +219,73 @@ impl Binder<'_> {
         before: &FromNames,
         outer: &Scope<'_>,
     ) -> Result<FromItem> {
-        let (names, written, alias, with_ordinality) = function_parts(factor)?;
+        let (written, alias, with_ordinality) = function_parts(factor)?;
         let scope = Scope {
             parent: Some(outer),
             from: before.clone(),
         };
-        let mut at = Place::new(&scope, "functions in FROM");
-        let mut arguments = Vec::with_capacity(written.len());
-        for argument in written {
-            arguments.push(self.expression(argument, &mut at)?);
-        }
-        let (call, of) = self.function_call(&names, arguments)?;
-        let function = call.call.function();
-        let short = names.last().cloned().unwrap_or_default();
-        let alias_name = alias.map(|alias| name_of(&alias.name));
         let mut columns = Vec::new();
-        if function.columns.len() > 1 {
-            for (name, of) in &function.columns {
-                let of = of.concrete().cloned();
-                let of = of.ok_or_else(|| Error::unsupported(format!("`{factor}` in FROM")))?;
-                columns.push(self.named_column((*name).to_owned(), of));
-            }
-        } else {
-            // A single column takes the alias of the relation.
-            let own = function.columns.first().map(|(name, _)| (*name).to_owned());
-            let name = own.or(alias_name).unwrap_or_else(|| short.clone());
-            columns.push(self.named_column(name, of));
+        let mut calls = Vec::with_capacity(written.len());
+        // A single column takes the alias of the relation.
+        let alias_name = alias.map(|alias| name_of(&alias.name));
+        let alias_name = alias_name.filter(|_| written.len() == 1);
+        for (names, arguments) in &written {
+            let (call, made) =
+                self.call_in_from(names, arguments, alias_name.as_deref(), &scope)?;
+            calls.push((call, made.iter().map(|column| column.id).collect()));
+            columns.extend(made);
         }
-        let ids = columns.iter().map(|column| column.id).collect();
         let ordinality = with_ordinality.then(|| {
             columns.push(self.named_column("ordinality".to_owned(), rustdb_types::Type::INT8));
             columns[columns.len() - 1].id
         });
         let relation = Relation {
-            name: short,
+            name: match &written[..] {
+                [(names, _)] => names.last().cloned().unwrap_or_default(),
+                _ => String::new(),
+            },
             schema: None,
             columns,
         };
         Ok(FromItem {
             plan: Plan::Function(Box::new(FunctionRows {
                 input: Plan::one_row(),
-                calls: vec![(call, ids)],
+                calls,
                 ordinality,
             })),
             names: FromNames::of(self.aliased(relation, alias)?),
         })
+    }
+
+    /// A function in FROM with its columns.
+    fn call_in_from(
+        &mut self,
+        names: &[String],
+        arguments: &[&ast::Expr],
+        alias: Option<&str>,
+        scope: &Scope<'_>,
+    ) -> Result<(crate::expr::FunctionCall, Vec<NamedColumn>)> {
+        let mut at = Place::new(scope, "functions in FROM");
+        let mut typed = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            typed.push(self.expression(argument, &mut at)?);
+        }
+        let (call, of) = self.function_call(names, typed)?;
+        let function = call.call.function();
+        let short = names.last().map_or("", String::as_str);
+        let mut columns = Vec::new();
+        if function.columns.len() > 1 {
+            for (name, of) in &function.columns {
+                let of = of.concrete().cloned();
+                let of = of.ok_or_else(|| Error::unsupported(format!("{short} in FROM")))?;
+                columns.push(self.named_column((*name).to_owned(), of));
+            }
+        } else {
+            let own = function.columns.first().map(|(name, _)| *name);
+            let name = own.or(alias).unwrap_or(short);
+            columns.push(self.named_column(name.to_owned(), of));
+        }
+        Ok((call, columns))
     }
 
     fn named_column(&mut self, name: String, of: rustdb_types::Type) -> NamedColumn {
@@ -420,14 +458,23 @@ impl Binder<'_> {
     }
 }
 
+fn without_alias(query: &ast::Query) -> Error {
+    let (what, example) = match &*query.body {
+        ast::SetExpr::Values(_) => ("VALUES", "VALUES"),
+        _ => ("subquery", "SELECT"),
+    };
+    let message = format!("{what} in FROM must have an alias");
+    Error::new(SqlState::SYNTAX_ERROR, message)
+        .with_hint(format!("For example, FROM ({example} ...) [AS] foo."))
+}
+
 type FunctionParts<'a> = (
-    Vec<String>,
-    Vec<&'a ast::Expr>,
+    Vec<(Vec<String>, Vec<&'a ast::Expr>)>,
     Option<&'a ast::TableAlias>,
     bool,
 );
 
-/// Name, arguments, alias and WITH ORDINALITY of a function in FROM.
+/// Names and arguments, alias and WITH ORDINALITY of functions in FROM.
 fn function_parts(factor: &TableFactor) -> Result<FunctionParts<'_>> {
     let refused = || Error::unsupported(format!("`{factor}` in FROM"));
     let plain = |arguments: &'_ [ast::FunctionArg]| {
@@ -459,14 +506,10 @@ fn function_parts(factor: &TableFactor) -> Result<FunctionParts<'_>> {
             with_offset: false,
             with_ordinality,
             ..
-        } if array_exprs.len() == 1 => {
-            let names = vec!["unnest".to_owned()];
-            return Ok((
-                names,
-                array_exprs.iter().collect(),
-                alias.as_ref(),
-                *with_ordinality,
-            ));
+        } => {
+            let unnest = |array| (vec!["unnest".to_owned()], vec![array]);
+            let calls = array_exprs.iter().map(unnest).collect();
+            return Ok((calls, alias.as_ref(), *with_ordinality));
         }
         _ => return Err(refused()),
     };
@@ -477,12 +520,26 @@ fn function_parts(factor: &TableFactor) -> Result<FunctionParts<'_>> {
         ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => Some(expr),
         _ => None,
     });
-    Ok((
-        object_name(name)?,
-        written.collect(),
-        alias.as_ref(),
-        ordinality,
-    ))
+    let names = object_name(name)?;
+    let written: Vec<&ast::Expr> = written.collect();
+    let calls = match names.last().map(String::as_str) {
+        Some(rewrite::ROWS_FROM) => {
+            let calls = written.into_iter().map(|call| match call {
+                ast::Expr::Function(call) => Ok((
+                    object_name(&call.name)?,
+                    super::calls::plain_arguments(call)?,
+                )),
+                _ => Err(refused()),
+            });
+            calls.collect::<Result<_>>()?
+        }
+        Some("unnest") if written.len() > 1 => {
+            let unnest = |array| (names.clone(), vec![array]);
+            written.into_iter().map(unnest).collect()
+        }
+        _ => vec![(names, written)],
+    };
+    Ok((calls, alias.as_ref(), ordinality))
 }
 
 fn using_column(names: &FromNames, name: &str, side: &str) -> Result<NamedColumn> {

@@ -18,6 +18,7 @@ mod frame;
 mod from;
 mod level;
 mod literal;
+mod lock;
 mod predicate;
 mod query;
 mod rows;
@@ -30,6 +31,7 @@ mod system;
 mod table;
 mod type_name;
 mod window;
+mod with;
 mod write;
 
 pub(crate) use from::object_name;
@@ -87,7 +89,15 @@ pub(crate) struct Binder<'s> {
     parameters: Vec<Option<Type>>,
     next_column: u32,
     /// The common table expressions that can be named, the innermost last.
-    ctes: Vec<query::CommonTable>,
+    ctes: Vec<with::CommonTable>,
+    /// What the SELECT that is bound next locks.
+    locks: Vec<ast::LockClause>,
+    /// A common table expression that has to be bound before the one at hand.
+    awaited: Option<usize>,
+    /// Those that wait for another.
+    awaiting: Vec<usize>,
+    /// How many subqueries of expressions are around.
+    subqueries: usize,
     /// The queries around the one that is bound, the innermost last.
     levels: Vec<level::Level>,
 }
@@ -187,6 +197,10 @@ impl<'s> Binder<'s> {
                 .collect(),
             next_column: 0,
             ctes: Vec::new(),
+            locks: Vec::new(),
+            awaited: None,
+            awaiting: Vec::new(),
+            subqueries: 0,
             levels: Vec::new(),
         }
     }

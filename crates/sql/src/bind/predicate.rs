@@ -1,11 +1,11 @@
 //! Tests, and what makes values of others: IS, BETWEEN, IN, ANY, CASE, arrays.
 
-use rustdb_types::{CastContext, Type, Value};
+use rustdb_types::{CastContext, DIMENSIONS_MAX, Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::BinaryOperator;
 
-use super::Binder;
 use super::expression::{Place, operator_name, query_of, row_items};
+use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{AnyAll, Case, Expr, Extreme, Subscript, SubscriptBounds, Typed};
 
@@ -425,7 +425,69 @@ impl Binder<'_> {
         chain: &[ast::AccessExpr],
         at: &mut Place<'_, '_>,
     ) -> Result<Typed> {
+        // `t.c[1]` and `(ROW(1, 2)).f1`.
+        if let [
+            ast::AccessExpr::Dot(ast::Expr::Identifier(field)),
+            rest @ ..,
+        ] = chain
+        {
+            let field_of = match root {
+                ast::Expr::Identifier(relation) => {
+                    let parts = vec![relation.clone(), field.clone()];
+                    self.expression(&ast::Expr::CompoundIdentifier(parts), at)?
+                }
+                _ => self.field(root, &name_of(field), at)?,
+            };
+            return match rest {
+                [] => Ok(field_of),
+                rest => self.subscripts_of(field_of, rest, at),
+            };
+        }
         let array = self.expression(root, at)?;
+        self.subscripts_of(array, chain, at)
+    }
+
+    /// A column of a row that is written out.
+    fn field(&mut self, root: &ast::Expr, name: &str, at: &mut Place<'_, '_>) -> Result<Typed> {
+        let mut inner = root;
+        while let ast::Expr::Nested(nested) = inner {
+            inner = nested;
+        }
+        let Some(items) = row_items(inner) else {
+            let typed = self.expression(root, at)?;
+            let message = format!("a column of the type {}", typed.of.name());
+            return Err(Error::unsupported(message));
+        };
+        let number = name
+            .strip_prefix('f')
+            .and_then(|digits| digits.parse::<usize>().ok());
+        let index = number.and_then(|number| number.checked_sub(1));
+        let mut found = None;
+        for (place, item) in items.into_iter().enumerate() {
+            let typed = self.expression(item, at)?;
+            if Some(place) == index {
+                found = Some(self.settle(typed)?);
+            }
+        }
+        found.ok_or_else(|| {
+            let message = format!("could not identify column \"{name}\" in record data type");
+            Error::new(SqlState::UNDEFINED_COLUMN, message)
+        })
+    }
+
+    fn subscripts_of(
+        &mut self,
+        array: Typed,
+        chain: &[ast::AccessExpr],
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        if chain.len() > DIMENSIONS_MAX {
+            let message = format!(
+                "number of array dimensions ({}) exceeds the maximum allowed ({DIMENSIONS_MAX})",
+                chain.len()
+            );
+            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+        }
         let of = array.of.without_domains();
         let Some(element) = of.element_type() else {
             let message = format!(

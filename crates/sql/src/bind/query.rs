@@ -5,8 +5,9 @@ use sqlparser::ast;
 use sqlparser::ast::SetExpr;
 
 use super::expression::Place;
+use super::lock::{clause_name, refused};
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
-use super::{Binder, OutputColumn, name_of};
+use super::{Binder, OutputColumn};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::plan::{Plan, SortKey};
@@ -18,64 +19,22 @@ pub(crate) struct BoundQuery {
     pub(crate) columns: Vec<OutputColumn>,
 }
 
-/// A query that WITH gave a name.
-#[derive(Clone, Debug)]
-pub(crate) struct CommonTable {
-    name: String,
-    columns: Vec<String>,
-    query: ast::Query,
-    /// How many of the tables before it its query can name.
-    visible: usize,
-}
-
 impl Binder<'_> {
     /// A query, seen from `outer`.
     pub(super) fn query(&mut self, query: &ast::Query, outer: &Scope<'_>) -> Result<BoundQuery> {
         refuse_query(query)?;
         let depth = self.ctes.len();
-        if let Some(with) = &query.with {
-            self.with(with)?;
-        }
+        let Some(with) = &query.with else {
+            return self.query_body(query, outer);
+        };
+        let defined = self.with(with, outer)?;
         let bound = self.query_body(query, outer);
+        let bound = bound.map(|bound| BoundQuery {
+            plan: self.with_tables(bound.plan, defined),
+            columns: bound.columns,
+        });
         self.ctes.truncate(depth);
         bound
-    }
-
-    fn with(&mut self, with: &ast::With) -> Result<()> {
-        if with.recursive {
-            return Err(Error::unsupported("WITH RECURSIVE"));
-        }
-        let first = self.ctes.len();
-        for table in &with.cte_tables {
-            let name = name_of(&table.alias.name);
-            if self.ctes[first..].iter().any(|other| other.name == name) {
-                let message = format!("WITH query name \"{name}\" specified more than once");
-                return Err(Error::new(SqlState::DUPLICATE_ALIAS, message));
-            }
-            let columns = table.alias.columns.iter();
-            let table = CommonTable {
-                name,
-                columns: columns.map(|column| name_of(&column.name)).collect(),
-                query: (*table.query).clone(),
-                visible: self.ctes.len(),
-            };
-            self.ctes.push(table);
-        }
-        Ok(())
-    }
-
-    /// The common table expression of this name, bound for this use of it.
-    pub(super) fn common_table(&mut self, name: &str) -> Result<Option<(Plan, Relation)>> {
-        let Some(position) = self.ctes.iter().rposition(|table| table.name == name) else {
-            return Ok(None);
-        };
-        let table = self.ctes[position].clone();
-        let hidden = self.ctes.split_off(table.visible);
-        let bound = self.query(&table.query, &Scope::default());
-        self.ctes.extend(hidden);
-        let bound = bound?;
-        let relation = self.relation_of(name, &table.columns, &bound.columns)?;
-        Ok(Some((bound.plan, relation)))
     }
 
     /// A query's columns as a relation in FROM; the first names may be replaced.
@@ -113,10 +72,20 @@ impl Binder<'_> {
         let mut ties = Vec::new();
         let mut bound = match &*query.body {
             SetExpr::Select(select) => {
+                self.locks.clone_from(&query.locks);
                 let bound = self.select(select, order, &mut ties, outer)?;
                 self.settled(bound)?
             }
             body => {
+                if let Some(name) = clause_name(&query.locks)? {
+                    return Err(match body {
+                        SetExpr::Values(_) => {
+                            let message = format!("{name} cannot be applied to VALUES");
+                            Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+                        }
+                        _ => refused(name, "UNION/INTERSECT/EXCEPT"),
+                    });
+                }
                 let bound = self.set_expression(body, outer)?;
                 self.sort_output(bound, order, &mut ties, outer)?
             }
@@ -258,7 +227,7 @@ impl Binder<'_> {
     }
 
     /// Columns of no type become text.
-    fn settled(&mut self, bound: BoundQuery) -> Result<BoundQuery> {
+    pub(super) fn settled(&mut self, bound: BoundQuery) -> Result<BoundQuery> {
         let BoundQuery {
             mut plan,
             mut columns,
@@ -336,9 +305,7 @@ fn order_items(order: Option<&ast::OrderBy>) -> Result<&[ast::OrderByExpr]> {
 }
 
 fn refuse_query(query: &ast::Query) -> Result<()> {
-    let what = if !query.locks.is_empty() {
-        "FOR UPDATE or FOR SHARE"
-    } else if query.for_clause.is_some() {
+    let what = if query.for_clause.is_some() {
         "FOR XML or FOR JSON"
     } else if query.settings.is_some() || query.format_clause.is_some() {
         "SETTINGS or FORMAT"

@@ -6,6 +6,8 @@
 //!
 //! The projection has the select list and after it what ORDER BY needs besides.
 
+use std::collections::BTreeSet;
+
 use rustdb_types::Type;
 use sqlparser::ast;
 use sqlparser::ast::{SelectItem, SelectItemQualifiedWildcardKind};
@@ -17,9 +19,9 @@ use super::scope::{NamedColumn, Scope};
 use super::sort::{Target, check_ordered};
 use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Result, SqlState};
-use crate::expr::{ColumnId, Expr, Typed};
+use crate::expr::{ColumnId, Expr, FunctionCall, Typed};
 use crate::parse::place;
-use crate::plan::{FunctionRows, Plan, SortKey};
+use crate::plan::{FunctionRows, Plan, SortKey, free_columns_of};
 
 /// The select list: what is computed, and what it is called.
 #[derive(Debug, Default)]
@@ -41,6 +43,7 @@ impl Binder<'_> {
         outer: &Scope<'_>,
     ) -> Result<BoundQuery> {
         refuse_select(select)?;
+        let clauses = std::mem::take(&mut self.locks);
         let from = self.from(&select.from, outer)?;
         let scope = Scope {
             parent: Some(outer),
@@ -71,24 +74,43 @@ impl Binder<'_> {
         };
         let having = match &select.having {
             None => None,
-            Some(condition) => {
-                let mut at = Place::collecting(&scope, "HAVING", &mut collected);
-                let condition = self.expression(condition, &mut at)?;
-                Some(self.coerce_to_bool(condition, "HAVING")?)
-            }
+            Some(condition) => Some(self.having(condition, &scope, &mut collected)?),
         };
         let keys = self.order_keys(order, &mut list, &scope, &mut collected)?;
         if !select.named_window.is_empty() {
             let mut at = Place::collecting(&scope, "WINDOW", &mut collected);
             self.check_named_windows(&select.named_window, &mut at)?;
         }
+        if !collected.aggregates.is_empty() && self.names_itself(&select.from) {
+            let message =
+                "aggregate functions are not allowed in a recursive query's recursive term";
+            return Err(Error::new(SqlState::INVALID_RECURSION, message));
+        }
         ties.clone_from(&keys);
-        let plan = self.computed(plan, &mut list, grouping, having, collected, &scope)?;
+        let locks = self.locks(&clauses, select, &mut plan, &scope, &collected)?;
+        let mut plan = self.computed(plan, &mut list, grouping, having, collected, &scope)?;
+        if let Some(locks) = &locks {
+            locks.pass_through(&mut plan);
+        }
         let plan = self.distinct_and_sort(select, plan, &list, shown, keys, &scope)?;
         Ok(BoundQuery {
-            plan,
+            plan: match locks {
+                None => plan,
+                Some(locks) => locks.over(plan, list.items),
+            },
             columns: list.columns,
         })
+    }
+
+    fn having(
+        &mut self,
+        condition: &ast::Expr,
+        scope: &Scope<'_>,
+        collected: &mut Collected,
+    ) -> Result<Expr> {
+        let mut at = Place::collecting(scope, "HAVING", collected);
+        let condition = self.expression(condition, &mut at)?;
+        self.coerce_to_bool(condition, "HAVING")
     }
 
     /// The select list over the rows of FROM: groups, HAVING, windows, sets, in this order.
@@ -105,9 +127,11 @@ impl Binder<'_> {
             aggregates,
             mut sets,
             mut windows,
+            groupings,
             ..
         } = collected;
-        if !aggregates.is_empty() || !grouping.is_empty() || having.is_some() {
+        let is_grouped = !aggregates.is_empty() || !grouping.is_empty() || having.is_some();
+        if is_grouped || !groupings.is_empty() {
             let mut users: Vec<&mut Expr> = list.items.iter_mut().map(|(_, item)| item).collect();
             users.extend(&mut having);
             users.extend(sets.iter_mut().flat_map(|(call, _)| &mut call.arguments));
@@ -116,16 +140,16 @@ impl Binder<'_> {
                     .iter_mut()
                     .flat_map(|window| window.expressions_mut()),
             );
-            plan = self.grouped(plan, grouping, aggregates, &mut users, scope)?;
+            plan = self.grouped(plan, grouping, aggregates, groupings, &mut users, scope)?;
         }
         if let Some(condition) = having {
             plan = plan.filtered(condition.conjuncts());
         }
         plan = self.windowed(plan, windows);
-        if !sets.is_empty() {
+        for calls in by_depth(sets) {
             plan = Plan::Function(Box::new(FunctionRows {
                 input: plan,
-                calls: sets,
+                calls,
                 ordinality: None,
             }));
         }
@@ -370,6 +394,26 @@ impl Binder<'_> {
         Ok(on)
     }
 }
+
+/// Calls of set-returning functions: those that others take their arguments from come first.
+fn by_depth(sets: Vec<SetCall>) -> Vec<Vec<SetCall>> {
+    let mut levels: Vec<Vec<SetCall>> = Vec::new();
+    for (call, columns) in sets {
+        let used: BTreeSet<ColumnId> = call.arguments.iter().flat_map(free_columns_of).collect();
+        let makes = |level: &Vec<SetCall>| {
+            let mut made = level.iter().flat_map(|(_, columns)| columns);
+            made.any(|column| used.contains(column))
+        };
+        let level = levels.iter().rposition(makes).map_or(0, |below| below + 1);
+        if level == levels.len() {
+            levels.push(Vec::new());
+        }
+        levels[level].push((call, columns));
+    }
+    levels
+}
+
+type SetCall = (FunctionCall, Vec<ColumnId>);
 
 fn sorted(plan: Plan, keys: Vec<SortKey>) -> Plan {
     match keys.is_empty() {

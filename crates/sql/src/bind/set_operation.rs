@@ -28,8 +28,18 @@ impl Binder<'_> {
             SetQuantifier::Distinct | SetQuantifier::None => false,
             other => return Err(Error::unsupported(format!("{op} {other}"))),
         };
+        let uses = self.recursive_uses();
         let left = self.set_expression(left, outer)?;
+        if kind == SetKind::Except && all {
+            self.refuse_recursion(uses, "EXCEPT")?;
+        }
+        let left_uses = self.recursive_uses();
         let right = self.set_expression(right, outer)?;
+        match (kind, all) {
+            (SetKind::Except, _) => self.refuse_recursion(left_uses, "EXCEPT")?,
+            (SetKind::Intersect, true) => self.refuse_recursion(uses, "INTERSECT")?,
+            (SetKind::Intersect, false) | (SetKind::Union, _) => (),
+        }
         self.combine(kind, all, left, right)
     }
 

@@ -13,7 +13,9 @@ use crate::expr::{Expr, Subquery, SubqueryKind, Typed};
 impl Binder<'_> {
     fn inner_query(&mut self, query: &ast::Query, at: &mut Place<'_, '_>) -> Result<BoundQuery> {
         self.enter_level(Level::around(at));
+        self.subqueries += 1;
         let bound = self.query(query, at.scope);
+        self.subqueries -= 1;
         let aggregates = self.leave_level();
         if let Some(collected) = at.collected.as_deref_mut() {
             collected.aggregates.extend(aggregates);

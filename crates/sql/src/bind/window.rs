@@ -313,7 +313,7 @@ fn window_arguments<'a>(name: &str, call: &'a ast::Function) -> Result<Vec<&'a a
     let FunctionArguments::List(list) = &call.args else {
         return Err(Error::unsupported(format!("the call {call}")));
     };
-    if !list.args.is_empty() && is_window && !aggregates_named(name).is_empty() {
+    if !list.args.is_empty() && is_window && !is_star(list) && !aggregates_named(name).is_empty() {
         let message = format!("WITHIN GROUP is required for ordered-set aggregate {name}");
         return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
     }
@@ -424,4 +424,9 @@ fn from_spec(
 fn missing_window(name: &str) -> Error {
     let message = format!("window \"{name}\" does not exist");
     Error::new(SqlState::UNDEFINED_OBJECT, message)
+}
+
+fn is_star(list: &ast::FunctionArgumentList) -> bool {
+    let star = FunctionArg::Unnamed(FunctionArgExpr::Wildcard);
+    list.args == [star]
 }

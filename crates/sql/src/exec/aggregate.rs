@@ -29,6 +29,8 @@ pub(super) struct AggregateNode {
     pub(super) calls: Vec<Call>,
     /// Whether it matters in which order things are evaluated.
     pub(super) is_volatile: bool,
+    /// For each GROUPING its groups.
+    pub(super) groupings: Vec<Vec<usize>>,
 }
 
 /// An aggregate over each group.
@@ -82,12 +84,23 @@ impl Operator for RunAggregate {
                 self.groups.insert(groups.into_iter())
             }
         };
-        let mut batch = Batch::new(node.groups.len() + node.calls.len());
+        let width = node.groups.len() + node.calls.len() + node.groupings.len();
+        let mut batch = Batch::new(width);
         for (key, seen) in groups.by_ref().take(BATCH_ROWS) {
             let mut row = key.into_vec();
-            row.truncate(node.groups.len());
+            let set = row.drain(node.groups.len()..).next();
+            let set = set.and_then(|set| set.as_integer()).unwrap_or(0);
+            let set = usize::try_from(set).ok().and_then(|set| node.sets.get(set));
             for (call, seen) in node.calls.iter().zip(seen) {
-                row.push(finish(call, seen, cx)?);
+                let value = finish(call, seen, &row[..node.groups.len()], cx)?;
+                row.push(value);
+            }
+            for groups in &node.groupings {
+                let bits = groups.iter().fold(0, |bits, group| {
+                    let is_out = set.is_some_and(|set| !set.contains(group));
+                    bits << 1 | i32::from(is_out)
+                });
+                row.push(Value::Int4(bits));
             }
             batch.push(row);
         }
@@ -315,7 +328,7 @@ fn take<R: Row + ?Sized>(
     Ok(())
 }
 
-fn finish(call: &Call, seen: Seen, cx: &mut Context<'_>) -> Result<Value> {
+fn finish(call: &Call, seen: Seen, group: &[Value], cx: &mut Context<'_>) -> Result<Value> {
     let mut rows = match seen {
         Seen::State(state) | Seen::Distinct(state, _) => return Ok(state.finish()?),
         Seen::Rows(rows) => rows,
@@ -339,8 +352,7 @@ fn finish(call: &Call, seen: Seen, cx: &mut Context<'_>) -> Result<Value> {
         rows.retain(|(_, arguments)| taken.insert(arguments.clone().into()));
     }
     if call.is_sorted {
-        let nothing: &[Value] = &[];
-        let direct = values(&call.direct, nothing, cx)?;
+        let direct = values(&call.direct, group, cx)?;
         let sorted: Vec<Vec<Value>> = rows.into_iter().map(|(_, arguments)| arguments).collect();
         return Ok(call.call.finish_sorted(&direct, &sorted, &compare)?);
     }

@@ -1,6 +1,6 @@
 //! Making a plan ready to run: column ids become places.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rustdb_table::Projection;
@@ -18,29 +18,32 @@ use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
 use super::system::SystemNode;
-use super::window;
 use super::write::{Kind, WriteNode};
 use super::{Executable, Node};
 use crate::bind::{Assignment, OnConflict, Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
-    Aggregate, FrameBound, FunctionRows, Join, JoinKind, JoinMethod, Plan, Scan, SetOperation,
-    SortKey, Window, WindowCall, free_columns, free_columns_of,
+    Aggregate, FunctionRows, Join, JoinKind, JoinMethod, NameNumber, Plan, Scan, SetOperation,
+    SortKey, free_columns, free_columns_of,
 };
 
 /// Values of outer rows that a plan can use: by column, where they are put.
-type Outer = BTreeMap<ColumnId, usize>;
+pub(super) type Outer = BTreeMap<ColumnId, usize>;
 
 /// A node, and the columns of its rows.
-struct Compiled {
-    node: Arc<dyn Node>,
-    columns: Vec<ColumnId>,
+pub(super) struct Compiled {
+    pub(super) node: Arc<dyn Node>,
+    pub(super) columns: Vec<ColumnId>,
 }
 
-struct Compiler<'m> {
+pub(super) struct Compiler<'m> {
     outer: usize,
     results: usize,
+    /// Where the rows of named queries are kept.
+    pub(super) shared: BTreeMap<NameNumber, usize>,
+    /// Those whose rows are not the same all through the statement.
+    pub(super) unsettled: BTreeSet<NameNumber>,
     /// Where nodes note what they do, if they are watched.
     measures: Option<&'m mut Measures>,
 }
@@ -50,6 +53,8 @@ impl<'m> Compiler<'m> {
         Compiler {
             outer: 0,
             results: 0,
+            shared: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
             measures,
         }
     }
@@ -74,6 +79,7 @@ pub(super) fn executable(
         outer: compiler.outer,
         results: compiler.results,
         point: point.map(Arc::new),
+        shared: compiler.shared.len(),
     })
 }
 
@@ -121,6 +127,7 @@ pub(super) fn writer(
         outer: compiler.outer,
         results: compiler.results,
         point: None,
+        shared: compiler.shared.len(),
     };
     Ok((node, executable))
 }
@@ -148,7 +155,7 @@ impl Compiler<'_> {
         Ok(compiled)
     }
 
-    fn plan(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
+    pub(super) fn plan(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
         let mut compiled = self.unwatched(plan, outer)?;
         if let Some(measures) = &mut self.measures {
             compiled.node = measures.watched(plan, compiled.node);
@@ -213,6 +220,10 @@ impl Compiler<'_> {
             Plan::SetOperation(operation) => self.set_operation(operation, outer)?,
             Plan::Aggregate(aggregate) => self.aggregate(aggregate, outer)?,
             Plan::Window(window) => self.window(window, outer)?,
+            Plan::Lock(lock) => self.lock(lock, outer)?,
+            Plan::With(with) => return self.with(with, outer),
+            Plan::Named(rows) => self.named(rows)?,
+            Plan::Recursive(recursive) => self.recursive(recursive, outer)?,
             Plan::Function(rows) => self.function(rows, outer)?,
         };
         Ok(Compiled {
@@ -410,6 +421,7 @@ impl Compiler<'_> {
             self.expression(&mut expr, &input.columns, outer)?;
             groups.push((expr, group.padded));
         }
+        let group_columns: Vec<ColumnId> = aggregate.groups.iter().map(|group| group.id).collect();
         let mut calls = Vec::with_capacity(aggregate.calls.len());
         for (_, item) in &aggregate.calls {
             let order: Vec<Expr> = item.order.iter().map(|order| order.expr.clone()).collect();
@@ -426,7 +438,7 @@ impl Compiler<'_> {
             calls.push(Call {
                 call: item.call.clone(),
                 arguments: self.all(&item.arguments, &input.columns, outer)?,
-                direct: self.all(&item.direct, &[], outer)?,
+                direct: self.all(&item.direct, &group_columns, outer)?,
                 distinct: item.distinct,
                 filter,
                 order: self.all(&order, &input.columns, outer)?,
@@ -449,72 +461,11 @@ impl Compiler<'_> {
             groups,
             sets: aggregate.sets.clone(),
             calls,
-        }))
-    }
-
-    fn window(&mut self, window: &Window, outer: &Outer) -> Result<Arc<dyn Node>> {
-        let input = self.plan(&window.input, outer)?;
-        let items = window.partition.iter().chain(&window.order);
-        let keys = items.clone().enumerate().map(|(place, item)| Key {
-            place,
-            descending: item.descending,
-            nulls_first: item.nulls_first,
-            padded: item.padded,
-        });
-        let keys: Vec<Key> = keys.collect();
-        let sort: Vec<Expr> = items.map(|item| item.expr.clone()).collect();
-        let first = window.order.first();
-        let mut calls = Vec::with_capacity(window.calls.len());
-        for (_, item) in &window.calls {
-            let mut edge = |bound: &FrameBound| {
-                let mut offset = |expr: &Expr| {
-                    let mut expr = expr.clone();
-                    self.expression(&mut expr, &[], outer)?;
-                    Ok::<_, Error>(expr)
-                };
-                Ok::<_, Error>(match bound {
-                    FrameBound::UnboundedPreceding => window::Edge::UnboundedPreceding,
-                    FrameBound::Preceding(expr) => window::Edge::Preceding(offset(expr)?),
-                    FrameBound::CurrentRow => window::Edge::CurrentRow,
-                    FrameBound::Following(expr) => window::Edge::Following(offset(expr)?),
-                    FrameBound::UnboundedFollowing => window::Edge::UnboundedFollowing,
-                })
-            };
-            let (start, end) = (edge(&item.frame.start)?, edge(&item.frame.end)?);
-            let range = match &item.frame.range {
-                None => None,
-                Some(range) => {
-                    let mut value = range.value.clone();
-                    self.expression(&mut value, &input.columns, outer)?;
-                    Some((value, range.operators))
-                }
-            };
-            let filter = item.filter.iter().cloned().collect::<Vec<Expr>>();
-            calls.push(window::Call {
-                function: match &item.function {
-                    WindowCall::Function(kind, _) => window::Function::Window(*kind),
-                    WindowCall::Aggregate(call) => window::Function::Aggregate(call.clone()),
-                },
-                arguments: self.all(&item.arguments, &input.columns, outer)?,
-                filter: self.all(&filter, &input.columns, outer)?.pop(),
-                frame: window::CompiledFrame {
-                    units: item.frame.units,
-                    start,
-                    end,
-                    exclude: item.frame.exclude,
-                    range,
-                    descending: first.is_some_and(|item| item.descending),
-                    nulls_first: first.is_some_and(|item| item.nulls_first),
-                },
-            });
-        }
-        Ok(Arc::new(window::WindowNode {
-            width: input.columns.len(),
-            sort: self.all(&sort, &input.columns, outer)?,
-            input: input.node,
-            keys,
-            partition: window.partition.len(),
-            calls,
+            groupings: aggregate
+                .groupings
+                .iter()
+                .map(|one| one.1.clone())
+                .collect(),
         }))
     }
 
@@ -587,7 +538,11 @@ impl Compiler<'_> {
     }
 
     /// The same rows with these columns, in this order.
-    fn arranged(&mut self, compiled: Compiled, columns: &[ColumnId]) -> Result<Compiled> {
+    pub(super) fn arranged(
+        &mut self,
+        compiled: Compiled,
+        columns: &[ColumnId],
+    ) -> Result<Compiled> {
         if compiled.columns == columns {
             return Ok(compiled);
         }
@@ -602,7 +557,12 @@ impl Compiler<'_> {
         })
     }
 
-    fn all(&mut self, items: &[Expr], columns: &[ColumnId], outer: &Outer) -> Result<Vec<Expr>> {
+    pub(super) fn all(
+        &mut self,
+        items: &[Expr],
+        columns: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<Vec<Expr>> {
         let items = items.iter().map(|item| {
             let mut item = item.clone();
             self.expression(&mut item, columns, outer)?;
@@ -612,7 +572,12 @@ impl Compiler<'_> {
     }
 
     /// Columns become places, and subqueries plans that run.
-    fn expression(&mut self, expr: &mut Expr, columns: &[ColumnId], outer: &Outer) -> Result<()> {
+    pub(super) fn expression(
+        &mut self,
+        expr: &mut Expr,
+        columns: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<()> {
         // Rows are wide and expressions many: a search for each would be quadratic.
         let index: HashMap<ColumnId, usize> = columns
             .iter()
@@ -663,7 +628,7 @@ impl Compiler<'_> {
         let mut inner = outer.clone();
         let mut arguments = Vec::new();
         let plan_takes = free_columns(&subquery.plan);
-        let depends = !plan_takes.is_empty();
+        let depends = !plan_takes.is_empty() || self.is_unsettled(&subquery.plan);
         let mut taken = plan_takes;
         if let SubqueryKind::Any(test) | SubqueryKind::All(test) = &subquery.kind {
             taken.extend(free_columns_of(test));

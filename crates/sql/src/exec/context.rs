@@ -11,6 +11,7 @@ use rustdb_types::{Oid, Settings, Value};
 use rustdb_vfs::VfsRef;
 
 use super::batch::Batch;
+use super::with::Shared;
 use crate::bind::SessionNames;
 use crate::error::{Error, Result, SqlState};
 use crate::settings::Parameters;
@@ -53,6 +54,8 @@ pub(crate) struct Memory {
     pub(crate) results: Vec<Option<Value>>,
     /// Rows of such subqueries that are tested one by one.
     pub(crate) rows: Vec<Option<Arc<[Arc<Batch>]>>>,
+    /// What named queries have given.
+    pub(crate) shared: Vec<Option<Shared>>,
 }
 
 impl<'a> Context<'a> {

@@ -247,9 +247,28 @@ fn array<R: Row + ?Sized>(
     cx: &mut Context<'_>,
 ) -> Result<Value> {
     let elements = values(items, row, cx)?;
-    if !nested {
+    match nested {
+        true => nested_array(&elements),
+        false => Ok(Value::Array(Array::from_values(elements).into())),
+    }
+}
+
+/// The values of a subquery: arrays among them are put together.
+pub(super) fn array_of(elements: Vec<Value>) -> Result<Value> {
+    if !elements
+        .iter()
+        .any(|element| matches!(element, Value::Array(_)))
+    {
         return Ok(Value::Array(Array::from_values(elements).into()));
     }
+    if elements.iter().any(Value::is_null) {
+        let message = "cannot accumulate null arrays";
+        return Err(Error::new(SqlState::NULL_VALUE_NOT_ALLOWED, message));
+    }
+    nested_array(&elements)
+}
+
+fn nested_array(elements: &[Value]) -> Result<Value> {
     let mismatch = || {
         let message =
             "multidimensional arrays must have array expressions with matching dimensions";
@@ -258,7 +277,7 @@ fn array<R: Row + ?Sized>(
     let mut inner: Option<Vec<Dimension>> = None;
     let mut all = Vec::new();
     let mut count = 0;
-    for element in &elements {
+    for element in elements {
         let Value::Array(element) = element else {
             // NULL among arrays counts as an empty one.
             continue;

@@ -19,6 +19,7 @@ mod function;
 mod hash_join;
 mod join;
 mod key;
+mod lock;
 mod measure;
 mod nodes;
 mod point;
@@ -30,6 +31,7 @@ mod system;
 mod upsert;
 mod vector;
 mod window;
+mod with;
 mod write;
 
 use std::fmt::Debug;
@@ -77,6 +79,7 @@ pub struct Executable {
     results: usize,
     /// The same for one row by its key, if it is that.
     point: Option<Arc<Point>>,
+    shared: usize,
 }
 
 /// A statement that runs.
@@ -118,6 +121,7 @@ impl Executable {
             outer: vec![Value::Null; self.outer],
             results: vec![None; self.results],
             rows: vec![None; self.results],
+            shared: (0..self.shared).map(|_| None).collect(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_types::{Array, Value};
+use rustdb_types::Value;
 
 use super::batch::{Batch, Row};
 use super::context::Context;
@@ -68,7 +68,7 @@ pub(super) fn evaluate_subquery<R: Row + ?Sized>(
             while let Some(batch) = run.next(cx)? {
                 values.extend_from_slice(batch.column(0));
             }
-            Value::Array(Array::from_values(values).into())
+            super::evaluate::array_of(values)?
         }
     };
     if let Some(slot) = subplan.result {

@@ -266,6 +266,13 @@ impl Explainer<'_> {
                 entry.details.push(("Sort Key", self.sort_keys(keys)));
                 entry.start = below;
             }
+            Plan::Lock(_) => entry.title = "LockRows".to_owned(),
+            Plan::With(_) => entry.title = "With".to_owned(),
+            Plan::Named(rows) => {
+                let kind = if rows.is_working { "WorkTable" } else { "CTE" };
+                entry.title = format!("{kind} Scan on {}", rows.name);
+            }
+            Plan::Recursive(_) => entry.title = "Recursive Union".to_owned(),
             Plan::Window(_) => {
                 entry.title = "WindowAgg".to_owned();
                 entry.start = below;

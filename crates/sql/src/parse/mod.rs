@@ -11,7 +11,7 @@ mod words;
 
 use sqlparser::ast::Statement;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Span, Tokenizer};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use crate::error::{Error, Position, Result, SqlState};
 use crate::rewrite::rewrite;
@@ -36,11 +36,30 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
     let tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|error| syntax(error.message, position(error.location)))?;
+    refuse_junk(&tokens)?;
     Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
         .with_tokens_with_locations(rewrite(tokens))
         .parse_statements()
         .map_err(from_parser)
+}
+
+/// A number with letters right behind it is no number and an alias.
+fn refuse_junk(tokens: &[TokenWithSpan]) -> Result<()> {
+    for pair in tokens.windows(2) {
+        if let (Token::Number(digits, _), Token::Word(word)) = (&pair[0].token, &pair[1].token)
+            && pair[0].span.end == pair[1].span.start
+            && word.quote_style.is_none()
+        {
+            let message = format!(
+                "trailing junk after numeric literal at or near \"{digits}{}\"",
+                word.value
+            );
+            let error = Error::new(SqlState::SYNTAX_ERROR, message);
+            return Err(error.at(position(pair[0].span.start)));
+        }
+    }
+    Ok(())
 }
 
 /// Reads one expression, as the catalog keeps them.

@@ -74,6 +74,7 @@ impl Plan {
                     .for_each(visit);
             }
             Plan::Window(window) => window.expressions().for_each(visit),
+            Plan::Lock(lock) => lock.expressions().for_each(visit),
             Plan::Function(rows) => {
                 let calls = rows.calls.iter();
                 calls.flat_map(|(call, _)| &call.arguments).for_each(visit);
@@ -81,8 +82,13 @@ impl Plan {
             Plan::Project { items, .. } => items.iter().for_each(|(_, item)| visit(item)),
             Plan::Join(join) => join.conditions.iter().for_each(visit),
             Plan::Limit { count, offset, .. } => count.iter().chain(offset).for_each(visit),
-            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
-            Plan::System(_) => (),
+            Plan::Sort { .. }
+            | Plan::Distinct { .. }
+            | Plan::SetOperation(_)
+            | Plan::With(_)
+            | Plan::Named(_)
+            | Plan::Recursive(_)
+            | Plan::System(_) => (),
         }
     }
 
@@ -106,6 +112,7 @@ impl Plan {
                     .for_each(visit);
             }
             Plan::Window(window) => window.expressions_mut().for_each(visit),
+            Plan::Lock(lock) => lock.expressions_mut().for_each(visit),
             Plan::Function(rows) => {
                 let calls = rows.calls.iter_mut();
                 calls
@@ -117,8 +124,13 @@ impl Plan {
             Plan::Limit { count, offset, .. } => {
                 count.iter_mut().chain(offset).for_each(visit);
             }
-            Plan::Sort { .. } | Plan::Distinct { .. } | Plan::SetOperation(_) => (),
-            Plan::System(_) => (),
+            Plan::Sort { .. }
+            | Plan::Distinct { .. }
+            | Plan::SetOperation(_)
+            | Plan::With(_)
+            | Plan::Named(_)
+            | Plan::Recursive(_)
+            | Plan::System(_) => (),
         }
     }
 
@@ -134,6 +146,15 @@ impl Plan {
                 let columns = operation.left.1.iter().chain(&operation.right.1);
                 columns.copied().for_each(visit);
             }
+            Plan::Lock(lock) => lock.targets.iter().for_each(|target| visit(target.key)),
+            Plan::With(with) => {
+                let columns = with.tables.iter().flat_map(|table| &table.columns);
+                columns.copied().for_each(visit);
+            }
+            Plan::Recursive(recursive) => {
+                let columns = recursive.base.1.iter().chain(&recursive.step.1);
+                columns.copied().for_each(visit);
+            }
             Plan::Scan(scan) => {
                 let order = scan.access.iter().flat_map(|access| &access.order);
                 order.for_each(|key| visit(key.column));
@@ -145,6 +166,7 @@ impl Plan {
             | Plan::Join(_)
             | Plan::Aggregate(_)
             | Plan::Window(_)
+            | Plan::Named(_)
             | Plan::Function(_) => (),
         }
     }

@@ -8,11 +8,13 @@
 mod columns;
 mod estimate;
 mod fold;
+mod lock;
 mod order;
 mod prune;
 mod rules;
 mod sorted;
 mod window;
+mod with;
 
 use std::sync::Arc;
 
@@ -28,9 +30,11 @@ use crate::system::Relation;
 pub use columns::{free_columns, free_columns_of};
 pub use estimate::Methods;
 pub(crate) use estimate::{Estimator, Figures};
+pub use lock::{LockRows, LockTarget, LockWait};
 pub use window::{
     Frame, FrameBound, FrameExclusion, FrameUnits, RangeKey, Window, WindowCall, WindowItem,
 };
+pub use with::{NameNumber, NamedPlan, NamedRows, Recursive, With};
 
 use rules::push_conditions;
 
@@ -68,6 +72,14 @@ pub enum Plan {
     Aggregate(Box<Aggregate>),
     /// Window functions.
     Window(Box<Window>),
+    /// Rows that are locked as they pass.
+    Lock(Box<LockRows>),
+    /// Named queries, and what reads them.
+    With(Box<With>),
+    /// The rows of a named query.
+    Named(Box<NamedRows>),
+    /// Recursion.
+    Recursive(Box<Recursive>),
     /// The rows that a function gives.
     Function(Box<FunctionRows>),
     /// Rows in order.
@@ -273,6 +285,8 @@ pub struct Aggregate {
     pub sets: Vec<Vec<usize>>,
     /// The aggregates.
     pub calls: Vec<(ColumnId, AggregateItem)>,
+    /// GROUPING: for each the groups, of which it says which are not in the row's set.
+    pub groupings: Vec<(ColumnId, Vec<usize>)>,
 }
 
 /// An expression that rows are grouped by.
@@ -471,8 +485,13 @@ impl Plan {
                 let groups = aggregate.groups.iter().map(|group| group.id);
                 groups
                     .chain(aggregate.calls.iter().map(|(id, _)| *id))
+                    .chain(aggregate.groupings.iter().map(|(id, _)| *id))
                     .collect()
             }
+            Plan::Lock(lock) => lock.input.columns(),
+            Plan::With(with) => with.body.columns(),
+            Plan::Named(rows) => rows.columns.clone(),
+            Plan::Recursive(recursive) => recursive.columns.clone(),
             Plan::Window(window) => {
                 let mut columns = window.input.columns();
                 columns.extend(window.calls.iter().map(|(id, _)| *id));
@@ -500,6 +519,13 @@ impl Plan {
             Plan::SetOperation(operation) => vec![&operation.left.0, &operation.right.0],
             Plan::Aggregate(aggregate) => vec![&aggregate.input],
             Plan::Window(window) => vec![&window.input],
+            Plan::Named(_) => Vec::new(),
+            Plan::Lock(lock) => vec![&lock.input],
+            Plan::With(with) => {
+                let tables = with.tables.iter().map(|table| &table.plan);
+                tables.chain([&with.body]).collect()
+            }
+            Plan::Recursive(recursive) => vec![&recursive.base.0, &recursive.step.0],
             Plan::Function(rows) => vec![&rows.input],
         }
     }
@@ -517,6 +543,13 @@ impl Plan {
             Plan::SetOperation(operation) => vec![&mut operation.left.0, &mut operation.right.0],
             Plan::Aggregate(aggregate) => vec![&mut aggregate.input],
             Plan::Window(window) => vec![&mut window.input],
+            Plan::Named(_) => Vec::new(),
+            Plan::Lock(lock) => vec![&mut lock.input],
+            Plan::With(with) => {
+                let tables = with.tables.iter_mut().map(|table| &mut table.plan);
+                tables.chain([&mut with.body]).collect()
+            }
+            Plan::Recursive(recursive) => vec![&mut recursive.base.0, &mut recursive.step.0],
             Plan::Function(rows) => vec![&mut rows.input],
         }
     }

@@ -13,6 +13,7 @@ mod engines;
 mod isolation;
 mod limits;
 mod load;
+mod locks;
 mod partitions;
 mod plans;
 mod prepared;

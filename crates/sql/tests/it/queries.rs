@@ -14,6 +14,7 @@ use crate::server::Server;
 const FILES: &[(&str, &str)] = &[
     ("queries.txt", include_str!("queries.txt")),
     ("windows.txt", include_str!("windows.txt")),
+    ("with.txt", include_str!("with.txt")),
 ];
 
 /// A query and what PostgreSQL answers.

@@ -10,6 +10,7 @@
 //!
 //! All rows are held in memory.
 
+mod compile;
 mod frame;
 mod functions;
 mod in_range;
@@ -31,35 +32,35 @@ use super::{Node, Operator};
 use crate::error::Result;
 use crate::expr::Expr;
 
-pub(super) use frame::{CompiledFrame, Edge};
+use frame::{CompiledFrame, Edge};
 
 /// Window functions over one partition and order.
 #[derive(Debug)]
-pub(super) struct WindowNode {
-    pub(super) input: Arc<dyn Node>,
+struct WindowNode {
+    input: Arc<dyn Node>,
     /// How many columns the input has.
-    pub(super) width: usize,
+    width: usize,
     /// What rows are sorted by: first what they are partitioned by.
-    pub(super) sort: Vec<Expr>,
+    sort: Vec<Expr>,
     /// How those are compared.
-    pub(super) keys: Vec<Key>,
+    keys: Vec<Key>,
     /// How many of them are of the partition.
-    pub(super) partition: usize,
-    pub(super) calls: Vec<Call>,
+    partition: usize,
+    calls: Vec<Call>,
 }
 
 /// A function over the window.
 #[derive(Debug)]
-pub(super) struct Call {
-    pub(super) function: Function,
-    pub(super) arguments: Vec<Expr>,
-    pub(super) filter: Option<Expr>,
-    pub(super) frame: CompiledFrame,
+struct Call {
+    function: Function,
+    arguments: Vec<Expr>,
+    filter: Option<Expr>,
+    frame: CompiledFrame,
 }
 
 /// What is computed.
 #[derive(Debug)]
-pub(super) enum Function {
+enum Function {
     Window(WindowKind),
     Aggregate(AggregateCall),
 }

@@ -75,6 +75,9 @@ const PROBE: f64 = 0.01;
 /// What beginning to run a plan costs.
 const START: f64 = 0.01;
 
+/// Rows of a named query, whose readers do not look into it.
+const NAMED_ROWS: f64 = 1000.0;
+
 /// Different values of a column that nobody has analyzed.
 const DISTINCT: f64 = 200.0;
 
@@ -208,6 +211,37 @@ impl<'a> Estimator<'a> {
                 }
             }
             Plan::SetOperation(operation) => self.set_operation(operation),
+            Plan::With(_) | Plan::Named(_) | Plan::Recursive(_) | Plan::Window(_) => {
+                self.special(plan)
+            }
+            Plan::Lock(lock) => self.plan(&lock.input),
+        }
+    }
+
+    /// What rarely stands in a plan.
+    fn special(&self, plan: &Plan) -> Estimate {
+        match plan {
+            Plan::With(with) => {
+                let tables = with.tables.iter().map(|table| self.plan(&table.plan).cost);
+                let tables: f64 = tables.sum();
+                let body = self.plan(&with.body);
+                Estimate {
+                    cost: tables + body.cost,
+                    ..body
+                }
+            }
+            // Nobody knows at the reader what the query gives.
+            Plan::Named(_) => Estimate {
+                rows: NAMED_ROWS,
+                cost: NAMED_ROWS * EXPRESSION,
+            },
+            Plan::Recursive(recursive) => {
+                let (base, step) = (self.plan(&recursive.base.0), self.plan(&recursive.step.0));
+                Estimate {
+                    rows: base.rows + step.rows * 10.0,
+                    cost: base.cost + step.cost * 10.0,
+                }
+            }
             Plan::Window(window) => {
                 let input = self.plan(&window.input);
                 let compared = input.rows * (input.rows + 2.0).log2();
@@ -216,6 +250,12 @@ impl<'a> Estimator<'a> {
                     cost: input.cost + (compared + computed) * EXPRESSION,
                     ..input
                 }
+            }
+            other => {
+                let inputs = other.inputs();
+                inputs
+                    .first()
+                    .map_or(Estimate::default(), |input| self.plan(input))
             }
         }
     }

@@ -29,6 +29,11 @@ impl Binder<'_> {
                 return self.window_call(short, call, over, at);
             }
             Some(_) => {
+                let mut typed = Vec::new();
+                for argument in plain_arguments(call)? {
+                    typed.push(self.expression(argument, at)?);
+                }
+                self.function_call(&names, typed)?;
                 let message = format!(
                     "OVER specified, but {short} is not a window function nor an aggregate function"
                 );
@@ -339,8 +344,16 @@ fn is_variadic(call: &ast::Function) -> bool {
     let ast::FunctionArguments::List(list) = &call.args else {
         return false;
     };
-    matches!(list.args.last(), Some(ast::FunctionArg::Named { name, .. })
-        if name.value == rewrite::VARIADIC)
+    match list.args.last() {
+        Some(
+            ast::FunctionArg::Named { name, .. }
+            | ast::FunctionArg::ExprNamed {
+                name: ast::Expr::Identifier(name),
+                ..
+            },
+        ) => name.value == rewrite::VARIADIC,
+        _ => false,
+    }
 }
 
 /// Whether there is nothing in the brackets, and no WITHIN GROUP.
@@ -408,6 +421,11 @@ pub(super) fn plain_arguments(call: &ast::Function) -> Result<Vec<&ast::Expr>> {
                     }
                     ast::FunctionArg::Named {
                         name,
+                        arg: ast::FunctionArgExpr::Expr(expr),
+                        ..
+                    } if name.value == rewrite::VARIADIC => arguments.push(expr),
+                    ast::FunctionArg::ExprNamed {
+                        name: ast::Expr::Identifier(name),
                         arg: ast::FunctionArgExpr::Expr(expr),
                         ..
                     } if name.value == rewrite::VARIADIC => arguments.push(expr),

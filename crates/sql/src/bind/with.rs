@@ -380,8 +380,8 @@ impl Binder<'_> {
                 let message = format!(
                     "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
                     index + 1,
-                    mine.of.name(),
-                    of.name()
+                    mine.of.full_name(),
+                    of.full_name()
                 );
                 return Err(Error::new(SqlState::DATATYPE_MISMATCH, message)
                     .with_hint("Cast the output of the non-recursive term to the correct type."));

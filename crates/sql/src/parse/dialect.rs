@@ -57,6 +57,16 @@ impl Dialect for RustDialect {
         self.0.is_table_alias(keyword, parser)
     }
 
+    fn is_select_item_alias(
+        &self,
+        explicit: bool,
+        keyword: &Keyword,
+        parser: &mut Parser<'_>,
+    ) -> bool {
+        // `SELECT 1 FOR UPDATE` names no column.
+        explicit || (*keyword != Keyword::FOR && self.0.is_column_alias(keyword, parser))
+    }
+
     fn is_custom_operator_part(&self, ch: char) -> bool {
         self.0.is_custom_operator_part(ch)
     }

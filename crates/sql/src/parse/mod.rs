@@ -37,11 +37,40 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         .tokenize_with_location()
         .map_err(|error| syntax(error.message, position(error.location)))?;
     refuse_junk(&tokens)?;
+    refuse_clauses(&tokens)?;
     Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
         .with_tokens_with_locations(rewrite(tokens))
         .parse_statements()
         .map_err(from_parser)
+}
+
+/// SEARCH and CYCLE of WITH RECURSIVE, which the parser does not know.
+fn refuse_clauses(tokens: &[TokenWithSpan]) -> Result<()> {
+    let solid: Vec<&Token> = tokens
+        .iter()
+        .map(|token| &token.token)
+        .filter(|token| !matches!(token, Token::Whitespace(_)))
+        .collect();
+    let is = |token: &Token, words: &[&str]| {
+        matches!(token, Token::Word(word) if word.quote_style.is_none()
+            && words.iter().any(|one| word.value.eq_ignore_ascii_case(one)))
+    };
+    for four in solid.windows(4) {
+        let [close, first, second, third] = four else {
+            continue;
+        };
+        if **close != Token::RParen {
+            continue;
+        }
+        if is(first, &["SEARCH"]) && is(second, &["DEPTH", "BREADTH"]) && is(third, &["FIRST"]) {
+            return Err(Error::unsupported("SEARCH in WITH RECURSIVE"));
+        }
+        if is(first, &["CYCLE"]) && (is(third, &["SET"]) || **third == Token::Comma) {
+            return Err(Error::unsupported("CYCLE in WITH RECURSIVE"));
+        }
+    }
+    Ok(())
 }
 
 /// A number with letters right behind it is no number and an alias.

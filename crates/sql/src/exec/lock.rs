@@ -89,10 +89,11 @@ impl LockNode {
                 Value::Null => continue,
                 _ => return Err(Error::internal("a row without its key")),
             };
+            let wait = cx.wait;
             let transaction = cx.transaction_mut()?;
             let (table, mode) = (&target.table, target.mode);
             let locked = match target.wait {
-                LockWait::Wait => table.lock(transaction, &key, mode, Wait::Forever)?,
+                LockWait::Wait => table.lock(transaction, &key, mode, wait)?,
                 LockWait::Fail => table.lock(transaction, &key, mode, Wait::No)?,
                 LockWait::Skip => match table.try_lock(transaction, &key, mode)? {
                     Some(locked) => locked,

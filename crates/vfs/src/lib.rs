@@ -16,6 +16,7 @@ mod os;
 mod rng;
 mod schedule;
 mod sim;
+mod stack;
 pub mod sync;
 
 pub use file::{
@@ -30,3 +31,4 @@ pub use sim::{
     AfterLoss, Durability, Effect, Failure, Fault, FaultId, OpCounts, OpKind, OpSet, Operation,
     PowerLoss, SimVfs,
 };
+pub use stack::on_large_stack;

@@ -4,6 +4,7 @@
 //! errors PostgreSQL's code and a place in the text, and reads the statements that the crate reads
 //! only in part.
 
+mod depth;
 mod dialect;
 mod insert;
 mod membership;
@@ -16,6 +17,7 @@ use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use crate::error::{Error, Position, Result, SqlState};
 use crate::rewrite::rewrite;
 
+pub(crate) use depth::is_deep;
 pub(crate) use insert::{InsertClauses, Overriding};
 
 use dialect::RustDialect;

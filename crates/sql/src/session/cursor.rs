@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustdb_types::Value;
 
 use super::prepared::{Body, Planned, Prepared};
-use super::{Session, State};
+use super::{Session, State, on_large_stack};
 use crate::bind::OutputColumn;
 use crate::error::Result;
 use crate::exec::{Memory, Run};
@@ -39,7 +39,10 @@ impl Session {
     /// `None` if it is of a kind that gives no rows: then it has run.
     pub fn start(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Option<Cursor>> {
         self.begin_statements();
-        let cursor = self.start_cursor(prepared, parameters);
+        let cursor = match prepared.is_deep {
+            false => self.start_cursor(prepared, parameters),
+            true => on_large_stack(|| self.start_cursor(prepared, parameters)),
+        };
         if cursor.is_err() {
             self.fail();
         }
@@ -61,6 +64,10 @@ impl Session {
         self.open_for_statement()?;
         let planned = self.planned(prepared)?;
         let source = match &planned.body {
+            // It has a large stack now, and not when its rows are asked for.
+            Body::Query(_) if prepared.is_deep => {
+                Source::Rows(Some(self.run_planned(prepared, parameters)?.rows))
+            }
             Body::Query(executable) => Source::Run(executable.start()),
             Body::Write(..) => {
                 let answer = self.run_planned(prepared, parameters)?;

@@ -31,9 +31,9 @@ use sqlparser::ast::Statement;
 use crate::bind::{OutputColumn, SessionNames, Surroundings, name_of};
 use crate::database::Database;
 use crate::define::{Defined, Definer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::parameters::type_of;
-use crate::parse::parse;
+use crate::parse::{is_deep, parse};
 use crate::plan::Methods;
 
 use crate::settings::{Parameters, Values};
@@ -166,7 +166,11 @@ impl Session {
     /// Runs the statements of a text, with parameters if it is one statement.
     pub fn execute(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
         self.begin_statements();
-        let result = self.execute_text(text, parameters);
+        let result = match is_deep(text) {
+            Ok(false) => self.execute_text(text, parameters),
+            Ok(true) => on_large_stack(|| self.execute_text(text, parameters)),
+            Err(error) => Err(error),
+        };
         if result.is_err() {
             self.fail();
         }
@@ -191,7 +195,7 @@ impl Session {
             answers.reserve(statements.len());
             for prepared in statements.drain(..) {
                 answers.push(self.statement(&prepared, parameters)?);
-                if is_alone && prepared.has_plan() {
+                if is_alone && prepared.has_plan() && !is_deep(text)? {
                     self.kept.keep(text, prepared);
                 }
             }
@@ -368,4 +372,12 @@ fn noticed(tag: &str, notice: &str) -> Answer {
         notices: vec![notice.to_owned()],
         ..done(tag)
     }
+}
+
+/// Runs what is too deep for the stack at hand.
+fn on_large_stack<T: Send>(body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    rustdb_vfs::on_large_stack(body).unwrap_or_else(|error| {
+        let message = format!("there is no thread for a deeply nested statement: {error}");
+        Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message))
+    })
 }

@@ -13,6 +13,7 @@ use super::prepared::Prepared;
 use super::{Answer, Session, done};
 use crate::bind::{Surroundings, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
+use crate::parse::{is_deep, parse};
 
 /// The statements of a session, by name.
 pub(super) type Named = BTreeMap<String, Arc<Prepared>>;
@@ -33,6 +34,10 @@ impl Session {
         let prepared = Arc::new(Prepared::new(statement.clone(), types));
         if !prepared.is_planned() {
             return Err(Error::unsupported("PREPARE of this statement"));
+        }
+        // Its text is far away when it is executed, and so is the stack that it needs.
+        if is_deep(&statement.to_string())? {
+            return Err(Error::unsupported("PREPARE of a deeply nested statement"));
         }
         self.planned(&prepared)?;
         self.named.insert(name, prepared);
@@ -92,7 +97,7 @@ impl Session {
     /// The value of an expression that names no column, as one of a type.
     fn constant(&mut self, expr: &ast::Expr, of: &Type) -> Result<Value> {
         let text = format!("SELECT {expr}");
-        let mut statements = crate::parse::parse(&text)?;
+        let mut statements = parse(&text)?;
         let Some(statement) = statements.pop() else {
             return Err(Error::internal("no expression"));
         };

@@ -14,14 +14,14 @@ use rustdb_types::{Oid, Settings, Type, Value};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::Statement;
 
-use super::{Answer, Session, State};
+use super::{Answer, Session, State, on_large_stack};
 use crate::bind::{Binder, Bound, OutputColumn, SessionNames, Surroundings, Write};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Context, Executable, Memory, WriteNode};
 use crate::expr::ColumnId;
 use crate::parameters::converted;
-use crate::parse::parse;
+use crate::parse::{is_deep, parse};
 use crate::plan::{Figures, Methods, Plan, improve};
 
 use super::figures::CatalogFigures;
@@ -32,6 +32,8 @@ pub struct Prepared {
     statement: Statement,
     /// The types of the parameters that are known; [`Type::UNKNOWN`] asks the context.
     types: Vec<Type>,
+    /// Whether it needs a large stack.
+    pub(super) is_deep: bool,
     plan: Mutex<Option<Arc<Planned>>>,
 }
 
@@ -71,6 +73,7 @@ impl Prepared {
         Prepared {
             statement,
             types,
+            is_deep: false,
             plan: Mutex::default(),
         }
     }
@@ -163,12 +166,20 @@ impl Session {
     /// [`Type::UNKNOWN`] stands for those that the statement shall say itself, and so do those
     /// that are left out.
     pub fn prepare(&mut self, text: &str, types: &[Type]) -> Result<Arc<Prepared>> {
+        match is_deep(text)? {
+            false => self.prepare_text(text, types, false),
+            true => on_large_stack(|| self.prepare_text(text, types, true)),
+        }
+    }
+
+    fn prepare_text(&mut self, text: &str, types: &[Type], is_deep: bool) -> Result<Arc<Prepared>> {
         let mut statements = parse(text)?;
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
             let message = "cannot insert multiple commands into a prepared statement";
             return Err(Error::new(SqlState::SYNTAX_ERROR, message));
         };
-        let prepared = Prepared::new(statement, types.to_vec());
+        let mut prepared = Prepared::new(statement, types.to_vec());
+        prepared.is_deep = is_deep;
         if prepared.is_planned() {
             self.apply_parameters()?;
             let was_idle = !self.has_transaction();
@@ -190,7 +201,10 @@ impl Session {
     /// Runs a prepared statement.
     pub fn run_prepared(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
         self.begin_statements();
-        let result = self.statement(prepared, parameters);
+        let result = match prepared.is_deep {
+            false => self.statement(prepared, parameters),
+            true => on_large_stack(|| self.statement(prepared, parameters)),
+        };
         let result = result.and_then(|answer| {
             self.end_implicit()?;
             Ok(answer)

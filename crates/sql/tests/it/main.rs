@@ -7,6 +7,7 @@
 
 mod crash;
 mod database;
+mod deep;
 mod define;
 mod differential;
 mod engines;

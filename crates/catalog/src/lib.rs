@@ -33,7 +33,7 @@ pub use change::{CatalogChange, ChangeMark};
 pub use codec::{Kind, decode_object, encode_object};
 pub use define::{
     ConstraintDefinition, ConstraintDefinitionKind, DropBehavior, Dropped, ForeignKeyDefinition,
-    IndexDefinition, NAME_BYTES_MAX, TableDefinition, truncate_name,
+    IndexDefinition, NAME_BYTES_MAX, TableDefinition, choose_name, truncate_name,
 };
 pub use dependency::{DependencyKind, Part};
 pub use descriptor::{

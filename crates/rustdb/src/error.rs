@@ -337,7 +337,12 @@ impl From<rustdb_sql::Error> for Error {
         }
         out.0.statement = Some(StatementParts {
             sqlstate,
-            detail: error.detail().map(str::to_owned),
+            // What was being done is part of the details.
+            detail: match (error.detail(), error.context()) {
+                (detail, None) => detail.map(str::to_owned),
+                (None, Some(context)) => Some(context.to_owned()),
+                (Some(detail), Some(context)) => Some(format!("{detail}\n{context}")),
+            },
             position: error.position().map(|at| (at.line, at.column)),
         });
         out.0.source = Some(Arc::new(error));

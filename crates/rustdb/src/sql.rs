@@ -143,6 +143,38 @@ impl Connection {
             .collect())
     }
 
+    /// Runs `COPY ... FROM STDIN`: the rows come from `source`. Returns how many there were.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// connection.execute("CREATE TABLE fruit (id INT, name TEXT)", &[])?;
+    /// let csv = "id,name\n1,apple\n2,pear\n";
+    /// let copy = "COPY fruit FROM STDIN (FORMAT csv, HEADER)";
+    /// assert_eq!(connection.copy_in(copy, &mut csv.as_bytes())?, 2);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn copy_in(&mut self, text: &str, source: &mut dyn std::io::Read) -> Result<u64> {
+        let answer = self.session.copy_in(text, source)?;
+        Ok(copied(&answer.tag))
+    }
+
+    /// Runs `COPY ... TO STDOUT`: the rows go to `target`. Returns how many there were.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// let mut csv = Vec::new();
+    /// let copy = "COPY (SELECT 1 AS one, 'a' AS letter) TO STDOUT (FORMAT csv)";
+    /// connection.copy_out(copy, &mut csv)?;
+    /// assert_eq!(csv, b"1,a\n");
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn copy_out(&mut self, text: &str, target: &mut dyn std::io::Write) -> Result<u64> {
+        let answer = self.session.copy_out(text, target)?;
+        Ok(copied(&answer.tag))
+    }
+
     /// Whether `BEGIN` was said, and not yet `COMMIT` or `ROLLBACK`.
     ///
     /// ```
@@ -205,6 +237,12 @@ impl Connection {
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle(self.session.cancellation())
     }
+}
+
+/// The number in `COPY 3`.
+fn copied(tag: &str) -> u64 {
+    let number = tag.rsplit(' ').next();
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 impl std::fmt::Debug for Connection {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustdb_catalog::{Catalog, CatalogStore, Table as Definition, TableStatistics};
 use rustdb_table::{Table, TableStore, Tables};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) glances: Mutex<HashMap<(Oid, KeyspaceId), Arc<TableStatistics>>>,
     /// How stored expressions are read.
     settings: Arc<Settings>,
+    /// How many sessions there were.
+    sessions: AtomicU64,
 }
 
 /// A descriptor, and the table that was made from it.
@@ -58,6 +61,7 @@ impl Database {
                 opened: Mutex::default(),
                 glances: Mutex::default(),
                 settings: Arc::new(Settings::default()),
+                sessions: AtomicU64::new(0),
                 manager,
                 host,
             }),
@@ -69,8 +73,18 @@ impl Database {
         Session::new(self.clone())
     }
 
+    /// The name of the schema for the temporary objects of a new session.
+    pub(crate) fn new_temporary_schema(&self) -> String {
+        let number = self.shared.sessions.fetch_add(1, Ordering::Relaxed);
+        format!("pg_temp_{}", number + 1)
+    }
+
     /// A table, ready for rows.
-    pub(crate) fn table(&self, definition: &Arc<Definition>) -> Result<Arc<Table>> {
+    pub(crate) fn table(
+        &self,
+        definition: &Arc<Definition>,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<Table>> {
         let mut opened = self.shared.opened.lock();
         if let Some((of, table)) = opened.get(&definition.oid)
             && Arc::ptr_eq(of, definition)
@@ -79,6 +93,7 @@ impl Database {
         }
         let expressions = TableExpressions::new(
             definition,
+            catalog,
             self.shared.settings.clone(),
             self.shared.host.clone(),
         )?;
@@ -108,7 +123,7 @@ impl Tables for CatalogTables {
             .table(oid)
             .ok_or_else(|| rustdb_catalog::Error::internal(format!("there is no table {oid}")))?;
         self.database
-            .table(definition)
+            .table(definition, &self.catalog)
             .map_err(|error| rustdb_catalog::Error::new(error.state(), error.message()))
     }
 }

@@ -17,6 +17,7 @@ struct Parts {
     message: String,
     detail: Option<String>,
     hint: Option<String>,
+    context: Option<String>,
     position: Option<Position>,
 }
 
@@ -37,6 +38,7 @@ impl Error {
             message: message.into(),
             detail: None,
             hint: None,
+            context: None,
             position: None,
         }))
     }
@@ -63,6 +65,13 @@ impl Error {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Error {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with what was being done, unless something closer is known.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<String>) -> Error {
+        self.0.context.get_or_insert_with(|| context.into());
         self
     }
 
@@ -93,6 +102,11 @@ impl Error {
         self.0.hint.as_deref()
     }
 
+    /// What was being done: the line of COPY, for example.
+    pub fn context(&self) -> Option<&str> {
+        self.0.context.as_deref()
+    }
+
     /// Where in the statement.
     pub fn position(&self) -> Option<Position> {
         self.0.position
@@ -106,6 +120,7 @@ impl From<rustdb_types::Error> for Error {
             message: error.message().to_owned(),
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
+            context: None,
             position: None,
         }))
     }
@@ -118,6 +133,7 @@ impl From<rustdb_catalog::Error> for Error {
             message: error.message().to_owned(),
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
+            context: None,
             position: None,
         }))
     }
@@ -138,7 +154,11 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:?}: {}", self.0.state, self.0.message)?;
-        for (word, text) in [("detail", &self.0.detail), ("hint", &self.0.hint)] {
+        for (word, text) in [
+            ("detail", &self.0.detail),
+            ("hint", &self.0.hint),
+            ("context", &self.0.context),
+        ] {
             if let Some(text) = text {
                 write!(out, "; {word}: {text}")?;
             }

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use rustdb_txn::ObjectMode;
 use rustdb_types::function::{Call, Volatility};
 use rustdb_types::{Cast, Oid, Operator, Type, Value};
 
@@ -80,6 +81,10 @@ pub enum Expr {
     RowCompare(Box<RowCompare>),
     /// The next value of a sequence.
     NextValue(Oid),
+    /// A value that becomes one of a domain.
+    Domain(Box<DomainCheck>),
+    /// A function that acts on the session or the database.
+    Session(Box<SessionCall>),
     /// A query within the expression.
     Subquery(Box<Subquery>),
     /// The same when it is ready to run.
@@ -113,6 +118,58 @@ pub struct SystemCall {
     pub(crate) function: &'static SystemFunction,
     /// What it is given.
     pub arguments: Vec<Expr>,
+}
+
+/// A value that becomes one of a domain, with what the domain demands of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DomainCheck {
+    /// The value.
+    pub value: Expr,
+    /// The domain's name.
+    pub name: String,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// What must not be false, by name: over the value as the only column.
+    pub checks: Vec<(String, Expr)>,
+}
+
+/// A call of a function that acts on the session or the database.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SessionCall {
+    /// The function.
+    pub function: SessionFunction,
+    /// What it is given: NULL among them makes the result NULL.
+    pub arguments: Vec<Expr>,
+}
+
+/// A function that acts on the session or the database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionFunction {
+    /// `nextval`.
+    NextVal,
+    /// `currval`.
+    CurrVal,
+    /// `lastval`.
+    LastVal,
+    /// `setval`.
+    SetVal,
+    /// A column of a sequence that is read as a table: `last_value`, `log_cnt`, `is_called`.
+    SequenceState(usize),
+    /// `pg_get_serial_sequence`.
+    SerialSequence,
+    /// `pg_advisory_lock` and its kin.
+    Lock {
+        /// Exclusive or shared.
+        mode: ObjectMode,
+        /// Whether it is held until it is given back, not to the end of the transaction.
+        session: bool,
+        /// Whether it is waited for.
+        wait: bool,
+    },
+    /// `pg_advisory_unlock` and `pg_advisory_unlock_shared`.
+    Unlock(ObjectMode),
+    /// `pg_advisory_unlock_all`.
+    UnlockAll,
 }
 
 /// `CASE`.
@@ -271,6 +328,8 @@ impl Expr {
             }
             Expr::Call(call) => call.arguments.iter().collect(),
             Expr::System(call) => call.arguments.iter().collect(),
+            Expr::Domain(check) => vec![&check.value],
+            Expr::Session(call) => call.arguments.iter().collect(),
             Expr::Cast(cast) => vec![&cast.1],
             Expr::And(items)
             | Expr::Or(items)
@@ -308,6 +367,8 @@ impl Expr {
             }
             Expr::Call(call) => call.arguments.iter_mut().collect(),
             Expr::System(call) => call.arguments.iter_mut().collect(),
+            Expr::Domain(check) => vec![&mut check.value],
+            Expr::Session(call) => call.arguments.iter_mut().collect(),
             Expr::Cast(cast) => vec![&mut cast.1],
             Expr::And(items)
             | Expr::Or(items)
@@ -336,8 +397,8 @@ impl Expr {
         let mut volatile = false;
         self.walk(&mut |part| {
             volatile |= match part {
-                Expr::NextValue(_) => true,
                 Expr::System(call) => call.function.is_volatile(),
+                Expr::NextValue(_) | Expr::Session(_) => true,
                 Expr::Call(call) => call.call.function().volatility == Volatility::Volatile,
                 Expr::Subquery(subquery) => subquery.plan.is_volatile(),
                 _ => false,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_catalog::{ConstraintKind, Generated, IndexKey, Table as Definition};
+use rustdb_catalog::{Catalog, ConstraintKind, Generated, IndexKey, Table as Definition};
 use rustdb_types::function::Host;
 use rustdb_types::{Settings, Value};
 
@@ -35,10 +35,11 @@ impl std::fmt::Debug for TableExpressions {
 impl TableExpressions {
     pub(crate) fn new(
         definition: &Definition,
+        catalog: &Arc<Catalog>,
         settings: Arc<Settings>,
         host: Arc<dyn Host + Send + Sync>,
     ) -> Result<TableExpressions> {
-        let bind = |text: &str| bind_table_expression(text, definition, &settings);
+        let bind = |text: &str| bind_table_expression(text, definition, &settings, Some(catalog));
         let mut checks = Vec::with_capacity(definition.constraints.len());
         for constraint in &definition.constraints {
             checks.push(match &constraint.kind {
@@ -50,7 +51,13 @@ impl TableExpressions {
         let mut generated = Vec::with_capacity(definition.columns.len());
         for column in &definition.columns {
             let of_column = |text: &str| {
-                crate::bind::bind_column_expression(text, definition, column, &settings)
+                crate::bind::bind_column_expression(
+                    text,
+                    definition,
+                    column,
+                    &settings,
+                    Some(catalog),
+                )
             };
             defaults.push(match &column.default {
                 Some(default) if !column.dropped => Some(of_column(&default.text)?),

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod bind;
+mod copy;
 mod database;
 mod define;
 mod error;
@@ -35,4 +36,4 @@ pub use bind::OutputColumn;
 pub use database::Database;
 pub use parameters::type_of;
 pub use plan::Methods;
-pub use session::{Answer, Append, Cursor, Prepared, Session};
+pub use session::{Answer, Append, Cursor, Files, Prepared, Session};

@@ -75,7 +75,7 @@ impl Table {
         let (mut names, mut texts) = (Vec::new(), Vec::new());
         for (place, value) in places.zip(values) {
             let column = &self.definition.columns[place];
-            names.push(column.name.clone());
+            names.push(quoted(&column.name));
             texts.push(match value {
                 Value::Null => "null".to_owned(),
                 value => format(value, &column.column_type, settings),
@@ -96,7 +96,7 @@ impl Table {
         for ((definition, column), value) in columns.zip(values) {
             names.push(match (&definition.key, column.place) {
                 (IndexKey::Expression { expression, .. }, _) => expression.text.clone(),
-                (_, Some(place)) => self.definition.columns[place].name.clone(),
+                (_, Some(place)) => quoted(&self.definition.columns[place].name),
                 (_, None) => String::new(),
             });
             texts.push(match value {
@@ -105,6 +105,18 @@ impl Table {
             });
         }
         format!("({})=({})", names.join(", "), texts.join(", "))
+    }
+}
+
+/// A name as it has to be written: in quotes where it needs them.
+fn quoted(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$');
+    match is_plain {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
     }
 }
 

@@ -136,6 +136,11 @@ impl TransactionManager {
         Transaction::begin(self.shared.clone(), isolation, access)
     }
 
+    /// An owner of locks that belongs to no transaction.
+    pub fn new_owner(&self) -> LockOwner {
+        self.shared.new_owner()
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }

@@ -98,6 +98,16 @@ states! {
     NAME_TOO_LONG = b"42622";
     /// `syntax_error`.
     SYNTAX_ERROR = b"42601";
+    /// `invalid_transaction_state`.
+    INVALID_TRANSACTION_STATE = b"25000";
+    /// `unsafe_new_enum_value_usage`.
+    UNSAFE_NEW_ENUM_VALUE_USAGE = b"55P04";
+    /// `duplicate_file`.
+    DUPLICATE_FILE = b"58P02";
+    /// `undefined_file`.
+    UNDEFINED_FILE = b"58P01";
+    /// `bad_copy_file_format`: a line that is not of COPY's format.
+    BAD_COPY_FILE_FORMAT = b"22P04";
     /// `program_limit_exceeded`.
     PROGRAM_LIMIT_EXCEEDED = b"54000";
     /// `statement_too_complex`: nested too deeply.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustdb_txn::{KeyspaceId, Transaction};
 use rustdb_types::{Base, Cast, CastContext, Oid, SqlState, Type};
 
-use super::names::{choose, column_part, is_taken};
+use super::names::{choose_name, column_part, is_taken};
 use super::table::check_key_columns;
 use crate::change::CatalogChange;
 use crate::descriptor::{
@@ -232,7 +232,7 @@ impl CatalogChange {
                     .map(|column| column.name.as_str())
                     .collect();
                 let view = self.view();
-                choose(&table.name, &column_part(&names), label, |name| {
+                choose_name(&table.name, &column_part(&names), label, |name| {
                     is_taken(&view, table, name)
                 })
             }

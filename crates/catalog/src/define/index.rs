@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustdb_txn::Transaction;
 use rustdb_types::{Oid, SqlState, Type};
 
-use super::names::{choose, column_part, is_taken};
+use super::names::{choose_name, column_part, is_taken};
 use crate::change::CatalogChange;
 use crate::descriptor::{
     ColumnId, Expression, Index, IndexColumn, IndexKey, IndexMethod, IndexState, Object, Table,
@@ -47,7 +47,7 @@ impl CatalogChange {
                 let names = column_labels(&table, &definition.columns);
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let view = self.view();
-                choose(&table.name, &column_part(&names), "idx", |name| {
+                choose_name(&table.name, &column_part(&names), "idx", |name| {
                     is_taken(&view, &table, name)
                 })
             }

@@ -19,5 +19,5 @@ mod table;
 pub use constraint::{ConstraintDefinition, ConstraintDefinitionKind, ForeignKeyDefinition};
 pub use drop::{DropBehavior, Dropped};
 pub use index::IndexDefinition;
-pub use names::{NAME_BYTES_MAX, truncate_name};
+pub use names::{NAME_BYTES_MAX, choose_name, truncate_name};
 pub use table::TableDefinition;

@@ -46,7 +46,7 @@ fn joined(first: &str, second: &str, label: &str) -> String {
 }
 
 /// The first of `first_second_label`, `..._label1`, `..._label2` that is not taken.
-pub(super) fn choose(
+pub fn choose_name(
     first: &str,
     second: &str,
     label: &str,
@@ -132,14 +132,14 @@ mod tests {
 
     #[test]
     fn names_are_chosen_as_postgresql_chooses_them() {
-        assert_eq!(choose("t", "", "pkey", |_| false), "t_pkey");
-        assert_eq!(choose("t", "a_b", "key", |_| false), "t_a_b_key");
+        assert_eq!(choose_name("t", "", "pkey", |_| false), "t_pkey");
+        assert_eq!(choose_name("t", "a_b", "key", |_| false), "t_a_b_key");
         assert_eq!(
-            choose("t", "a", "key", |name| name == "t_a_key"),
+            choose_name("t", "a", "key", |name| name == "t_a_key"),
             "t_a_key1"
         );
         let long = "x".repeat(60);
-        let name = choose(&long, &long, "fkey", |_| false);
+        let name = choose_name(&long, &long, "fkey", |_| false);
         assert_eq!(name.len(), NAME_BYTES_MAX);
         assert_eq!(name, format!("{}_{}_fkey", &long[..29], &long[..28]));
     }

@@ -52,6 +52,9 @@ impl Binder<'_> {
             return self.grouping_call(call, at);
         }
         let arguments = plain_arguments(call)?;
+        if let Some(typed) = self.session_call(&names, &arguments, at)? {
+            return Ok(typed);
+        }
         let mut typed = Vec::with_capacity(arguments.len());
         for argument in arguments {
             typed.push(self.expression(argument, at)?);

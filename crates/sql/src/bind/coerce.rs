@@ -1,6 +1,6 @@
 //! Making an expression one of another type.
 
-use rustdb_types::{Cast, CastContext, Type, Value, common_modifier, common_type};
+use rustdb_types::{Cast, CastContext, Element, Type, Value, common_modifier, common_type};
 
 use super::Binder;
 use crate::error::{Error, Result, SqlState};
@@ -8,7 +8,7 @@ use crate::expr::{Expr, Typed};
 
 impl Binder<'_> {
     /// The expression as one of the type `target`, if the context allows a cast to it.
-    pub(super) fn coerce(
+    pub(crate) fn coerce(
         &mut self,
         from: Typed,
         target: &Type,
@@ -16,6 +16,12 @@ impl Binder<'_> {
     ) -> Result<Option<Expr>> {
         if from.of == *target {
             return Ok(Some(from.expr));
+        }
+        if let (Element::Domain(domain), false) = (&target.element, target.array) {
+            return match self.coerce(from, &target.without_domains(), context)? {
+                Some(value) => self.checked(value, domain).map(Some),
+                None => Ok(None),
+            };
         }
         if from.of == Type::UNKNOWN {
             match from.expr {
@@ -49,7 +55,7 @@ impl Binder<'_> {
     }
 
     /// The expression as a condition of `clause`.
-    pub(super) fn coerce_to_bool(&mut self, from: Typed, clause: &str) -> Result<Expr> {
+    pub(crate) fn coerce_to_bool(&mut self, from: Typed, clause: &str) -> Result<Expr> {
         let actual = from.of.name();
         self.coerce(from, &Type::BOOL, CastContext::Assignment)?
             .ok_or_else(|| {

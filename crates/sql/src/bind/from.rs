@@ -177,10 +177,14 @@ impl Binder<'_> {
         {
             return Ok(found);
         }
-        match self.find_relation(names)? {
+        let found = self.find_relation(names)?;
+        if let (Some(found), 0) = (&found, self.views_around) {
+            self.named.push(found.oid());
+        }
+        match found {
             Some(Found::Table(table)) => self.scan(&table),
             Some(Found::View(view)) => self.view(&view),
-            Some(Found::Sequence(_)) => Err(Error::unsupported("reading a sequence as a table")),
+            Some(Found::Sequence(sequence)) => Ok(self.sequence_row(&sequence)),
             Some(Found::Index(_, index)) => {
                 let message = format!("cannot open relation \"{}\"", index.name);
                 Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message)
@@ -201,9 +205,24 @@ impl Binder<'_> {
             return Err(Error::internal(format!("view {} is no query", view.name)));
         };
         let hidden = std::mem::take(&mut self.ctes);
+        self.views_around += 1;
         let bound = self.query(query, &Scope::default());
+        self.views_around -= 1;
         self.ctes = hidden;
-        let bound = bound?;
+        let mut bound = bound?;
+        // A `*` in the query gives what was added to its tables later, too.
+        if bound.columns.len() > view.columns.len() {
+            let mut wanted = view.columns.iter().peekable();
+            bound.columns.retain(|column| {
+                let is_next = wanted
+                    .peek()
+                    .is_some_and(|next| next.name == column.name && next.column_type == column.of);
+                if is_next {
+                    wanted.next();
+                }
+                is_next
+            });
+        }
         let names: Vec<String> = view
             .columns
             .iter()

@@ -24,12 +24,14 @@ mod query;
 mod rows;
 mod scope;
 mod select;
+mod session;
 mod set_operation;
 mod sort;
 mod subquery;
 mod system;
 mod table;
 mod type_name;
+mod user_type;
 mod window;
 mod with;
 mod write;
@@ -38,6 +40,7 @@ pub(crate) use from::object_name;
 pub(crate) use table::{
     bind_column_expression, bind_table_expression, missing_relation, schema_named,
 };
+pub(crate) use user_type::value_table;
 pub use write::{Assignment, ConflictUpdate, OnConflict, Write, WriteKind};
 
 use std::collections::BTreeMap;
@@ -85,6 +88,10 @@ pub(crate) struct Binder<'s> {
     catalog: Option<Arc<Catalog>>,
     /// The tables that were named, and how they are to be locked.
     tables: BTreeMap<Oid, ObjectMode>,
+    /// The relations that the statement itself names: not those that its views name.
+    named: Vec<Oid>,
+    /// How many views are around what is bound now.
+    views_around: usize,
     /// The types of the parameters so far; `None` until something asks for one.
     parameters: Vec<Option<Type>>,
     next_column: u32,
@@ -111,6 +118,8 @@ pub struct SessionNames {
     pub database: String,
     /// Schemas in which names without one are looked for.
     pub path: Vec<String>,
+    /// The schema of its temporary objects, if there are any.
+    pub temporary_schema: String,
 }
 
 impl SessionNames {
@@ -160,6 +169,11 @@ impl<'s> Binder<'s> {
         binder
     }
 
+    /// The relations that the statement itself names: not those that its views name.
+    pub(crate) fn named(&self) -> &[Oid] {
+        &self.named
+    }
+
     /// The tables that were named, and how they are to be locked.
     pub(crate) fn tables(&self) -> &BTreeMap<Oid, ObjectMode> {
         &self.tables
@@ -192,6 +206,8 @@ impl<'s> Binder<'s> {
             database: None,
             catalog: None,
             tables: BTreeMap::new(),
+            named: Vec::new(),
+            views_around: 0,
             parameters: given
                 .map(|of| (*of != Type::UNKNOWN).then(|| of.clone()))
                 .collect(),

@@ -25,12 +25,12 @@ impl Binder<'_> {
                 .search_path()
                 .find_map(|schema| catalog.relation(schema, name)),
             [schema, name] => {
-                let schema = catalog.schema_named(schema);
-                schema.and_then(|schema| catalog.relation(schema.oid, name))
+                let schema = self.schema_of(schema);
+                schema.and_then(|schema| catalog.relation(schema, name))
             }
             [database, schema, name] if *database == self.session.database => {
-                let schema = catalog.schema_named(schema);
-                schema.and_then(|schema| catalog.relation(schema.oid, name))
+                let schema = self.schema_of(schema);
+                schema.and_then(|schema| catalog.relation(schema, name))
             }
             _ => {
                 let message = format!(
@@ -45,10 +45,19 @@ impl Binder<'_> {
     /// Schemas in which names without one are looked for.
     pub(super) fn search_path(&self) -> impl Iterator<Item = Oid> {
         let catalog = self.catalog.as_ref();
-        catalog
-            .map(|catalog| self.session.schemas(catalog))
-            .unwrap_or_default()
-            .into_iter()
+        let path = catalog.map(|catalog| self.session.schemas(catalog));
+        let temporary = self.schema_of("pg_temp");
+        temporary.into_iter().chain(path.unwrap_or_default())
+    }
+
+    /// The schema of this name; `pg_temp` is the session's own.
+    pub(super) fn schema_of(&self, name: &str) -> Option<Oid> {
+        let name = match name {
+            "pg_temp" => self.session.temporary_schema.as_str(),
+            name => name,
+        };
+        let schema = self.catalog.as_ref()?.schema_named(name)?;
+        Some(schema.oid)
     }
 
     /// A table that is to be written.
@@ -117,7 +126,9 @@ impl Binder<'_> {
         self.tables
             .entry(definition.oid)
             .or_insert(ObjectMode::AccessShare);
-        database.table(definition)
+        let catalog = self.catalog.as_ref();
+        let catalog = catalog.ok_or_else(|| Error::internal("there are no tables here"))?;
+        database.table(definition, catalog)
     }
 }
 
@@ -141,10 +152,12 @@ pub(crate) fn bind_table_expression(
     text: &str,
     definition: &Definition,
     settings: &Settings,
+    catalog: Option<&Arc<Catalog>>,
 ) -> Result<Typed> {
     let written = parse_expression(text)?;
     let session = SessionNames::default();
     let mut binder = Binder::new(&[], settings, &session);
+    binder.catalog = catalog.cloned();
     let columns = definition.columns.iter().filter(|column| !column.dropped);
     let columns = columns.map(|column| NamedColumn {
         name: column.name.clone(),
@@ -174,16 +187,18 @@ pub(crate) fn bind_column_expression(
     definition: &Definition,
     column: &Column,
     settings: &Settings,
+    catalog: Option<&Arc<Catalog>>,
 ) -> Result<Expr> {
-    let typed = bind_table_expression(text, definition, settings)?;
+    let typed = bind_table_expression(text, definition, settings, catalog)?;
     let session = SessionNames::default();
     let mut binder = Binder::new(&[], settings, &session);
+    binder.catalog = catalog.cloned();
     binder.assign(typed, &column.column_type, &column.name)
 }
 
 impl Binder<'_> {
     /// A value that is stored in a column of this type.
-    pub(super) fn assign(&mut self, from: Typed, to: &Type, column: &str) -> Result<Expr> {
+    pub(crate) fn assign(&mut self, from: Typed, to: &Type, column: &str) -> Result<Expr> {
         let actual = from.of.clone();
         self.coerce(from, to, CastContext::Assignment)?
             .ok_or_else(|| {
@@ -195,5 +210,26 @@ impl Binder<'_> {
                 Error::new(SqlState::DATATYPE_MISMATCH, message)
                     .with_hint("You will need to rewrite or cast the expression.")
             })
+    }
+}
+
+impl Binder<'_> {
+    /// The default of a column, which may read no column.
+    pub(crate) fn default_of(
+        &mut self,
+        written: &sqlparser::ast::Expr,
+        bare: &Definition,
+        column: &Column,
+    ) -> Result<Expr> {
+        let scope = Scope {
+            parent: None,
+            from: FromNames::of(Relation {
+                name: bare.name.clone(),
+                schema: None,
+                columns: Vec::new(),
+            }),
+        };
+        let typed = self.expression(written, &mut Place::new(&scope, "DEFAULT expressions"))?;
+        self.assign(typed, &column.column_type, &column.name)
     }
 }

@@ -71,6 +71,16 @@ impl Binder<'_> {
             .iter()
             .filter_map(|part| part.as_ident().map(name_of))
             .collect();
+        if let Some(found) = self.user_type(&parts) {
+            return match modifiers.is_empty() {
+                true => Ok(found),
+                false => {
+                    let name = parts.join(".");
+                    let message = format!("type modifier is not allowed for type \"{name}\"");
+                    Err(Error::new(SqlState::SYNTAX_ERROR, message))
+                }
+            };
+        }
         let short = match &parts[..] {
             [short] => short,
             [schema, short] if schema == "pg_catalog" => short,

@@ -53,7 +53,10 @@ impl Definer<'_> {
                     None => continue,
                 }
             };
-            let table = self.around.database.table(&definition)?;
+            let table = self
+                .around
+                .database
+                .table(&definition, &self.change.view())?;
             let now = self.around.database.shared.host.clock();
             let now = u64::try_from(now.saturating_add(EPOCH_MICROS)).unwrap_or(0);
             let mut found = analyze(&table, self.transaction, now, go_on)?;

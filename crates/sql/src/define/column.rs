@@ -1,16 +1,21 @@
 //! Columns of CREATE TABLE and ALTER TABLE.
 
 use rustdb_catalog::{
-    Column, ConstraintDefinition, ConstraintDefinitionKind, Expression, Generated, Table,
+    Column, ConstraintDefinition, ConstraintDefinitionKind, ConstraintKind, Dependency, Expression,
+    Generated, Table,
 };
-use rustdb_types::{Base, SqlState, Type};
+use rustdb_types::function::Volatility;
+use rustdb_types::{Base, Oid, SqlState, Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::ColumnOption;
 
 use super::Definer;
 use super::constraint::{number, set_deferral};
+use super::sequence::Serial;
 use crate::bind::{Binder, bind_column_expression, bind_table_expression, name_of, object_name};
 use crate::error::{Error, Result};
+use crate::expr::{Expr, SessionFunction};
+use crate::parse::utility::SequenceOption;
 
 impl Definer<'_> {
     pub(super) fn column(
@@ -18,18 +23,28 @@ impl Definer<'_> {
         written: &ast::ColumnDef,
         place: usize,
         constraints: &mut Vec<ConstraintDefinition>,
-        serials: &mut Vec<(usize, bool)>,
+        serials: &mut Vec<Serial>,
     ) -> Result<Column> {
         let name = name_of(&written.name);
         let serial = serial_type(&written.data_type);
         let column_type = match serial {
             Some(base) => Type::of(base),
-            None => Binder::for_statement(&self.around).type_named(&written.data_type)?,
+            None if written.data_type == ast::DataType::Unspecified => {
+                return Err(Error::unsupported("a column without a type"));
+            }
+            None => {
+                let of = Binder::for_statement(&self.around).type_named(&written.data_type)?;
+                self.lock_type(of, &written.data_type)?
+            }
         };
         let mut column = Column::new(number(place), name, column_type);
         if serial.is_some() {
             column.not_null = true;
-            serials.push((place, false));
+            serials.push(Serial {
+                place,
+                identity: None,
+                options: Vec::new(),
+            });
         }
         for option in &written.options {
             self.column_option(option, &mut column, constraints, serials)?;
@@ -43,7 +58,7 @@ impl Definer<'_> {
         option: &ast::ColumnOptionDef,
         column: &mut Column,
         constraints: &mut Vec<ConstraintDefinition>,
-        serials: &mut Vec<(usize, bool)>,
+        serials: &mut Vec<Serial>,
     ) -> Result<()> {
         let constraint_name = option.name.as_ref().map(name_of);
         if let Some((kind, characteristics)) = key_option(&option.option, column) {
@@ -77,11 +92,15 @@ impl Definer<'_> {
             ColumnOption::Generated {
                 generated_as,
                 generation_expr: None,
+                sequence_options,
                 ..
             } => {
                 column.not_null = true;
-                let always = matches!(generated_as, ast::GeneratedAs::Always);
-                serials.push((Column::place(column.id).unwrap_or_default(), always));
+                serials.push(Serial {
+                    place: Column::place(column.id).unwrap_or_default(),
+                    identity: Some(matches!(generated_as, ast::GeneratedAs::Always)),
+                    options: identity_options(sequence_options.as_deref().unwrap_or_default())?,
+                });
             }
             ColumnOption::Collation(collation) => {
                 let name = collation.to_string().replace('"', "");
@@ -94,32 +113,27 @@ impl Definer<'_> {
         Ok(())
     }
 
-    /// Binds the table's expressions, to tell at once what is wrong with them.
-    pub(super) fn check_expressions(&self, table: &Table) -> Result<()> {
+    /// Binds the table's expressions, to tell at once what is wrong with them, and notes what they
+    /// depend on.
+    pub(super) fn check_expressions(&self, table: &mut Table) -> Result<()> {
         let settings = self.around.settings;
-        for column in &table.columns {
-            if let Some(Generated::Stored(expression)) = &column.generated {
-                bind_column_expression(&expression.text, table, column, settings)?;
+        let catalog = Some(&self.around.catalog);
+        let whole = table.clone();
+        for column in table.columns.iter_mut().filter(|column| !column.dropped) {
+            let like = column.clone();
+            if let Some(Generated::Stored(expression)) = &mut column.generated {
+                let expr =
+                    bind_column_expression(&expression.text, &whole, &like, settings, catalog)?;
+                check_generated(&expr, &whole)?;
+                expression.depends_on = columns_of(&expr, whole.oid);
             }
-            if let Some(default) = &column.default {
-                let bare = Table {
-                    columns: Vec::new(),
-                    ..table.clone()
-                };
-                bind_column_expression(&default.text, &bare, column, settings).map_err(
-                    |error| match error.state() == SqlState::UNDEFINED_COLUMN {
-                        true => Error::new(
-                            SqlState::FEATURE_NOT_SUPPORTED,
-                            "cannot use column reference in DEFAULT expression",
-                        ),
-                        false => error,
-                    },
-                )?;
+            if let Some(default) = &mut column.default {
+                self.check_default(&whole, &like, default)?;
             }
         }
         for constraint in &table.constraints {
-            if let rustdb_catalog::ConstraintKind::Check { expression, .. } = &constraint.kind {
-                let typed = bind_table_expression(&expression.text, table, settings)?;
+            if let ConstraintKind::Check { expression, .. } = &constraint.kind {
+                let typed = bind_table_expression(&expression.text, table, settings, catalog)?;
                 if typed.of != Type::BOOL {
                     let message = format!(
                         "argument of CHECK must be type boolean, not type {}",
@@ -131,6 +145,130 @@ impl Definer<'_> {
         }
         Ok(())
     }
+
+    /// Binds a default. A sequence in it is noted by its number, so that it may get another name.
+    fn check_default(
+        &self,
+        table: &Table,
+        column: &Column,
+        default: &mut Expression,
+    ) -> Result<()> {
+        let bare = Table {
+            columns: Vec::new(),
+            ..table.clone()
+        };
+        let written = crate::parse::parse_expression(&default.text)?;
+        let mut binder = Binder::for_statement(&self.around);
+        let bound = binder.default_of(&written, &bare, column);
+        let expr = bound.map_err(|error| match error.state() == SqlState::UNDEFINED_COLUMN {
+            true => Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "cannot use column reference in DEFAULT expression",
+            ),
+            false => error,
+        })?;
+        let mut sequences = Vec::new();
+        expr.walk(&mut |part| {
+            if let Expr::Session(call) = part
+                && let Some(Expr::Constant(Value::Oid(oid))) = call.arguments.first()
+            {
+                sequences.push(Oid(*oid));
+            }
+        });
+        let is_call = matches!(&expr, Expr::Session(call) if call.function == SessionFunction::NextVal)
+            || matches!(&expr, Expr::Cast(cast) if matches!(cast.1, Expr::Session(_)));
+        let is_call = is_call && matches!(written, ast::Expr::Function(_));
+        if let ([only], true) = (&sequences[..], is_call) {
+            default.text = format!("nextval('{only}'::regclass)");
+        }
+        default.depends_on = sequences
+            .into_iter()
+            .map(|object| Dependency {
+                object,
+                column: None,
+            })
+            .collect();
+        Ok(())
+    }
+}
+
+/// The columns that an expression over a table reads, as dependencies.
+pub(super) fn columns_of(expr: &Expr, table: Oid) -> Vec<Dependency> {
+    let mut read = Vec::new();
+    expr.walk(&mut |part| {
+        if let Expr::Input(place) = part {
+            read.push(Dependency {
+                object: table,
+                column: Some(number(*place)),
+            });
+        }
+    });
+    read.sort_unstable();
+    read.dedup();
+    read
+}
+
+/// Whether an expression gives the same whenever it is evaluated.
+pub(super) fn is_immutable(expr: &Expr) -> bool {
+    let mut immutable = true;
+    expr.walk(&mut |part| {
+        immutable &= match part {
+            Expr::Call(call) => call.call.function().volatility == Volatility::Immutable,
+            Expr::Session(_) | Expr::NextValue(_) => false,
+            _ => true,
+        }
+    });
+    immutable
+}
+
+fn check_generated(expr: &Expr, table: &Table) -> Result<()> {
+    let mut reads = None;
+    expr.walk(&mut |part| {
+        if let Expr::Input(place) = part
+            && let Some(column) = table.columns.get(*place)
+            && matches!(column.generated, Some(Generated::Stored(_)))
+        {
+            reads = Some(column.name.clone());
+        }
+    });
+    if let Some(name) = reads {
+        let message =
+            format!("cannot use generated column \"{name}\" in column generation expression");
+        return Err(Error::new(SqlState::INVALID_OBJECT_DEFINITION, message)
+            .with_detail("A generated column cannot reference another generated column."));
+    }
+    match is_immutable(expr) {
+        true => Ok(()),
+        false => Err(Error::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            "generation expression is not immutable",
+        )),
+    }
+}
+
+/// Options of an identity column's sequence, as the parser's tree has them.
+fn identity_options(written: &[ast::SequenceOptions]) -> Result<Vec<SequenceOption>> {
+    let number = |expr: &ast::Expr| {
+        let text = expr.to_string().replace(' ', "");
+        let number = text.parse::<i64>();
+        number.map_err(|_| {
+            let message = format!("syntax error: expected a whole number, found: {expr}");
+            Error::new(SqlState::SYNTAX_ERROR, message)
+        })
+    };
+    let optional = |expr: &Option<ast::Expr>| expr.as_ref().map(number).transpose();
+    let options = written.iter().map(|option| {
+        Ok(match option {
+            ast::SequenceOptions::IncrementBy(by, _) => SequenceOption::Increment(number(by)?),
+            ast::SequenceOptions::MinValue(value) => SequenceOption::Minimum(optional(value)?),
+            ast::SequenceOptions::MaxValue(value) => SequenceOption::Maximum(optional(value)?),
+            ast::SequenceOptions::StartWith(at, _) => SequenceOption::Start(number(at)?),
+            ast::SequenceOptions::Cache(count) => SequenceOption::Cache(number(count)?),
+            // NB: the parser's flag says NO.
+            ast::SequenceOptions::Cycle(no) => SequenceOption::Cycle(!no),
+        })
+    });
+    options.collect()
 }
 
 /// An option of a column that is a constraint over it alone.
@@ -180,4 +318,29 @@ pub(super) fn serial_type(of: &ast::DataType) -> Option<Base> {
         "smallserial" | "serial2" => Some(Base::Int2),
         _ => None,
     }
+}
+
+/// The texts of a table's expressions.
+pub(super) fn texts_of(table: &Table) -> Vec<&str> {
+    let mut texts: Vec<&Expression> = Vec::new();
+    for column in table.live_columns() {
+        texts.extend(&column.default);
+        if let Some(Generated::Stored(text)) = &column.generated {
+            texts.push(text);
+        }
+    }
+    for constraint in &table.constraints {
+        if let ConstraintKind::Check { expression, .. } = &constraint.kind {
+            texts.push(expression);
+        }
+    }
+    for index in &table.indexes {
+        texts.extend(&index.predicate);
+        for column in &index.columns {
+            if let rustdb_catalog::IndexKey::Expression { expression, .. } = &column.key {
+                texts.push(expression);
+            }
+        }
+    }
+    texts.iter().map(|text| text.text.as_str()).collect()
 }

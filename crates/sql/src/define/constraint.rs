@@ -1,7 +1,9 @@
 //! Constraints of CREATE TABLE and ALTER TABLE.
 
+use std::sync::Arc;
+
 use rustdb_catalog::{
-    Action, Column, ColumnId, ConstraintDefinition, ConstraintDefinitionKind, Expression,
+    Action, Catalog, Column, ColumnId, ConstraintDefinition, ConstraintDefinitionKind, Expression,
     ForeignKeyDefinition, Table,
 };
 use rustdb_types::{Oid, Settings, SqlState};
@@ -39,13 +41,19 @@ impl Definer<'_> {
             TableConstraint::Check(check) => {
                 let text = check.expr.to_string();
                 let kind = ConstraintDefinitionKind::Check {
-                    columns: columns_read(&text, columns, self.around.settings)?,
+                    columns: columns_read(
+                        &text,
+                        columns,
+                        self.around.settings,
+                        &self.around.catalog,
+                    )?,
                     expression: Expression::new(text),
                 };
                 (&check.name, kind, None)
             }
             TableConstraint::ForeignKey(key) => {
-                let kind = self.foreign_key(key, column_ids(&key.columns, columns)?)?;
+                let kind =
+                    self.foreign_key(key, columns_named(&key.columns, columns, REFERENCED)?)?;
                 (&key.name, kind, key.characteristics.as_ref())
             }
             other => return Err(Error::unsupported(format!("`{other}`"))),
@@ -54,6 +62,25 @@ impl Definer<'_> {
         constraint.name = name.as_ref().map(name_of);
         set_deferral(&mut constraint, characteristics);
         Ok(constraint)
+    }
+
+    /// A foreign key of a temporary table points to one, and of another to another.
+    pub(super) fn check_lifetime(
+        &mut self,
+        constraint: &ConstraintDefinition,
+        temporary: bool,
+    ) -> Result<()> {
+        let ConstraintDefinitionKind::ForeignKey(key) = &constraint.kind else {
+            return Ok(());
+        };
+        let view = self.change.view();
+        let parent = key.parent.and_then(|parent| view.table(parent));
+        if parent.is_none_or(|parent| parent.temporary == temporary) {
+            return Ok(());
+        }
+        let kind = if temporary { "temporary" } else { "permanent" };
+        let message = format!("constraints on {kind} tables may reference only {kind} tables");
+        Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message))
     }
 
     pub(super) fn foreign_key(
@@ -75,7 +102,7 @@ impl Definer<'_> {
         let referred: Vec<ast::Ident> = key.referred_columns.clone();
         Ok(ConstraintDefinitionKind::ForeignKey(ForeignKeyDefinition {
             columns,
-            parent_columns: column_ids(&referred, &parent.columns)?,
+            parent_columns: columns_named(&referred, &parent.columns, REFERENCED)?,
             parent: Some(parent.oid),
             on_delete: action(key.on_delete),
             on_update: action(key.on_update),
@@ -90,6 +117,10 @@ pub(super) fn number(place: usize) -> ColumnId {
 }
 
 pub(super) fn column_ids(names: &[ast::Ident], columns: &[Column]) -> Result<Vec<ColumnId>> {
+    columns_named(names, columns, "named in key")
+}
+
+fn columns_named(names: &[ast::Ident], columns: &[Column], what: &str) -> Result<Vec<ColumnId>> {
     let ids = names.iter().map(|name| {
         let name = name_of(name);
         let mut live = columns
@@ -98,12 +129,15 @@ pub(super) fn column_ids(names: &[ast::Ident], columns: &[Column]) -> Result<Vec
             .filter(|(_, column)| !column.dropped);
         let found = live.find(|(_, column)| column.name == name);
         found.map(|(place, _)| number(place)).ok_or_else(|| {
-            let message = format!("column \"{name}\" named in key does not exist");
+            let message = format!("column \"{name}\" {what} does not exist");
             Error::new(SqlState::UNDEFINED_COLUMN, message)
         })
     });
     ids.collect()
 }
+
+/// How messages call a column of a foreign key, at either end.
+const REFERENCED: &str = "referenced in foreign key constraint";
 
 fn key_columns(written: &[ast::IndexColumn], columns: &[Column]) -> Result<Vec<ColumnId>> {
     let mut names = Vec::with_capacity(written.len());
@@ -121,12 +155,13 @@ pub(super) fn columns_read(
     text: &str,
     columns: &[Column],
     settings: &Settings,
+    catalog: &Arc<Catalog>,
 ) -> Result<Vec<ColumnId>> {
     let table = Table {
         columns: columns.to_vec(),
         ..Table::new(Oid(0), "")
     };
-    let typed = bind_table_expression(text, &table, settings)?;
+    let typed = bind_table_expression(text, &table, settings, Some(catalog))?;
     let mut read = Vec::new();
     typed.expr.walk(&mut |expr| {
         if let Expr::Input(place) = expr {

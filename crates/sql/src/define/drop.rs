@@ -1,9 +1,10 @@
 //! DROP: what is named, with what belongs to it and, if asked, what depends on it.
 
-use rustdb_catalog::{DropBehavior, Part, Relation};
+use rustdb_catalog::{DropBehavior, Part, Relation, TypeKind};
 use rustdb_types::SqlState;
 use sqlparser::ast;
 
+use super::rows::Becomes;
 use super::{Defined, Definer};
 use crate::bind::{Binder, object_name};
 use crate::error::{Error, Result};
@@ -22,6 +23,7 @@ impl Definer<'_> {
             ast::ObjectType::Sequence => ("sequence", "DROP SEQUENCE"),
             ast::ObjectType::Index => ("index", "DROP INDEX"),
             ast::ObjectType::Schema => ("schema", "DROP SCHEMA"),
+            ast::ObjectType::Type => ("type", "DROP TYPE"),
             other => return Err(Error::unsupported(format!("DROP {other}"))),
         };
         let mut defined = Defined::new(tag);
@@ -32,13 +34,15 @@ impl Definer<'_> {
             match self.part_named(kind, &names, word)? {
                 Some(part) => parts.push(part),
                 None if if_exists => {
-                    defined.notice = Some(format!("{word} \"{short}\" does not exist, skipping"));
+                    defined.note(format!("{word} \"{short}\" does not exist, skipping"));
                 }
                 None => {
                     let message = format!("{word} \"{short}\" does not exist");
                     let state = match kind {
                         ast::ObjectType::Schema => SqlState::INVALID_SCHEMA_NAME,
-                        ast::ObjectType::Index => SqlState::UNDEFINED_OBJECT,
+                        ast::ObjectType::Index | ast::ObjectType::Type => {
+                            SqlState::UNDEFINED_OBJECT
+                        }
                         _ => SqlState::UNDEFINED_TABLE,
                     };
                     return Err(Error::new(state, message));
@@ -56,17 +60,30 @@ impl Definer<'_> {
         let dropped = self
             .change
             .drop_parts(self.transaction, &parts, behavior, &path)?;
-        if !dropped.to_copy.is_empty() {
-            return Err(Error::unsupported(
-                "dropping the key that rows are sorted by",
-            ));
+        for (old, new) in &dropped.to_copy {
+            let now = self.change.view().table(new.oid).cloned();
+            let now = now.ok_or_else(|| Error::internal("the table is gone"))?;
+            let same = vec![Becomes::Same; now.columns.len()];
+            self.copy_rows(old, &now, &same)?;
         }
-        if let [only] = &dropped.cascaded[..] {
-            defined.notice = Some(format!("drop cascades to {only}"));
-        } else if !dropped.cascaded.is_empty() {
-            let count = dropped.cascaded.len();
-            defined.notice = Some(format!("drop cascades to {count} other objects"));
+        defined.note_cascade(&dropped.cascaded);
+        Ok(defined)
+    }
+
+    pub(crate) fn drop_domain(&mut self, drop: &ast::DropDomain) -> Result<Defined> {
+        let names = object_name(&drop.name)?;
+        self.around.catalog = self.change.view();
+        let found = Binder::for_statement(&self.around).type_object(&names);
+        if let Some(found) = &found
+            && matches!(found.kind, TypeKind::Enum(_))
+        {
+            let message = format!("\"{}\" is not a domain", found.name());
+            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
         }
+        let cascade = drop.drop_behavior == Some(ast::DropBehavior::Cascade);
+        let (kind, name) = (ast::ObjectType::Type, [drop.name.clone()]);
+        let mut defined = self.drop(kind, drop.if_exists, &name, cascade)?;
+        defined.tag = "DROP DOMAIN";
         Ok(defined)
     }
 
@@ -80,6 +97,10 @@ impl Definer<'_> {
         if let (ast::ObjectType::Schema, [name]) = (kind, names) {
             let schema = self.around.catalog.schema_named(name);
             return Ok(schema.map(|schema| Part::Object(schema.oid)));
+        }
+        if kind == ast::ObjectType::Type {
+            let found = Binder::for_statement(&self.around).type_object(names);
+            return Ok(found.map(|found| Part::Object(found.oid())));
         }
         let found = Binder::for_statement(&self.around).find_relation(names)?;
         Ok(Some(match (found, kind) {

@@ -1,59 +1,106 @@
-//! CREATE INDEX and TRUNCATE.
+//! CREATE INDEX.
 
 use std::sync::Arc;
 
 use rustdb_catalog::{
     Expression, IndexColumn, IndexDefinition, IndexKey, IndexMethod, IndexState, Table,
 };
-use rustdb_table::Statement;
+use rustdb_table::{RowKey, Statement};
 use rustdb_txn::{ObjectMode, Wait};
-use rustdb_types::{SqlState, Type};
+use rustdb_types::{Oid, SqlState, Type};
 use sqlparser::ast;
 
+use super::column::{columns_of, is_immutable};
 use super::constraint::column_ids;
 use super::{Defined, Definer};
 use crate::bind::{Binder, bind_table_expression, name_of, object_name};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result};
+use crate::expr::Expr;
+
+/// Rows whose entries are added in one transaction, beside writers.
+const ROWS_AT_ONCE: usize = 1000;
 
 impl Definer<'_> {
     pub(crate) fn create_index(&mut self, create: &ast::CreateIndex) -> Result<Defined> {
-        if create.concurrently || create.r#async || !create.with.is_empty() {
+        // Writers are kept out until the index has an entry for every row.
+        let (mut defined, made) = self.empty_index(create, ObjectMode::Share)?;
+        if let Some((table, index)) = made {
+            let rows = self.opened(table)?;
+            let mut statement = self.statement(table);
+            rows.fill_index(self.transaction, index, &mut statement)?;
+            self.change
+                .set_index_state(table, index, IndexState::Public)?;
+        }
+        defined.tag = "CREATE INDEX";
+        Ok(defined)
+    }
+
+    /// Makes an index that writers keep up and that has no entries yet: its table and its number.
+    /// None, if there is one already.
+    pub(crate) fn empty_index(
+        &mut self,
+        create: &ast::CreateIndex,
+        mode: ObjectMode,
+    ) -> Result<(Defined, Option<(Oid, Oid)>)> {
+        if create.r#async || !create.with.is_empty() {
             return Err(Error::unsupported("this form of CREATE INDEX"));
         }
         let names = object_name(&create.table_name)?;
         self.around.catalog = self.change.view();
         let named = Binder::for_statement(&self.around).target_table(&names)?;
-        // Writers are kept out until the index has an entry for every row.
-        self.lock(named.oid, ObjectMode::Share)?;
-        let table = self.change.view().table(named.oid).cloned();
+        self.lock(named.oid, mode)?;
+        self.around.catalog = self.change.view();
+        let table = self.around.catalog.table(named.oid).cloned();
         let table = table.ok_or_else(|| crate::bind::missing_relation(&names))?;
         let definition = self.index_definition(create, &table)?;
         if let (Some(name), true) = (&definition.name, create.if_not_exists)
             && self.change.view().relation(table.schema, name).is_some()
         {
-            return Ok(Defined {
-                tag: "CREATE INDEX",
-                notice: Some(format!("relation \"{name}\" already exists, skipping")),
-            });
+            let notice = format!("relation \"{name}\" already exists, skipping");
+            return Ok((Defined::noted("CREATE INDEX", notice), None));
         }
         let index = self
             .change
             .create_index(self.transaction, table.oid, definition)?;
-        let catalog = self.change.view();
-        let built = catalog
-            .table(table.oid)
-            .ok_or_else(|| Error::internal("the table is gone"))?;
-        let rows = self.around.database.table(built)?;
+        Ok((Defined::new("CREATE INDEX"), Some((table.oid, index.oid))))
+    }
+
+    /// Waits for those who write the table and may not know of a new index.
+    pub(crate) fn wait_for_writers(&mut self, table: Oid) -> Result<Defined> {
+        self.lock(table, ObjectMode::Share)?;
+        Ok(Defined::new("CREATE INDEX"))
+    }
+
+    /// Adds the entries of some rows after `from`, beside writers; sets it to the last of them, or
+    /// to none at the end.
+    pub(crate) fn back_fill(
+        &mut self,
+        (table, index): (Oid, Oid),
+        from: &mut Option<RowKey>,
+    ) -> Result<Defined> {
+        self.lock(table, ObjectMode::ShareUpdateExclusive)?;
+        let rows = self.opened(table)?;
         let tables = CatalogTables {
             database: self.around.database.clone(),
-            catalog: catalog.clone(),
+            catalog: self.change.view(),
         };
         let settings = Arc::new(self.around.settings.clone());
         let mut statement = Statement::new(Arc::new(tables), settings, Wait::Forever);
-        rows.fill_index(self.transaction, index.oid, &mut statement)?;
-        let state = IndexState::Public;
-        self.change.set_index_state(table.oid, index.oid, state)?;
+        let after = from.as_deref();
+        let last = rows.back_fill(self.transaction, index, after, ROWS_AT_ONCE, &mut statement)?;
+        *from = last;
+        Ok(Defined::new("CREATE INDEX"))
+    }
+
+    /// Says how the building of an index has ended.
+    pub(crate) fn end_index(
+        &mut self,
+        (table, index): (Oid, Oid),
+        state: IndexState,
+    ) -> Result<Defined> {
+        self.lock(table, ObjectMode::ShareUpdateExclusive)?;
+        self.change.set_index_state(table, index, state)?;
         Ok(Defined::new("CREATE INDEX"))
     }
 
@@ -83,7 +130,12 @@ impl Definer<'_> {
             None => None,
             Some(predicate) => {
                 let text = predicate.to_string();
-                let typed = bind_table_expression(&text, table, self.around.settings)?;
+                let typed = bind_table_expression(
+                    &text,
+                    table,
+                    self.around.settings,
+                    Some(&self.around.catalog),
+                )?;
                 if typed.of != Type::BOOL {
                     let message = format!(
                         "argument of WHERE must be type boolean, not type {}",
@@ -91,7 +143,11 @@ impl Definer<'_> {
                     );
                     return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
                 }
-                Some(Expression::new(text))
+                check_immutable(&typed.expr, "index predicate")?;
+                Some(Expression {
+                    depends_on: columns_of(&typed.expr, table.oid),
+                    text,
+                })
             }
         };
         Ok(IndexDefinition {
@@ -119,9 +175,18 @@ impl Definer<'_> {
             }
             expr => {
                 let text = expr.to_string();
-                let typed = bind_table_expression(&text, table, self.around.settings)?;
+                let typed = bind_table_expression(
+                    &text,
+                    table,
+                    self.around.settings,
+                    Some(&self.around.catalog),
+                )?;
+                check_immutable(&typed.expr, "index expression")?;
                 IndexKey::Expression {
-                    expression: Expression::new(text),
+                    expression: Expression {
+                        depends_on: columns_of(&typed.expr, table.oid),
+                        text,
+                    },
                     result: typed.of,
                 }
             }
@@ -132,31 +197,14 @@ impl Definer<'_> {
             nulls_first: options.nulls_first.unwrap_or(descending),
         })
     }
+}
 
-    pub(crate) fn truncate(&mut self, truncate: &ast::Truncate) -> Result<Defined> {
-        let restarts = truncate.identity == Some(ast::TruncateIdentityOption::Restart);
-        if restarts || truncate.partitions.is_some() || truncate.if_exists {
-            return Err(Error::unsupported("this form of TRUNCATE"));
-        }
-        let mut tables = Vec::with_capacity(truncate.table_names.len());
-        for target in &truncate.table_names {
-            let names = object_name(&target.name)?;
-            self.around.catalog = self.change.view();
-            let table = Binder::for_statement(&self.around).target_table(&names)?;
-            self.lock(table.oid, ObjectMode::AccessExclusive)?;
-            tables.push(table);
-        }
-        for table in &tables {
-            let named = |oid: &_| tables.iter().any(|each| each.oid == *oid);
-            if table.referenced_by.iter().any(|(child, _)| !named(child)) {
-                let message = "cannot truncate a table referenced in a foreign key constraint";
-                return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
-                    .with_hint("Truncate the referring table at the same time."));
-            }
-        }
-        for table in &tables {
-            self.change.renew_storage(table.oid, |_| Ok(()))?;
-        }
-        Ok(Defined::new("TRUNCATE TABLE"))
+fn check_immutable(expr: &Expr, place: &str) -> Result<()> {
+    match is_immutable(expr) {
+        true => Ok(()),
+        false => Err(Error::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            format!("functions in {place} must be marked IMMUTABLE"),
+        )),
     }
 }

@@ -3,23 +3,35 @@
 //! Syntax becomes what the catalog's verbs take. Expressions are kept as text; they are bound here
 //! once, so that what is wrong with them is told now.
 
+mod alter;
+mod alter_constraint;
 mod analyze;
 mod column;
 mod constraint;
 mod drop;
 mod index;
+mod like;
+mod rename;
+mod retype;
+mod rows;
 mod sequence;
+mod truncate;
+mod types;
 mod view;
 
-use rustdb_catalog::{CatalogChange, Generated, TableDefinition};
+use std::sync::Arc;
+
+use rustdb_catalog::{CatalogChange, Column, Object, Relation, Table, TableDefinition};
 use rustdb_txn::{ObjectMode, Transaction, Wait};
 use rustdb_types::Oid;
 use sqlparser::ast;
 
-use crate::bind::{Surroundings, object_name, schema_named};
+use crate::bind::{
+    Binder, OutputColumn, Surroundings, missing_relation, name_of, object_name, schema_named,
+};
 use crate::error::{Error, Result, SqlState};
 
-use constraint::mark_primary_key;
+use constraint::{mark_primary_key, number};
 
 /// A transaction that defines something.
 pub(crate) struct Definer<'a> {
@@ -31,51 +43,102 @@ pub(crate) struct Definer<'a> {
 /// What a definition says when it is done: its tag, and what it has to say besides.
 pub(crate) struct Defined {
     pub(crate) tag: &'static str,
-    pub(crate) notice: Option<String>,
+    pub(crate) notices: Vec<String>,
+    /// A temporary table for which something is done at every commit: whether it is dropped.
+    pub(crate) at_commit: Option<(Oid, bool)>,
 }
 
 impl Defined {
     fn new(tag: &'static str) -> Defined {
-        Defined { tag, notice: None }
+        Defined {
+            tag,
+            notices: Vec::new(),
+            at_commit: None,
+        }
+    }
+
+    fn noted(tag: &'static str, notice: String) -> Defined {
+        Defined {
+            tag,
+            notices: vec![notice],
+            at_commit: None,
+        }
+    }
+
+    fn note(&mut self, notice: impl Into<String>) {
+        self.notices.push(notice.into());
+    }
+
+    /// Says what was dropped besides.
+    fn note_cascade(&mut self, cascaded: &[String]) {
+        match cascaded {
+            [] => (),
+            [only] => self.note(format!("drop cascades to {only}")),
+            _ => {
+                let lines = cascaded
+                    .iter()
+                    .map(|each| format!("drop cascades to {each}"));
+                self.note(format!(
+                    "drop cascades to {} other objects\nDETAIL:  {}",
+                    cascaded.len(),
+                    lines.collect::<Vec<_>>().join("\n")
+                ));
+            }
+        }
     }
 }
 
 impl Definer<'_> {
     /// The schema and the short name of something that is to be made.
-    fn new_name(&mut self, name: &ast::ObjectName) -> Result<(Oid, String)> {
+    fn new_name(&mut self, name: &ast::ObjectName, temporary: bool) -> Result<(Oid, String)> {
         let names = object_name(name)?;
+        let view = self.change.view();
         match &names[..] {
+            [name] if temporary => Ok((self.temporary_schema()?, name.clone())),
             [name] => {
-                let schema = self.around.session.creation_schema(&self.change.view());
+                let schema = self.around.session.creation_schema(&view);
                 let schema = schema.ok_or_else(|| {
                     let message = "no schema has been selected to create in";
                     Error::new(SqlState::INVALID_SCHEMA_NAME, message)
                 })?;
                 Ok((schema, name.clone()))
             }
-            [schema, name] | [_, schema, name] => {
-                let schema = schema_named(&self.change.view(), schema)?;
-                Ok((schema, name.clone()))
+            [schema, name] if schema == "pg_temp" => Ok((self.temporary_schema()?, name.clone())),
+            [_, _] if temporary => {
+                let message = "cannot create temporary relation in non-temporary schema";
+                Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message))
             }
+            [schema, name] | [_, schema, name] => Ok((schema_named(&view, schema)?, name.clone())),
             _ => Err(Error::unsupported(format!("the name {name}"))),
         }
+    }
+
+    /// The schema of the session's temporary objects; it is made when it is first needed.
+    fn temporary_schema(&mut self) -> Result<Oid> {
+        let name = &self.around.session.temporary_schema;
+        if let Some(schema) = self.change.view().schema_named(name) {
+            return Ok(schema.oid);
+        }
+        Ok(self.change.create_schema(self.transaction, name, true)?.oid)
     }
 
     // ---------------------------------------------------------------------------------- tables
 
     pub(crate) fn create_table(&mut self, create: &ast::CreateTable) -> Result<Defined> {
         refuse_create_table(create)?;
-        let (schema, name) = self.new_name(&create.name)?;
+        let (schema, name) = self.new_name(&create.name, create.temporary)?;
         if create.if_not_exists && self.change.view().relation(schema, &name).is_some() {
-            return Ok(Defined {
-                tag: "CREATE TABLE",
-                notice: Some(format!("relation \"{name}\" already exists, skipping")),
-            });
+            let notice = format!("relation \"{name}\" already exists, skipping");
+            return Ok(Defined::noted("CREATE TABLE", notice));
         }
         let mut columns = Vec::with_capacity(create.columns.len());
         let mut constraints = Vec::new();
         let mut serials = Vec::new();
-        for (place, written) in create.columns.iter().enumerate() {
+        if let Some(like) = &create.like {
+            self.like(like, &mut columns)?;
+        }
+        for written in &create.columns {
+            let place = columns.len();
             let column = self.column(written, place, &mut constraints, &mut serials)?;
             columns.push(column);
         }
@@ -83,10 +146,15 @@ impl Definer<'_> {
             constraints.push(self.constraint(written, &columns)?);
         }
         mark_primary_key(&mut columns, &constraints)?;
-        for (place, always) in serials {
-            let column = &columns[place];
-            let sequence = self.serial_sequence(schema, &name, column)?;
-            columns[place].generated = Some(Generated::Identity { always, sequence });
+        let temporary = self.is_temporary(schema);
+        let mut made = Vec::with_capacity(serials.len());
+        for serial in &serials {
+            let column = &mut columns[serial.place];
+            let sequence = self.serial(schema, &name, column, serial, temporary)?;
+            made.push((serial.place, sequence));
+        }
+        for constraint in &constraints {
+            self.check_lifetime(constraint, temporary)?;
         }
         let definition = TableDefinition {
             schema,
@@ -94,12 +162,109 @@ impl Definer<'_> {
             columns,
             constraints,
             flexible: false,
-            temporary: false,
+            temporary,
         };
         let table = self.change.create_table(self.transaction, definition)?;
-        self.own_sequences(&table)?;
-        self.check_expressions(&table)?;
-        Ok(Defined::new("CREATE TABLE"))
+        self.own_sequences(table.oid, &made);
+        let mut whole = Table::clone(&table);
+        self.check_expressions(&mut whole)?;
+        if whole != *table {
+            self.change.set(Object::Table(Arc::new(whole)));
+        }
+        let mut defined = Defined::new("CREATE TABLE");
+        defined.at_commit = at_commit(create, table.oid, temporary)?;
+        Ok(defined)
+    }
+
+    /// A table for a query's rows, and its whole name; none if there is one already.
+    pub(crate) fn create_table_of(
+        &mut self,
+        create: &ast::CreateTable,
+        given: &[OutputColumn],
+    ) -> Result<(Defined, Option<ast::ObjectName>)> {
+        refuse_create_table(create)?;
+        let (schema, name) = self.new_name(&create.name, create.temporary)?;
+        if create.if_not_exists && self.change.view().relation(schema, &name).is_some() {
+            let notice = format!("relation \"{name}\" already exists, skipping");
+            return Ok((Defined::noted("CREATE TABLE AS", notice), None));
+        }
+        if create.columns.len() > given.len() {
+            let message = "too many column names were specified";
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        }
+        let names = create
+            .columns
+            .iter()
+            .map(|column| Some(name_of(&column.name)));
+        let names = names.chain(std::iter::repeat(None));
+        let columns = given.iter().zip(names).enumerate();
+        let columns = columns.map(|(place, (column, name))| {
+            let name = name.unwrap_or_else(|| column.name.clone());
+            Column::new(number(place), name, column.of.clone())
+        });
+        let temporary = self.is_temporary(schema);
+        let definition = TableDefinition {
+            schema,
+            name: name.clone(),
+            columns: columns.collect(),
+            constraints: Vec::new(),
+            flexible: false,
+            temporary,
+        };
+        let table = self.change.create_table(self.transaction, definition)?;
+        let mut defined = Defined::new("CREATE TABLE AS");
+        defined.at_commit = at_commit(create, table.oid, temporary)?;
+        let view = self.change.view();
+        let schema = view
+            .schema(schema)
+            .map_or("", |schema| schema.name.as_str());
+        let parts = [schema, &name].map(|part| ast::Ident::with_quote('"', part));
+        Ok((defined, Some(ast::ObjectName::from(parts.to_vec()))))
+    }
+
+    fn is_temporary(&mut self, schema: Oid) -> bool {
+        let view = self.change.view();
+        view.schema(schema).is_some_and(|schema| schema.temporary)
+    }
+
+    pub(crate) fn lock_tables(&mut self, lock: &ast::Lock) -> Result<Defined> {
+        let mode = match &lock.lock_mode {
+            None | Some(ast::LockTableMode::AccessExclusive) => ObjectMode::AccessExclusive,
+            Some(ast::LockTableMode::AccessShare) => ObjectMode::AccessShare,
+            Some(ast::LockTableMode::RowShare) => ObjectMode::RowShare,
+            Some(ast::LockTableMode::RowExclusive) => ObjectMode::RowExclusive,
+            Some(ast::LockTableMode::ShareUpdateExclusive) => ObjectMode::ShareUpdateExclusive,
+            Some(ast::LockTableMode::Share) => ObjectMode::Share,
+            Some(ast::LockTableMode::ShareRowExclusive) => ObjectMode::ShareRowExclusive,
+            Some(ast::LockTableMode::Exclusive) => ObjectMode::Exclusive,
+        };
+        for target in &lock.tables {
+            let names = object_name(&target.name)?;
+            let short = names.last().cloned().unwrap_or_default();
+            self.around.catalog = self.change.view();
+            let found = Binder::for_statement(&self.around).find_relation(&names)?;
+            let oid = match found {
+                Some(Relation::Table(table)) => table.oid,
+                Some(Relation::View(view)) => view.oid,
+                Some(_) => {
+                    let message = format!("\"{short}\" is not a table or view");
+                    return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+                }
+                None => return Err(missing_relation(&names)),
+            };
+            let number = rustdb_catalog::lock::object(oid);
+            let wait = if lock.nowait { Wait::No } else { Wait::Forever };
+            self.transaction
+                .lock_object(number, mode, wait)
+                .map_err(|error| match error {
+                    rustdb_txn::Error::Lock(rustdb_txn::LockError::NotAvailable) => {
+                        let message = format!("could not obtain lock on relation \"{short}\"");
+                        Error::new(SqlState::LOCK_NOT_AVAILABLE, message)
+                    }
+                    other => other.into(),
+                })?;
+        }
+        Ok(Defined::new("LOCK TABLE"))
     }
 
     fn lock(&mut self, oid: Oid, mode: ObjectMode) -> Result<()> {
@@ -122,25 +287,40 @@ impl Definer<'_> {
             return Err(Error::unsupported(format!("the schema {name}")));
         };
         if if_not_exists && self.change.view().schema_named(name).is_some() {
-            return Ok(Defined {
-                tag: "CREATE SCHEMA",
-                notice: Some(format!("schema \"{name}\" already exists, skipping")),
-            });
+            return Ok(Defined::noted(
+                "CREATE SCHEMA",
+                format!("schema \"{name}\" already exists, skipping"),
+            ));
         }
         self.change.create_schema(self.transaction, name, false)?;
         Ok(Defined::new("CREATE SCHEMA"))
     }
 }
 
+/// What is done with a temporary table at every commit.
+fn at_commit(
+    create: &ast::CreateTable,
+    table: Oid,
+    temporary: bool,
+) -> Result<Option<(Oid, bool)>> {
+    let is_dropped = match create.on_commit {
+        None => return Ok(None),
+        Some(ast::OnCommit::PreserveRows) => None,
+        Some(ast::OnCommit::DeleteRows) => Some(false),
+        Some(ast::OnCommit::Drop) => Some(true),
+    };
+    if !temporary {
+        let message = "ON COMMIT can only be used on temporary tables";
+        return Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message));
+    }
+    Ok(is_dropped.map(|is_dropped| (table, is_dropped)))
+}
+
 fn refuse_create_table(create: &ast::CreateTable) -> Result<()> {
-    let what = if create.temporary {
-        "CREATE TEMPORARY TABLE"
-    } else if create.unlogged || create.external || create.or_replace || create.transient {
+    let what = if create.unlogged || create.external || create.or_replace || create.transient {
         "this kind of CREATE TABLE"
-    } else if create.query.is_some() {
-        "CREATE TABLE AS"
-    } else if create.like.is_some() || create.clone.is_some() {
-        "CREATE TABLE LIKE"
+    } else if create.clone.is_some() {
+        "CLONE"
     } else if create.inherits.is_some() || create.partition_of.is_some() {
         "inheritance"
     } else if create.partition_by.is_some() {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use rustdb_catalog::{Catalog, CatalogStore};
 use rustdb_txn::{Transaction, Wait};
 use rustdb_types::function::{FunctionContext, Host};
-use rustdb_types::{Oid, Settings, Value};
+use rustdb_types::{Settings, Value};
 use rustdb_vfs::VfsRef;
 
 use super::batch::Batch;
+use super::session::SessionState;
 use super::with::Shared;
 use crate::bind::SessionNames;
 use crate::error::{Error, Result, SqlState};
@@ -39,6 +40,8 @@ pub struct Context<'a> {
     pub(crate) wait: Wait,
     /// When the statement is to end, by the clock of the files.
     pub(crate) deadline: Option<(&'a VfsRef, Duration)>,
+    /// What the session keeps; stored expressions have none.
+    pub(crate) session: Option<&'a SessionState>,
     /// Set when the statement is to stop.
     pub(crate) cancelled: Option<&'a AtomicBool>,
     /// What the parts of the statement pass to each other.
@@ -72,6 +75,7 @@ impl<'a> Context<'a> {
             session_parameters: None,
             wait: Wait::Forever,
             deadline: None,
+            session: None,
             cancelled: None,
             memory: Memory::default(),
         }
@@ -123,18 +127,6 @@ impl<'a> Context<'a> {
             Some(cancelled) => check_cancelled(cancelled),
             None => Ok(()),
         }
-    }
-
-    /// The next value of a sequence.
-    pub(crate) fn next_value(&self, sequence: Oid) -> Result<i64> {
-        let Some((catalog, store)) = &self.catalog else {
-            return Err(Error::internal("there are no sequences here"));
-        };
-        let sequence = catalog.sequence(sequence).ok_or_else(|| {
-            let message = format!("could not open sequence with OID {}", sequence.0);
-            Error::new(SqlState::UNDEFINED_TABLE, message)
-        })?;
-        Ok(store.sequences().next(sequence)?)
     }
 }
 

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::subquery::evaluate_subquery;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{
-    AnyAll, Case, Expr, Extreme, OperatorCall, RowCompare, RowComparison, Subscript,
+    AnyAll, Case, DomainCheck, Expr, Extreme, OperatorCall, RowCompare, RowComparison, Subscript,
     SubscriptBounds,
 };
 
@@ -72,10 +72,32 @@ pub(crate) fn evaluate<'v, R: Row + ?Sized>(
             call.function.apply(&arguments, &cx.around()?)?
         }
         Expr::NextValue(sequence) => Value::Int8(cx.next_value(*sequence)?),
+        Expr::Domain(check) => {
+            let value = evaluate(&check.value, row, cx)?.into_owned();
+            check_domain(check, &value, cx)?;
+            value
+        }
+        Expr::Session(call) => super::session::call(call.function, &call.arguments, row, cx)?,
         Expr::Subquery(_) => return Err(Error::internal("a subquery has no plan")),
         Expr::Run(subplan) => evaluate_subquery(subplan, row, cx)?,
     };
     Ok(Cow::Owned(value))
+}
+
+/// Fails if a value is none of a domain.
+fn check_domain(domain: &DomainCheck, value: &Value, cx: &mut Context<'_>) -> Result<()> {
+    let name = &domain.name;
+    if domain.not_null && value.is_null() {
+        let message = format!("domain {name} does not allow null values");
+        return Err(Error::new(SqlState::NOT_NULL_VIOLATION, message));
+    }
+    for (check, condition) in &domain.checks {
+        if truth(condition, std::slice::from_ref(value), cx)? == Some(false) {
+            let message = format!("value for domain {name} violates check constraint \"{check}\"");
+            return Err(Error::new(SqlState::CHECK_VIOLATION, message));
+        }
+    }
+    Ok(())
 }
 
 /// The truth of a condition; `None` is unknown.

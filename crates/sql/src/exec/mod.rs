@@ -24,6 +24,7 @@ mod measure;
 mod nodes;
 mod point;
 mod scan;
+mod session;
 mod set_operation;
 mod sort;
 mod subquery;
@@ -47,6 +48,7 @@ use crate::plan::Plan;
 use batch::Batch;
 use point::Point;
 
+pub(crate) use session::{SessionState, quoted, sequence_of, split_name};
 pub(crate) use write::WriteNode;
 
 pub use context::Context;

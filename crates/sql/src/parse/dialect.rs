@@ -4,7 +4,7 @@
 
 use std::any::TypeId;
 
-use sqlparser::ast::{Expr, Statement};
+use sqlparser::ast::{ColumnOption, Expr, Statement};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -26,7 +26,21 @@ macro_rules! forward {
 
 impl Dialect for RustDialect {
     fn parse_statement(&self, parser: &mut Parser<'_>) -> Option<Result<Statement, ParserError>> {
-        next_is(parser, "insert").then(|| super::insert::parse(parser))
+        if next_is(parser, "insert") {
+            return Some(super::insert::parse(parser));
+        }
+        if super::create::comes_next(parser) {
+            return Some(super::create::parse(parser));
+        }
+        super::utility::comes_next(parser).then(|| super::utility::parse(parser))
+    }
+
+    fn parse_column_option(
+        &self,
+        parser: &mut Parser<'_>,
+    ) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
+        let identity = super::create::identity(parser)?;
+        Ok(identity.map(|identity| Ok(Some(identity))))
     }
 
     fn dialect(&self) -> TypeId {

@@ -4,9 +4,10 @@
 //! WHERE in what ON CONFLICT names. They are kept among the statement's `settings`, which
 //! PostgreSQL does not have; [`InsertClauses`] finds them there.
 
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     ConflictTarget, DoUpdate, Expr, Ident, Insert, ObjectName, OnConflict, OnConflictAction,
-    OnInsert, Setting, Statement, TableAliasWithoutColumns, TableObject,
+    OnInsert, Query, Setting, Statement, TableAliasWithoutColumns, TableObject,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{IsOptional, Parser, ParserError};
@@ -103,6 +104,15 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Statement, ParserError> {
     }))
 }
 
+/// `INSERT INTO name query`.
+pub(crate) fn insert_query(name: ObjectName, query: Query) -> Statement {
+    let token = AttachedToken::empty();
+    Statement::Insert(Insert {
+        source: Some(Box::new(query)),
+        ..plain(token, name, None, Vec::new())
+    })
+}
+
 /// Whether the parenthesis that comes next begins a query.
 fn is_query(parser: &Parser<'_>) -> bool {
     let mut at = 0;
@@ -174,7 +184,7 @@ fn on_conflict(
 
 /// An INSERT of nothing, without what PostgreSQL does not know.
 fn plain(
-    insert_token: sqlparser::ast::helpers::attached_token::AttachedToken,
+    insert_token: AttachedToken,
     table: ObjectName,
     table_alias: Option<TableAliasWithoutColumns>,
     columns: Vec<ObjectName>,

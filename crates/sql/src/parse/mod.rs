@@ -4,13 +4,18 @@
 //! errors PostgreSQL's code and a place in the text, and reads the statements that the crate reads
 //! only in part.
 
+mod create;
 mod depth;
 mod dialect;
 mod insert;
 mod membership;
+mod rename;
+pub(crate) mod utility;
 mod words;
 
+use sqlparser::ast;
 use sqlparser::ast::Statement;
+use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
@@ -18,7 +23,8 @@ use crate::error::{Error, Position, Result, SqlState};
 use crate::rewrite::rewrite;
 
 pub(crate) use depth::is_deep;
-pub(crate) use insert::{InsertClauses, Overriding};
+pub(crate) use insert::{InsertClauses, Overriding, insert_query};
+pub(crate) use rename::rename_column_in;
 
 use dialect::RustDialect;
 
@@ -44,6 +50,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         .with_recursion_limit(NESTING_MAX)
         .with_tokens_with_locations(rewrite(tokens))
         .parse_statements()
+        .map(|statements| statements.into_iter().map(without_into).collect())
         .map_err(from_parser)
 }
 
@@ -91,6 +98,35 @@ fn refuse_junk(tokens: &[TokenWithSpan]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// `SELECT ... INTO t` is another way to write `CREATE TABLE t AS SELECT ...`.
+fn without_into(statement: Statement) -> Statement {
+    let Statement::Query(mut query) = statement else {
+        return statement;
+    };
+    let ast::SetExpr::Select(select) = &mut *query.body else {
+        return Statement::Query(query);
+    };
+    let Some(ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_)) =
+        select.into.as_ref().and_then(|into| into.targets.first())
+    else {
+        return Statement::Query(query);
+    };
+    let Some(into) = select.into.take() else {
+        return Statement::Query(query);
+    };
+    let parts = match into.targets.into_iter().next() {
+        Some(ast::Expr::Identifier(name)) => vec![name],
+        Some(ast::Expr::CompoundIdentifier(names)) => names,
+        _ => Vec::new(),
+    };
+    let create = CreateTableBuilder::new(ast::ObjectName::from(parts))
+        .temporary(into.temporary)
+        .unlogged(into.unlogged)
+        .query(Some(query))
+        .build();
+    Statement::CreateTable(create)
 }
 
 /// Reads one expression, as the catalog keeps them.

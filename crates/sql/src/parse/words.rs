@@ -8,6 +8,14 @@ pub(super) fn next_is(parser: &Parser<'_>, word: &str) -> bool {
     nth_is(parser, 0, word)
 }
 
+/// Whether these words, written in lower case, come next.
+pub(super) fn next_are(parser: &Parser<'_>, words: &[&str]) -> bool {
+    words
+        .iter()
+        .enumerate()
+        .all(|(at, word)| nth_is(parser, at, word))
+}
+
 /// Takes a word if it comes next.
 pub(super) fn take(parser: &mut Parser<'_>, word: &str) -> bool {
     take_all(parser, &[word])
@@ -15,10 +23,7 @@ pub(super) fn take(parser: &mut Parser<'_>, word: &str) -> bool {
 
 /// Takes some words if they come next, all of them.
 pub(super) fn take_all(parser: &mut Parser<'_>, words: &[&str]) -> bool {
-    let come_next = words
-        .iter()
-        .enumerate()
-        .all(|(at, word)| nth_is(parser, at, word));
+    let come_next = next_are(parser, words);
     if come_next {
         for _ in words {
             parser.next_token();

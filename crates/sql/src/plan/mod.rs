@@ -31,6 +31,7 @@ pub use columns::{free_columns, free_columns_of};
 pub use estimate::Methods;
 pub(crate) use estimate::{Estimator, Figures};
 pub use lock::{LockRows, LockTarget, LockWait};
+pub(crate) use prune::columns_read;
 pub use window::{
     Frame, FrameBound, FrameExclusion, FrameUnits, RangeKey, Window, WindowCall, WindowItem,
 };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rustdb_types::Oid;
+
 use super::{Plan, free_columns_of};
 use crate::expr::{ColumnId, Expr};
 
@@ -49,6 +51,32 @@ fn keep(plan: &mut Plan, wanted: &BTreeSet<ColumnId>) {
     }
     for input in plan.inputs_mut() {
         keep(input, &needed);
+    }
+}
+
+/// The columns of tables that a plan reads: table and place.
+pub(crate) fn columns_read(plan: &Plan, wanted: &[ColumnId]) -> Vec<(Oid, usize)> {
+    let mut plan = plan.clone();
+    prune(&mut plan, wanted);
+    let mut read = Vec::new();
+    collect_columns(&plan, &mut read);
+    read
+}
+
+fn collect_columns(plan: &Plan, read: &mut Vec<(Oid, usize)>) {
+    if let Plan::Scan(scan) = plan {
+        let places = scan.columns.iter().map(|(_, place)| *place);
+        read.extend(places.map(|place| (scan.table.oid(), place)));
+    }
+    plan.for_each_expression(&mut |expr| {
+        expr.walk(&mut |part| {
+            if let Expr::Subquery(subquery) = part {
+                collect_columns(&subquery.plan, read);
+            }
+        });
+    });
+    for input in plan.inputs() {
+        collect_columns(input, read);
     }
 }
 

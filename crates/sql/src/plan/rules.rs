@@ -350,7 +350,7 @@ fn usable<'c>(condition: &'c Expr, scan: &Scan) -> Option<Usable<'c>> {
         expr.walk(&mut |part| {
             plain &= match part {
                 // Looked at once, not for each row.
-                Expr::Subquery(_) | Expr::NextValue(_) => false,
+                Expr::Subquery(_) | Expr::NextValue(_) | Expr::Session(_) => false,
                 Expr::Call(call) => {
                     call.call.function().volatility != rustdb_types::function::Volatility::Volatile
                 }

@@ -10,7 +10,9 @@
 //! too, unless they say otherwise.
 
 mod append;
+mod copy;
 mod cursor;
+mod definition;
 mod explain;
 mod figures;
 mod kept;
@@ -18,6 +20,7 @@ mod named;
 mod prepared;
 mod set;
 mod transaction;
+mod utility;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +35,7 @@ use crate::bind::{OutputColumn, SessionNames, Surroundings, name_of};
 use crate::database::Database;
 use crate::define::{Defined, Definer};
 use crate::error::{Error, Result, SqlState};
+use crate::exec::SessionState;
 use crate::parameters::type_of;
 use crate::parse::{is_deep, parse};
 use crate::plan::Methods;
@@ -39,6 +43,7 @@ use crate::plan::Methods;
 use crate::settings::{Parameters, Values};
 
 pub use append::Append;
+pub use copy::Files;
 pub use cursor::Cursor;
 use kept::{Kept, Known, Pattern};
 use named::Named;
@@ -76,6 +81,10 @@ pub struct Session {
     meaning: Meaning,
     /// Statements with names.
     named: Named,
+    /// What functions have it keep: values of sequences, advisory locks.
+    kept_by_functions: Arc<SessionState>,
+    /// Who opens the files that COPY names.
+    files: Option<Arc<dyn Files>>,
     /// Statements that were run lately.
     kept: Kept,
 }
@@ -114,12 +123,14 @@ struct Savepoint {
 
 impl Session {
     pub(crate) fn new(database: Database) -> Session {
+        let temporary_schema = database.new_temporary_schema();
         Session {
             database,
             names: Arc::new(SessionNames {
                 user: "rustdb".into(),
                 database: "rustdb".into(),
                 path: vec!["$user".into(), "public".into()],
+                temporary_schema: temporary_schema.clone(),
             }),
             settings: Arc::new(Settings::default()),
             state: State::Idle,
@@ -130,6 +141,8 @@ impl Session {
             before: Arc::default(),
             meaning: Meaning::default(),
             named: Named::default(),
+            kept_by_functions: Arc::new(SessionState::new(&temporary_schema)),
+            files: None,
             kept: Kept::default(),
         }
     }
@@ -303,7 +316,13 @@ impl Session {
                 data_types,
                 statement,
             } => self.prepare_named(name, data_types, statement),
-            Statement::CreateTable(create) => self.define(|definer| definer.create_table(create)),
+            Statement::CreateTable(create) => match &create.query {
+                Some(query) => self.create_table_as(create, query),
+                None => self.define(|definer| definer.create_table(create)),
+            },
+            Statement::CreateIndex(create) if create.concurrently => {
+                self.create_index_concurrently(create)
+            }
             Statement::CreateIndex(create) => self.define(|definer| definer.create_index(create)),
             Statement::Analyze(analyze) => {
                 let cancelled = self.cancelled.clone();
@@ -324,6 +343,10 @@ impl Session {
                 cascade,
                 ..
             } => self.define(|definer| definer.drop(*object_type, *if_exists, names, *cascade)),
+            Statement::Load { .. }
+            | Statement::CreateType { .. }
+            | Statement::DropDomain(_)
+            | Statement::Lock(_) => self.utility(statement),
             other => {
                 let text = other.to_string();
                 let words: Vec<&str> = text.split_whitespace().take(2).collect();
@@ -352,9 +375,12 @@ impl Session {
             change: &mut open.change,
         };
         let defined = define(&mut definer)?;
+        if let Some((table, is_dropped)) = defined.at_commit {
+            self.kept_by_functions.note_at_commit(table, is_dropped);
+        }
         Ok(Answer {
             tag: defined.tag.to_owned(),
-            notices: defined.notice.into_iter().collect(),
+            notices: defined.notices,
             ..Answer::default()
         })
     }

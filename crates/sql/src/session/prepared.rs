@@ -363,6 +363,7 @@ impl Session {
         cx.wait = wait;
         let vfs = shared.manager.engine().vfs();
         cx.deadline = deadline.map(|end| (vfs, end));
+        cx.session = Some(&self.kept_by_functions);
         cx.cancelled = Some(&self.cancelled);
         std::mem::swap(&mut cx.memory, memory);
         let result = run(&mut cx);

@@ -280,11 +280,21 @@ impl Session {
                 }
                 self.parameters.reset_all();
                 self.named.clear();
+                self.kept = super::Kept::default();
+                self.kept_by_functions.discard_sequences();
+                self.kept_by_functions.unlock_all();
+                self.discard_temporary()?;
                 Ok(done("DISCARD ALL"))
             }
-            ast::DiscardObject::PLANS => Ok(done("DISCARD PLANS")),
-            ast::DiscardObject::SEQUENCES => Ok(done("DISCARD SEQUENCES")),
-            ast::DiscardObject::TEMP => Err(Error::unsupported("DISCARD TEMP")),
+            ast::DiscardObject::PLANS => {
+                self.kept = super::Kept::default();
+                Ok(done("DISCARD PLANS"))
+            }
+            ast::DiscardObject::SEQUENCES => {
+                self.kept_by_functions.discard_sequences();
+                Ok(done("DISCARD SEQUENCES"))
+            }
+            ast::DiscardObject::TEMP => self.discard_temporary(),
         }
     }
 

@@ -60,6 +60,7 @@ impl Session {
             let deferred = &mut open.deferred;
             deferred.check(transaction, &tables, settings, self.wait(), true)?;
         }
+        self.at_commit(&mut open)?;
         match open.change.is_empty() {
             true => open.transaction.commit(self.commit_durability())?,
             false => open

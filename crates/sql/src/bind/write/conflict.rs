@@ -204,6 +204,6 @@ impl Binder<'_> {
     }
 
     fn of_table(&self, text: &str, definition: &Definition) -> Result<Expr> {
-        Ok(bind_table_expression(text, definition, self.settings)?.expr)
+        Ok(bind_table_expression(text, definition, self.settings, self.catalog.as_ref())?.expr)
     }
 }

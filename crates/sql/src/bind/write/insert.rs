@@ -2,7 +2,7 @@
 
 use rustdb_catalog::{Column, Generated, Table as Definition};
 use rustdb_txn::ObjectMode;
-use rustdb_types::{Type, Value};
+use rustdb_types::Type;
 use sqlparser::ast;
 use sqlparser::ast::SetExpr;
 
@@ -204,13 +204,36 @@ impl Binder<'_> {
         if column.dropped {
             return Ok(None);
         }
-        let mut value =
-            bind_column_expression(&expression.text, definition, column, self.settings)?;
+        let mut value = bind_column_expression(
+            &expression.text,
+            definition,
+            column,
+            self.settings,
+            self.catalog.as_ref(),
+        )?;
         value.rewrite(&mut |expr| match expr {
             Expr::Input(place) => columns.get(*place).map(|id| Expr::Column(*id)),
             _ => None,
         });
         Ok(Some(value))
+    }
+
+    /// As for an INSERT that says nothing of a column.
+    pub(crate) fn default_for(&mut self, column: &Column) -> Result<Expr> {
+        self.default_value(column)
+    }
+
+    /// A generated column's value over the other columns of the row, if it is one.
+    pub(crate) fn generated_for(
+        &mut self,
+        definition: &Definition,
+        column: &Column,
+    ) -> Result<Option<Expr>> {
+        let Some(Generated::Stored(expression)) = &column.generated else {
+            return Ok(None);
+        };
+        let (text, catalog) = (&expression.text, self.catalog.as_ref());
+        bind_column_expression(text, definition, column, self.settings, catalog).map(Some)
     }
 
     /// What a column gets if nothing is said: its default, its sequence's next value, or NULL.
@@ -220,7 +243,7 @@ impl Binder<'_> {
             return self.assign(value, &column.column_type, &column.name);
         }
         let Some(default) = column.default.as_ref().filter(|_| !column.dropped) else {
-            return Ok(Expr::Constant(Value::Null));
+            return self.default_of_type(column);
         };
         let written = parse_expression(&default.text)?;
         let nothing = Scope::default();

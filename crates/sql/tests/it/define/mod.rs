@@ -4,21 +4,27 @@
 //! notices, messages, details, hints and contexts. `RUSTDB_BLESS=1` writes the answers of the
 //! installed PostgreSQL into them.
 
+mod sessions;
 mod upserts;
 
 use std::process::Command;
 
-use rustdb_sql::Session;
+use rustdb_sql::{Answer, Session};
 
 use crate::database::{cell, session};
 use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 3] = [
-    ("upsert", include_str!("upsert.txt")),
+const FILES: [(&str, &str); 8] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
+    ("upsert", include_str!("upsert.txt")),
+    ("alter", include_str!("alter.txt")),
+    ("sequence", include_str!("sequence.txt")),
+    ("copy", include_str!("copy.txt")),
+    ("types", include_str!("types.txt")),
+    ("temporary", include_str!("temporary.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;
@@ -39,14 +45,66 @@ fn scripts(text: &str) -> Vec<Script> {
         .collect()
 }
 
+/// Stands between a COPY and the data that follows it, in which `\\n`, `\\r` and `\\t` are what they
+/// are elsewhere, and `\\x` is a byte.
+const DATA: &str = " ||| ";
+
+/// The bytes that a script means.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match rest.next() {
+            Some(b'n') => out.push(b'\n'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b't') => out.push(b'\t'),
+            Some(b'x') => {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                let digits = str::from_utf8(&digits).unwrap();
+                out.push(u8::from_str_radix(digits, 16).unwrap());
+            }
+            other => out.extend(other),
+        }
+    }
+    out
+}
+
+/// Runs a statement; COPY with the data after it, or into the answer.
+fn run(session: &mut Session, statement: &str) -> rustdb_sql::Result<Vec<Answer>> {
+    if let Some((copy, data)) = statement.split_once(DATA) {
+        let answer = session.copy_in(copy, &mut &unescaped(data)[..])?;
+        return Ok(vec![answer]);
+    }
+    if statement.starts_with("copy ") && statement.contains(" to stdout") {
+        let mut out = Vec::new();
+        session.copy_out(statement, &mut out)?;
+        let text = String::from_utf8(out).unwrap();
+        // psql has no word for it.
+        let lines = text.lines().map(|line| Answer {
+            tag: line.to_owned(),
+            ..Answer::default()
+        });
+        return Ok(lines.collect());
+    }
+    session.execute(statement, &[])
+}
+
 /// What `psql -At` would print, severities of notices and places in the text left out.
 fn answer(session: &mut Session, statement: &str) -> Vec<String> {
-    let answers = match session.execute(statement, &[]) {
+    let answers = match run(session, statement) {
         Ok(answers) => answers,
         Err(error) => {
             let state = error.state();
             let mut text = format!("ERROR:  {}: {}\n", state.as_str(), error.message());
-            for (word, part) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
+            for (word, part) in [
+                ("DETAIL", error.detail()),
+                ("HINT", error.hint()),
+                ("CONTEXT", error.context()),
+            ] {
                 if let Some(part) = part {
                     text.push_str(&format!("{word}:  {part}\n"));
                 }
@@ -109,9 +167,17 @@ fn postgresql_still_says_these_words() {
         for (number, script) in scripts(scripts_text).into_iter().enumerate() {
             let database = format!("{file}{number}");
             server.psql(&format!("create database {database}")).unwrap();
-            let mut input = String::new();
+            let mut input = Vec::new();
             for (statement, _) in &script {
-                input.push_str(&format!("\\echo @@@\n{statement};\n"));
+                input.extend_from_slice(b"\\echo @@@\n");
+                match statement.split_once(DATA) {
+                    None => input.extend_from_slice(format!("{statement};\n").as_bytes()),
+                    Some((copy, data)) => {
+                        input.extend_from_slice(format!("{copy};\n").as_bytes());
+                        input.extend(unescaped(data));
+                        input.extend_from_slice(b"\\.\n");
+                    }
+                }
             }
             let output = psql(server.directory(), &database, &input);
             let parts: Vec<&str> = output.split("@@@\n").skip(1).collect();
@@ -164,7 +230,7 @@ fn said(output: &str) -> Vec<String> {
 }
 
 /// Output and errors in the order they happen.
-fn psql(directory: &str, database: &str, input: &str) -> String {
+fn psql(directory: &str, database: &str, input: &[u8]) -> String {
     let path = format!("/tmp/rustdb-define-{}-{database}.sql", std::process::id());
     #[expect(clippy::disallowed_methods, reason = "what another program reads")]
     std::fs::write(&path, input).unwrap();

@@ -66,3 +66,43 @@ fn a_row_in_the_way_that_the_snapshot_does_not_have_is_an_error_above_read_commi
         two.execute("rollback", &[]).unwrap();
     }
 }
+
+#[test]
+fn an_index_is_built_while_rows_change() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    let create = "create table t (id int primary key, k int); \
+                  insert into t select g, g from generate_series(1, 3000) g";
+    session.execute(create, &[]).unwrap();
+    std::thread::scope(|scope| {
+        let mut writer = database.connect();
+        scope.spawn(move || {
+            for round in 0..200 {
+                let id = 1 + round * 13 % 3000;
+                let changes = format!(
+                    "update t set k = k + 10000 where id = {id}; \
+                     delete from t where id = {}; insert into t values ({}, {round})",
+                    id + 1,
+                    4000 + round
+                );
+                writer.execute(&changes, &[]).unwrap();
+            }
+        });
+        let build = "create index concurrently t_k on t (k)";
+        assert_eq!(session.execute(build, &[]).unwrap()[0].tag, "CREATE INDEX");
+    });
+    // Through the index there is what there is without it.
+    let rows = session
+        .execute("select id, k from t order by id", &[])
+        .unwrap();
+    for row in rows[0].rows.iter().step_by(17) {
+        let (id, k) = (row[0].as_integer().unwrap(), row[1].as_integer().unwrap());
+        let query = format!("select count(*) from t where k = {k} and id = {id}");
+        let found = session.execute(&query, &[]).unwrap();
+        assert_eq!(found[0].rows[0][0].as_integer(), Some(1));
+    }
+    let error = session
+        .execute("begin; create index concurrently on t (k)", &[])
+        .unwrap_err();
+    assert_eq!(error.state().as_str(), "25001");
+}

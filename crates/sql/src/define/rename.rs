@@ -1,0 +1,137 @@
+//! ALTER ... RENAME TO and SET SCHEMA.
+//!
+//! Stored texts name tables, types and schemas. What a text that is kept would no longer find is
+//! not renamed: the statement is refused by name.
+
+use rustdb_catalog::{Catalog, Object, Part, Relation};
+use rustdb_types::{Oid, SqlState};
+
+use super::{Defined, Definer};
+use crate::bind::{Binder, missing_relation, name_of, object_name, schema_named};
+use crate::error::{Error, Result};
+use crate::parse::utility::{AlterObject, Altered, Move};
+
+impl Definer<'_> {
+    pub(crate) fn alter_object(&mut self, alter: &AlterObject) -> Result<Defined> {
+        let (tag, word) = match alter.kind {
+            Altered::Table => ("ALTER TABLE", "table"),
+            Altered::Index => ("ALTER INDEX", "index"),
+            Altered::View => ("ALTER VIEW", "view"),
+            Altered::Sequence => ("ALTER SEQUENCE", "sequence"),
+            Altered::Schema => return self.alter_schema(alter),
+            Altered::Type | Altered::Domain => {
+                return Err(Error::unsupported("renaming a type"));
+            }
+        };
+        let names = object_name(&alter.name)?;
+        let short = names.last().cloned().unwrap_or_default();
+        self.around.catalog = self.change.view();
+        let found = Binder::for_statement(&self.around).find_relation(&names)?;
+        let takes_all = matches!(alter.kind, Altered::Table | Altered::Index);
+        let (oid, locked, is_meant) = match &found {
+            None if alter.if_exists => {
+                let notice = format!("relation \"{short}\" does not exist, skipping");
+                return Ok(Defined::noted(tag, notice));
+            }
+            None => return Err(missing_relation(&names)),
+            Some(Relation::Table(table)) => (table.oid, table.oid, takes_all),
+            Some(Relation::View(view)) => {
+                (view.oid, view.oid, takes_all || alter.kind == Altered::View)
+            }
+            Some(Relation::Sequence(sequence)) => {
+                let is_meant = takes_all || alter.kind == Altered::Sequence;
+                (sequence.oid, sequence.oid, is_meant)
+            }
+            Some(Relation::Index(table, index)) => (index.oid, table.oid, takes_all),
+        };
+        // ALTER TABLE and ALTER INDEX take whatever has a name.
+        if !is_meant {
+            let message = format!("\"{short}\" is not a {word}");
+            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+        }
+        self.lock(locked, rustdb_txn::ObjectMode::AccessExclusive)?;
+        self.refuse_readers(oid, &short)?;
+        match &alter.to {
+            Move::Rename(name) => {
+                let name = name_of(name);
+                self.change.rename_relation(self.transaction, oid, &name)?;
+            }
+            Move::Schema(schema) => {
+                let schema = schema_named(&self.change.view(), &name_of(schema))?;
+                self.move_to_schema(oid, schema)?;
+            }
+        }
+        Ok(Defined::new(tag))
+    }
+
+    /// Sequences that belong to a table go with it.
+    fn move_to_schema(&mut self, oid: Oid, schema: Oid) -> Result<()> {
+        let view = self.change.view();
+        if let Some(sequence) = view.sequence(oid)
+            && sequence.owned_by.is_some()
+        {
+            let message = "cannot move an owned sequence into another schema";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
+        let owned = view
+            .objects()
+            .into_iter()
+            .filter_map(|object| match object {
+                Object::Sequence(sequence)
+                    if sequence.owned_by.is_some_and(|(table, _)| table == oid) =>
+                {
+                    Some(sequence.oid)
+                }
+                _ => None,
+            });
+        let owned: Vec<Oid> = owned.collect();
+        self.change.set_schema(self.transaction, oid, schema)?;
+        for sequence in owned {
+            self.change.set_schema(self.transaction, sequence, schema)?;
+        }
+        Ok(())
+    }
+
+    /// Views name what they read.
+    fn refuse_readers(&mut self, oid: Oid, name: &str) -> Result<()> {
+        let view = self.change.view();
+        for (part, _) in view.dependents(Part::Object(oid)) {
+            if let Part::Object(reader) = part
+                && let Some(reader) = view.view(reader)
+            {
+                return Err(Error::unsupported(format!(
+                    "renaming or moving \"{name}\", which view \"{}\" reads,",
+                    reader.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn alter_schema(&mut self, alter: &AlterObject) -> Result<Defined> {
+        let name = object_name(&alter.name)?.pop().unwrap_or_default();
+        let Move::Rename(new) = &alter.to else {
+            return Err(Error::unsupported("SET SCHEMA of a schema"));
+        };
+        let oid = schema_named(&self.change.view(), &name)?;
+        self.lock(oid, rustdb_txn::ObjectMode::AccessExclusive)?;
+        if is_named_in_texts(&self.change.view(), &name) {
+            return Err(Error::unsupported(format!(
+                "renaming schema \"{name}\", which stored expressions name,"
+            )));
+        }
+        let new = name_of(new);
+        self.change.rename_schema(self.transaction, oid, &new)?;
+        Ok(Defined::new("ALTER SCHEMA"))
+    }
+}
+
+/// Whether the text of a view or an expression may name something.
+pub(super) fn is_named_in_texts(catalog: &Catalog, name: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(&name.to_lowercase());
+    catalog.objects().into_iter().any(|object| match object {
+        Object::View(view) => has(&view.query.text),
+        Object::Table(table) => super::column::texts_of(table).iter().any(|text| has(text)),
+        Object::Schema(_) | Object::Sequence(_) | Object::Type(_) | Object::Statistics(_) => false,
+    })
+}

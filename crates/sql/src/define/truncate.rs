@@ -1,0 +1,85 @@
+//! TRUNCATE.
+
+use std::sync::Arc;
+
+use rustdb_catalog::{Object, Table};
+use rustdb_txn::ObjectMode;
+use rustdb_types::{Oid, SqlState};
+use sqlparser::ast;
+
+use super::{Defined, Definer};
+use crate::bind::{Binder, missing_relation, object_name};
+use crate::error::{Error, Result};
+
+impl Definer<'_> {
+    pub(crate) fn truncate(&mut self, truncate: &ast::Truncate) -> Result<Defined> {
+        if truncate.partitions.is_some() || truncate.if_exists {
+            return Err(Error::unsupported("this form of TRUNCATE"));
+        }
+        let mut defined = Defined::new("TRUNCATE TABLE");
+        let mut tables: Vec<Arc<Table>> = Vec::with_capacity(truncate.table_names.len());
+        for target in &truncate.table_names {
+            let names = object_name(&target.name)?;
+            self.around.catalog = self.change.view();
+            let table = Binder::for_statement(&self.around).target_table(&names)?;
+            if tables.iter().all(|other| other.oid != table.oid) {
+                tables.push(self.locked_for_truncate(table.oid, &names)?);
+            }
+        }
+        let cascades = truncate.cascade == Some(ast::CascadeOption::Cascade);
+        let mut at = 0;
+        while let Some(table) = tables.get(at).cloned() {
+            at += 1;
+            for (child, _) in &table.referenced_by {
+                if tables.iter().any(|other| other.oid == *child) {
+                    continue;
+                }
+                let view = self.change.view();
+                let name = view
+                    .table(*child)
+                    .map_or("?", |child| &child.name)
+                    .to_owned();
+                if !cascades {
+                    let message = "cannot truncate a table referenced in a foreign key constraint";
+                    return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+                        .with_detail(format!(
+                            "Table \"{name}\" references \"{}\".",
+                            table.name
+                        ))
+                        .with_hint(format!(
+                            "Truncate table \"{name}\" at the same time, or use TRUNCATE ... CASCADE."
+                        )));
+                }
+                defined.note(format!("truncate cascades to table \"{name}\""));
+                tables.push(self.locked_for_truncate(*child, &[name])?);
+            }
+        }
+        let restarts = truncate.identity == Some(ast::TruncateIdentityOption::Restart);
+        for table in &tables {
+            self.change.renew_storage(table.oid, |_| Ok(()))?;
+            if restarts {
+                self.restart_sequences(table.oid)?;
+            }
+        }
+        Ok(defined)
+    }
+
+    fn locked_for_truncate(&mut self, oid: Oid, names: &[String]) -> Result<Arc<Table>> {
+        self.lock(oid, ObjectMode::AccessExclusive)?;
+        let now = self.change.view().table(oid).cloned();
+        now.ok_or_else(|| missing_relation(names))
+    }
+
+    /// Has the sequences that a table's columns own begin again.
+    fn restart_sequences(&mut self, table: Oid) -> Result<()> {
+        let view = self.change.view();
+        for object in view.objects() {
+            if let Object::Sequence(sequence) = object
+                && sequence.owned_by.is_some_and(|(owner, _)| owner == table)
+            {
+                self.change.restart_sequence(sequence.oid, sequence.start)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,488 @@
+//! Functions that act on the session or the database: sequences, advisory locks.
+//!
+//! # Advisory locks
+//!
+//! One that is held to the end of a transaction is a lock of the transaction. One that is held by
+//! the session survives its transactions, and has an owner of its own. A session does not wait for
+//! itself: what it holds in one of the two ways is granted in the other.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use rustdb_catalog::{Relation, Sequence, lock};
+use rustdb_txn::{LockError, LockOwner, ObjectMode, OwnerId, Wait};
+use rustdb_types::{Oid, Value};
+use rustdb_vfs::sync::Mutex;
+
+use super::batch::Row;
+use super::context::Context;
+use super::evaluate::values;
+use crate::error::{Error, Result, SqlState};
+use crate::expr::{Expr, SessionFunction};
+
+/// What a session keeps from statement to statement, as functions see it.
+pub(crate) struct SessionState {
+    /// The schema of the session's temporary objects, if there are any.
+    temporary_schema: String,
+    inner: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The value that each sequence gave last.
+    current: HashMap<Oid, i64>,
+    /// The sequence that gave a value last.
+    last: Option<Oid>,
+    /// Values taken ahead, by where the sequence's value is kept: the next, and how many.
+    ahead: HashMap<Oid, (i64, u32)>,
+    /// Advisory locks of the session, with how often each is held.
+    held: HashMap<(u64, ObjectMode), (Option<LockOwner>, u64)>,
+    /// Temporary tables that lose their rows when a transaction commits, or are dropped then.
+    at_commit: Vec<(Oid, bool)>,
+    /// Advisory locks of a transaction.
+    of_transaction: (OwnerId, Vec<(u64, ObjectMode)>),
+}
+
+impl fmt::Debug for SessionState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("SessionState")
+    }
+}
+
+impl SessionState {
+    /// What a session begins with.
+    pub(crate) fn new(temporary_schema: &str) -> SessionState {
+        SessionState {
+            temporary_schema: temporary_schema.to_owned(),
+            inner: Mutex::default(),
+        }
+    }
+
+    /// Forgets what sequences gave.
+    pub(crate) fn discard_sequences(&self) {
+        let mut state = self.inner.lock();
+        state.current.clear();
+        state.ahead.clear();
+        state.last = None;
+    }
+
+    /// Gives back the advisory locks of the session.
+    pub(crate) fn unlock_all(&self) {
+        self.inner.lock().held.clear();
+    }
+
+    /// Temporary tables for which something is done at a commit: whether they are dropped.
+    pub(crate) fn at_commit(&self) -> Vec<(Oid, bool)> {
+        self.inner.lock().at_commit.clone()
+    }
+
+    /// Notes a temporary table for which something is done at a commit.
+    pub(crate) fn note_at_commit(&self, table: Oid, is_dropped: bool) {
+        self.inner.lock().at_commit.push((table, is_dropped));
+    }
+
+    /// Forgets tables that are not there any more.
+    pub(crate) fn forget_at_commit(&self, mut is_there: impl FnMut(Oid) -> bool) {
+        self.inner
+            .lock()
+            .at_commit
+            .retain(|(table, _)| is_there(*table));
+    }
+
+    fn note(&self, sequence: Oid, value: i64) {
+        let mut state = self.inner.lock();
+        state.current.insert(sequence, value);
+        state.last = Some(sequence);
+    }
+}
+
+/// Calls a function.
+pub(super) fn call<R: Row + ?Sized>(
+    function: SessionFunction,
+    arguments: &[Expr],
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    use SessionFunction as F;
+    let arguments = values(arguments, row, cx)?;
+    if arguments.iter().any(Value::is_null) {
+        return Ok(Value::Null);
+    }
+    Ok(match function {
+        F::NextVal => {
+            let sequence = cx.sequence(&arguments[0])?;
+            Value::Int8(cx.next_value(sequence)?)
+        }
+        F::CurrVal => Value::Int8(cx.current_value(&arguments[0])?),
+        F::LastVal => Value::Int8(cx.last_value()?),
+        F::SetVal => {
+            let value = arguments[1].as_integer().unwrap_or_default();
+            let is_called = arguments
+                .get(2)
+                .is_none_or(|given| given.as_bool() == Some(true));
+            cx.set_value(&arguments[0], value, is_called)?;
+            Value::Int8(value)
+        }
+        F::SequenceState(part) => {
+            let (last, is_called) = cx.sequence_state(&arguments[0])?;
+            match part {
+                0 => Value::Int8(last),
+                1 => Value::Int8(0),
+                _ => Value::Bool(is_called),
+            }
+        }
+        F::SerialSequence => cx.serial_sequence(&arguments)?,
+        F::Lock {
+            mode,
+            session,
+            wait,
+        } => {
+            let key = advisory_key(&arguments);
+            let wait_for = if wait { Wait::Forever } else { Wait::No };
+            let is_held = match session {
+                true => cx.lock_session(key, mode, wait_for)?,
+                false => cx.lock_transaction(key, mode, wait_for)?,
+            };
+            if wait {
+                Value::Text("".into())
+            } else {
+                Value::Bool(is_held)
+            }
+        }
+        F::Unlock(mode) => Value::Bool(cx.unlock(advisory_key(&arguments), mode)?),
+        F::UnlockAll => {
+            cx.session()?.unlock_all();
+            Value::Text("".into())
+        }
+    })
+}
+
+/// The number of an advisory lock in the lock table. One number and two are different keys.
+fn advisory_key(arguments: &[Value]) -> u64 {
+    let parts: Vec<String> = arguments
+        .iter()
+        .map(|value| value.as_integer().unwrap_or_default().to_string())
+        .collect();
+    // No schema has this number.
+    lock::name(Oid(1), &parts.join("/"))
+}
+
+impl Context<'_> {
+    fn session(&self) -> Result<&SessionState> {
+        self.session
+            .ok_or_else(|| Error::internal("there is no session here"))
+    }
+
+    /// The sequence that an argument names, by number or by name.
+    fn sequence(&self, named: &Value) -> Result<Oid> {
+        let text = match named {
+            Value::Oid(oid) => return Ok(Oid(*oid)),
+            Value::Text(text) => text.as_str(),
+            _ => return Err(Error::internal("this names no sequence")),
+        };
+        if let Ok(number) = text.parse() {
+            return Ok(Oid(number));
+        }
+        let (catalog, _) = self.catalog()?;
+        let names = split_name(text)?;
+        let found = match &names[..] {
+            [name] => {
+                let temporary = self.session.map(|session| &session.temporary_schema);
+                let temporary = temporary.and_then(|name| catalog.schema_named(name));
+                let rest = [rustdb_catalog::PG_CATALOG, rustdb_catalog::PUBLIC];
+                let mut path = temporary.map(|schema| schema.oid).into_iter().chain(rest);
+                path.find_map(|schema| catalog.relation(schema, name))
+            }
+            [.., schema, name] => catalog
+                .schema_named(schema)
+                .and_then(|schema| catalog.relation(schema.oid, name)),
+            [] => None,
+        };
+        sequence_of(found, &names)
+    }
+
+    fn catalog(&self) -> Result<(&rustdb_catalog::Catalog, &rustdb_catalog::CatalogStore)> {
+        match &self.catalog {
+            Some((catalog, store)) => Ok((catalog, store)),
+            None => Err(Error::internal("there are no sequences here")),
+        }
+    }
+
+    fn descriptor(&self, oid: Oid) -> Result<&Sequence> {
+        let (catalog, _) = self.catalog()?;
+        match catalog.sequence(oid) {
+            Some(sequence) => Ok(sequence),
+            None => {
+                let message = format!("could not open relation with OID {}", oid.0);
+                Err(Error::new(SqlState::UNDEFINED_TABLE, message))
+            }
+        }
+    }
+
+    /// The next value of a sequence.
+    pub(crate) fn next_value(&self, oid: Oid) -> Result<i64> {
+        let sequence = self.descriptor(oid)?;
+        let (_, store) = self.catalog()?;
+        let sequences = store.sequences();
+        let Some(session) = self.session else {
+            return Ok(sequences.next(sequence)?);
+        };
+        if sequence.cache <= 1 {
+            let value = sequences.next(sequence)?;
+            session.note(oid, value);
+            return Ok(value);
+        }
+        let ahead = session.inner.lock().ahead.remove(&sequence.storage);
+        let (value, more) = match ahead {
+            Some(ahead) => ahead,
+            None => {
+                let count = u32::try_from(sequence.cache).unwrap_or(u32::MAX);
+                sequences.next_block(sequence, count)?
+            }
+        };
+        if more > 1 {
+            let next = (value.saturating_add(sequence.increment), more - 1);
+            session.inner.lock().ahead.insert(sequence.storage, next);
+        }
+        session.note(oid, value);
+        Ok(value)
+    }
+
+    fn current_value(&self, named: &Value) -> Result<i64> {
+        let oid = self.sequence(named)?;
+        let name = &self.descriptor(oid)?.name;
+        let value = self.session()?.inner.lock().current.get(&oid).copied();
+        value.ok_or_else(|| {
+            let message =
+                format!("currval of sequence \"{name}\" is not yet defined in this session");
+            Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        })
+    }
+
+    fn last_value(&self) -> Result<i64> {
+        let state = self.session()?.inner.lock();
+        let value = state.last.and_then(|oid| state.current.get(&oid).copied());
+        value.ok_or_else(|| {
+            let message = "lastval is not yet defined in this session";
+            Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        })
+    }
+
+    fn set_value(&self, named: &Value, value: i64, is_called: bool) -> Result<()> {
+        let oid = self.sequence(named)?;
+        let sequence = self.descriptor(oid)?;
+        let (_, store) = self.catalog()?;
+        store.sequences().set(sequence, value, is_called)?;
+        let mut state = self.session()?.inner.lock();
+        state.ahead.remove(&sequence.storage);
+        if is_called {
+            state.current.insert(oid, value);
+        }
+        Ok(())
+    }
+
+    fn sequence_state(&self, named: &Value) -> Result<(i64, bool)> {
+        let sequence = self.descriptor(self.sequence(named)?)?;
+        let (_, store) = self.catalog()?;
+        Ok(store.sequences().state(sequence)?)
+    }
+
+    /// `pg_get_serial_sequence`.
+    fn serial_sequence(&self, arguments: &[Value]) -> Result<Value> {
+        let (Value::Text(table), Value::Text(column)) = (&arguments[0], &arguments[1]) else {
+            return Err(Error::internal("names are texts"));
+        };
+        let (catalog, _) = self.catalog()?;
+        let names = split_name(table.as_str())?;
+        let found = match &names[..] {
+            [name] => catalog.relation(rustdb_catalog::PUBLIC, name),
+            [.., schema, name] => catalog
+                .schema_named(schema)
+                .and_then(|schema| catalog.relation(schema.oid, name)),
+            [] => None,
+        };
+        let table = match found {
+            Some(Relation::Table(table)) => table,
+            _ => return Err(crate::bind::missing_relation(&names)),
+        };
+        let Some(column) = table.column_named(column.as_str()) else {
+            let message = format!(
+                "column \"{column}\" of relation \"{}\" does not exist",
+                table.name
+            );
+            return Err(Error::new(SqlState::UNDEFINED_COLUMN, message));
+        };
+        let owned = catalog
+            .objects()
+            .into_iter()
+            .find_map(|object| match object {
+                rustdb_catalog::Object::Sequence(sequence)
+                    if sequence.owned_by == Some((table.oid, column.id)) =>
+                {
+                    Some(sequence.clone())
+                }
+                _ => None,
+            });
+        Ok(match owned {
+            None => Value::Null,
+            Some(sequence) => {
+                let schema = catalog.schema(sequence.schema);
+                let schema = schema.map_or("public", |schema| &schema.name);
+                let name = format!("{}.{}", quoted(schema), quoted(&sequence.name));
+                Value::Text(name.as_str().into())
+            }
+        })
+    }
+
+    // ------------------------------------------------------------------------ advisory locks
+
+    /// Locks to the end of the transaction; whether it is held.
+    fn lock_transaction(&mut self, key: u64, mode: ObjectMode, wait: Wait) -> Result<bool> {
+        let session = self
+            .session
+            .ok_or_else(|| Error::internal("there is no session here"))?;
+        let is_held = session.inner.lock().held.contains_key(&(key, mode))
+            || session
+                .inner
+                .lock()
+                .held
+                .contains_key(&(key, ObjectMode::Exclusive));
+        let transaction = self.transaction_mut()?;
+        if !is_held && !granted(transaction.lock_object(key, mode, wait))? {
+            return Ok(false);
+        }
+        let id = transaction.id();
+        let mut state = session.inner.lock();
+        if state.of_transaction.0 != id {
+            state.of_transaction = (id, Vec::new());
+        }
+        state.of_transaction.1.push((key, mode));
+        Ok(true)
+    }
+
+    /// Locks until it is given back; whether it is held.
+    fn lock_session(&mut self, key: u64, mode: ObjectMode, wait: Wait) -> Result<bool> {
+        let id = self.transaction()?.id();
+        let (_, store) = self.catalog()?;
+        let manager = store.manager().clone();
+        let session = self.session()?;
+        let is_own = {
+            let mut state = session.inner.lock();
+            if let Some((_, count)) = state.held.get_mut(&(key, mode)) {
+                *count += 1;
+                return Ok(true);
+            }
+            // Its other mode, or its transaction's, keeps others away already.
+            let covers = |held: ObjectMode| held == mode || held == ObjectMode::Exclusive;
+            let of_transaction = state.of_transaction.0 == id
+                && state
+                    .of_transaction
+                    .1
+                    .iter()
+                    .any(|(at, held)| *at == key && covers(*held));
+            of_transaction || state.held.contains_key(&(key, ObjectMode::Exclusive))
+        };
+        let mut owner = None;
+        if !is_own {
+            // NB: waited for without the session's mutex.
+            let mut new = manager.new_owner();
+            match new.lock_object(key, mode, wait) {
+                Ok(()) => owner = Some(new),
+                Err(LockError::NotAvailable) => return Ok(false),
+                Err(error) => return Err(rustdb_txn::Error::Lock(error).into()),
+            }
+        }
+        session.inner.lock().held.insert((key, mode), (owner, 1));
+        Ok(true)
+    }
+
+    /// Gives back a lock of the session; whether it was held.
+    fn unlock(&mut self, key: u64, mode: ObjectMode) -> Result<bool> {
+        let mut state = self.session()?.inner.lock();
+        let Some((_, count)) = state.held.get_mut(&(key, mode)) else {
+            return Ok(false);
+        };
+        *count -= 1;
+        if *count == 0 {
+            state.held.remove(&(key, mode));
+        }
+        Ok(true)
+    }
+}
+
+fn granted(result: rustdb_txn::Result<()>) -> Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(rustdb_txn::Error::Lock(LockError::NotAvailable)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The sequence among what a name may stand for.
+pub(crate) fn sequence_of(found: Option<Relation>, names: &[String]) -> Result<Oid> {
+    match found {
+        Some(Relation::Sequence(sequence)) => Ok(sequence.oid),
+        Some(_) => {
+            let name = names.last().map_or("", String::as_str);
+            let message = format!("\"{name}\" is not a sequence");
+            Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
+        }
+        None => Err(crate::bind::missing_relation(names)),
+    }
+}
+
+/// The parts of a name in a text: `public."My table"`.
+pub(crate) fn split_name(text: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut rest = text.trim();
+    loop {
+        let (name, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let mut name = String::new();
+                let mut quoted = quoted;
+                loop {
+                    let Some((before, after)) = quoted.split_once('"') else {
+                        return Err(bad_name());
+                    };
+                    name.push_str(before);
+                    match after.strip_prefix('"') {
+                        Some(more) => {
+                            name.push('"');
+                            quoted = more;
+                        }
+                        None => break (name, after),
+                    }
+                }
+            }
+            None => {
+                let end = rest.find(['.', ' ']).unwrap_or(rest.len());
+                (rest[..end].to_lowercase(), &rest[end..])
+            }
+        };
+        if name.is_empty() {
+            return Err(bad_name());
+        }
+        names.push(name);
+        rest = after.trim();
+        if rest.is_empty() {
+            return Ok(names);
+        }
+        rest = rest.strip_prefix('.').ok_or_else(bad_name)?.trim();
+    }
+}
+
+fn bad_name() -> Error {
+    Error::new(SqlState::INVALID_NAME, "invalid name syntax")
+}
+
+/// A name as it has to be written: in quotes where it needs them.
+pub(crate) fn quoted(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$');
+    match is_plain {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
+    }
+}

@@ -1,0 +1,102 @@
+//! Definitions and locks as several sessions see them.
+
+use std::sync::Arc;
+
+use rustdb_sql::Session;
+use rustdb_vfs::MemVfs;
+
+use crate::database::database_over;
+
+fn state_of(session: &mut Session, statement: &str) -> String {
+    let error = session.execute(statement, &[]).unwrap_err();
+    error.state().as_str().to_owned()
+}
+
+fn run(session: &mut Session, statement: &str) {
+    session.execute(statement, &[]).unwrap();
+}
+
+#[test]
+fn a_temporary_table_is_its_sessions_own_and_gone_with_it() {
+    let vfs: Arc<MemVfs> = Arc::new(MemVfs::new());
+    let database = database_over(vfs);
+    let (mut one, mut two) = (database.connect(), database.connect());
+    for (session, value) in [(&mut one, 1), (&mut two, 2)] {
+        run(session, "create temp table t (a int)");
+        run(session, &format!("insert into t values ({value})"));
+    }
+    let answers = two.execute("select a from t", &[]).unwrap();
+    assert_eq!(answers[0].rows[0][0].as_integer(), Some(2));
+    drop(one);
+    let mut three = database.connect();
+    assert_eq!(state_of(&mut three, "select * from t"), "42P01");
+    let answers = two.execute("select a from t", &[]).unwrap();
+    assert_eq!(answers[0].rows.len(), 1);
+}
+
+#[test]
+fn a_locked_table_is_not_had_without_waiting() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut one, mut two) = (database.connect(), database.connect());
+    run(&mut one, "create table t (a int)");
+    run(&mut one, "begin; lock table t in share mode");
+    run(
+        &mut two,
+        "begin; lock table t in share mode nowait; rollback; begin",
+    );
+    let exclusive = "lock table t in row exclusive mode nowait";
+    assert_eq!(state_of(&mut two, exclusive), "55P03");
+    run(&mut one, "rollback");
+    run(&mut two, "rollback; begin; lock table t nowait; commit");
+}
+
+#[test]
+fn advisory_locks_of_a_session_survive_its_transactions() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut one, mut two) = (database.connect(), database.connect());
+    let is_free = |session: &mut Session, key: i32| {
+        let query = format!("select pg_try_advisory_xact_lock({key})");
+        let answers = session.execute(&query, &[]).unwrap();
+        answers[0].rows[0][0].as_bool() == Some(true)
+    };
+    run(&mut one, "begin");
+    run(
+        &mut one,
+        "select pg_advisory_lock(1), pg_advisory_xact_lock(2)",
+    );
+    assert!(!is_free(&mut two, 1) && !is_free(&mut two, 2));
+    run(&mut one, "rollback");
+    assert!(!is_free(&mut two, 1) && is_free(&mut two, 2));
+    run(&mut one, "select pg_advisory_lock(1)");
+    run(&mut one, "select pg_advisory_unlock(1)");
+    assert!(!is_free(&mut two, 1), "it was taken twice");
+    run(&mut one, "select pg_advisory_unlock(1)");
+    assert!(is_free(&mut two, 1));
+    run(&mut one, "select pg_advisory_lock(3)");
+    drop(one);
+    assert!(is_free(&mut two, 3), "it is gone with its session");
+}
+
+#[test]
+fn sequences_give_each_value_once_to_several_sessions() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    run(
+        &mut session,
+        "create table t (id serial primary key, a int)",
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let mut session = database.connect();
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    run(&mut session, "insert into t (a) values (1)");
+                }
+            });
+        }
+    });
+    let query = "select count(*), max(id) from t";
+    let answers = session.execute(query, &[]).unwrap();
+    assert_eq!(answers[0].rows[0][0].as_integer(), Some(200));
+    assert_eq!(answers[0].rows[0][1].as_integer(), Some(200));
+}

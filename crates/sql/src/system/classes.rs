@@ -353,6 +353,24 @@ fn of_index_columns(table: &Table, index: &Index, sheet: &mut Sheet) {
     }
 }
 
+/// The text of a default. A sequence that is kept by its number is shown by its name.
+pub(super) fn shown_default(around: &Around<'_>, text: &str) -> String {
+    let shown = definition::shown(text);
+    let number = text
+        .strip_prefix("nextval('")
+        .and_then(|rest| rest.strip_suffix("'::regclass)"));
+    let sequence = number
+        .and_then(|number| number.parse().ok())
+        .and_then(|number| around.catalog.sequence(Oid(number)));
+    match sequence {
+        Some(sequence) => {
+            let name = crate::exec::quoted(&sequence.name);
+            format!("nextval('{name}'::regclass)")
+        }
+        None => shown,
+    }
+}
+
 pub(super) fn defaults(around: &Around<'_>, sheet: &mut Sheet) {
     sheet.names("oid adrelid adnum adbin");
     for table in around.catalog.tables() {
@@ -362,12 +380,13 @@ pub(super) fn defaults(around: &Around<'_>, sheet: &mut Sheet) {
                 (Some(expression), _) => &expression.text,
                 (None, _) => continue,
             };
+            let text = shown_default(around, text);
             sheet.row([
                 // Defaults have no numbers of their own; these are in nobody's way.
                 Oid(table.oid.0 ^ (column.id << 24) ^ (1 << 31)).into(),
                 table.oid.into(),
                 (column.id as i16).into(),
-                Cell::from(definition::shown(text)),
+                Cell::from(text),
             ]);
         }
     }

@@ -178,7 +178,7 @@ fn column_row(
         name.into(),
         (place as i32).into(),
         default
-            .map(|default| definition::shown(&default.text))
+            .map(|default| super::classes::shown_default(around, &default.text))
             .into(),
         yes_no(!column.is_some_and(|column| column.not_null)),
         data_type(&plain).into(),

@@ -123,6 +123,14 @@ pub struct SessionNames {
 }
 
 impl SessionNames {
+    /// For expressions that are stored: what they name is looked for where sessions begin.
+    pub(crate) fn of_stored() -> SessionNames {
+        SessionNames {
+            path: vec!["public".to_owned()],
+            ..SessionNames::default()
+        }
+    }
+
     /// The schemas of the path that are there, with that of what is built in first unless the path
     /// says where it is.
     pub(crate) fn schemas(&self, catalog: &Catalog) -> Vec<Oid> {

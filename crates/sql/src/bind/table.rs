@@ -155,7 +155,7 @@ pub(crate) fn bind_table_expression(
     catalog: Option<&Arc<Catalog>>,
 ) -> Result<Typed> {
     let written = parse_expression(text)?;
-    let session = SessionNames::default();
+    let session = SessionNames::of_stored();
     let mut binder = Binder::new(&[], settings, &session);
     binder.catalog = catalog.cloned();
     let columns = definition.columns.iter().filter(|column| !column.dropped);
@@ -190,7 +190,7 @@ pub(crate) fn bind_column_expression(
     catalog: Option<&Arc<Catalog>>,
 ) -> Result<Expr> {
     let typed = bind_table_expression(text, definition, settings, catalog)?;
-    let session = SessionNames::default();
+    let session = SessionNames::of_stored();
     let mut binder = Binder::new(&[], settings, &session);
     binder.catalog = catalog.cloned();
     binder.assign(typed, &column.column_type, &column.name)

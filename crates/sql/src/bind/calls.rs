@@ -29,15 +29,7 @@ impl Binder<'_> {
                 return self.window_call(short, call, over, at);
             }
             Some(_) => {
-                let mut typed = Vec::new();
-                for argument in plain_arguments(call)? {
-                    typed.push(self.expression(argument, at)?);
-                }
-                self.function_call(&names, typed)?;
-                let message = format!(
-                    "OVER specified, but {short} is not a window function nor an aggregate function"
-                );
-                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+                return Err(self.over_refused(&names, short, call, at)?);
             }
             None if is_window && (!is_aggregate(short) || is_bare(call)) => {
                 let message = format!("window function {short} requires an OVER clause");
@@ -84,6 +76,25 @@ impl Binder<'_> {
             }
             _ => self.function(&names, typed, Some(at)),
         }
+    }
+
+    /// What is wrong with OVER behind a function that is none for windows, if the call is right.
+    fn over_refused(
+        &mut self,
+        names: &[String],
+        short: &str,
+        call: &ast::Function,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Error> {
+        let mut typed = Vec::new();
+        for argument in plain_arguments(call)? {
+            typed.push(self.expression(argument, at)?);
+        }
+        self.function_call(names, typed)?;
+        let message = format!(
+            "OVER specified, but {short} is not a window function nor an aggregate function"
+        );
+        Ok(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
     }
 
     /// A function by its name and arguments. A set-returning one is put aside, if it may stand

@@ -252,10 +252,8 @@ impl Explainer<'_> {
                 entry.start = below;
             }
             Plan::Function(rows) => {
-                let name = rows
-                    .calls
-                    .first()
-                    .map_or("", |(call, _)| call.call.function().name);
+                let name = rows.calls.first();
+                let name = name.map_or("", |(call, _)| call.call.function().name);
                 entry.title = match is_one_row(&rows.input) {
                     true => format!("Function Scan on {name}"),
                     false => "ProjectSet".to_owned(),

@@ -6,7 +6,7 @@ use rustdb_catalog::{
     Expression, IndexColumn, IndexDefinition, IndexKey, IndexMethod, IndexState, Table,
 };
 use rustdb_table::{RowKey, Statement};
-use rustdb_txn::{ObjectMode, Wait};
+use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, SqlState, Type};
 use sqlparser::ast;
 
@@ -86,7 +86,7 @@ impl Definer<'_> {
             catalog: self.change.view(),
         };
         let settings = Arc::new(self.around.settings.clone());
-        let mut statement = Statement::new(Arc::new(tables), settings, Wait::Forever);
+        let mut statement = Statement::new(Arc::new(tables), settings, self.wait);
         let after = from.as_deref();
         let last = rows.back_fill(self.transaction, index, after, ROWS_AT_ONCE, &mut statement)?;
         *from = last;

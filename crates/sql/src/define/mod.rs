@@ -38,6 +38,8 @@ pub(crate) struct Definer<'a> {
     pub(crate) around: Surroundings<'a>,
     pub(crate) transaction: &'a mut Transaction,
     pub(crate) change: &'a mut CatalogChange,
+    /// How long it waits for a lock.
+    pub(crate) wait: Wait,
 }
 
 /// What a definition says when it is done: its tag, and what it has to say besides.
@@ -253,7 +255,7 @@ impl Definer<'_> {
                 None => return Err(missing_relation(&names)),
             };
             let number = rustdb_catalog::lock::object(oid);
-            let wait = if lock.nowait { Wait::No } else { Wait::Forever };
+            let wait = if lock.nowait { Wait::No } else { self.wait };
             self.transaction
                 .lock_object(number, mode, wait)
                 .map_err(|error| match error {
@@ -269,7 +271,7 @@ impl Definer<'_> {
 
     fn lock(&mut self, oid: Oid, mode: ObjectMode) -> Result<()> {
         let number = rustdb_catalog::lock::object(oid);
-        Ok(self.transaction.lock_object(number, mode, Wait::Forever)?)
+        Ok(self.transaction.lock_object(number, mode, self.wait)?)
     }
 
     // ----------------------------------------------------------------------------- the others

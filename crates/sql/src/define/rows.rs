@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use rustdb_catalog::Table as Definition;
 use rustdb_table::{Statement, Table, Validation};
-use rustdb_txn::Wait;
 use rustdb_types::{Oid, Value};
 
 use super::Definer;
@@ -40,7 +39,7 @@ impl Definer<'_> {
             catalog: self.change.view(),
         };
         let settings = Arc::new(self.around.settings.clone());
-        let mut statement = Statement::new(Arc::new(tables), settings, Wait::Forever);
+        let mut statement = Statement::new(Arc::new(tables), settings, self.wait);
         statement.assume_exclusive(exclusive);
         statement
     }

@@ -138,7 +138,7 @@ pub(super) fn call<R: Row + ?Sized>(
             wait,
         } => {
             let key = advisory_key(&arguments);
-            let wait_for = if wait { Wait::Forever } else { Wait::No };
+            let wait_for = if wait { cx.wait } else { Wait::No };
             let is_held = match session {
                 true => cx.lock_session(key, mode, wait_for)?,
                 false => cx.lock_transaction(key, mode, wait_for)?,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use rustdb_table::Statement as TableStatement;
-use rustdb_txn::Wait;
 use rustdb_types::Value;
 
 use super::Session;
@@ -66,7 +65,7 @@ impl Session {
         });
         Ok(Append {
             memory: planned.memory(),
-            statement: TableStatement::new(tables, self.settings.clone(), Wait::Forever),
+            statement: TableStatement::new(tables, self.settings.clone(), self.wait()),
             planned,
             rows: 0,
         })

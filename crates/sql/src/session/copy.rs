@@ -142,6 +142,7 @@ impl Session {
         let (database, settings) = (self.database.clone(), self.settings.clone());
         let (names, cancelled) = (self.names.clone(), self.cancelled.clone());
         let kept: Arc<SessionState> = self.kept_by_functions.clone();
+        let wait = self.wait();
         let open = self.open()?;
         // The table is locked, and then looked at again: it may have changed meanwhile.
         let mut locked = None;
@@ -161,14 +162,14 @@ impl Session {
             }
             let number = rustdb_catalog::lock::object(oid);
             let mode = ObjectMode::RowExclusive;
-            open.transaction.lock_object(number, mode, Wait::Forever)?;
+            open.transaction.lock_object(number, mode, wait)?;
             locked = Some(oid);
         };
         let tables = Arc::new(CatalogTables {
             database: database.clone(),
             catalog: catalog.clone(),
         });
-        let mut statement = TableStatement::new(tables, settings.clone(), Wait::Forever);
+        let mut statement = TableStatement::new(tables, settings.clone(), wait);
         // Nobody else sees a table that was made in this transaction; and where nobody else is at
         // work, rows need no locks of their own.
         let number = rustdb_catalog::lock::object(ready.table.oid());

@@ -179,10 +179,15 @@ impl Session {
     /// Runs the statements of a text, with parameters if it is one statement.
     pub fn execute(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
         self.begin_statements();
-        let result = match is_deep(text) {
-            Ok(false) => self.execute_text(text, parameters),
-            Ok(true) => on_large_stack(|| self.execute_text(text, parameters)),
-            Err(error) => Err(error),
+        let types: Vec<Type> = parameters.iter().map(type_of).collect();
+        // What is kept is not deep.
+        let result = match self.kept.find(text, &types) {
+            Some(prepared) => self.execute_kept(&prepared, parameters),
+            None => match is_deep(text) {
+                Ok(false) => self.execute_text(text, &types, parameters, true),
+                Ok(true) => on_large_stack(|| self.execute_text(text, &types, parameters, false)),
+                Err(error) => Err(error),
+            },
         };
         if result.is_err() {
             self.fail();
@@ -190,25 +195,35 @@ impl Session {
         result
     }
 
-    fn execute_text(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
-        let types: Vec<Type> = parameters.iter().map(type_of).collect();
+    fn execute_kept(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Vec<Answer>> {
+        let answer = self.statement(prepared, parameters)?;
+        self.end_implicit()?;
+        Ok(vec![answer])
+    }
+
+    fn execute_text(
+        &mut self,
+        text: &str,
+        types: &[Type],
+        parameters: &[Value],
+        is_worth_keeping: bool,
+    ) -> Result<Vec<Answer>> {
         let mut answers = Vec::new();
-        if let Some(prepared) = self.kept.find(text, &types) {
-            answers.push(self.statement(&prepared, parameters)?);
-        } else if let Some(pattern) = Pattern::of(text)
+        if is_worth_keeping
+            && let Some(pattern) = Pattern::of(text)
             && let Some(prepared) = self.by_pattern(&pattern)?
         {
             answers.push(self.statement(&prepared, &pattern.values)?);
         } else {
             let mut statements: Vec<Prepared> = parse(text)?
                 .into_iter()
-                .map(|statement| Prepared::new(statement, types.clone()))
+                .map(|statement| Prepared::new(statement, types.to_vec()))
                 .collect();
             let is_alone = statements.len() == 1;
             answers.reserve(statements.len());
             for prepared in statements.drain(..) {
                 answers.push(self.statement(&prepared, parameters)?);
-                if is_alone && prepared.has_plan() && !is_deep(text)? {
+                if is_alone && prepared.has_plan() && is_worth_keeping {
                     self.kept.keep(text, prepared);
                 }
             }
@@ -361,7 +376,9 @@ impl Session {
     ) -> Result<Answer> {
         let database = self.database.clone();
         let (settings, names) = (self.settings.clone(), self.names.clone());
+        let wait = self.wait();
         let open = self.open()?;
+        open.change.set_wait(wait);
         let catalog = open.change.view();
         let mut definer = Definer {
             around: Surroundings {
@@ -373,6 +390,7 @@ impl Session {
             },
             transaction: &mut open.transaction,
             change: &mut open.change,
+            wait,
         };
         let defined = define(&mut definer)?;
         if let Some((table, is_dropped)) = defined.at_commit {

@@ -50,3 +50,39 @@ fn a_second_inserter_of_a_key_waits_and_then_knows() {
         assert_eq!(error.state().as_str(), "23505");
     });
 }
+
+#[test]
+fn timeouts_end_what_waits_and_what_runs() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut one, mut two) = (database.connect(), database.connect());
+    one.execute("create table t (a int primary key)", &[])
+        .unwrap();
+    one.execute("insert into t values (1)", &[]).unwrap();
+    one.execute("begin; lock table t; select pg_advisory_lock(7)", &[])
+        .unwrap();
+    // Nobody gives the locks back before the time is over.
+    two.execute("set lock_timeout = 20", &[]).unwrap();
+    for statement in [
+        "select * from t",
+        "insert into t values (1) on conflict do nothing",
+        "alter table t add column b int",
+        "create index on t (a)",
+        "drop table t",
+        "begin; lock table t",
+        "select pg_advisory_lock(7)",
+    ] {
+        let error = two.execute(statement, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), "55P03", "{statement}: {error}");
+        two.execute("rollback", &[]).unwrap();
+    }
+    let error = two.start_append("t", &[]).err().unwrap();
+    assert_eq!(error.state().as_str(), "55P03");
+    one.execute("rollback; select pg_advisory_unlock(7)", &[])
+        .unwrap();
+    assert_eq!(numbers(&mut two, "select a from t"), [1]);
+    // Nor does a statement outlast its own time: this one would take hours.
+    two.execute("set statement_timeout = 20", &[]).unwrap();
+    let endless = "select count(*) from generate_series(1, 1000000000000) s";
+    let error = two.execute(endless, &[]).unwrap_err();
+    assert_eq!(error.state().as_str(), "57014", "{error}");
+}

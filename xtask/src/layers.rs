@@ -117,10 +117,18 @@ pub(crate) const CRATES: &[Row] = &[
         unsafe_code: Unsafe::Never,
     },
     Row {
+        layer: Layer::Floor(6),
+        name: "derive",
+        what: "derives: structs as rows of tables",
+        imports: &[],
+        never: "the database: it writes code that calls the facade",
+        unsafe_code: Unsafe::Never,
+    },
+    Row {
         layer: Layer::Floor(8),
         name: "rustdb",
         what: "the facade: the embeddable API",
-        imports: &["types", "vfs", "crypto", "storage", "txn", "sql"],
+        imports: &["types", "vfs", "crypto", "storage", "txn", "sql", "derive"],
         never: "HTTP; tokio outside its `aio` feature",
         unsafe_code: Unsafe::Never,
     },
@@ -162,6 +170,7 @@ pub(crate) const CRATES: &[Row] = &[
 pub(crate) const RESTRICTED: &[(&str, &[&str])] = &[
     ("tokio", &["rustdb", "bench"]),
     ("jiff", &["types"]),
+    ("syn", &["derive"]),
     ("clap", &["cli"]),
     ("reedline", &["cli"]),
     ("indicatif", &["cli"]),

@@ -117,6 +117,13 @@ impl Error {
         }))
     }
 
+    /// The error with something to try.
+    #[cfg(feature = "sql")]
+    pub(crate) fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
     fn with_source(
         kind: ErrorKind,
         source: impl std::error::Error + Send + Sync + 'static,

@@ -62,9 +62,16 @@ pub use reexports::{
     RepairReport, Slice, Stats, UpgradeReport, VerifyProgress, VerifyReport, crypto,
 };
 pub use snapshot::Snapshot;
+#[cfg(feature = "sql")]
+pub use sql::{FromRow, ToRow};
 pub use transaction::{Savepoint, Transaction, TransactionIter, TransactionKeyspace};
 
 /// The programs of the README are compiled and run with the examples.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// And those of the guide to SQL.
+#[cfg(all(doctest, feature = "derive"))]
+#[doc = include_str!("../../../docs/guide/sql.md")]
+struct GuideToSql;

@@ -16,9 +16,11 @@
 //! do: READ COMMITTED unless `BEGIN ISOLATION LEVEL` says otherwise.
 
 mod appender;
+mod conversions;
 mod host;
 mod row;
 mod statement;
+mod typed;
 mod value;
 
 use std::sync::Arc;
@@ -28,9 +30,43 @@ use rustdb_sql::{Answer, OutputColumn, Session};
 use rustdb_types::Settings;
 
 pub use appender::Appender;
-pub use row::{FromRow, Row};
+pub use row::Row;
 pub use statement::{Rows, Statement, ToStatement};
+pub use typed::{FromRow, ToRow};
 pub use value::{FromValue, Value};
+
+/// Derives [`FromRow`](trait@FromRow), with which a struct is read from a row.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// #[derive(rustdb::FromRow)]
+/// struct Word {
+///     letters: String,
+/// }
+///
+/// let words: Vec<Word> = db.connect()?.query_as("SELECT 'rust' AS letters", &[])?;
+/// assert_eq!(words[0].letters, "rust");
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+#[cfg(feature = "derive")]
+pub use rustdb_derive::FromRow;
+
+/// Derives [`ToRow`](trait@ToRow), with which a struct is written as a row.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// #[derive(rustdb::ToRow)]
+/// struct Word {
+///     letters: String,
+/// }
+///
+/// let mut connection = db.connect()?;
+/// connection.execute("CREATE TABLE words (letters TEXT)", &[])?;
+/// connection.insert_rows("words", [Word { letters: "rust".to_owned() }])?;
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+#[cfg(feature = "derive")]
+pub use rustdb_derive::ToRow;
 
 /// A value as the database has it: what [`Row::value`] gives.
 ///

@@ -27,9 +27,14 @@ pub fn type_of(value: &Value) -> Type {
         Value::Json(_) => Type::JSON,
         Value::Jsonb(_) => Type::JSONB,
         Value::Vector(_) => Type::VECTOR,
-        Value::Null | Value::Text(_) | Value::Enum(_) | Value::Array(_) | Value::Record(_) => {
-            Type::UNKNOWN
+        Value::Array(array) => {
+            let element = array.values().iter().find(|element| !element.is_null());
+            match element.map(type_of) {
+                None | Some(Type::UNKNOWN) => Type::UNKNOWN,
+                Some(element) => element.array_of(),
+            }
         }
+        Value::Null | Value::Text(_) | Value::Enum(_) | Value::Record(_) => Type::UNKNOWN,
     }
 }
 
@@ -90,6 +95,11 @@ fn one_converted(value: &Value, of: &Type, settings: &Settings) -> Result<Value>
     }
     match value {
         Value::Text(text) => Ok(parse_value(text.as_str(), of, settings)?),
+        // An array of texts, as a literal of an array is.
+        Value::Array(_) if given == Type::UNKNOWN && *of != Type::TEXT.array_of() => {
+            let text = rustdb_types::format(value, &Type::TEXT.array_of(), settings);
+            Ok(parse_value(&text, of, settings)?)
+        }
         _ if given == Type::UNKNOWN => Ok(value.clone()),
         _ => match Cast::find(&given, of, CastContext::Assignment) {
             Some(cast) => Ok(cast.apply(value, settings)?),

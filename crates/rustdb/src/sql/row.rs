@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustdb_sql::OutputColumn;
 use rustdb_types::{Settings, Value as SqlValue};
 
-use super::FromValue;
+use super::{FromRow, FromValue};
 use crate::{Error, ErrorKind, Result};
 
 /// A row of a result.
@@ -25,61 +25,20 @@ pub struct Row {
     values: Vec<SqlValue>,
 }
 
-/// What a row can be read as: tuples of [values](FromValue), column by column, and what a program
-/// says itself.
-///
-/// ```
-/// # let db = rustdb::Database::in_memory()?;
-/// use rustdb::sql::{FromRow, Row};
-///
-/// struct Planet {
-///     name: String,
-///     moons: i32,
-/// }
-///
-/// impl FromRow for Planet {
-///     fn from_row(row: &Row) -> rustdb::Result<Planet> {
-///         Ok(Planet { name: row.get("name")?, moons: row.get("moons")? })
-///     }
-/// }
-///
-/// let rows = db.connect()?.query("SELECT 'Mars' AS name, 2 AS moons", &[])?;
-/// let mars: Planet = rows[0].to()?;
-/// assert_eq!((mars.name.as_str(), mars.moons), ("Mars", 2));
-/// # Ok::<(), rustdb::Error>(())
-/// ```
-pub trait FromRow: Sized {
-    /// Reads a row.
-    fn from_row(row: &Row) -> Result<Self>;
-}
+/// How many columns an error names.
+const NAMES_SHOWN_MAX: usize = 12;
 
-macro_rules! tuples {
-    ($($name:ident $place:tt),*) => {
-        impl<$($name: FromValue),*> FromRow for ($($name,)*) {
-            fn from_row(row: &Row) -> Result<Self> {
-                const WIDTH: usize = [$($place),*].len();
-                if row.len() != WIDTH {
-                    let message = format!("a row of {} columns is no tuple of {WIDTH}", row.len());
-                    return Err(Error::new(ErrorKind::InvalidArgument, message));
-                }
-                Ok(($(row.get_at::<$name>($place)?,)*))
-            }
+/// A type's name without the modules that it is in.
+fn short_name(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    for part in name.split_inclusive(|letter: char| !letter.is_alphanumeric() && letter != '_') {
+        match part.strip_suffix(':') {
+            Some(_) => (),
+            None => short.push_str(part),
         }
-    };
+    }
+    short
 }
-
-tuples!(A 0);
-tuples!(A 0, B 1);
-tuples!(A 0, B 1, C 2);
-tuples!(A 0, B 1, C 2, D 3);
-tuples!(A 0, B 1, C 2, D 3, E 4);
-tuples!(A 0, B 1, C 2, D 3, E 4, F 5);
-tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
-tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
-tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
-tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
-tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
-tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
 
 impl Row {
     pub(super) fn new(
@@ -117,12 +76,56 @@ impl Row {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn get<T: FromValue>(&self, column: &str) -> Result<T> {
-        let place = self.columns.iter().position(|each| each.name == column);
-        let place = place.ok_or_else(|| {
-            let message = format!("there is no column `{column}`");
-            Error::new(ErrorKind::NotFound, message)
-        })?;
-        self.get_at(place)
+        match self.place(column) {
+            Some(place) => self.get_at(place),
+            None => Err(self.absent(column)),
+        }
+    }
+
+    /// What the derive calls: the column is probably at `place`.
+    #[doc(hidden)]
+    pub fn field<T: FromValue>(&self, column: &str, place: usize) -> Result<T> {
+        match self.columns.get(place) {
+            Some(there) if there.name == column => self.get_at(place),
+            _ => self.get(column),
+        }
+    }
+
+    /// What the derive calls for a column that may be absent.
+    #[doc(hidden)]
+    pub fn field_or_default<T: FromValue + Default>(&self, column: &str) -> Result<T> {
+        match self.place(column) {
+            Some(place) => self.get_at(place),
+            None => Ok(T::default()),
+        }
+    }
+
+    /// What the derive calls for structs whose fields have places.
+    #[doc(hidden)]
+    pub fn check_width(&self, width: usize, of: &str) -> Result<()> {
+        if self.len() == width {
+            return Ok(());
+        }
+        let message = format!("the row has {} columns, and {of} has {width}", self.len());
+        Err(Error::new(ErrorKind::InvalidArgument, message))
+    }
+
+    fn place(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|each| each.name == column)
+    }
+
+    fn absent(&self, column: &str) -> Error {
+        let names = self.columns.iter().map(|each| format!("`{}`", each.name));
+        let mut shown: Vec<String> = names.take(NAMES_SHOWN_MAX).collect();
+        if self.columns.len() > NAMES_SHOWN_MAX {
+            shown.push("...".to_owned());
+        }
+        let message = format!("there is no column `{column}`");
+        let hint = match shown.is_empty() {
+            true => "the row has no columns".to_owned(),
+            false => format!("the row has {}", shown.join(", ")),
+        };
+        Error::new(ErrorKind::NotFound, message).with_hint(hint)
     }
 
     /// The value of a column, by its place from 0.
@@ -135,15 +138,41 @@ impl Row {
     /// ```
     pub fn get_at<T: FromValue>(&self, place: usize) -> Result<T> {
         let value = self.values.get(place).ok_or_else(|| {
-            let message = format!("there is no column at place {place}");
+            let message = format!(
+                "there is no column at place {place}; the row has {}",
+                self.len()
+            );
             Error::new(ErrorKind::NotFound, message)
         })?;
-        T::from_value(value).ok_or_else(|| {
-            let OutputColumn { name, of, .. } = &self.columns[place];
-            let of = of.name();
-            let message = format!("column `{name}` of type {of} cannot be read as this type");
-            Error::new(ErrorKind::InvalidArgument, message)
-        })
+        T::from_value(value).ok_or_else(|| self.misread::<T>(place, value))
+    }
+
+    /// Why a value cannot be read as `T`.
+    fn misread<T>(&self, place: usize, value: &SqlValue) -> Error {
+        let OutputColumn { name, of, .. } = &self.columns[place];
+        let wanted = short_name(std::any::type_name::<T>());
+        let (message, hint) = match value {
+            SqlValue::Null => (
+                format!("column `{name}` is NULL, which `{wanted}` cannot be"),
+                format!("read it as `Option<{wanted}>`"),
+            ),
+            value => {
+                let is_number = |of: &str| of.parse::<f64>().is_ok();
+                let of = of.name();
+                let shown = self.text(place).filter(|text| is_number(text));
+                let message = match (shown, value.as_integer()) {
+                    (Some(shown), Some(_)) => {
+                        format!(
+                            "column `{name}` of type {of} holds {shown}, which is no `{wanted}`"
+                        )
+                    }
+                    _ => format!("column `{name}` of type {of} cannot be read as `{wanted}`"),
+                };
+                let hint = "cast it in the statement, or take `Row::text` or `Row::value`";
+                (message, hint.to_owned())
+            }
+        };
+        Error::new(ErrorKind::InvalidArgument, message).with_hint(hint)
     }
 
     /// The row as a tuple, or as a type of the program's own.
@@ -223,5 +252,18 @@ impl Row {
     /// ```
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_name;
+
+    #[test]
+    fn names_of_types_are_without_modules() {
+        let name = std::any::type_name::<Option<Vec<String>>>();
+        assert_eq!(short_name(name), "Option<Vec<String>>");
+        assert_eq!(short_name("i64"), "i64");
+        assert_eq!(short_name("[u8; 16]"), "[u8; 16]");
     }
 }

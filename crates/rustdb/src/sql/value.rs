@@ -22,6 +22,13 @@ impl Value {
     pub const NULL: Value = Value(SqlValue::Null);
 }
 
+#[diagnostic::on_unimplemented(
+    message = "a column's value cannot be read as `{Self}`",
+    label = "no type of a column",
+    note = "for NULL take `Option`; `String` and `Vec<u8>`, not `&str` and `&[u8]`; `SqlValue` is \
+            any value",
+    note = "a type of your own may implement `rustdb::sql::FromValue`"
+)]
 /// A Rust type that a column's value can be read as.
 ///
 /// ```
@@ -67,6 +74,12 @@ impl From<String> for Value {
     }
 }
 
+impl From<&String> for Value {
+    fn from(value: &String) -> Value {
+        Value(SqlValue::text(value))
+    }
+}
+
 impl From<&[u8]> for Value {
     fn from(value: &[u8]) -> Value {
         Value(SqlValue::Bytea(value.into()))
@@ -89,10 +102,18 @@ macro_rules! integers {
     ($($of:ty),*) => {
         $(impl FromValue for $of {
             fn from_value(value: &SqlValue) -> Option<$of> {
-                <$of>::try_from(value.as_integer()?).ok()
+                <$of>::try_from(whole(value)?).ok()
             }
         })*
     };
+}
+
+/// A whole number of any type; sums are `numeric` in SQL.
+fn whole(value: &SqlValue) -> Option<i64> {
+    match value {
+        SqlValue::Numeric(number) if number.scale_needed() == Some(0) => number.to_i64().ok(),
+        value => value.as_integer(),
+    }
 }
 
 integers!(i8, i16, i32, i64, u8, u16, u32, u64, usize);
@@ -119,8 +140,12 @@ impl FromValue for SqlValue {
 }
 
 impl FromValue for f64 {
+    /// Averages are `numeric` in SQL: the nearest number.
     fn from_value(value: &SqlValue) -> Option<f64> {
-        value.as_float()
+        match value {
+            SqlValue::Numeric(number) => number.to_f64().ok(),
+            value => value.as_float(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod opening;
 mod promises;
 mod sql;
 mod stats;
+mod typed;
 
 /// How many log segments there are.
 fn logs(sim: &rustdb_vfs::SimVfs) -> usize {

@@ -80,6 +80,11 @@ impl CatalogStore {
         self.current.lock().clone()
     }
 
+    /// The version of the newest catalog.
+    pub fn version(&self) -> u64 {
+        self.current.lock().version()
+    }
+
     /// Begins a transaction's definitions.
     pub fn begin_change(self: &Arc<Self>) -> CatalogChange {
         CatalogChange::new(self.clone())

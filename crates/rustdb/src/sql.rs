@@ -192,7 +192,7 @@ impl Connection {
     /// ```
     pub fn copy_in(&mut self, text: &str, source: &mut dyn std::io::Read) -> Result<u64> {
         let answer = self.session.copy_in(text, source)?;
-        Ok(copied(&answer.tag))
+        Ok(answer.tag.count().unwrap_or(0))
     }
 
     /// Runs `COPY ... TO STDOUT`: the rows go to `target`. Returns how many there were.
@@ -208,7 +208,7 @@ impl Connection {
     /// ```
     pub fn copy_out(&mut self, text: &str, target: &mut dyn std::io::Write) -> Result<u64> {
         let answer = self.session.copy_out(text, target)?;
-        Ok(copied(&answer.tag))
+        Ok(answer.tag.count().unwrap_or(0))
     }
 
     /// Whether `BEGIN` was said, and not yet `COMMIT` or `ROLLBACK`.
@@ -275,12 +275,6 @@ impl Connection {
     }
 }
 
-/// The number in `COPY 3`.
-fn copied(tag: &str) -> u64 {
-    let number = tag.rsplit(' ').next();
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
 impl std::fmt::Debug for Connection {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Connection")
@@ -305,7 +299,7 @@ impl StatementResult {
         StatementResult {
             rows: Row::all(answer.columns.as_ref(), answer.rows, settings),
             columns: answer.columns,
-            tag: answer.tag,
+            tag: answer.tag.to_string(),
             notices: answer.notices,
         }
     }

@@ -36,4 +36,4 @@ pub use bind::OutputColumn;
 pub use database::Database;
 pub use parameters::type_of;
 pub use plan::Methods;
-pub use session::{Answer, Append, Cursor, Files, Prepared, Session};
+pub use session::{Answer, Append, Cursor, Files, Prepared, Session, Tag};

@@ -56,10 +56,11 @@ pub(crate) fn converted<'v>(
     if pairs.all(|(value, of)| is_of(value, of)) {
         return Ok(Cow::Borrowed(&given[..wanted.len()]));
     }
-    let pairs = given.iter().zip(wanted);
-    pairs
-        .map(|(value, of)| one_converted(value, of, settings))
-        .collect()
+    let mut values = Vec::with_capacity(wanted.len());
+    for (value, of) in given.iter().zip(wanted) {
+        values.push(one_converted(value, of, settings)?);
+    }
+    Ok(Cow::Owned(values))
 }
 
 /// Whether a value is of a type beyond doubt.
@@ -72,6 +73,7 @@ fn is_of(value: &Value, of: &Type) -> bool {
             | (Value::Int8(_), Some(Base::Int8))
             | (Value::Float8(_), Some(Base::Float8))
             | (Value::Bool(_), Some(Base::Bool))
+            | (Value::Text(_), Some(Base::Text))
     )
 }
 
@@ -87,6 +89,7 @@ fn one_converted(value: &Value, of: &Type, settings: &Settings) -> Result<Value>
             }
         }
         (Value::Int4(number), Some(Base::Int8)) => return Ok(Value::Int8(i64::from(*number))),
+        (Value::Text(_), Some(Base::Text)) => return Ok(value.clone()),
         _ => (),
     }
     let given = type_of(value);

@@ -36,9 +36,12 @@ pub struct Statement {
     exclusive: Vec<Oid>,
 }
 
-/// Room for bytes that are made row after row.
+/// The most bytes of room, of one kind, that go from a statement to the next.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
+/// Room for bytes that are made row after row, and statement after statement.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers {
+pub struct Buffers {
     pub(crate) row_key: Vec<u8>,
     pub(crate) row: Vec<u8>,
     pub(crate) key: Vec<u8>,
@@ -57,6 +60,28 @@ impl Statement {
             events: VecDeque::new(),
             opened: Vec::new(),
             exclusive: Vec::new(),
+        }
+    }
+
+    /// Gives it room that an earlier statement had.
+    #[must_use]
+    pub fn with_buffers(self, buffers: Buffers) -> Statement {
+        Statement { buffers, ..self }
+    }
+
+    /// Its room, for another statement, unless it is much.
+    #[must_use]
+    pub fn into_buffers(self) -> Buffers {
+        let Buffers {
+            row_key,
+            row,
+            key,
+            value,
+        } = &self.buffers;
+        let most = [row_key, row, key, value].map(Vec::capacity).into_iter();
+        match most.max() <= Some(KEPT_BYTES_MAX) {
+            true => self.buffers,
+            false => Buffers::default(),
         }
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rustdb_catalog::{Column, ConstraintKind, RowKeyColumns, Table as Definition};
 use rustdb_txn::{
-    IsolationLevel, KeyspaceRef, LockError, RowMode, RowState, Slice, Transaction, Wait,
+    IsolationLevel, KeyspaceRef, LockError, RowMode, RowState, Slice, Transaction,
+    TransactionManager, Wait,
 };
 use rustdb_types::{KeyColumn, Oid, RowLayout, RowView, SqlState, Value};
 
@@ -150,6 +151,21 @@ impl Table {
         out: &mut Vec<Value>,
     ) -> Result<bool> {
         match transaction.get_newest(self.keyspace, key)? {
+            Some(bytes) => self.decode(&bytes, projection, out).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// As [`Table::get`], of the newest committed row, whatever transactions there are. Nobody may
+    /// alter the table meanwhile: it is for the caller to see to that.
+    pub fn get_committed(
+        &self,
+        manager: &TransactionManager,
+        key: &[u8],
+        projection: &Projection,
+        out: &mut Vec<Value>,
+    ) -> Result<bool> {
+        match manager.get(self.keyspace, key)? {
             Some(bytes) => self.decode(&bytes, projection, out).map(|()| true),
             None => Ok(false),
         }

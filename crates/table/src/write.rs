@@ -67,13 +67,25 @@ impl Table {
         new: &[Value],
         statement: &mut Statement,
     ) -> Result<RowKey> {
+        self.lock_present(transaction, key, RowMode::NoKeyUpdate, statement)?;
+        self.update_locked(transaction, key, old, new, statement)
+    }
+
+    /// As [`Table::update`], for a caller that holds the row's lock in NO KEY UPDATE or a stronger
+    /// mode.
+    pub fn update_locked(
+        &self,
+        transaction: &mut Transaction,
+        key: &[u8],
+        old: &[Value],
+        new: &[Value],
+        statement: &mut Statement,
+    ) -> Result<RowKey> {
         self.check_row(new, statement)?;
         let is_rekeyed = self.key_columns.iter().any(|at| old[*at] != new[*at]);
-        let mode = match is_rekeyed {
-            true => RowMode::Update,
-            false => RowMode::NoKeyUpdate,
-        };
-        self.lock_present(transaction, key, mode, statement)?;
+        if is_rekeyed {
+            self.lock_present(transaction, key, RowMode::Update, statement)?;
+        }
         let buffers = &mut statement.buffers;
         match &self.key {
             RowKeyFormat::Hidden(_) => {
@@ -130,6 +142,17 @@ impl Table {
         statement: &mut Statement,
     ) -> Result<()> {
         self.lock_present(transaction, key, RowMode::Update, statement)?;
+        self.delete_locked(transaction, key, old, statement)
+    }
+
+    /// As [`Table::delete`], for a caller that holds the row's lock in UPDATE mode.
+    pub fn delete_locked(
+        &self,
+        transaction: &mut Transaction,
+        key: &[u8],
+        old: &[Value],
+        statement: &mut Statement,
+    ) -> Result<()> {
         self.remove_row(transaction, key, old, statement)?;
         self.note_gone_key(old, None, statement);
         Ok(())

@@ -30,6 +30,11 @@ pub enum Swap {
 }
 
 impl TransactionManager {
+    /// The newest committed value of a key.
+    pub fn get(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
+        Ok(self.engine().get(keyspace.id, key, ReadAt::Latest)?)
+    }
+
     /// Writes a value.
     pub fn put(
         &self,

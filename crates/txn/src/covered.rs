@@ -100,22 +100,32 @@ impl Transaction {
     ) -> Result<()> {
         check_value(value)?;
         self.check_writable(key)?;
-        let existed = self.existed_before(keyspace, key)?;
-        self.write_covered(keyspace, key, Some(Slice::copy_from(value)), existed)
+        self.write_over(keyspace, key, Some(Slice::copy_from(value)))
     }
 
     /// As [`Transaction::delete_locked`], for a key that has a value, the newest committed one or
     /// the transaction's own.
     pub fn remove_locked(&mut self, keyspace: KeyspaceRef, key: &[u8]) -> Result<()> {
         self.check_writable(key)?;
-        let existed = self.existed_before(keyspace, key)?;
-        self.write_covered(keyspace, key, None, existed)
+        self.write_over(keyspace, key, None)
     }
 
-    /// Whether a key that has a value now had one before the transaction, if that is known.
-    fn existed_before(&mut self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<bool>> {
-        let own = self.writes.get_mut().find(keyspace.id, key)?;
-        Ok(own.map_or(Some(true), |write| write.existed))
+    /// Writes a key that has a value now.
+    fn write_over(
+        &mut self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        value: Option<Slice>,
+    ) -> Result<()> {
+        let write = Write {
+            value,
+            expiry: NEVER,
+            is_checked: false,
+            existed: None,
+        };
+        self.about_to_write(keyspace, key, &write);
+        self.writes.get_mut().write_over(keyspace.id, key, write)?;
+        self.charge_writes()
     }
 
     fn write_covered(

@@ -328,6 +328,12 @@ impl Transaction {
         key: &[u8],
         write: Write,
     ) -> Result<()> {
+        self.about_to_write(keyspace, key, &write);
+        self.writes.get_mut().write(keyspace.id, key, write);
+        self.charge_writes()
+    }
+
+    pub(crate) fn about_to_write(&mut self, keyspace: KeyspaceRef, key: &[u8], write: &Write) {
         // A walk that is past this key would not see it.
         if write.value.is_some()
             && self
@@ -338,8 +344,6 @@ impl Transaction {
             self.end_popping();
         }
         self.note_counted(keyspace);
-        self.writes.get_mut().write(keyspace.id, key, write);
-        self.charge_writes()
     }
 
     /// Accounts for what the writes take in memory, and moves them to files if that is too much.

@@ -174,7 +174,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "top 10 of all rows",
-        statement: "SELECT id FROM items ORDER BY price DESC, id LIMIT 10",
+        statement: "SELECT id FROM items ORDER BY name DESC, id LIMIT 10",
         ..WHOLE
     },
 ];
@@ -205,12 +205,12 @@ pub(crate) struct Workload {
 pub(crate) type Loop<'a> = Box<dyn FnMut(u64) -> Result<i64> + 'a>;
 
 const TABLES: &str = "
-    CREATE TABLE items (id INT PRIMARY KEY, grp INT NOT NULL, name TEXT, price DOUBLE PRECISION);
+    CREATE TABLE items (id INTEGER PRIMARY KEY, grp INT NOT NULL, name TEXT, price DOUBLE PRECISION);
     CREATE INDEX items_grp ON items (grp);
-    CREATE TABLE suppliers (id INT PRIMARY KEY, name TEXT NOT NULL);
-    CREATE TABLE products (id INT PRIMARY KEY, name TEXT NOT NULL, supplier_id INT NOT NULL);
-    CREATE TABLE customers (id INT PRIMARY KEY, name TEXT NOT NULL);
-    CREATE TABLE orders (id INT PRIMARY KEY, placed TEXT NOT NULL, customer_id INT NOT NULL);
+    CREATE TABLE suppliers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, supplier_id INT NOT NULL);
+    CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, placed TEXT NOT NULL, customer_id INT NOT NULL);
     CREATE TABLE lines (order_id INT, n INT, product_id INT, quantity INT, PRIMARY KEY (order_id, n))";
 
 impl Workload {

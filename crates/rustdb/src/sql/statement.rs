@@ -112,8 +112,7 @@ impl Connection {
         parameters: &[Value],
     ) -> Result<u64> {
         let answer = self.answer(statement.source(), parameters)?;
-        let count = answer.tag.rsplit(' ').next();
-        Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
+        Ok(answer.tag.count().unwrap_or(0))
     }
 
     /// Runs a statement and gives its rows.

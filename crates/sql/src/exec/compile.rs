@@ -12,7 +12,7 @@ use super::hash_join::{self, HashJoin};
 use super::join::NestedLoop;
 use super::measure::Measures;
 use super::nodes::{Distinct, Filter, Limit, Project, Values};
-use super::point::Point;
+use super::point::{OneRow, Point};
 use super::scan::{AccessPath, ScanNode};
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
@@ -70,15 +70,12 @@ pub(super) fn executable(
     let outer = Outer::new();
     let compiled = compiler.plan(plan, &outer)?;
     let compiled = compiler.arranged(compiled, columns)?;
-    let point = match compiler.measures {
-        None => compiler.point(plan, columns)?,
-        Some(_) => None,
-    };
+    let one_row = compiler.one_row(plan, columns)?;
     Ok(Executable {
         node: compiled.node,
         outer: compiler.outer,
         results: compiler.results,
-        point: point.map(Arc::new),
+        one_row,
         shared: compiler.shared.len(),
     })
 }
@@ -120,13 +117,14 @@ pub(super) fn writer(
         kind,
         table: write.table.clone(),
         source: compiled.node.clone(),
+        one_row: compiler.one_row(&write.source, &write.columns)?,
         returning,
     };
     let executable = Executable {
         node: compiled.node,
         outer: compiler.outer,
         results: compiler.results,
-        point: None,
+        one_row: None,
         shared: compiler.shared.len(),
     };
     Ok((node, executable))
@@ -306,11 +304,8 @@ impl Compiler<'_> {
         let Some(access) = scan.access.as_ref().filter(|_| scan.is_keyed()) else {
             return Ok(None);
         };
-        if scan.key.is_some() {
-            return Ok(None);
-        }
         let outer = Outer::new();
-        let mine: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
+        let read: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
         let wanted: Option<Vec<Expr>> = match items {
             None => Some(columns.iter().map(|id| Expr::Column(*id)).collect()),
             Some(items) => columns
@@ -325,28 +320,69 @@ impl Compiler<'_> {
             return Ok(None);
         };
         // Plain columns are read in the order in which they are wanted.
-        let places: Option<Vec<usize>> = wanted
+        let plain: Option<Vec<ColumnId>> = wanted
             .iter()
             .map(|item| match item {
-                Expr::Column(id) => scan.columns.iter().find(|(column, _)| column == id),
+                Expr::Column(id) => Some(*id),
                 _ => None,
             })
-            .map(|column| column.map(|(_, place)| *place))
             .collect();
-        let (projection, items) = match places {
-            Some(places) if conditions.is_empty() => (places, None),
-            _ => {
-                let all = scan.columns.iter().map(|(_, place)| *place).collect();
-                (all, Some(self.all(&wanted, &mine, &outer)?))
-            }
+        let key: &[ColumnId] = scan.key.as_slice();
+        let plain = plain.filter(|plain| {
+            let given = plain.strip_prefix(key);
+            let all_read = conditions.is_empty() || read.iter().all(|id| plain.contains(id));
+            all_read && given.is_some_and(|given| given.iter().all(|id| read.contains(id)))
+        });
+        let mine = plain.clone().unwrap_or_else(|| [key, &read[..]].concat());
+        let items = match plain {
+            Some(_) => None,
+            None => Some(self.all(&wanted, &mine, &outer)?),
+        };
+        let place = |id: &ColumnId| {
+            let column = scan.columns.iter().find(|(column, _)| column == id);
+            column.map(|(_, place)| *place)
         };
         Ok(Some(Point {
             table: scan.table.clone(),
             key: self.all(&access.equal, &[], &outer)?,
-            projection: Projection::Columns(projection),
+            projection: Projection::Columns(mine[key.len()..].iter().filter_map(place).collect()),
+            with_key: scan.key.is_some(),
             conditions: self.all(conditions, &mine, &outer)?,
             items,
         }))
+    }
+
+    /// The one row that a plan gives, if it is a plan of that kind.
+    fn one_row(&mut self, plan: &Plan, columns: &[ColumnId]) -> Result<Option<OneRow>> {
+        if self.measures.is_some() {
+            return Ok(None);
+        }
+        if let Some(point) = self.point(plan, columns)? {
+            return Ok(Some(OneRow::point(point)));
+        }
+        let (items, plan) = match plan {
+            Plan::Project { input, items } => (Some(items), &**input),
+            other => (None, other),
+        };
+        let Plan::Values { columns: ids, rows } = plan else {
+            return Ok(None);
+        };
+        let [row] = &rows[..] else {
+            return Ok(None);
+        };
+        let outer = Outer::new();
+        let mut stages = vec![self.all(row, &[], &outer)?];
+        let mut given = ids.clone();
+        if let Some(items) = items {
+            let exprs: Vec<Expr> = items.iter().map(|(_, item)| item.clone()).collect();
+            stages.push(self.all(&exprs, &given, &outer)?);
+            given = items.iter().map(|(id, _)| *id).collect();
+        }
+        if given != columns {
+            let exprs: Vec<Expr> = columns.iter().map(|id| Expr::Column(*id)).collect();
+            stages.push(self.all(&exprs, &given, &outer)?);
+        }
+        Ok(Some(OneRow::Values(stages.into())))
     }
 
     fn limit(&mut self, plan: &Plan, outer: &Outer) -> Result<Arc<dyn Node>> {

@@ -64,10 +64,21 @@ pub(crate) struct Memory {
 impl<'a> Context<'a> {
     /// A statement that begins now, without a transaction.
     pub fn new(settings: &'a Settings, host: &'a dyn Host, parameters: &'a [Value]) -> Context<'a> {
+        let mut cx = Context::timeless(settings, host, parameters);
+        cx.statement_time = host.clock();
+        cx
+    }
+
+    /// The same for expressions that do not ask for the time.
+    pub(crate) fn timeless(
+        settings: &'a Settings,
+        host: &'a dyn Host,
+        parameters: &'a [Value],
+    ) -> Context<'a> {
         Context {
             settings,
             host,
-            statement_time: host.clock(),
+            statement_time: 0,
             parameters,
             transaction: None,
             catalog: None,

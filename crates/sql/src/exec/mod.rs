@@ -46,7 +46,7 @@ use crate::expr::{ColumnId, Expr};
 use crate::plan::Plan;
 
 use batch::Batch;
-use point::Point;
+use point::{OneRow, Point};
 
 pub(crate) use session::{SessionState, quoted, sequence_of, split_name};
 pub(crate) use write::WriteNode;
@@ -79,8 +79,8 @@ pub struct Executable {
     node: Arc<dyn Node>,
     outer: usize,
     results: usize,
-    /// The same for one row by its key, if it is that.
-    point: Option<Arc<Point>>,
+    /// The same for one row, if it is that.
+    one_row: Option<OneRow>,
     shared: usize,
 }
 
@@ -129,8 +129,8 @@ impl Executable {
 
     /// All rows of a run. What it is given by must have the [memory](Executable::memory).
     pub(crate) fn rows(&self, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
-        if let Some(point) = &self.point {
-            return Ok(point.run(cx)?.into_iter().collect());
+        if let Some(one_row) = &self.one_row {
+            return Ok(one_row.run(cx)?.into_iter().collect());
         }
         let mut rows = Vec::new();
         let mut run = self.start();
@@ -138,6 +138,11 @@ impl Executable {
             rows.extend(batch);
         }
         Ok(rows)
+    }
+
+    /// The one row that it gives, where that can be read without a transaction.
+    pub(crate) fn committed_point(&self) -> Option<&Point> {
+        self.one_row.as_ref()?.committed_point()
     }
 
     /// Begins a run. What it is given by must have the [memory](Executable::memory).

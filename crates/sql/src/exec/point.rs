@@ -1,4 +1,4 @@
-//! One row by its key, without batches.
+//! One row, by its key or from values, without batches.
 //!
 //! Most statements of most programs are of this kind, and for one row the machinery of batches
 //! costs more than the row.
@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use rustdb_table::{Projection, Table};
+use rustdb_txn::TransactionManager;
 use rustdb_types::Value;
 
 use super::context::Context;
@@ -15,11 +16,13 @@ use crate::expr::Expr;
 
 /// A query for the row with a given key.
 #[derive(Clone, Debug)]
-pub(super) struct Point {
+pub(crate) struct Point {
     pub(super) table: Arc<Table>,
     /// The key's columns.
     pub(super) key: Vec<Expr>,
     pub(super) projection: Projection,
+    /// Whether the row's key is a column too, before the others.
+    pub(super) with_key: bool,
     /// What has to hold of the row besides, over the columns of the projection.
     pub(super) conditions: Vec<Expr>,
     /// What is given, over the same; `None` is the projection itself.
@@ -28,19 +31,41 @@ pub(super) struct Point {
 
 impl Point {
     /// The row, if there is one.
-    pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<Option<Vec<Value>>> {
+    fn run(&self, cx: &mut Context<'_>) -> Result<Option<Vec<Value>>> {
+        self.run_over(cx, |cx, key, row| {
+            let transaction = cx.transaction()?;
+            Ok(self.table.get(transaction, key, &self.projection, row)?)
+        })
+    }
+
+    /// The newest committed row, if there is one.
+    pub(crate) fn run_committed(
+        &self,
+        manager: &TransactionManager,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Vec<Value>>> {
+        self.run_over(cx, |_, key, row| {
+            let projection = &self.projection;
+            Ok(self.table.get_committed(manager, key, projection, row)?)
+        })
+    }
+
+    fn run_over(
+        &self,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&Context<'_>, &[u8], &mut Vec<Value>) -> Result<bool>,
+    ) -> Result<Option<Vec<Value>>> {
         let nothing: &[Value] = &[];
         let key = values(&self.key, nothing, cx)?;
         if key.iter().any(Value::is_null) {
             return Ok(None);
         }
         let key = self.table.row_key(&key)?;
-        let mut row = Vec::new();
-        let transaction = cx.transaction()?;
-        if !self
-            .table
-            .get(transaction, &key, &self.projection, &mut row)?
-        {
+        let mut row = Vec::with_capacity(self.width());
+        if self.with_key {
+            row.push(Value::Bytea(Arc::from(&*key)));
+        }
+        if !read(cx, &key, &mut row)? {
             return Ok(None);
         }
         if !all_true(&self.conditions, &row[..], cx)? {
@@ -49,6 +74,76 @@ impl Point {
         match &self.items {
             None => Ok(Some(row)),
             Some(items) => Ok(Some(values(items, &row[..], cx)?)),
+        }
+    }
+
+    /// Whether there is no more to its expressions than parameters, columns, constants and
+    /// operators: nothing that asks for the time, the session or the transaction.
+    fn is_plain(&self) -> bool {
+        let items = self.items.iter().flatten();
+        let mut exprs = self.key.iter().chain(&self.conditions).chain(items);
+        exprs.all(|expr| {
+            let mut is_plain = true;
+            expr.walk(&mut |part| {
+                is_plain &= matches!(
+                    part,
+                    Expr::Constant(_)
+                        | Expr::Input(_)
+                        | Expr::Parameter(_)
+                        | Expr::Operator(_)
+                        | Expr::And(_)
+                        | Expr::Or(_)
+                        | Expr::Not(_)
+                        | Expr::IsNull(_)
+                        | Expr::Is(..)
+                );
+            });
+            is_plain
+        })
+    }
+
+    fn width(&self) -> usize {
+        let columns = match &self.projection {
+            Projection::All => self.table.layout().len(),
+            Projection::Columns(places) => places.len(),
+        };
+        columns + usize::from(self.with_key)
+    }
+}
+
+/// The one row that a statement gives or writes, where there is no more to it.
+#[derive(Clone, Debug)]
+pub(super) enum OneRow {
+    /// By its key; whether its expressions are plain.
+    Point(Arc<Point>, bool),
+    /// From values: the first are computed from nothing, those of each next stage from the last.
+    Values(Arc<[Vec<Expr>]>),
+}
+
+impl OneRow {
+    pub(super) fn point(point: Point) -> OneRow {
+        let is_plain = point.is_plain();
+        OneRow::Point(Arc::new(point), is_plain)
+    }
+
+    /// The row of a table that is found without a transaction, if it is that.
+    pub(super) fn committed_point(&self) -> Option<&Point> {
+        match self {
+            OneRow::Point(point, true) => Some(point),
+            _ => None,
+        }
+    }
+
+    pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<Option<Vec<Value>>> {
+        match self {
+            OneRow::Point(point, _) => point.run(cx),
+            OneRow::Values(stages) => {
+                let mut row = Vec::new();
+                for stage in stages.iter() {
+                    row = values(stage, &row[..], cx)?;
+                }
+                Ok(Some(row))
+            }
         }
     }
 }

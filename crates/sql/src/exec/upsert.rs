@@ -139,7 +139,9 @@ impl WriteNode {
         new.truncate(places);
         row.truncate(places);
         let transaction = cx.transaction_mut()?;
-        let key = self.table.update(transaction, key, &row, &new, statement)?;
+        let key = self
+            .table
+            .update_locked(transaction, key, &row, &new, statement)?;
         touched.insert((&*key).into());
         Ok(Some(new))
     }

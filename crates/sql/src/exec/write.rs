@@ -15,6 +15,7 @@ use super::Node;
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
 use super::join::read_all;
+use super::point::OneRow;
 use crate::bind::{Assignment, OnConflict};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -25,6 +26,8 @@ pub(crate) struct WriteNode {
     pub(super) kind: Kind,
     pub(super) table: Arc<Table>,
     pub(super) source: Arc<dyn Node>,
+    /// The source, if it is no more than a row.
+    pub(super) one_row: Option<OneRow>,
     pub(super) returning: Option<Vec<Expr>>,
 }
 
@@ -52,7 +55,10 @@ pub(crate) struct Written {
 
 impl WriteNode {
     pub(crate) fn run(&self, statement: &mut Statement, cx: &mut Context<'_>) -> Result<Written> {
-        let rows = read_all(&self.source, cx)?;
+        let rows = match &self.one_row {
+            Some(one_row) => one_row.run(cx)?.into_iter().collect(),
+            None => read_all(&self.source, cx)?,
+        };
         match &self.kind {
             Kind::Insert(None) => self.insert(rows, statement, cx),
             Kind::Insert(Some(conflict)) => self.upsert(rows, conflict, statement, cx),
@@ -88,9 +94,9 @@ impl WriteNode {
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<Written> {
-        let places = self.table.layout().len();
         let mut written = Written::default();
         let mut seen: HashSet<Arc<[u8]>> = HashSet::new();
+        let is_alone = rows.len() < 2;
         for mut row in rows {
             cx.check_cancelled()?;
             let Value::Bytea(key) = &row[0] else {
@@ -98,7 +104,7 @@ impl WriteNode {
             };
             let key = key.clone();
             // A row that meets several partners is changed once.
-            if !seen.insert(key.clone()) {
+            if !is_alone && !seen.insert(key.clone()) {
                 continue;
             }
             let mode = match assignments {
@@ -115,21 +121,38 @@ impl WriteNode {
                     }
                 }
             }
-            let Some(assignments) = assignments else {
-                let old = &row[1..=places];
-                self.table
-                    .delete(cx.transaction_mut()?, &key, old, statement)?;
-                self.give(&row, &mut written, cx)?;
-                continue;
-            };
-            let old = row[1..=places].to_vec();
-            let new = self.new_row(&row, assignments, cx)?;
-            row[1..=places].clone_from_slice(&new);
-            self.table
-                .update(cx.transaction_mut()?, &key, &old, &new, statement)?;
-            self.give(&row, &mut written, cx)?;
+            self.change_row(&key, row, assignments, statement, &mut written, cx)?;
         }
         Ok(written)
+    }
+
+    /// Updates or deletes a row that is locked.
+    fn change_row(
+        &self,
+        key: &[u8],
+        mut row: Vec<Value>,
+        assignments: Option<&[Assignment]>,
+        statement: &mut Statement,
+        written: &mut Written,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        let places = self.table.layout().len();
+        let Some(assignments) = assignments else {
+            let old = &row[1..=places];
+            self.table
+                .delete_locked(cx.transaction_mut()?, key, old, statement)?;
+            return self.give(&row, written, cx);
+        };
+        let new = self.new_row(&row, assignments, cx)?;
+        let (old, given) = (&row[1..=places], &new[1..=places]);
+        self.table
+            .update_locked(cx.transaction_mut()?, key, old, given, statement)?;
+        if self.returning.is_some() {
+            for (place, value) in new.into_iter().enumerate().skip(1) {
+                row[place] = value;
+            }
+        }
+        self.give(&row, written, cx)
     }
 
     /// Puts the newest state of a row in its place; whether it is still meant.
@@ -152,6 +175,7 @@ impl WriteNode {
         all_true(recheck, &*row, cx)
     }
 
+    /// What a row becomes, behind its key.
     fn new_row(
         &self,
         row: &[Value],
@@ -159,10 +183,8 @@ impl WriteNode {
         cx: &mut Context<'_>,
     ) -> Result<Vec<Value>> {
         let places = self.table.layout().len();
-        let mut new = row.to_vec();
+        let mut new = row[..=places].to_vec();
         assign(assignments, row, &mut new, 1, cx)?;
-        new.truncate(1 + places);
-        new.remove(0);
         Ok(new)
     }
 

@@ -8,7 +8,7 @@ use rustdb_txn::{ObjectMode, Wait};
 use sqlparser::ast::Statement;
 
 use super::prepared::{Body, Prepared};
-use super::{Answer, Session, done};
+use super::{Answer, Session, Tag, done};
 use crate::bind::Surroundings;
 use crate::copy::{CopyIn, CopyOut, select_of};
 use crate::database::CatalogTables;
@@ -187,7 +187,7 @@ impl Session {
         let rows = ready.run(source, &mut statement, &mut cx)?;
         drop(cx);
         statement.finish(&mut open.transaction, &mut open.deferred)?;
-        Ok(done(&format!("COPY {rows}")))
+        Ok(done(Tag::counted("COPY", rows)))
     }
 
     fn unload(&mut self, copy: &Copy, target: &mut dyn Write) -> Result<Answer> {
@@ -222,7 +222,7 @@ impl Session {
             Ok(())
         })?;
         out.finish()?;
-        Ok(done(&format!("COPY {rows}")))
+        Ok(done(Tag::counted("COPY", rows)))
     }
 }
 

@@ -8,7 +8,7 @@ use sqlparser::ast;
 use sqlparser::ast::Statement;
 
 use super::prepared::Prepared;
-use super::{Answer, Open, Session, done};
+use super::{Answer, Open, Session, Tag, done};
 use crate::error::{Error, Result, SqlState};
 use crate::parse::insert_query;
 
@@ -36,10 +36,10 @@ impl Session {
         }
         let insert = insert_query(name, query.clone());
         let filled = self.run_planned(&Prepared::new(insert, Vec::new()), &[])?;
-        let count = filled.tag.rsplit(' ').next().unwrap_or("0").to_owned();
+        let count = filled.tag.count().unwrap_or(0);
         Ok(Answer {
             notices: answer.notices,
-            ..done(&format!("SELECT {count}"))
+            ..done(Tag::counted("SELECT", count))
         })
     }
 

@@ -65,7 +65,7 @@ impl Session {
         Ok(Answer {
             columns: Some(Arc::from([column])),
             rows: lines.iter().map(|line| vec![Value::text(line)]).collect(),
-            tag: "EXPLAIN".to_owned(),
+            tag: "EXPLAIN".into(),
             notices: Vec::new(),
         })
     }

@@ -10,6 +10,7 @@
 //! too, unless they say otherwise.
 
 mod append;
+mod at_once;
 mod copy;
 mod cursor;
 mod definition;
@@ -19,6 +20,7 @@ mod kept;
 mod named;
 mod prepared;
 mod set;
+mod tag;
 mod transaction;
 mod utility;
 
@@ -26,13 +28,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustdb_catalog::{CatalogChange, ChangeMark};
-use rustdb_table::{Deferred, DeferredMark};
+use rustdb_table::{Buffers, Deferred, DeferredMark};
 use rustdb_txn::{Access, Durability, SavepointId, Transaction};
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast::Statement;
 
 use crate::bind::{OutputColumn, SessionNames, Surroundings, name_of};
-use crate::database::Database;
+use crate::database::{CatalogTables, Database};
 use crate::define::{Defined, Definer};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::SessionState;
@@ -49,6 +51,7 @@ use kept::{Kept, Known, Pattern};
 use named::Named;
 pub use prepared::Prepared;
 use set::Meaning;
+pub use tag::Tag;
 
 /// What a statement gives.
 #[derive(Clone, Debug, Default)]
@@ -57,8 +60,8 @@ pub struct Answer {
     pub columns: Option<Arc<[OutputColumn]>>,
     /// The rows.
     pub rows: Vec<Vec<Value>>,
-    /// What it did, as PostgreSQL says it: `INSERT 0 1`.
-    pub tag: String,
+    /// What it did.
+    pub tag: Tag,
     /// What it has to say besides.
     pub notices: Vec<String>,
 }
@@ -87,6 +90,9 @@ pub struct Session {
     files: Option<Arc<dyn Files>>,
     /// Statements that were run lately.
     kept: Kept,
+    /// What the last statement that wrote had: its tables, and room for bytes.
+    tables: Option<Arc<CatalogTables>>,
+    buffers: Buffers,
 }
 
 enum State {
@@ -144,6 +150,8 @@ impl Session {
             kept_by_functions: Arc::new(SessionState::new(&temporary_schema)),
             files: None,
             kept: Kept::default(),
+            tables: None,
+            buffers: Buffers::default(),
         }
     }
 
@@ -289,6 +297,9 @@ impl Session {
                 self.run_planned(&prepared, &values)
             }
             other => {
+                if let Some(answer) = self.at_once(prepared, parameters)? {
+                    return Ok(answer);
+                }
                 self.open_for_statement()?;
                 match prepared.is_planned() {
                     true => self.run_planned(prepared, parameters),
@@ -397,21 +408,21 @@ impl Session {
             self.kept_by_functions.note_at_commit(table, is_dropped);
         }
         Ok(Answer {
-            tag: defined.tag.to_owned(),
+            tag: defined.tag.into(),
             notices: defined.notices,
             ..Answer::default()
         })
     }
 }
 
-fn done(tag: &str) -> Answer {
+fn done(tag: impl Into<Tag>) -> Answer {
     Answer {
-        tag: tag.to_owned(),
+        tag: tag.into(),
         ..Answer::default()
     }
 }
 
-fn noticed(tag: &str, notice: &str) -> Answer {
+fn noticed(tag: &'static str, notice: &str) -> Answer {
     Answer {
         notices: vec![notice.to_owned()],
         ..done(tag)

@@ -14,7 +14,7 @@ use rustdb_types::{Oid, Settings, Type, Value};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::Statement;
 
-use super::{Answer, Session, State, on_large_stack};
+use super::{Answer, Session, State, Tag, on_large_stack};
 use crate::bind::{Binder, Bound, OutputColumn, SessionNames, Surroundings, Write};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
@@ -124,6 +124,11 @@ impl Prepared {
     }
 
     /// What comes before the count in the tag.
+    /// The plan that it has so far.
+    pub(super) fn plan(&self) -> Option<Arc<Planned>> {
+        self.plan.lock().clone()
+    }
+
     fn word(&self) -> &'static str {
         match self.statement {
             Statement::Insert(_) => "INSERT 0",
@@ -135,8 +140,9 @@ impl Prepared {
 }
 
 impl Planned {
-    fn is_good(&self, catalog: &Catalog, session: &Session) -> bool {
-        self.catalog.version() == catalog.version()
+    /// Whether it is what the statement would be planned to in a catalog of this version.
+    pub(super) fn is_good(&self, catalog: u64, session: &Session) -> bool {
+        self.catalog.version() == catalog
             && Arc::ptr_eq(&self.settings, &session.settings)
             && Arc::ptr_eq(&self.names, &session.names)
             && self.methods == session.methods
@@ -221,7 +227,7 @@ impl Session {
         loop {
             let catalog = self.open()?.change.view();
             let planned = match kept.take() {
-                Some(planned) if planned.is_good(&catalog, self) => planned,
+                Some(planned) if planned.is_good(catalog.version(), self) => planned,
                 _ => {
                     let planned = Arc::new(self.plan(prepared, catalog)?);
                     *prepared.plan.lock() = Some(planned.clone());
@@ -285,7 +291,7 @@ impl Session {
         Ok(Answer {
             columns: planned.columns.clone(),
             rows,
-            tag: format!("{} {count}", prepared.word()),
+            tag: Tag::counted(prepared.word(), count),
             notices: Vec::new(),
         })
     }
@@ -328,17 +334,31 @@ impl Session {
         memory: &mut Memory,
         parameters: &[Value],
     ) -> Result<(Vec<Vec<Value>>, u64)> {
-        let tables = Arc::new(CatalogTables {
-            database: self.database.clone(),
-            catalog: planned.catalog.clone(),
-        });
-        let mut statement = TableStatement::new(tables, self.settings.clone(), self.wait());
+        let tables = self.tables_of(&planned.catalog);
+        let mut statement = TableStatement::new(tables, self.settings.clone(), self.wait())
+            .with_buffers(std::mem::take(&mut self.buffers));
         let written = self.with_context(planned, parameters, memory, |cx| {
             node.run(&mut statement, cx)
         })?;
         let open = self.open()?;
         statement.finish(&mut open.transaction, &mut open.deferred)?;
+        self.buffers = statement.into_buffers();
         Ok((written.rows, written.count))
+    }
+
+    /// The tables of a catalog; mostly it is the one of the last statement.
+    fn tables_of(&mut self, catalog: &Arc<Catalog>) -> Arc<CatalogTables> {
+        match &self.tables {
+            Some(tables) if Arc::ptr_eq(&tables.catalog, catalog) => tables.clone(),
+            _ => {
+                let tables = Arc::new(CatalogTables {
+                    database: self.database.clone(),
+                    catalog: catalog.clone(),
+                });
+                self.tables = Some(tables.clone());
+                tables
+            }
+        }
     }
 
     /// Has something run within the transaction.

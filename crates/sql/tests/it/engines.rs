@@ -77,7 +77,7 @@ impl Talk for Ours {
                 };
                 rows = answer.rows.iter().map(row).collect();
             }
-            tag = answer.tag;
+            tag = answer.tag.to_string();
         }
         Outcome::Ran { rows, tag }
     }

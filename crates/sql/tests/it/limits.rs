@@ -69,7 +69,7 @@ fn a_value_may_have_a_hundred_megabytes() {
     );
     let large = Value::from(vec![7_u8; 5_000_000].as_slice());
     let answer = session.0.execute("update t set b = $1", &[large]);
-    assert_eq!(answer.unwrap()[0].tag, "UPDATE 1");
+    assert_eq!(answer.unwrap()[0].tag.to_string(), "UPDATE 1");
     assert_eq!(cell(&mut session, "select length(b) from t"), "5000000");
     assert_eq!(
         cell(&mut session, "select length(repeat('x', 2000000000))"),

@@ -49,8 +49,9 @@ fn answer(session: &mut Session, statement: &str) -> Vec<String> {
                 lines.push(cells.collect::<Vec<_>>().join("|"));
             }
         }
-        if !answer.tag.starts_with("SELECT") {
-            lines.push(answer.tag);
+        let tag = answer.tag.to_string();
+        if !tag.starts_with("SELECT") {
+            lines.push(tag);
         }
     }
     lines

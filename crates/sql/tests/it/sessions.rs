@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use rustdb_sql::Session;
+use rustdb_sql::{Result, Session};
+use rustdb_types::Value;
 use rustdb_vfs::MemVfs;
 
 use crate::database::database_over;
@@ -85,4 +86,39 @@ fn timeouts_end_what_waits_and_what_runs() {
     let endless = "select count(*) from generate_series(1, 1000000000000) s";
     let error = two.execute(endless, &[]).unwrap_err();
     assert_eq!(error.state().as_str(), "57014", "{error}");
+}
+
+#[test]
+fn a_row_by_its_key_waits_for_who_alters_the_table() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut one, mut two) = (database.connect(), database.connect());
+    one.execute("create table t (a int primary key, b int)", &[])
+        .unwrap();
+    one.execute("insert into t values (1, 10)", &[]).unwrap();
+    let by_key = two.prepare("select b from t where a = $1", &[]).unwrap();
+    let read = |two: &mut Session| -> Result<Vec<Vec<Value>>> {
+        Ok(two.run_prepared(&by_key, &[Value::Int8(1)])?.rows)
+    };
+    two.execute("set lock_timeout = 20", &[]).unwrap();
+    assert_eq!(read(&mut two).unwrap(), [[Value::Int4(10)]]);
+    one.execute("begin; alter table t alter b type text", &[])
+        .unwrap();
+    assert_eq!(read(&mut two).unwrap_err().state().as_str(), "55P03");
+    one.execute("rollback", &[]).unwrap();
+    assert_eq!(read(&mut two).unwrap(), [[Value::Int4(10)]]);
+    // What is not yet committed is not seen, what is committed is.
+    one.execute("begin; update t set b = 11 where a = 1", &[])
+        .unwrap();
+    assert_eq!(read(&mut two).unwrap(), [[Value::Int4(10)]]);
+    one.execute("commit", &[]).unwrap();
+    assert_eq!(read(&mut two).unwrap(), [[Value::Int4(11)]]);
+    one.execute("alter table t alter b type text", &[]).unwrap();
+    assert_eq!(read(&mut two).unwrap(), [[Value::text("11")]]);
+    // A block sees its own.
+    two.execute("begin; update t set b = 'x' where a = 1", &[])
+        .unwrap();
+    assert_eq!(read(&mut two).unwrap(), [[Value::text("x")]]);
+    two.execute("rollback", &[]).unwrap();
+    one.execute("drop table t", &[]).unwrap();
+    assert_eq!(read(&mut two).unwrap_err().state().as_str(), "42P01");
 }

@@ -23,7 +23,7 @@ use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_vfs::sync::{Mutex, MutexGuard};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::mode::{Mode, ModeSet};
+use super::mode::{Mode, ModeSet, ObjectMode};
 use super::queue::{Queue, Waiter};
 use super::wait::{Ticket, WaitGraph};
 use super::{LockError, OwnerId, Wait};
@@ -59,6 +59,8 @@ pub struct LockTable {
     used: AtomicUsize,
     /// Grants on rows.
     rows: AtomicUsize,
+    /// Grants on objects in ACCESS EXCLUSIVE mode.
+    exclusive: AtomicUsize,
     counters: Counters,
 }
 
@@ -146,6 +148,7 @@ impl LockTable {
             graph: Mutex::default(),
             used: AtomicUsize::new(0),
             rows: AtomicUsize::new(0),
+            exclusive: AtomicUsize::new(0),
             counters: Counters::default(),
         }
     }
@@ -154,6 +157,13 @@ impl LockTable {
     #[inline]
     pub fn has_row_locks(&self) -> bool {
         self.rows.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether any object is held in ACCESS EXCLUSIVE mode by anybody: one load. While none is,
+    /// who wants one in ACCESS SHARE mode gets it at once.
+    #[inline]
+    pub fn has_exclusive_objects(&self) -> bool {
+        self.exclusive.load(Ordering::SeqCst) != 0
     }
 
     /// Whether someone else than `owner` holds this row, in any mode.
@@ -253,16 +263,18 @@ impl LockTable {
         wait: Wait,
     ) -> Result<bool, LockError> {
         let mut shard = self.shard(target);
-        if shard
-            .get(target)
-            .is_some_and(|q| mode.is_covered_by(q.held_by(owner)))
-        {
+        let queue = shard.entry(target.clone()).or_default();
+        if mode.is_covered_by(queue.held_by(owner)) {
             return Ok(false);
         }
-        self.reserve()?;
-        let queue = shard.entry(target.clone()).or_default();
+        if let Err(error) = self.reserve() {
+            if queue.is_idle() {
+                shard.remove(target);
+            }
+            return Err(error);
+        }
         if queue.try_grant(owner, mode) {
-            self.count_grant(target);
+            self.count_grant(target, mode);
             return Ok(true);
         }
         let timeout = match wait {
@@ -297,8 +309,8 @@ impl LockTable {
         if let Some(queue) = shard.get_mut(target) {
             queue.release(owner, modes);
             self.unreserve();
-            if let Target::Row(_) = target {
-                self.rows.fetch_sub(1, Ordering::SeqCst);
+            if let Some(count) = self.count_of(target, modes) {
+                count.fetch_sub(1, Ordering::SeqCst);
             }
             self.settle(&mut shard, target);
         }
@@ -358,7 +370,7 @@ impl LockTable {
                 .for_each(|(owner, blockers)| graph.update(owner, blockers));
             drop(graph);
             for waiter in granted {
-                self.count_grant(target);
+                self.count_grant(target, waiter.mode);
                 waiter.ticket.answer(Ok(()));
             }
         }
@@ -367,9 +379,20 @@ impl LockTable {
         }
     }
 
-    fn count_grant(&self, target: &Target) {
-        if let Target::Row(_) = target {
-            self.rows.fetch_add(1, Ordering::SeqCst);
+    fn count_grant(&self, target: &Target, mode: Mode) {
+        if let Some(count) = self.count_of(target, mode.bit()) {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// What counts grants of this mode.
+    fn count_of(&self, target: &Target, modes: ModeSet) -> Option<&AtomicUsize> {
+        match target {
+            Target::Row(_) => Some(&self.rows),
+            Target::Object(_) => {
+                let exclusive = Mode::Object(ObjectMode::AccessExclusive).bit();
+                (modes & exclusive != 0).then_some(&self.exclusive)
+            }
         }
     }
 
@@ -397,7 +420,7 @@ impl Target {
     fn kind(&self) -> Mode {
         match self {
             Target::Row(_) => Mode::Row(super::RowMode::Update),
-            Target::Object(_) => Mode::Object(super::ObjectMode::AccessExclusive),
+            Target::Object(_) => Mode::Object(ObjectMode::AccessExclusive),
         }
     }
 }

@@ -93,6 +93,25 @@ impl Layer {
             .write(Key::new(key), write)
     }
 
+    /// Whether what the layer says about a keyspace is in one map.
+    pub(super) fn is_plain(&self, keyspace: KeyspaceId) -> bool {
+        let space = self.spaces.get(&keyspace);
+        self.pieces.is_empty() && space.is_some_and(|space| space.deleted.is_empty())
+    }
+
+    /// See [`super::WriteSet::write_over`].
+    pub(super) fn write_over(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        write: Write,
+    ) -> (usize, usize) {
+        let space = self.spaces.entry(keyspace).or_default();
+        let (added, removed) = space.writes.write_over(Key::new(key), write);
+        space.bytes = space.bytes + added - removed;
+        (added, removed)
+    }
+
     pub(super) fn delete_range(&mut self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) {
         self.spaces
             .entry(keyspace)

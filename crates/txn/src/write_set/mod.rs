@@ -122,14 +122,44 @@ impl WriteSet {
     /// Writes or deletes a key.
     pub(crate) fn write(&mut self, keyspace: KeyspaceId, key: &[u8], write: Write) {
         self.version += 1;
+        self.fill_hole(keyspace, key, &write);
+        let layer = self.layers.last_mut().expect("there is always a layer");
+        let (added, removed) = layer.write(keyspace, key, write);
+        self.bytes = self.bytes + added - removed;
+    }
+
+    /// A key that gets a value is in no hole.
+    fn fill_hole(&mut self, keyspace: KeyspaceId, key: &[u8], write: &Write) {
         if write.value.is_some()
             && let Some(holes) = self.holes.get_mut(&keyspace)
         {
             holes.remove_point(key);
         }
-        let layer = self.layers.last_mut().expect("there is always a layer");
-        let (added, removed) = layer.write(keyspace, key, write);
-        self.bytes = self.bytes + added - removed;
+    }
+
+    /// As [`WriteSet::write`], for a key that has a value now. Whether it had one in the snapshot
+    /// is known from the write that this one follows; without one, it had.
+    pub(crate) fn write_over(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        mut write: Write,
+    ) -> Result<()> {
+        self.fill_hole(keyspace, key, &write);
+        match &mut self.layers[..] {
+            // Then one search tells what was there and puts the new write in its place.
+            [layer] if layer.is_plain(keyspace) => {
+                self.version += 1;
+                let (added, removed) = layer.write_over(keyspace, key, write);
+                self.bytes = self.bytes + added - removed;
+            }
+            _ => {
+                let own = self.find(keyspace, key)?;
+                write.existed = own.map_or(Some(true), |write| write.existed);
+                self.write(keyspace, key, write);
+            }
+        }
+        Ok(())
     }
 
     /// Deletes every key in a range, own earlier writes included.

@@ -92,6 +92,25 @@ impl Writes {
         (added, removed)
     }
 
+    /// Writes a key that has a value: it had one in the snapshot too, unless the write that this
+    /// one follows knows better. Returns the memory taken and given back.
+    pub(super) fn write_over(&mut self, key: Key, mut write: Write) -> (usize, usize) {
+        let added = weight(&key, &write);
+        let mut removed = 0;
+        match self.tree_mut().entry(key) {
+            Entry::Vacant(vacant) => {
+                write.existed = Some(true);
+                vacant.insert(write);
+            }
+            Entry::Occupied(mut occupied) => {
+                write.existed = occupied.get().existed;
+                removed = weight(occupied.key(), occupied.get());
+                occupied.insert(write);
+            }
+        }
+        (added, removed)
+    }
+
     /// Forgets what later writes of the same key have made useless; returns what is left in
     /// memory.
     pub(super) fn settle(&mut self) -> usize {

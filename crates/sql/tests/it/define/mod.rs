@@ -73,8 +73,12 @@ fn unescaped(text: &str) -> Vec<u8> {
     out
 }
 
-/// Runs a statement; COPY with the data after it, or into the answer.
-fn run(session: &mut Session, statement: &str) -> rustdb_sql::Result<Vec<Answer>> {
+/// Runs a statement; COPY with the data after it, or into the lines.
+fn run(
+    session: &mut Session,
+    statement: &str,
+    lines: &mut Vec<String>,
+) -> rustdb_sql::Result<Vec<Answer>> {
     if let Some((copy, data)) = statement.split_once(DATA) {
         let answer = session.copy_in(copy, &mut &unescaped(data)[..])?;
         return Ok(vec![answer]);
@@ -84,18 +88,16 @@ fn run(session: &mut Session, statement: &str) -> rustdb_sql::Result<Vec<Answer>
         session.copy_out(statement, &mut out)?;
         let text = String::from_utf8(out).unwrap();
         // psql has no word for it.
-        let lines = text.lines().map(|line| Answer {
-            tag: line.to_owned(),
-            ..Answer::default()
-        });
-        return Ok(lines.collect());
+        lines.extend(text.lines().map(str::to_owned));
+        return Ok(Vec::new());
     }
     session.execute(statement, &[])
 }
 
 /// What `psql -At` would print, severities of notices and places in the text left out.
 fn answer(session: &mut Session, statement: &str) -> Vec<String> {
-    let answers = match run(session, statement) {
+    let mut lines = Vec::new();
+    let answers = match run(session, statement, &mut lines) {
         Ok(answers) => answers,
         Err(error) => {
             let state = error.state();
@@ -112,7 +114,6 @@ fn answer(session: &mut Session, statement: &str) -> Vec<String> {
             return text.lines().map(str::to_owned).collect();
         }
     };
-    let mut lines = Vec::new();
     for answer in answers {
         for notice in &answer.notices {
             lines.extend(format!("NOTICE:  {notice}").lines().map(str::to_owned));
@@ -128,9 +129,9 @@ fn answer(session: &mut Session, statement: &str) -> Vec<String> {
         }
         let is_said = ["SELECT", "SHOW"]
             .iter()
-            .any(|word| answer.tag.starts_with(word));
+            .any(|word| answer.tag.to_string().starts_with(word));
         if answer.columns.is_none() || !is_said {
-            lines.push(answer.tag);
+            lines.push(answer.tag.to_string());
         }
     }
     lines

@@ -171,6 +171,7 @@ pub(crate) const RESTRICTED: &[(&str, &[&str])] = &[
     ("tokio", &["rustdb", "bench"]),
     ("jiff", &["types"]),
     ("syn", &["derive"]),
+    ("arrow-array", &["rustdb"]),
     ("clap", &["cli"]),
     ("reedline", &["cli"]),
     ("indicatif", &["cli"]),

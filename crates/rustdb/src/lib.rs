@@ -36,6 +36,8 @@
 
 #[cfg(feature = "tokio")]
 pub mod aio;
+#[cfg(feature = "arrow")]
+pub mod arrow;
 mod batch;
 mod care;
 pub mod compat;

@@ -75,6 +75,14 @@ impl Appender<'_> {
         Ok(result?)
     }
 
+    /// Forgets what was appended.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn give_up(&mut self) {
+        if let Some(append) = self.append.take() {
+            self.connection.session.cancel_append(append);
+        }
+    }
+
     /// Ends the statement, and says how many rows were inserted.
     ///
     /// ```

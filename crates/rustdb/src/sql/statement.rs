@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_sql::{Answer, Cursor, Prepared};
+use rustdb_sql::{Answer, Cursor, OutputColumn, Prepared};
 use rustdb_types::Value as SqlValue;
 
 use super::{Connection, Row, Value};
@@ -78,6 +78,7 @@ impl ToStatement for Statement {
 /// ```
 pub struct Rows<'c> {
     connection: &'c mut Connection,
+    columns: Arc<[OutputColumn]>,
     cursor: Option<Cursor>,
     batch: std::vec::IntoIter<Vec<SqlValue>>,
 }
@@ -157,8 +158,11 @@ impl Connection {
                 self.session.prepare(text, &types)?
             }
         };
+        let cursor = self.session.start(&prepared, &parameters)?;
+        let columns = cursor.as_ref().and_then(Cursor::columns).cloned();
         Ok(Rows {
-            cursor: self.session.start(&prepared, &parameters)?,
+            columns: columns.unwrap_or_default(),
+            cursor,
             connection: self,
             batch: Vec::new().into_iter(),
         })
@@ -180,15 +184,39 @@ fn plain(parameters: &[Value]) -> Vec<SqlValue> {
     parameters.iter().map(|value| value.0.clone()).collect()
 }
 
-impl Iterator for Rows<'_> {
-    type Item = Result<Row>;
+impl Rows<'_> {
+    /// The names of the columns; a statement that gives no rows has none.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// let rows = connection.query_each("SELECT 1 AS a, 2 AS b WHERE FALSE", &[])?;
+    /// assert_eq!(rows.columns(), ["a", "b"]);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn columns(&self) -> Vec<&str> {
+        self.columns.iter().map(|column| &*column.name).collect()
+    }
 
-    fn next(&mut self) -> Option<Result<Row>> {
+    /// The types of the columns, as PostgreSQL names them.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// let rows = connection.query_each("SELECT 1.5 AS a", &[])?;
+    /// assert_eq!(rows.column_types(), ["numeric"]);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn column_types(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.of.name()).collect()
+    }
+
+    /// The values of the next row.
+    pub(crate) fn next_values(&mut self) -> Option<Result<Vec<SqlValue>>> {
         loop {
             let cursor = self.cursor.as_mut()?;
-            if let (Some(values), Some(columns)) = (self.batch.next(), cursor.columns()) {
-                let settings = self.connection.session.settings();
-                return Some(Ok(Row::new(columns, values, settings)));
+            if let Some(values) = self.batch.next() {
+                return Some(Ok(values));
             }
             match self.connection.session.fetch(cursor) {
                 Ok(Some(rows)) => self.batch = rows.into_iter(),
@@ -199,6 +227,35 @@ impl Iterator for Rows<'_> {
                 }
             }
         }
+    }
+
+    #[cfg(feature = "arrow")]
+    pub(crate) fn shape(&self) -> Arc<[OutputColumn]> {
+        self.columns.clone()
+    }
+
+    #[cfg(feature = "arrow")]
+    pub(crate) fn settings(&self) -> &rustdb_types::Settings {
+        self.connection.session.settings()
+    }
+
+    /// Ends the statement before its last row.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut cursor) = self.cursor.take() {
+            // An error here is one of a commit of what was read: there is nobody to tell.
+            drop(self.connection.session.close(&mut cursor));
+        }
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        let values = self.next_values()?;
+        let settings = self.connection.session.settings();
+        Some(values.map(|values| Row::new(&self.columns, values, settings)))
     }
 }
 

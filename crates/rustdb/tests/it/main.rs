@@ -1,6 +1,7 @@
 //! The facade under hard conditions.
 
 mod aio;
+mod arrow;
 mod damage;
 mod full_disk;
 mod keyspaces;

@@ -24,6 +24,9 @@ pub(crate) fn command(arguments: &[String]) -> Result<(), Failure> {
             _ => passed_on.push(argument),
         }
     }
+    if passed_on.iter().any(|argument| argument.contains("tpch")) {
+        features.push("tpch".to_owned());
+    }
     let is_kv = suite == "kv";
     if is_kv
         && !passed_on

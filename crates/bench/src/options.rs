@@ -12,7 +12,8 @@ usage: cargo xtask bench kv|sql [--peers[=NAME,...]] [OPTIONS]
 
 kv: the key-value engine. --peers builds the rivals too: redb, fjall, rocksdb, lmdb, sqlite,
 surrealkv. RocksDB needs libclang and many minutes.
-sql: statements. The rival is sqlite.
+sql: statements. The rival is sqlite. Suites: rows (unless another is named) and tpch, whose scale
+is its own: at 1 there are 6 million rows of orders. `--only Q9` runs some queries.
 
 what to run:
   --suite NAME         one suite; may be repeated

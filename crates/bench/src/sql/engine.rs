@@ -1,10 +1,13 @@
 //! What a row asks of an engine of SQL, and the adapter of ours.
 
+use std::fs::File;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustdb::sql::{Connection, Row, SqlValue, Statement, Value};
 use rustdb::{Database, Durability};
 
+use super::answer::Answer;
 use crate::engine::Result;
 
 /// Opens an empty database in a directory.
@@ -22,6 +25,7 @@ pub(crate) enum Param {
 }
 
 /// A connection to a database.
+#[cfg_attr(not(feature = "tpch"), expect(dead_code, reason = "for TPC-H"))]
 pub(crate) trait Engine {
     /// Runs statements without results.
     fn run(&mut self, text: &str) -> Result<()>;
@@ -37,6 +41,20 @@ pub(crate) trait Engine {
 
     /// Whether commits wait until they are durable.
     fn set_durable(&mut self, durable: bool) -> Result<()>;
+
+    /// Loads a CSV file with a header into a table.
+    fn load(&mut self, table: &str, file: &Path) -> Result<()>;
+
+    /// Runs a query that nobody prepared.
+    fn rows(&mut self, text: &str) -> Result<Answer>;
+
+    /// From now on statements are given up after this long.
+    fn set_limit(&mut self, limit: Duration) -> Result<()>;
+
+    /// Whether queries over much of a table are faster with indexes.
+    fn wants_indexes(&self) -> bool {
+        true
+    }
 }
 
 struct Ours {
@@ -94,6 +112,30 @@ impl Engine for Ours {
             false => Durability::Buffered,
         });
         Ok(())
+    }
+
+    fn load(&mut self, table: &str, file: &Path) -> Result<()> {
+        let copy = format!("COPY {table} FROM STDIN (FORMAT csv, HEADER)");
+        self.connection.copy_in(&copy, &mut File::open(file)?)?;
+        Ok(())
+    }
+
+    fn rows(&mut self, text: &str) -> Result<Answer> {
+        let begin = Instant::now();
+        let rows = self.connection.query(text, &[])?;
+        let time = begin.elapsed();
+        let texts = |row: &Row| {
+            let cells = (0..row.len()).map(|place| row.text(place).unwrap_or_default());
+            cells.collect()
+        };
+        Ok(Answer {
+            rows: rows.iter().map(texts).collect(),
+            time,
+        })
+    }
+
+    fn set_limit(&mut self, limit: Duration) -> Result<()> {
+        self.run(&format!("SET statement_timeout = {}", limit.as_millis()))
     }
 }
 

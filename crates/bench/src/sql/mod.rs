@@ -8,16 +8,24 @@
 //! |---|---|
 //! | [`engine`] | what a row asks of an engine, and RustDB |
 //! | [`workloads`] | the tables and the rows |
+//! | `tpch` | analyses, behind a feature: `--suite tpch` |
+//! | [`answer`], `csv` | answers compared; files read for engines that do not |
 
+#[cfg_attr(not(feature = "tpch"), expect(dead_code, reason = "for TPC-H"))]
+mod answer;
+#[cfg(feature = "peer-sqlite")]
+mod csv;
 mod engine;
 #[cfg(feature = "peer-sqlite")]
 mod sqlite;
+#[cfg(feature = "tpch")]
+mod tpch;
 mod workloads;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::engine::{OURS, Result, ensure};
+use crate::engine::{OURS, Result, ensure, fail};
 use crate::options::Options;
 use crate::report::Report;
 use crate::suites::{Better, Measurement};
@@ -37,17 +45,65 @@ fn engines() -> Vec<(&'static str, Open)> {
     ]
 }
 
-/// Runs the rows that the options name.
+/// Runs the suites that the options name; without a name, the rows.
 pub(crate) fn measure(options: &Options) -> Result<()> {
-    let directory = match &options.directory {
+    if options.suites.is_empty() {
+        return measure_rows(options);
+    }
+    for suite in &options.suites {
+        match &**suite {
+            "rows" => measure_rows(options)?,
+            #[cfg(feature = "tpch")]
+            "tpch" => tpch::measure(options)?,
+            #[cfg(not(feature = "tpch"))]
+            "tpch" => fail!("this program was built without the feature `tpch`"),
+            _ => fail!("unknown suite `{suite}`: there are `rows` and `tpch`"),
+        }
+    }
+    Ok(())
+}
+
+/// Where databases are made.
+fn directory(options: &Options) -> Result<PathBuf> {
+    Ok(match &options.directory {
         Some(directory) => directory.clone(),
         None => std::env::current_exe()?.with_file_name("bench-data-sql"),
-    };
-    let wanted = |name: &str| {
-        options.engines.is_empty() || options.engines.iter().any(|engine| engine == name)
-    };
+    })
+}
+
+/// The engines that the options name, or all.
+fn wanted(options: &Options) -> Vec<(&'static str, Open)> {
+    let mut engines = engines();
+    if !options.engines.is_empty() {
+        engines.retain(|(name, _)| options.engines.iter().any(|engine| engine == name));
+    }
+    engines
+}
+
+/// A directory for an engine's database, without what was in it.
+fn emptied(directory: &Path, name: &str) -> Result<PathBuf> {
+    let place = directory.join(name);
+    if place.exists() {
+        std::fs::remove_dir_all(&place)?;
+    }
+    std::fs::create_dir_all(&place)?;
+    Ok(place)
+}
+
+/// Prints a report, and writes it where the options say.
+fn finish(report: &Report, options: &Options) -> Result<()> {
+    println!("{}", report.table());
+    if let Some(path) = &options.json {
+        std::fs::write(path, report.json())?;
+    }
+    Ok(())
+}
+
+/// Runs the rows that the options name.
+fn measure_rows(options: &Options) -> Result<()> {
+    let directory = directory(options)?;
     let mut all = Vec::new();
-    for (name, open) in engines().into_iter().filter(|(name, _)| wanted(name)) {
+    for (name, open) in wanted(options) {
         all.push(prepared(name, open, &directory, options.parameters.scale)?);
     }
     let names: Vec<String> = all.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -71,21 +127,13 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
             );
         }
     }
-    println!("{}", report.table());
-    if let Some(path) = &options.json {
-        std::fs::write(path, report.json())?;
-    }
-    Ok(())
+    finish(&report, options)
 }
 
 type Subject = (&'static str, Workload);
 
 fn prepared(name: &'static str, open: Open, directory: &Path, scale: f64) -> Result<Subject> {
-    let place = directory.join(name);
-    if place.exists() {
-        std::fs::remove_dir_all(&place)?;
-    }
-    std::fs::create_dir_all(&place)?;
+    let place = emptied(directory, name)?;
     eprintln!("{name}: filling tables");
     Ok((name, Workload::new(open(&place)?, scale)?))
 }

@@ -25,3 +25,4 @@ mod scripts;
 mod server;
 mod sessions;
 mod slt;
+mod tpch;

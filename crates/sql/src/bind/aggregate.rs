@@ -332,7 +332,8 @@ impl Binder<'_> {
         }
         groups.push(Group {
             id: self.new_column(),
-            padded: typed.of.is_padded(),
+            // Values of char(n) all have n letters, and are shown with them.
+            padded: typed.of.is_padded() && typed.of.modifier.character_count().is_none(),
             expr: typed.expr,
         });
         Ok(groups.len() - 1)

@@ -7,6 +7,7 @@
 
 mod columns;
 mod estimate;
+mod factor;
 mod fold;
 mod lock;
 mod order;

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use rustdb_catalog::{Index, IndexKey, IndexState, RowKeyColumns};
 use rustdb_types::{Base, Cast, CastContext, Oid, Type};
 
+use super::factor::factored;
 use super::{Access, Join, JoinKind, JoinMethod, Plan, Scan, free_columns_of};
 use crate::expr::{ColumnId, Expr, SubqueryKind};
 
@@ -47,7 +48,7 @@ fn improve_subqueries(expr: &mut Expr) {
 /// query has rows become joins.
 fn push(plan: Plan, conditions: Vec<Expr>) -> Plan {
     let (mut joins, mut rest) = (Vec::new(), Vec::new());
-    for condition in conditions {
+    for condition in factored(conditions) {
         match as_join(condition) {
             Ok(join) => joins.push(join),
             Err(condition) => rest.push(condition),
@@ -186,7 +187,7 @@ fn push_join(mut join: Join, conditions: Vec<Expr>) -> Plan {
     }
     // What ON says of one side alone can be decided there, if rows without partners go anyway.
     let mut kept = Vec::with_capacity(join.conditions.len());
-    for condition in std::mem::take(&mut join.conditions) {
+    for condition in factored(std::mem::take(&mut join.conditions)) {
         let used = free_columns_of(&condition);
         let of_left = used.iter().any(|column| left.contains(column));
         let of_right = used.iter().any(|column| right.contains(column));

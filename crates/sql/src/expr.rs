@@ -55,8 +55,10 @@ pub enum Expr {
     Or(Vec<Expr>),
     /// It is false.
     Not(Box<Expr>),
-    /// `IS NULL`.
+    /// `IS NULL`: of a row, that all its columns are NULL.
     IsNull(Box<Expr>),
+    /// What is asked of a row otherwise.
+    RowTest(Box<Expr>, RowTest),
     /// `IS TRUE`, `IS FALSE`, `IS UNKNOWN`.
     Is(Box<Expr>, Option<bool>),
     /// `IS DISTINCT FROM`, with the operator `=` of the type.
@@ -75,8 +77,8 @@ pub enum Expr {
     Array(Vec<Expr>, bool),
     /// `array[i]` or `array[i:j]`.
     Subscript(Box<Subscript>),
-    /// `ROW(...)`.
-    Row(Vec<Expr>),
+    /// `ROW(...)`, and the names of its columns if it is a row of a relation.
+    Row(Vec<Expr>, Option<Arc<[Box<str>]>>),
     /// A row compared with another, column by column.
     RowCompare(Box<RowCompare>),
     /// The next value of a sequence.
@@ -179,6 +181,15 @@ pub struct Case {
     pub arms: Vec<(Expr, Expr)>,
     /// The result if no condition is true.
     pub otherwise: Expr,
+}
+
+/// What is asked of a value that may be a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowTest {
+    /// Whether there is no row at all, whatever its columns are.
+    Missing,
+    /// `IS NOT NULL`: whether none of its columns is NULL.
+    Complete,
 }
 
 /// Which of several values is wanted.
@@ -336,8 +347,11 @@ impl Expr {
             | Expr::Coalesce(items)
             | Expr::Extreme(_, items, _)
             | Expr::Array(items, _)
-            | Expr::Row(items) => items.iter().collect(),
-            Expr::Not(inner) | Expr::IsNull(inner) | Expr::Is(inner, _) => vec![inner],
+            | Expr::Row(items, _) => items.iter().collect(),
+            Expr::Not(inner)
+            | Expr::IsNull(inner)
+            | Expr::Is(inner, _)
+            | Expr::RowTest(inner, _) => vec![inner],
             Expr::Case(case) => {
                 let arms = case.arms.iter().flat_map(|(when, then)| [when, then]);
                 arms.chain([&case.otherwise]).collect()
@@ -375,8 +389,11 @@ impl Expr {
             | Expr::Coalesce(items)
             | Expr::Extreme(_, items, _)
             | Expr::Array(items, _)
-            | Expr::Row(items) => items.iter_mut().collect(),
-            Expr::Not(inner) | Expr::IsNull(inner) | Expr::Is(inner, _) => vec![inner],
+            | Expr::Row(items, _) => items.iter_mut().collect(),
+            Expr::Not(inner)
+            | Expr::IsNull(inner)
+            | Expr::Is(inner, _)
+            | Expr::RowTest(inner, _) => vec![inner],
             Expr::Case(case) => {
                 let arms = case.arms.iter_mut().flat_map(|(when, then)| [when, then]);
                 arms.chain([&mut case.otherwise]).collect()

@@ -139,7 +139,7 @@ fn spread(first: &[u8], last: &[u8]) -> Vec<Vec<u8>> {
 /// A value that is too long to be kept stands for one of its length.
 fn shortened(value: Value) -> Value {
     match width(&value) > VALUE_BYTES_MAX {
-        true => Value::Record(Arc::from([Value::Int8(width(&value) as i64)])),
+        true => Value::record([Value::Int8(width(&value) as i64)]),
         false => value,
     }
 }

@@ -35,6 +35,7 @@ mod oid;
 mod operator;
 mod order;
 mod parameter;
+mod record;
 mod regex;
 mod resolve;
 mod row;
@@ -65,6 +66,7 @@ pub use oid::{BUILT_IN, Category, Oid, TypeRow};
 pub use operator::{Operator, operator_exactly, operators, operators_named};
 pub use order::{compare_float4, compare_float8, without_padding};
 pub use parameter::Parameter;
+pub use record::Record;
 pub use resolve::{
     Candidate, Resolved, common_modifier, common_type, resolve_function, resolve_operator,
 };

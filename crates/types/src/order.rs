@@ -38,7 +38,7 @@ impl Value {
             (Value::Vector(left), Value::Vector(right)) => compare_vectors(left, right),
             (Value::Enum(left), Value::Enum(right)) => left.order.total_cmp(&right.order),
             (Value::Array(left), Value::Array(right)) => left.compare(right),
-            (Value::Record(left), Value::Record(right)) => left.cmp(right),
+            (Value::Record(left), Value::Record(right)) => left[..].cmp(&right[..]),
             (left, right) => left.rank().cmp(&right.rank()),
         }
     }

@@ -15,6 +15,7 @@ use crate::base::Base;
 use crate::interval::Interval;
 use crate::json::Json;
 use crate::numeric::Numeric;
+use crate::record::Record;
 use crate::text::Text;
 use crate::types::{Element, EnumLabel, Type};
 
@@ -67,7 +68,7 @@ pub enum Value {
     /// An array.
     Array(Arc<Array>),
     /// A row.
-    Record(Arc<[Value]>),
+    Record(Arc<Record>),
 }
 
 const _: () = assert!(size_of::<Value>() == 24, "rows are arrays of values");
@@ -76,6 +77,11 @@ impl Value {
     /// Whether this is NULL.
     pub const fn is_null(&self) -> bool {
         matches!(self, Value::Null)
+    }
+
+    /// A row whose columns have no names.
+    pub fn record(fields: impl Into<Box<[Value]>>) -> Value {
+        Value::Record(Arc::new(Record::new(fields)))
     }
 
     /// A text value.

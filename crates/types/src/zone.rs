@@ -20,6 +20,8 @@ const LATE_SECONDS: i64 = 19 * CYCLE_SECONDS;
 
 /// The greatest hour of a POSIX offset, as PostgreSQL takes it: a week less one hour.
 const POSIX_HOURS_MAX: i32 = 167;
+/// How many changes of the clocks are looked at for an abbreviation.
+const TRANSITIONS_MAX: usize = 400;
 /// When clocks are turned where POSIX rules name a summer time and do not say so.
 const POSIX_RULE: &str = ",M3.2.0,M11.1.0";
 
@@ -36,6 +38,10 @@ enum Rules {
     Fixed(i32, String),
     /// Changing.
     Named(TimeZone),
+    /// POSIX rules, with the names of standard time and of summer time.
+    Posix(TimeZone, [String; 2]),
+    /// An abbreviation that was used in a place at times.
+    Abbreviated(TimeZone, String),
 }
 
 impl Zone {
@@ -99,6 +105,19 @@ impl Zone {
         }
     }
 
+    /// What an abbreviation stands for that was used in this place: its offset when it was used
+    /// last or is used next; or the place's own offset, if it never was.
+    pub(crate) fn abbreviated(self, abbreviation: String) -> Zone {
+        let rules = match self.rules {
+            Rules::Named(zone) => Rules::Abbreviated(zone, abbreviation),
+            other => other,
+        };
+        Zone {
+            name: self.name,
+            rules,
+        }
+    }
+
     /// The name, as `SHOW TimeZone` prints it.
     pub fn name(&self) -> &str {
         &self.name
@@ -109,6 +128,7 @@ impl Zone {
         match &self.rules {
             Rules::Fixed(offset, _) => Some(*offset),
             Rules::Named(rules) => rules.to_fixed_offset().ok().map(Offset::seconds),
+            Rules::Posix(..) | Rules::Abbreviated(..) => None,
         }
     }
 
@@ -116,9 +136,14 @@ impl Zone {
     pub fn offset_at(&self, instant: i64) -> i32 {
         match &self.rules {
             Rules::Fixed(offset, _) => *offset,
-            Rules::Named(rules) => {
+            Rules::Named(rules) | Rules::Posix(rules, _) => {
                 instant_of(instant).map_or(0, |time| rules.to_offset(time).seconds())
             }
+            Rules::Abbreviated(rules, abbreviation) => instant_of(instant).map_or(0, |time| {
+                used_near(rules, abbreviation, time)
+                    .unwrap_or_else(|| rules.to_offset(time))
+                    .seconds()
+            }),
         }
     }
 
@@ -126,12 +151,16 @@ impl Zone {
     pub fn offset_and_abbreviation_at(&self, instant: i64) -> (i32, String) {
         match &self.rules {
             Rules::Fixed(offset, abbreviation) => (*offset, abbreviation.clone()),
-            Rules::Named(rules) => {
+            Rules::Named(rules) | Rules::Posix(rules, _) | Rules::Abbreviated(rules, _) => {
                 let Some(time) = instant_of(instant) else {
                     return (0, "UTC".to_owned());
                 };
                 let info = rules.to_offset_info(time);
-                (info.offset().seconds(), info.abbreviation().to_owned())
+                let name = match &self.rules {
+                    Rules::Posix(_, names) => &names[usize::from(info.dst().is_dst())],
+                    _ => info.abbreviation(),
+                };
+                (info.offset().seconds(), name.to_owned())
             }
         }
     }
@@ -143,17 +172,40 @@ impl Zone {
     pub fn offset_at_local(&self, local: i64) -> i32 {
         let rules = match &self.rules {
             Rules::Fixed(offset, _) => return *offset,
-            Rules::Named(rules) => rules,
+            Rules::Named(rules) | Rules::Posix(rules, _) | Rules::Abbreviated(rules, _) => rules,
         };
         let Some(time) = local_of(local) else {
             return 0;
         };
-        match rules.to_ambiguous_timestamp(time).offset() {
-            AmbiguousOffset::Unambiguous { offset } => offset.seconds(),
-            AmbiguousOffset::Gap { before, .. } => before.seconds(),
-            AmbiguousOffset::Fold { after, .. } => after.seconds(),
+        let own = own_offset(rules, time);
+        match &self.rules {
+            Rules::Abbreviated(..) => self.offset_at(local - i64::from(own) * MICROS_PER_SECOND),
+            _ => own,
         }
     }
+}
+
+/// The offset of a place at a time on its clocks.
+fn own_offset(rules: &TimeZone, time: DateTime) -> i32 {
+    match rules.to_ambiguous_timestamp(time).offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset.seconds(),
+        AmbiguousOffset::Gap { before, .. } => before.seconds(),
+        AmbiguousOffset::Fold { after, .. } => after.seconds(),
+    }
+}
+
+/// The offset that an abbreviation stood for when it was used last, or else is used next.
+fn used_near(rules: &TimeZone, abbreviation: &str, time: Timestamp) -> Option<Offset> {
+    let now = rules.to_offset_info(time);
+    if now.abbreviation() == abbreviation {
+        return Some(now.offset());
+    }
+    let mut before = rules.preceding(time);
+    let mut after = rules.following(time).take(TRANSITIONS_MAX);
+    let found = before
+        .find(|change| change.abbreviation() == abbreviation)
+        .or_else(|| after.find(|change| change.abbreviation() == abbreviation))?;
+    Some(found.offset())
 }
 
 /// POSIX rules: `EST5`, `EST5EDT`, `<+03>-3`, `EST5EDT4,M3.2.0,M11.1.0`. A name may be anything
@@ -164,7 +216,7 @@ fn posix(text: &str) -> Option<Rules> {
     if rest.is_empty() {
         return Some(Rules::Fixed(-west, standard.to_owned()));
     }
-    let (_, rest) = posix_name(rest)?;
+    let (summer_name, rest) = posix_name(rest)?;
     let (summer, rule) = posix_offset(rest).unwrap_or((west - 3600, rest));
     let rule = if rule.is_empty() { POSIX_RULE } else { rule };
     let offset = |west: i32| {
@@ -174,7 +226,9 @@ fn posix(text: &str) -> Option<Rules> {
     };
     // The library wants names of letters; they are not shown where the offset is.
     let plain = format!("STD{}DST{}{rule}", offset(west), offset(summer));
-    TimeZone::posix(&plain).ok().map(Rules::Named)
+    let names = [standard.to_owned(), summer_name.to_owned()];
+    let zone = TimeZone::posix(&plain).ok()?;
+    Some(Rules::Posix(zone, names))
 }
 
 /// A name, perhaps in `<>`, and what follows it.

@@ -43,6 +43,8 @@ pub(crate) struct Collected {
 #[derive(Debug, Default)]
 pub(super) struct Grouping {
     groups: Vec<Group>,
+    /// For a group that was named by its place in the select list, the place.
+    outputs: Vec<Option<usize>>,
     sets: Vec<Vec<usize>>,
 }
 
@@ -228,11 +230,11 @@ impl Binder<'_> {
             other => return Err(Error::unsupported(format!("{other}"))),
         };
         let mut grouping = Grouping {
-            groups: Vec::new(),
             sets: vec![Vec::new()],
+            ..Grouping::default()
         };
         for item in items {
-            let choices = self.grouping_choices(item, outputs, scope, &mut grouping.groups)?;
+            let choices = self.grouping_choices(item, outputs, scope, &mut grouping)?;
             let mut sets = Vec::with_capacity(grouping.sets.len() * choices.len());
             for set in &grouping.sets {
                 for choice in &choices {
@@ -256,14 +258,14 @@ impl Binder<'_> {
         item: &ast::Expr,
         outputs: &[(OutputColumn, Expr)],
         scope: &Scope<'_>,
-        groups: &mut Vec<Group>,
+        grouping: &mut Grouping,
     ) -> Result<Vec<Vec<usize>>> {
         let mut parts = |lists: &[Vec<ast::Expr>]| {
             let mut parts = Vec::with_capacity(lists.len());
             for list in lists {
                 let mut part = Vec::with_capacity(list.len());
                 for item in list {
-                    part.push(self.group_item(item, outputs, scope, groups)?);
+                    part.push(self.group_item(item, outputs, scope, grouping)?);
                 }
                 parts.push(part);
             }
@@ -293,11 +295,13 @@ impl Binder<'_> {
             ast::Expr::Tuple(items) => {
                 let mut set = Vec::with_capacity(items.len());
                 for item in items {
-                    set.push(self.group_item(item, outputs, scope, groups)?);
+                    set.push(self.group_item(item, outputs, scope, grouping)?);
                 }
                 Ok(vec![set])
             }
-            other => Ok(vec![vec![self.group_item(other, outputs, scope, groups)?]]),
+            other => Ok(vec![vec![
+                self.group_item(other, outputs, scope, grouping)?,
+            ]]),
         }
     }
 
@@ -307,7 +311,7 @@ impl Binder<'_> {
         item: &ast::Expr,
         outputs: &[(OutputColumn, Expr)],
         scope: &Scope<'_>,
-        groups: &mut Vec<Group>,
+        grouping: &mut Grouping,
     ) -> Result<usize> {
         let columns: Vec<OutputColumn> = outputs.iter().map(|(column, _)| column.clone()).collect();
         let of_from = match item {
@@ -318,6 +322,10 @@ impl Binder<'_> {
             true => Target::Expression,
             false => self.output_target(item, &columns, "GROUP BY")?,
         };
+        let output = match target {
+            Target::Output(index) => Some(index),
+            Target::Expression => None,
+        };
         let typed = match target {
             Target::Output(index) => {
                 let (column, expr) = &outputs[index];
@@ -327,16 +335,24 @@ impl Binder<'_> {
         };
         let typed = self.settle(typed)?;
         check_equality(&typed.of)?;
-        if let Some(index) = groups.iter().position(|group| group.expr == typed.expr) {
+        // Two entries of the select list that are equal are two groups.
+        let known = grouping.groups.iter().zip(&grouping.outputs);
+        let found = known
+            .map(|(group, place)| (&group.expr, place.zip(output)))
+            .position(|(expr, places)| {
+                *expr == typed.expr && places.is_none_or(|(one, other)| one == other)
+            });
+        if let Some(index) = found {
             return Ok(index);
         }
-        groups.push(Group {
+        grouping.outputs.push(output);
+        grouping.groups.push(Group {
             id: self.new_column(),
             // Values of char(n) all have n letters, and are shown with them.
             padded: typed.of.is_padded() && typed.of.modifier.character_count().is_none(),
             expr: typed.expr,
         });
-        Ok(groups.len() - 1)
+        Ok(grouping.groups.len() - 1)
     }
 
     /// `GROUPING(a, b)`.
@@ -383,6 +399,14 @@ impl Binder<'_> {
         let mut grouping = grouping;
         grouping.add_dependent(self, &input, users, scope);
         let groupings = grouping.asked(groupings)?;
+        // The select list comes first among the users.
+        for (group, place) in grouping.groups.iter().zip(&grouping.outputs) {
+            if let Some(user) = place.and_then(|place| users.get_mut(place))
+                && **user == group.expr
+            {
+                **user = Expr::Column(group.id);
+            }
+        }
         for user in users.iter_mut() {
             user.rewrite(&mut |expr| {
                 let group = grouping.groups.iter().find(|group| group.expr == *expr);
@@ -490,6 +514,7 @@ impl Grouping {
                 && !grouped.contains(&column.id)
             {
                 set.push(self.groups.len());
+                self.outputs.push(None);
                 self.groups.push(Group {
                     id: binder.new_column(),
                     padded: false,

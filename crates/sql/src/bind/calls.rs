@@ -68,7 +68,7 @@ impl Binder<'_> {
                 for item in typed {
                     columns.push(self.settle(item)?.expr);
                 }
-                Ok(Typed::new(Expr::Row(columns), Type::RECORD))
+                Ok(Typed::new(Expr::Row(columns, None), Type::RECORD))
             }
             _ if is_variadic(call) => {
                 let (call, of) = self.resolved_call(&names, typed, true)?;

@@ -149,11 +149,16 @@ impl Binder<'_> {
 
     fn whole_row(&mut self, name: &str, at: &Place<'_, '_>) -> Result<Typed> {
         let relation = at.scope.relation(None, name, None)?;
-        let columns = relation
-            .columns
-            .iter()
-            .map(|column| Expr::Column(column.id));
-        Ok(Typed::new(Expr::Row(columns.collect()), Type::RECORD))
+        let columns = relation.columns.iter();
+        let names: Vec<Box<str>> = columns
+            .clone()
+            .map(|column| column.name.as_str().into())
+            .collect();
+        let columns = columns.map(|column| Expr::Column(column.id)).collect();
+        Ok(Typed::new(
+            Expr::Row(columns, Some(names.into())),
+            Type::RECORD,
+        ))
     }
 
     // ----------------------------------------------------------------------------- operators

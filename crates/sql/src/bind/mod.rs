@@ -26,6 +26,7 @@ mod scope;
 mod select;
 mod session;
 mod set_operation;
+mod sets;
 mod sort;
 mod subquery;
 mod system;

@@ -7,7 +7,7 @@ use sqlparser::ast::BinaryOperator;
 use super::expression::{Place, operator_name, query_of, row_items};
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
-use crate::expr::{AnyAll, Case, Expr, Extreme, Subscript, SubscriptBounds, Typed};
+use crate::expr::{AnyAll, Case, Expr, Extreme, RowTest, Subscript, SubscriptBounds, Typed};
 
 impl Binder<'_> {
     /// An expression that is a test; others are functions with a syntax of their own.
@@ -241,9 +241,10 @@ impl Binder<'_> {
         let operand = self.expression(operand, at)?;
         // A row is NULL if all its columns are, and NOT NULL if none is: no opposites.
         let expr = match (operand.expr, negated) {
-            (Expr::Row(items), negated) => {
+            (Expr::Row(items, _), negated) => {
                 let tests = items.into_iter().map(|item| {
-                    let test = Expr::IsNull(Box::new(item));
+                    // A row within the row is not looked into.
+                    let test = Expr::RowTest(Box::new(item), RowTest::Missing);
                     if negated {
                         Expr::Not(Box::new(test))
                     } else {
@@ -253,6 +254,9 @@ impl Binder<'_> {
                 Expr::all(tests.collect())
             }
             (other, false) => Expr::IsNull(Box::new(other)),
+            (other, true) if operand.of == Type::RECORD => {
+                Expr::RowTest(Box::new(other), RowTest::Complete)
+            }
             (other, true) => Expr::Not(Box::new(Expr::IsNull(Box::new(other)))),
         };
         Ok(Typed::new(expr, Type::BOOL))

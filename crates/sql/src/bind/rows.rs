@@ -15,7 +15,7 @@ impl Binder<'_> {
             let item = self.expression(item, at)?;
             columns.push(self.settle(item)?.expr);
         }
-        Ok(Typed::new(Expr::Row(columns), Type::RECORD))
+        Ok(Typed::new(Expr::Row(columns, None), Type::RECORD))
     }
 
     /// Compares two rows that are written out, column by column.

@@ -14,20 +14,32 @@ use sqlparser::ast::{SelectItem, SelectItemQualifiedWildcardKind};
 
 use super::aggregate::{Collected, Grouping};
 use super::expression::Place;
+use super::lock::Locks;
 use super::query::BoundQuery;
 use super::scope::{NamedColumn, Scope};
+use super::sets::{SetCall, before_sets, postpones_sets, projected, with_sets};
 use super::sort::{Target, check_ordered};
 use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Result, SqlState};
-use crate::expr::{ColumnId, Expr, FunctionCall, Typed};
+use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::place;
-use crate::plan::{FunctionRows, Plan, SortKey, free_columns_of};
+use crate::plan::{Plan, SortKey};
 
 /// The select list: what is computed, and what it is called.
 #[derive(Debug, Default)]
 struct SelectList {
     items: Vec<(ColumnId, Expr)>,
     columns: Vec<OutputColumn>,
+}
+
+/// What comes after the select list was bound.
+struct Last {
+    /// Calls of set-returning functions, and whether they come after DISTINCT and ORDER BY.
+    sets: Vec<SetCall>,
+    postponed: bool,
+    /// How many entries of the list are shown.
+    shown: usize,
+    keys: Vec<SortKey>,
 }
 
 /// The longest select list, as PostgreSQL has it.
@@ -88,11 +100,15 @@ impl Binder<'_> {
         }
         ties.clone_from(&keys);
         let locks = self.locks(&clauses, select, &mut plan, &scope, &collected)?;
-        let mut plan = self.computed(plan, &mut list, grouping, having, collected, &scope)?;
-        if let Some(locks) = &locks {
-            locks.pass_through(&mut plan);
-        }
-        let plan = self.distinct_and_sort(select, plan, &list, shown, keys, &scope)?;
+        let postponed = postpones_sets(select, &list.items, &keys, &collected);
+        let (plan, sets) = self.computed(plan, &mut list, grouping, having, collected, &scope)?;
+        let last = Last {
+            sets,
+            postponed,
+            shown,
+            keys,
+        };
+        let plan = self.listed(select, plan, &mut list, last, locks.as_ref(), &scope)?;
         Ok(BoundQuery {
             plan: match locks {
                 None => plan,
@@ -113,7 +129,8 @@ impl Binder<'_> {
         self.coerce_to_bool(condition, "HAVING")
     }
 
-    /// The select list over the rows of FROM: groups, HAVING, windows, sets, in this order.
+    /// What the select list is made of, over the rows of FROM: groups, HAVING, windows, in this
+    /// order; and the set-returning functions that come next.
     fn computed(
         &mut self,
         mut plan: Plan,
@@ -122,7 +139,7 @@ impl Binder<'_> {
         mut having: Option<Expr>,
         collected: Collected,
         scope: &Scope<'_>,
-    ) -> Result<Plan> {
+    ) -> Result<(Plan, Vec<SetCall>)> {
         let Collected {
             aggregates,
             mut sets,
@@ -145,18 +162,47 @@ impl Binder<'_> {
         if let Some(condition) = having {
             plan = plan.filtered(condition.conjuncts());
         }
-        plan = self.windowed(plan, windows);
-        for calls in by_depth(sets) {
-            plan = Plan::Function(Box::new(FunctionRows {
-                input: plan,
-                calls,
-                ordinality: None,
-            }));
+        Ok((self.windowed(plan, windows), sets))
+    }
+
+    /// The select list, DISTINCT and ORDER BY.
+    fn listed(
+        &mut self,
+        select: &ast::Select,
+        mut plan: Plan,
+        list: &mut SelectList,
+        last: Last,
+        locks: Option<&Locks>,
+        scope: &Scope<'_>,
+    ) -> Result<Plan> {
+        let Last {
+            sets,
+            postponed,
+            shown,
+            keys,
+        } = last;
+        let finished = list.items.clone();
+        match postponed {
+            true => list.items = before_sets(&list.items, &sets),
+            false => plan = with_sets(plan, sets.clone()),
         }
-        Ok(Plan::Project {
-            input: Box::new(plan),
-            items: list.items.clone(),
-        })
+        plan = projected(plan, &list.items);
+        if let Some(locks) = locks {
+            locks.pass_through(&mut plan);
+        }
+        plan = self.distinct_and_sort(select, plan, list, shown, keys, scope)?;
+        if postponed {
+            let made: BTreeSet<ColumnId> = list.items.iter().map(|(id, _)| *id).collect();
+            let items = finished
+                .into_iter()
+                .map(|(id, item)| match made.contains(&id) {
+                    true => (id, Expr::Column(id)),
+                    false => (id, item),
+                });
+            list.items = items.collect();
+            plan = projected(with_sets(plan, sets), &list.items);
+        }
+        Ok(plan)
     }
 
     fn select_list(
@@ -394,26 +440,6 @@ impl Binder<'_> {
         Ok(on)
     }
 }
-
-/// Calls of set-returning functions: those that others take their arguments from come first.
-fn by_depth(sets: Vec<SetCall>) -> Vec<Vec<SetCall>> {
-    let mut levels: Vec<Vec<SetCall>> = Vec::new();
-    for (call, columns) in sets {
-        let used: BTreeSet<ColumnId> = call.arguments.iter().flat_map(free_columns_of).collect();
-        let makes = |level: &Vec<SetCall>| {
-            let mut made = level.iter().flat_map(|(_, columns)| columns);
-            made.any(|column| used.contains(column))
-        };
-        let level = levels.iter().rposition(makes).map_or(0, |below| below + 1);
-        if level == levels.len() {
-            levels.push(Vec::new());
-        }
-        levels[level].push((call, columns));
-    }
-    levels
-}
-
-type SetCall = (FunctionCall, Vec<ColumnId>);
 
 fn sorted(plan: Plan, keys: Vec<SortKey>) -> Plan {
     match keys.is_empty() {

@@ -5,16 +5,17 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use rustdb_types::{Array, Dimension, Operator, Type, Value};
+use rustdb_types::{Array, Dimension, Operator, Record, Type, Value};
 
 use super::batch::Row;
 use super::context::Context;
 use super::subquery::evaluate_subquery;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{
-    AnyAll, Case, DomainCheck, Expr, Extreme, OperatorCall, RowCompare, RowComparison, Subscript,
-    SubscriptBounds,
+    AnyAll, Case, DomainCheck, Expr, Extreme, OperatorCall, RowCompare, RowComparison, RowTest,
+    Subscript, SubscriptBounds,
 };
 
 /// The value of an expression for a row; what a row or a constant holds is not copied.
@@ -48,6 +49,7 @@ pub(crate) fn evaluate<'v, R: Row + ?Sized>(
             None => Value::Null,
         },
         Expr::IsNull(inner) => Value::Bool(is_null(&*evaluate(inner, row, cx)?)),
+        Expr::RowTest(inner, test) => Value::Bool(row_test(&*evaluate(inner, row, cx)?, *test)),
         Expr::Is(inner, wanted) => Value::Bool(truth(inner, row, cx)? == *wanted),
         Expr::IsDistinct(call) => Value::Bool(is_distinct(call, row, cx)?),
         Expr::Case(case) => return evaluate_case(case, row, cx),
@@ -65,7 +67,7 @@ pub(crate) fn evaluate<'v, R: Row + ?Sized>(
         Expr::AnyAll(any) => any_all(any, row, cx)?,
         Expr::Array(items, nested) => array(items, *nested, row, cx)?,
         Expr::Subscript(subscript) => subscripted(subscript, row, cx)?,
-        Expr::Row(items) => Value::Record(values(items, row, cx)?.into()),
+        Expr::Row(items, names) => record(values(items, row, cx)?, names.as_ref()),
         Expr::RowCompare(rows) => compare_rows(rows, row, cx)?,
         Expr::System(call) => {
             let arguments = values(&call.arguments, row, cx)?;
@@ -166,6 +168,21 @@ fn logical<R: Row + ?Sized>(
         true => Value::Null,
         false => Value::Bool(!stops_at),
     })
+}
+
+fn record(fields: Vec<Value>, names: Option<&Arc<[Box<str>]>>) -> Value {
+    Value::Record(Arc::new(match names {
+        Some(names) => Record::named(fields, names.clone()),
+        None => Record::new(fields),
+    }))
+}
+
+fn row_test(value: &Value, test: RowTest) -> bool {
+    match (test, value) {
+        (RowTest::Complete, Value::Record(fields)) => !fields.iter().any(Value::is_null),
+        (RowTest::Complete, value) => !value.is_null(),
+        (RowTest::Missing, value) => value.is_null(),
+    }
 }
 
 /// A row is NULL if all its columns are.

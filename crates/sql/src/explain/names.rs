@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rustdb_types::{Settings, Type, Value, format};
 
-use crate::expr::{ColumnId, Expr, Extreme, RowComparison, SubqueryKind};
+use crate::expr::{ColumnId, Expr, Extreme, RowComparison, RowTest, SubqueryKind};
 use crate::plan::{AggregateItem, Plan};
 
 /// What columns are called.
@@ -169,6 +169,10 @@ impl<'a> Names<'a> {
             Expr::Or(items) => self.joined(items, " OR "),
             Expr::Not(inner) => format!("(NOT {})", self.text(inner)),
             Expr::IsNull(inner) => format!("({} IS NULL)", self.text(inner)),
+            Expr::RowTest(inner, RowTest::Missing) => format!("({} IS NULL)", self.text(inner)),
+            Expr::RowTest(inner, RowTest::Complete) => {
+                format!("({} IS NOT NULL)", self.text(inner))
+            }
             Expr::Is(inner, wanted) => {
                 let word = match wanted {
                     Some(true) => "TRUE",
@@ -213,7 +217,7 @@ impl<'a> Names<'a> {
             }
             Expr::Array(items, _) => format!("ARRAY[{}]", self.list(items)),
             Expr::Subscript(subscript) => format!("({})[...]", self.text(&subscript.array)),
-            Expr::Row(items) => format!("ROW({})", self.list(items)),
+            Expr::Row(items, _) => format!("ROW({})", self.list(items)),
             Expr::RowCompare(rows) => {
                 let word = match rows.kind {
                     RowComparison::Equal => "=",

@@ -43,7 +43,12 @@ fn fold_expression(expr: &mut Expr, cx: &mut Context<'_>) {
 /// Whether it gives the same for the same operands, always.
 fn is_pure(expr: &Expr) -> bool {
     match expr {
-        Expr::Operator(_) | Expr::Not(_) | Expr::IsNull(_) | Expr::Is(..) | Expr::Array(..) => true,
+        Expr::Operator(_)
+        | Expr::Not(_)
+        | Expr::IsNull(_)
+        | Expr::RowTest(..)
+        | Expr::Is(..)
+        | Expr::Array(..) => true,
         // `today` is another day tomorrow.
         Expr::Cast(cast) => cast.0.target().category() != Category::DateTime,
         Expr::Call(call) => {

@@ -60,7 +60,10 @@ impl Parameters {
                 let message = format!("parameter \"{}\" cannot be changed", definition.name);
                 return Err(Error::new(SqlState::CANT_CHANGE_RUNTIME_PARAM, message));
             }
-            (Some(definition), Some(value)) => Some(canonical(definition, value)?),
+            (Some(definition), Some(value)) => {
+                let current = self.get(definition.name).unwrap_or_default();
+                Some(canonical(definition, value, &current)?)
+            }
             (Some(_), None) => None,
         };
         let mut state = self.0.lock();

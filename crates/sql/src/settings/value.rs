@@ -9,8 +9,8 @@ use crate::error::{Error, Result, SqlState};
 /// The most milliseconds of a timeout.
 const MILLISECONDS_MAX: i64 = i32::MAX as i64;
 
-/// A value as SHOW has it.
-pub(super) fn canonical(definition: &Definition, value: &str) -> Result<String> {
+/// A value as SHOW has it. What it leaves open stays as the parameter is now.
+pub(super) fn canonical(definition: &Definition, value: &str, current: &str) -> Result<String> {
     let name = definition.name;
     match definition.kind {
         Kind::Fixed | Kind::Text => Ok(value.to_owned()),
@@ -45,8 +45,8 @@ pub(super) fn canonical(definition: &Definition, value: &str) -> Result<String> 
             }
         }
         Kind::Names => Ok(value.to_owned()),
-        Kind::DateStyle => date_style(value),
-        Kind::TimeZone => match Zone::named(value) {
+        Kind::DateStyle => date_style(value, current),
+        Kind::TimeZone => match hours_east(value).unwrap_or_else(|| Zone::named(value)) {
             Ok(zone) => Ok(zone.name().to_owned()),
             Err(_) => Err(invalid(name, value)),
         },
@@ -60,6 +60,13 @@ pub(super) fn canonical(definition: &Definition, value: &str) -> Result<String> 
             }
         }
     }
+}
+
+/// The zone of a number of hours east of UTC.
+fn hours_east(value: &str) -> Option<rustdb_types::Result<Zone>> {
+    let hours: f64 = value.trim().parse().ok()?;
+    let sensible = hours.is_finite() && hours.abs() < 1000.0;
+    sensible.then(|| Zone::fixed((hours * 3600.0) as i32))
 }
 
 fn invalid(name: &str, value: &str) -> Error {
@@ -152,8 +159,8 @@ fn time(name: &str, value: &str) -> Result<String> {
     Ok(format!("{}{unit}", number / factor))
 }
 
-fn date_style(value: &str) -> Result<String> {
-    let (mut style, mut order) = ("ISO", "MDY");
+fn date_style(value: &str, current: &str) -> Result<String> {
+    let (mut style, mut order) = current.split_once(", ").unwrap_or(("ISO", "MDY"));
     for word in value
         .split(',')
         .map(str::trim)
@@ -162,6 +169,7 @@ fn date_style(value: &str) -> Result<String> {
         match word.to_lowercase().as_str() {
             "iso" => style = "ISO",
             "sql" => style = "SQL",
+            "german" if value.contains(',') => style = "German",
             "german" => (style, order) = ("German", "DMY"),
             word if word.starts_with("postgres") => style = "Postgres",
             "mdy" | "us" | "noneuropean" | "noneuro" => order = "MDY",
@@ -210,7 +218,7 @@ mod tests {
     use super::*;
 
     fn shown(name: &str, value: &str) -> Result<String> {
-        canonical(definition(name).unwrap(), value)
+        canonical(definition(name).unwrap(), value, "ISO, MDY")
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod partitions;
 mod plans;
 mod prepared;
 mod queries;
+mod regress;
 mod scripts;
 #[path = "../../../types/tests/it/server.rs"]
 #[expect(dead_code, reason = "made for the tests of the crate `types`")]

@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("queries.txt", include_str!("queries.txt")),
     ("windows.txt", include_str!("windows.txt")),
     ("with.txt", include_str!("with.txt")),
+    ("right.txt", include_str!("right.txt")),
 ];
 
 /// A query and what PostgreSQL answers.

@@ -321,7 +321,7 @@ impl Interval {
 /// The zone that `AT TIME ZONE text` names: an abbreviation, a name, or POSIX rules.
 pub fn zone_of_expression(text: &str) -> Result<Zone> {
     match words::zone_abbreviation(&text.to_ascii_lowercase()) {
-        Some(offset) => Zone::fixed(offset),
+        Some(zone) => zone.fixed_offset().map_or(Ok(zone), Zone::fixed),
         None => Zone::named(text),
     }
 }

@@ -1,5 +1,7 @@
 //! The words of dates and times, and the abbreviations of time zones.
 
+use crate::zone::Zone;
+
 /// What a word in a date or time means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Word {
@@ -104,15 +106,72 @@ pub(super) fn word(text: &str) -> Option<Word> {
     })
 }
 
-/// Seconds east of UTC of a zone's abbreviation: PostgreSQL's list `Default`.
-///
-/// Where a place has changed its clocks, the abbreviation stands for what it means now.
-pub(super) fn zone_abbreviation(text: &str) -> Option<i32> {
+/// What a zone's abbreviation stands for, as PostgreSQL's list `Default` has it.
+pub(super) fn zone_abbreviation(text: &str) -> Option<Zone> {
+    if let Ok(found) = CHANGING.binary_search_by_key(&text, |(name, _)| *name)
+        && let Ok(zone) = Zone::named(CHANGING[found].1)
+    {
+        return Some(zone.abbreviated(text.to_ascii_uppercase()));
+    }
     let found = ABBREVIATIONS
         .binary_search_by_key(&text, |(name, _)| *name)
         .ok()?;
-    Some(ABBREVIATIONS[found].1)
+    Some(Zone::displaced(ABBREVIATIONS[found].1))
 }
+
+/// Abbreviations that have meant different things over time, and the places that used them.
+const CHANGING: &[(&str, &str)] = &[
+    ("amst", "Asia/Yerevan"),
+    ("anast", "Asia/Anadyr"),
+    ("anat", "Asia/Anadyr"),
+    ("arst", "America/Argentina/Buenos_Aires"),
+    ("art", "America/Argentina/Buenos_Aires"),
+    ("azst", "Asia/Baku"),
+    ("azt", "Asia/Baku"),
+    ("ckt", "Pacific/Rarotonga"),
+    ("clt", "America/Santiago"),
+    ("davt", "Antarctica/Davis"),
+    ("easst", "Pacific/Easter"),
+    ("east", "Pacific/Easter"),
+    ("fkst", "Atlantic/Stanley"),
+    ("fkt", "Atlantic/Stanley"),
+    ("gest", "Asia/Tbilisi"),
+    ("get", "Asia/Tbilisi"),
+    ("gyt", "America/Guyana"),
+    ("iot", "Indian/Chagos"),
+    ("irkst", "Asia/Irkutsk"),
+    ("irkt", "Asia/Irkutsk"),
+    ("kgt", "Asia/Bishkek"),
+    ("kost", "Pacific/Kosrae"),
+    ("krast", "Asia/Krasnoyarsk"),
+    ("krat", "Asia/Krasnoyarsk"),
+    ("lhdt", "Australia/Lord_Howe"),
+    ("lint", "Pacific/Kiritimati"),
+    ("lkt", "Asia/Colombo"),
+    ("magst", "Asia/Magadan"),
+    ("magt", "Asia/Magadan"),
+    ("mawt", "Antarctica/Mawson"),
+    ("msk", "Europe/Moscow"),
+    ("novst", "Asia/Novosibirsk"),
+    ("novt", "Asia/Novosibirsk"),
+    ("nut", "Pacific/Niue"),
+    ("omsst", "Asia/Omsk"),
+    ("omst", "Asia/Omsk"),
+    ("petst", "Asia/Kamchatka"),
+    ("pett", "Asia/Kamchatka"),
+    ("pyt", "America/Asuncion"),
+    ("sgt", "Asia/Singapore"),
+    ("tkt", "Pacific/Fakaofo"),
+    ("tmt", "Asia/Ashgabat"),
+    ("ulat", "Asia/Ulaanbaatar"),
+    ("vet", "America/Caracas"),
+    ("vlast", "Asia/Vladivostok"),
+    ("vlat", "Asia/Vladivostok"),
+    ("volt", "Europe/Volgograd"),
+    ("yakst", "Asia/Yakutsk"),
+    ("yakt", "Asia/Yakutsk"),
+    ("yekt", "Asia/Yekaterinburg"),
+];
 
 const ABBREVIATIONS: &[(&str, i32)] = &[
     ("acdt", 37800),
@@ -129,19 +188,12 @@ const ABBREVIATIONS: &[(&str, i32)] = &[
     ("akst", -32400),
     ("almst", 25200),
     ("almt", 21600),
-    ("amst", 14400),
     ("amt", -14400),
-    ("anast", 43200),
-    ("anat", 43200),
-    ("arst", -10800),
-    ("art", -10800),
     ("ast", -14400),
     ("awsst", 32400),
     ("awst", 28800),
     ("azost", 0),
     ("azot", -3600),
-    ("azst", 14400),
-    ("azt", 14400),
     ("bdst", 7200),
     ("bdt", 21600),
     ("bnt", 28800),
@@ -162,16 +214,11 @@ const ABBREVIATIONS: &[(&str, i32)] = &[
     ("chadt", 49500),
     ("chast", 45900),
     ("chut", 36000),
-    ("ckt", -36000),
     ("clst", -10800),
-    ("clt", -10800),
     ("cot", -18000),
     ("cst", -21600),
     ("cxt", 25200),
-    ("davt", 25200),
     ("ddut", 36000),
-    ("easst", -18000),
-    ("east", -18000),
     ("eat", 10800),
     ("edt", -14400),
     ("eest", 10800),
@@ -183,45 +230,27 @@ const ABBREVIATIONS: &[(&str, i32)] = &[
     ("fet", 10800),
     ("fjst", 46800),
     ("fjt", 43200),
-    ("fkst", -10800),
-    ("fkt", -10800),
     ("fnst", -3600),
     ("fnt", -7200),
     ("galt", -21600),
     ("gamt", -32400),
-    ("gest", 14400),
-    ("get", 14400),
     ("gft", -10800),
     ("gilt", 43200),
     ("gmt", 0),
-    ("gyt", -14400),
     ("hkt", 28800),
     ("hst", -36000),
     ("ict", 25200),
     ("idt", 10800),
-    ("iot", 21600),
-    ("irkst", 28800),
-    ("irkt", 28800),
     ("irt", 12600),
     ("ist", 7200),
     ("jayt", 32400),
     ("jst", 32400),
     ("kdt", 36000),
     ("kgst", 21600),
-    ("kgt", 21600),
-    ("kost", 39600),
-    ("krast", 25200),
-    ("krat", 25200),
     ("kst", 32400),
-    ("lhdt", 39600),
     ("lhst", 37800),
     ("ligt", 36000),
-    ("lint", 50400),
-    ("lkt", 19800),
-    ("magst", 39600),
-    ("magt", 39600),
     ("mart", -34200),
-    ("mawt", 18000),
     ("mdt", -21600),
     ("mest", 7200),
     ("mesz", 7200),
@@ -232,7 +261,6 @@ const ABBREVIATIONS: &[(&str, i32)] = &[
     ("mmt", 23400),
     ("mpt", 36000),
     ("msd", 14400),
-    ("msk", 10800),
     ("mst", -25200),
     ("must", 18000),
     ("mut", 14400),
@@ -240,20 +268,13 @@ const ABBREVIATIONS: &[(&str, i32)] = &[
     ("myt", 28800),
     ("ndt", -9000),
     ("nft", -12600),
-    ("novst", 25200),
-    ("novt", 25200),
     ("npt", 20700),
     ("nst", -12600),
-    ("nut", -39600),
     ("nzdt", 46800),
     ("nzst", 43200),
     ("nzt", 43200),
-    ("omsst", 21600),
-    ("omst", 21600),
     ("pdt", -25200),
     ("pet", -18000),
-    ("petst", 43200),
-    ("pett", 43200),
     ("pgt", 36000),
     ("pht", 28800),
     ("pkst", 21600),
@@ -264,33 +285,24 @@ const ABBREVIATIONS: &[(&str, i32)] = &[
     ("pst", -28800),
     ("pwt", 32400),
     ("pyst", -10800),
-    ("pyt", -10800),
     ("ret", 14400),
     ("sadt", 37800),
     ("sast", 7200),
     ("sct", 14400),
-    ("sgt", 28800),
     ("taht", -36000),
     ("tft", 18000),
     ("tjt", 18000),
-    ("tkt", 46800),
-    ("tmt", 18000),
     ("tot", 46800),
     ("trut", 36000),
     ("tvt", 43200),
     ("uct", 0),
     ("ulast", 32400),
-    ("ulat", 28800),
     ("ut", 0),
     ("utc", 0),
     ("uyst", -7200),
     ("uyt", -10800),
     ("uzst", 21600),
     ("uzt", 18000),
-    ("vet", -14400),
-    ("vlast", 36000),
-    ("vlat", 36000),
-    ("volt", 10800),
     ("vut", 39600),
     ("wadt", 28800),
     ("wakt", 43200),
@@ -303,11 +315,8 @@ const ABBREVIATIONS: &[(&str, i32)] = &[
     ("wgst", -7200),
     ("wgt", -10800),
     ("xjt", 21600),
-    ("yakst", 32400),
-    ("yakt", 32400),
     ("yapt", 36000),
     ("yekst", 21600),
-    ("yekt", 18000),
     ("z", 0),
     ("zulu", 0),
 ];
@@ -319,8 +328,11 @@ mod tests {
     #[test]
     fn abbreviations_are_sorted() {
         assert!(ABBREVIATIONS.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert_eq!(zone_abbreviation("pst"), Some(-8 * 3600));
-        assert_eq!(zone_abbreviation("z"), Some(0));
+        assert!(CHANGING.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let fixed = |name| zone_abbreviation(name).and_then(|zone| zone.fixed_offset());
+        assert_eq!(fixed("pst"), Some(-8 * 3600));
+        assert_eq!(fixed("z"), Some(0));
+        assert_eq!(fixed("msk"), None);
     }
 
     #[test]

@@ -485,6 +485,24 @@ pub(super) static NUMERICS: &[Row] = &[
         .signum()
         .map_or(Numeric::NAN, Numeric::from))),
     row!("sqrt(numeric) numeric", |x: &Numeric| x.sqrt()),
+    row!("exp(numeric) numeric", |x: &Numeric| x.exp()),
+    row!("ln(numeric) numeric", |x: &Numeric| x.ln()),
+    row!("log(numeric) numeric", |x: &Numeric| Numeric::from(10)
+        .log(x)),
+    row!("log10(numeric) numeric", |x: &Numeric| Numeric::from(10)
+        .log(x)),
+    row!(
+        "log(numeric, numeric) numeric",
+        |b: &Numeric, x: &Numeric| b.log(x)
+    ),
+    row!(
+        "power(numeric, numeric) numeric",
+        |x: &Numeric, y: &Numeric| x.power(y)
+    ),
+    row!(
+        "pow(numeric, numeric) numeric",
+        |x: &Numeric, y: &Numeric| x.power(y)
+    ),
     row!(
         "mod(numeric, numeric) numeric",
         |l: &Numeric, r: &Numeric| l.remainder(r)

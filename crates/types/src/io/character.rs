@@ -12,6 +12,9 @@ pub(super) fn parse(text: &str, base: Base, modifier: Modifier) -> Result<Text> 
         let words = "invalid byte sequence for encoding \"UTF8\": 0x00";
         return Err(Error::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, words));
     }
+    if base == Base::Char {
+        return Ok(char_of_text(text));
+    }
     limit(Text::new(text), base, modifier, false)
 }
 

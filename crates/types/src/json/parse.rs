@@ -31,6 +31,8 @@ pub(super) struct Parser<'a> {
     string_start: usize,
     /// Whether a tree is wanted; else values are checked and dropped.
     keep: bool,
+    /// Whether escapes must stand for characters though nothing is kept.
+    strict: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -42,6 +44,15 @@ impl<'a> Parser<'a> {
             depth: 0,
             string_start: 0,
             keep: false,
+            strict: false,
+        }
+    }
+
+    /// A parser that builds nothing, for text whose escapes must all stand for characters.
+    pub(super) fn strict(text: &'a str) -> Parser<'a> {
+        Parser {
+            strict: true,
+            ..Parser::checking(text)
         }
     }
 
@@ -268,7 +279,7 @@ impl<'a> Parser<'a> {
 
     fn unicode(&mut self) -> Result<Option<char>> {
         let unit = self.hexadecimal()?;
-        if !self.keep {
+        if !self.keep && !self.strict {
             return Ok(None);
         }
         if unit == 0 {

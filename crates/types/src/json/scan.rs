@@ -43,7 +43,7 @@ pub(crate) fn part<'a>(text: &'a str, steps: &[Step<'_>]) -> Result<Option<&'a s
 
 /// The members of an object in their order, or nothing if the text is none.
 pub(crate) fn members(text: &str) -> Result<Option<Vec<(String, &str)>>> {
-    let mut parser = Parser::checking(text);
+    let mut parser = Parser::strict(text);
     if parser.peek_token() != Some(b'{') {
         return Ok(None);
     }
@@ -62,7 +62,10 @@ pub(crate) fn members(text: &str) -> Result<Option<Vec<(String, &str)>>> {
 
 /// The elements of an array, or nothing if the text is none.
 pub(crate) fn elements(text: &str) -> Result<Option<Vec<&str>>> {
-    let mut parser = Parser::checking(text);
+    elements_by(Parser::checking(text))
+}
+
+fn elements_by(mut parser: Parser<'_>) -> Result<Option<Vec<&str>>> {
     if parser.peek_token() != Some(b'[') {
         return Ok(None);
     }
@@ -78,7 +81,7 @@ pub(crate) fn elements(text: &str) -> Result<Option<Vec<&str>>> {
 
 /// The last member of this name.
 fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>> {
-    let mut parser = Parser::checking(text);
+    let mut parser = Parser::strict(text);
     let mut found = None;
     parser.take(b'{');
     while parser.peek_token().is_some_and(|byte| byte != b'}') {
@@ -96,7 +99,7 @@ fn member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>> {
 }
 
 fn element(text: &str, index: i64) -> Result<Option<&str>> {
-    let parts = elements(text)?.unwrap_or_default();
+    let parts = elements_by(Parser::strict(text))?.unwrap_or_default();
     let index = if index < 0 {
         index + parts.len() as i64
     } else {

@@ -11,7 +11,7 @@ use super::{Numeric, Repr, SCALE_MAX};
 use crate::error::{Error, Result};
 
 /// Significant digits of a quotient.
-const SIGNIFICANT_DIGITS_MIN: i32 = 16;
+pub(super) const SIGNIFICANT_DIGITS_MIN: i32 = 16;
 /// Decimals of a quotient, at most.
 pub(super) const DISPLAY_SCALE_MAX: i32 = 1000;
 

@@ -1,12 +1,9 @@
-//! Roots, and later the transcendental functions.
+//! Roots.
 
 use super::Numeric;
-use super::arithmetic::DISPLAY_SCALE_MAX;
+use super::arithmetic::{DISPLAY_SCALE_MAX, SIGNIFICANT_DIGITS_MIN};
 use super::decimal::{BASE, DIGITS, Decimal};
 use crate::error::{Error, Result, SqlState};
-
-/// Significant digits of a root.
-const SIGNIFICANT_DIGITS_MIN: i32 = 16;
 
 impl Numeric {
     /// The square root, with at least sixteen significant digits.
@@ -37,7 +34,7 @@ impl Numeric {
 }
 
 /// The root with one decimal more than `scale`, truncated; by Newton's method from above.
-fn square_root(number: &Decimal, scale: i32) -> Decimal {
+pub(super) fn square_root(number: &Decimal, scale: i32) -> Decimal {
     if number.is_zero() {
         return Decimal {
             scale,

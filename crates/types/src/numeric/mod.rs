@@ -16,6 +16,7 @@ mod codec;
 mod convert;
 mod decimal;
 mod math;
+mod power;
 mod text;
 
 use std::cmp::Ordering;

@@ -96,6 +96,7 @@ pub(super) static NUMERICS: &[Operator] = &[
     infix!("*", Numeric, Numeric => Numeric, Numeric::multiply),
     infix!("/", Numeric, Numeric => Numeric, Numeric::divide),
     infix!("%", Numeric, Numeric => Numeric, Numeric::remainder),
+    infix!("^", Numeric, Numeric => Numeric, Numeric::power),
     prefix!("+", Numeric => Numeric, |number: &Numeric| Ok(number.clone())),
     prefix!("-", Numeric => Numeric, |number: &Numeric| Ok(number.negate())),
     prefix!("@", Numeric => Numeric, |number: &Numeric| Ok(number.absolute())),

@@ -91,7 +91,7 @@ impl Binder<'_> {
         let row = self.new_column();
         let item = match values.len() {
             1 => values.remove(0),
-            _ => Expr::Row(values),
+            _ => Expr::Row(values, None),
         };
         let plan = Plan::Project {
             input: Box::new(inner.plan),

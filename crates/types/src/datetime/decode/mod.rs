@@ -233,8 +233,11 @@ impl<'a> Decoder<'a> {
     }
 
     fn word_field(&mut self, index: usize, text: &str) -> Result<u32, Fault> {
-        if let Some(offset) = words::zone_abbreviation(text) {
-            self.zone = Some(ZoneSpec::Offset(offset));
+        if let Some(zone) = words::zone_abbreviation(text) {
+            self.zone = Some(match zone.fixed_offset() {
+                Some(offset) => ZoneSpec::Offset(offset),
+                None => ZoneSpec::Named(zone),
+            });
             return Ok(known::ZONE);
         }
         let Some(word) = words::word(text) else {

@@ -93,7 +93,7 @@ fn put_string(text: &str, out: &mut String) {
     json::write_string(text, out).expect("writing to a string cannot fail");
 }
 
-/// Appends a row, whose columns have no names here; on lines of their own if asked for.
+/// Appends a row, its members on lines of their own if asked for.
 fn append_row(row: &Value, lines: bool, settings: &Settings, out: &mut String) -> Result<()> {
     let Value::Record(fields) = row else {
         return Err(Error::mismatch(row.kind()));
@@ -105,7 +105,9 @@ fn append_row(row: &Value, lines: bool, settings: &Settings, out: &mut String) -
             (_, false) => ",",
             (_, true) => ",\n ",
         };
-        put(out, format_args!("{comma}\"f{}\":", index + 1));
+        out.push_str(comma);
+        put_string(&fields.name(index), out);
+        out.push(':');
         append(field, settings, out)?;
     }
     out.push('}');

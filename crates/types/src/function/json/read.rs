@@ -219,7 +219,7 @@ fn rows(values: impl Iterator<Item = Value>) -> Rows {
 }
 
 fn record(key: String, value: Value) -> Value {
-    Value::Record(Arc::from([Value::from(key), value]))
+    Value::record([Value::from(key), value])
 }
 
 fn as_text(found: Option<&Json>) -> Value {

@@ -133,6 +133,11 @@ fn timestamp([year, month, day, hour, minute]: [i32; 5], second: f64) -> Result<
 
 /// A zone by name, abbreviation, or offset.
 fn zone_of(text: &str) -> Result<Zone> {
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        let words = format!("invalid input syntax for type numeric time zone: \"{text}\"");
+        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, words)
+            .with_hint("Numeric time zones must have \"-\" or \"+\" as first character."));
+    }
     if text.starts_with(['+', '-']) {
         let words = || {
             let words = format!("invalid input syntax for type numeric time zone: \"{text}\"");

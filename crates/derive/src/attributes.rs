@@ -6,6 +6,8 @@ use syn::{Attribute, LitStr, Path, Result};
 /// What is said of a struct.
 #[derive(Default)]
 pub(crate) struct OfStruct {
+    /// `table = "name"`.
+    pub(crate) table: Option<LitStr>,
     /// `crate = "path"`: where `rustdb` is, if a program calls it otherwise.
     pub(crate) home: Option<Path>,
 }
@@ -29,11 +31,18 @@ impl OfStruct {
     pub(crate) fn parse(attributes: &[Attribute]) -> Result<OfStruct> {
         let mut said = OfStruct::default();
         each(attributes, |meta| {
+            if meta.path.is_ident("table") {
+                return once(&mut said.table, &meta, text(&meta)?);
+            }
             if meta.path.is_ident("crate") {
                 let path = text(&meta)?.parse()?;
                 return once(&mut said.home, &meta, path);
             }
-            Err(unknown(&meta, "of a struct", "`crate = \"...\"`"))
+            Err(unknown(
+                &meta,
+                "of a struct",
+                "`table = \"...\"`, `crate = \"...\"`",
+            ))
         })?;
         Ok(said)
     }

@@ -123,6 +123,93 @@ pub(crate) fn to_row(of: &Struct) -> Result<TokenStream> {
     })
 }
 
+/// `impl Schema` and `impl FieldAccess`.
+pub(crate) fn schema(of: &Struct) -> Result<TokenStream> {
+    let home = &of.home;
+    let table = match &of.table {
+        Some(table) if table.is_empty() => {
+            return Err(Error::new(of.name.span(), "a table has a name"));
+        }
+        Some(table) => table,
+        None => {
+            let message = "which table is it? Say `#[rustdb(table = \"...\")]`";
+            return Err(Error::new(of.name.span(), message));
+        }
+    };
+    let fields = field_access(of)?;
+    let head = head(of, &fields_bounded(of)?, quote!(#home::sql::Schema));
+    Ok(quote! {
+        #head {
+            const TABLE: &'static str = #table;
+        }
+
+        #fields
+    })
+}
+
+/// `impl FieldAccess`.
+pub(crate) fn field_access(of: &Struct) -> Result<TokenStream> {
+    let home = &of.home;
+    if of.is_tuple {
+        let message = "the columns of a tuple have no names; name the fields";
+        return Err(Error::new(of.name.span(), message));
+    }
+    let names = of.stored().map(|column| {
+        let (name, of) = (&column.name, &column.of);
+        match column.said.is_flattened {
+            true => quote!(names.extend(<#of as #home::sql::FieldAccess>::fields());),
+            false => quote!(names.push(#name);),
+        }
+    });
+    let fields = of.stored().map(|column| {
+        let (name, member) = (&column.name, &column.member);
+        match column.said.is_flattened {
+            true => quote! {
+                let within = #home::sql::FieldAccess::field(&self.#member, name);
+                if within.is_some() {
+                    return within;
+                }
+            },
+            false => quote! {
+                if name == #name {
+                    return ::core::option::Option::Some(::core::convert::Into::into(
+                        ::core::clone::Clone::clone(&self.#member),
+                    ));
+                }
+            },
+        }
+    });
+    let head = head(of, &fields_bounded(of)?, quote!(#home::sql::FieldAccess));
+    Ok(quote! {
+        #head {
+            fn fields() -> ::std::vec::Vec<&'static str> {
+                let mut names = ::std::vec::Vec::new();
+                #(#names)*
+                names
+            }
+
+            fn field(&self, name: &str) -> ::core::option::Option<#home::sql::Value> {
+                #(#fields)*
+                ::core::option::Option::None
+            }
+        }
+    })
+}
+
+fn fields_bounded(of: &Struct) -> Result<Generics> {
+    let home = &of.home;
+    bounded(of, |column| {
+        let of = &column.of;
+        match (column.said.is_skipped, column.said.is_flattened) {
+            (true, _) => quote!(),
+            (_, true) => quote!(#of: #home::sql::FieldAccess),
+            _ => quote! {
+                #of: ::core::convert::Into<#home::sql::Value> + ::core::clone::Clone
+            },
+        }
+    })
+}
+
 fn head(of: &Struct, generics: &Generics, interface: TokenStream) -> TokenStream {
     let name = &of.name;
     let (parameters, arguments, conditions) = generics.split_for_impl();

@@ -1,5 +1,5 @@
-//! Derives for structs that are rows of tables: `rustdb::FromRow` and `rustdb::ToRow`.
-//! Programs use them through the crate `rustdb`, which documents them.
+//! Derives for structs that are rows of tables: `rustdb::FromRow`, `rustdb::ToRow` and
+//! `rustdb::Schema`. Programs use them through the crate `rustdb`, which documents them.
 //!
 //! ```text
 //! tokens ─▶ Struct (shape: fields, attributes)  ─▶ expand: an impl of the trait
@@ -32,6 +32,18 @@ pub fn derive_from_row(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(ToRow, attributes(rustdb))]
 pub fn derive_to_row(input: TokenStream) -> TokenStream {
     derived(input, "ToRow", expand::to_row)
+}
+
+/// Says which table a struct is a row of, and reads its fields by name.
+#[proc_macro_derive(Schema, attributes(rustdb))]
+pub fn derive_schema(input: TokenStream) -> TokenStream {
+    derived(input, "Schema", expand::schema)
+}
+
+/// Reads fields by the names of their columns.
+#[proc_macro_derive(FieldAccess, attributes(rustdb))]
+pub fn derive_field_access(input: TokenStream) -> TokenStream {
+    derived(input, "FieldAccess", expand::field_access)
 }
 
 /// What stands in the place of the derive: the impl, or the errors.

@@ -12,6 +12,8 @@ pub(crate) struct Struct {
     pub(crate) generics: Generics,
     /// The crate `rustdb`.
     pub(crate) home: Path,
+    /// The table, if one is named.
+    pub(crate) table: Option<String>,
     pub(crate) columns: Vec<Column>,
     /// Whether columns have places and no names, as in a tuple.
     pub(crate) is_tuple: bool,
@@ -55,6 +57,7 @@ impl Struct {
                 Some(path) => path,
                 None => syn::parse_str("::rustdb")?,
             },
+            table: said.table.map(|table| table.value()),
             name: input.ident,
             generics: input.generics,
             columns,

@@ -6,8 +6,8 @@ use syn::parse_str;
 use crate::expand;
 use crate::shape::Struct;
 
-/// The derives' words about a struct: of reading and of writing.
-fn said(text: &str) -> [String; 2] {
+/// The derives' words about a struct: of reading, writing and naming a table.
+fn said(text: &str) -> [String; 3] {
     let parse = |name| Struct::parse(name, parse_str(text).expect("an item"));
     let told = |result: syn::Result<proc_macro2::TokenStream>| match result {
         Ok(_) => "derived".to_owned(),
@@ -16,6 +16,7 @@ fn said(text: &str) -> [String; 2] {
     [
         told(parse("FromRow").and_then(|it| expand::from_row(&it))),
         told(parse("ToRow").and_then(|it| expand::to_row(&it))),
+        told(parse("Schema").and_then(|it| expand::schema(&it))),
     ]
 }
 
@@ -27,9 +28,11 @@ fn all_say(text: &str, words: &str) {
 
 #[test]
 fn structs_are_derived() {
-    let text = "struct T<A> { id: i64, #[rustdb(rename = \"b\")] a: A }";
-    assert_eq!(said(text), ["derived", "derived"]);
-    assert_eq!(said("struct Pair(i64, String);"), ["derived", "derived"]);
+    let text = "#[rustdb(table = \"t\")] struct T<A> { id: i64, #[rustdb(rename = \"b\")] a: A }";
+    assert_eq!(said(text), ["derived", "derived", "derived"]);
+    let [read, written, named] = said("#[rustdb(table = \"t\")] struct Pair(i64, String);");
+    assert_eq!((&*read, &*written), ("derived", "derived"));
+    assert!(named.contains("name the fields"), "{named}");
 }
 
 #[test]
@@ -50,7 +53,7 @@ fn attributes_that_are_not_known_are_named_with_those_that_are() {
     );
     all_say(
         "#[rustdb(tabel = \"x\")] struct T { a: i32 }",
-        "there are `crate = \"...\"`",
+        "there are `table = \"...\"`",
     );
     all_say(
         "struct T { #[rustdb(rename = 5)] a: i32 }",
@@ -88,8 +91,9 @@ fn two_fields_of_one_column_are_refused() {
 }
 
 #[test]
-fn a_row_with_nothing_to_write_is_refused() {
-    let [read, written] = said("struct T { #[rustdb(read_only)] id: i32 }");
+fn a_row_with_nothing_to_write_and_a_struct_without_table_are_refused() {
+    let [read, written, named] = said("struct T { #[rustdb(read_only)] id: i32 }");
     assert_eq!(read, "derived");
     assert!(written.contains("no column left"), "{written}");
+    assert!(named.contains("which table is it?"), "{named}");
 }

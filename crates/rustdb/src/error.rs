@@ -82,6 +82,7 @@ pub enum ErrorKind {
 /// if let Some(hint) = error.hint() {
 ///     eprintln!("hint: {hint}");
 /// }
+/// eprintln!("error: {error:#}"); // all of that
 /// assert!(error.source().is_some());
 /// # Ok::<(), rustdb::Error>(())
 /// ```
@@ -254,14 +255,39 @@ fn hint_of(kind: ErrorKind) -> Option<&'static str> {
 }
 
 impl fmt::Display for Error {
+    /// The message and the place in the statement; with `{:#}` the detail and the hint too, on
+    /// lines of their own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        if let Some((line, column)) = self.position() {
+            write!(f, " (line {line}, column {column})")?;
+        }
+        match f.alternate() {
+            true => self.fmt_rest(f),
+            false => Ok(()),
+        }
     }
 }
 
 impl fmt::Debug for Error {
+    /// Everything: it is what a `main` that returns an error prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.0.kind, self.0.message)
+        match self.sqlstate() {
+            Some(state) => write!(f, "{:?} ({state}): {self}", self.0.kind)?,
+            None => write!(f, "{:?}: {self}", self.0.kind)?,
+        }
+        self.fmt_rest(f)
+    }
+}
+
+impl Error {
+    fn fmt_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (word, text) in [("detail", self.detail()), ("hint", self.hint())] {
+            if let Some(text) = text {
+                write!(f, "\n{word}: {text}")?;
+            }
+        }
+        Ok(())
     }
 }
 

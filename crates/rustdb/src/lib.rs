@@ -65,7 +65,7 @@ pub use reexports::{
 };
 pub use snapshot::Snapshot;
 #[cfg(feature = "sql")]
-pub use sql::{FromRow, ToRow};
+pub use sql::{FieldAccess, FromRow, Schema, ToRow};
 pub use transaction::{Savepoint, Transaction, TransactionIter, TransactionKeyspace};
 
 /// The programs of the README are compiled and run with the examples.

@@ -18,6 +18,7 @@
 mod appender;
 mod conversions;
 mod host;
+mod query_builder;
 mod row;
 mod statement;
 mod typed;
@@ -30,6 +31,7 @@ use rustdb_sql::{Answer, OutputColumn, Session};
 use rustdb_types::Settings;
 
 pub use appender::Appender;
+pub use query_builder::{FieldAccess, Operator, QueryBuilder, Schema};
 pub use row::Row;
 pub use statement::{Rows, Statement, ToStatement};
 pub use typed::{FromRow, ToRow};
@@ -67,6 +69,37 @@ pub use rustdb_derive::FromRow;
 /// ```
 #[cfg(feature = "derive")]
 pub use rustdb_derive::ToRow;
+
+/// Derives [`Schema`](trait@Schema) and [`FieldAccess`](trait@FieldAccess): which table a struct is
+/// a row of, and its fields by name.
+///
+/// ```
+/// # use rustdb::sql::Schema;
+/// #[derive(rustdb::Schema)]
+/// #[rustdb(table = "words")]
+/// struct Word {
+///     letters: String,
+/// }
+///
+/// assert_eq!(Word::TABLE, "words");
+/// ```
+#[cfg(feature = "derive")]
+pub use rustdb_derive::Schema;
+
+/// Derives [`FieldAccess`](trait@FieldAccess): a struct's fields by name.
+///
+/// ```
+/// # use rustdb::sql::FieldAccess;
+/// #[derive(rustdb::FieldAccess)]
+/// struct Word {
+///     letters: String,
+/// }
+///
+/// let word = Word { letters: "rust".to_owned() };
+/// assert_eq!(word.field("letters"), Some("rust".into()));
+/// ```
+#[cfg(feature = "derive")]
+pub use rustdb_derive::FieldAccess;
 
 /// A value as the database has it: what [`Row::value`] gives.
 ///

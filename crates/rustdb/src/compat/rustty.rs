@@ -327,3 +327,53 @@ impl Transaction {
         self.0.delete(key)
     }
 }
+
+/// Queries as rustty's were put together, with its [`Value`]s.
+///
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// # db.connect()?.run("CREATE TABLE users (name TEXT, age INT); INSERT INTO users VALUES ('Ada', 36)")?;
+/// use rustdb::compat::rustty::{Operator, QueryBuilder, Value};
+/// let users: Vec<(String, i64)> = QueryBuilder::of_table(&db, "users")
+///     .filter("age", Operator::Gt, Value::Int(25))
+///     .limit(2)
+///     .execute()?;
+/// assert_eq!(users.len(), 1);
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+#[cfg(feature = "sql")]
+pub use crate::sql::{FieldAccess, Operator, QueryBuilder, Schema};
+
+/// A value, as rustty had them.
+///
+/// ```
+/// use rustdb::compat::rustty::Value;
+/// assert_eq!(rustdb::sql::Value::from(Value::Int(25)), 25_i64.into());
+/// ```
+#[cfg(feature = "sql")]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// True or false.
+    Bool(bool),
+    /// None of these.
+    Null,
+}
+
+#[cfg(feature = "sql")]
+impl From<Value> for crate::sql::Value {
+    fn from(value: Value) -> crate::sql::Value {
+        match value {
+            Value::Int(number) => number.into(),
+            Value::Float(number) => number.into(),
+            Value::Text(text) => text.into(),
+            Value::Bool(truth) => truth.into(),
+            Value::Null => crate::sql::Value::NULL,
+        }
+    }
+}

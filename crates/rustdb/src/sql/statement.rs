@@ -25,6 +25,21 @@ use crate::Result;
 #[derive(Clone, Debug)]
 pub struct Statement(Arc<Prepared>);
 
+impl Statement {
+    /// Whether it gives rows and writes none: a SELECT, VALUES or TABLE.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// assert!(connection.prepare("SELECT 1")?.is_query());
+    /// assert!(!connection.prepare("CREATE TABLE t (x INT)")?.is_query());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn is_query(&self) -> bool {
+        self.0.is_query()
+    }
+}
+
 /// What can be run: text, or a [`Statement`].
 ///
 /// ```

@@ -7,6 +7,7 @@ mod full_disk;
 mod keyspaces;
 mod opening;
 mod promises;
+mod query_builder;
 mod sql;
 mod stats;
 mod typed;

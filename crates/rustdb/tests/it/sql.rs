@@ -143,3 +143,59 @@ fn a_running_query_can_be_cancelled() {
     });
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
 }
+
+#[test]
+fn a_result_that_is_fetched_too_slowly_says_so() {
+    let db = Database::in_memory().unwrap();
+    let mut connection = db.connect().unwrap();
+    connection.run("SET statement_timeout = 20").unwrap();
+    let endless = "SELECT count(*) FROM generate_series(1, 100000000000) AS n";
+    let error = connection.query(endless, &[]).unwrap_err();
+    let words = "canceling statement due to statement timeout";
+    assert_eq!(
+        (error.message(), error.kind()),
+        (words, ErrorKind::Cancelled)
+    );
+    let mut rows = connection.query_each(endless, &[]).unwrap();
+    let error = rows.next().unwrap().unwrap_err();
+    assert_eq!(
+        (error.message(), error.kind()),
+        (words, ErrorKind::Cancelled)
+    );
+    assert!(rows.next().is_none());
+    drop(rows);
+    assert_eq!(connection.query("SELECT 1", &[]).unwrap().len(), 1);
+}
+
+#[test]
+fn an_error_says_where_and_what_to_do() {
+    let db = Database::in_memory().unwrap();
+    let mut connection = db.connect().unwrap();
+    connection
+        .run("CREATE TABLE fruit (name TEXT UNIQUE)")
+        .unwrap();
+    let error = connection
+        .query("SELECT fruit.nam FROM fruit", &[])
+        .unwrap_err();
+    let place = "column fruit.nam does not exist (line 1, column 8)";
+    assert_eq!(error.to_string(), place);
+    assert!(format!("{error:#}").starts_with(place));
+    assert!(format!("{error:?}").starts_with(&format!("Statement (42703): {place}")));
+    connection.run("INSERT INTO fruit VALUES ('fig')").unwrap();
+    let error = connection
+        .run("INSERT INTO fruit VALUES ('fig')")
+        .unwrap_err();
+    let words = "duplicate key value violates unique constraint \"fruit_name_key\"";
+    assert_eq!(error.to_string(), words);
+    let detail = "detail: Key (name)=(fig) already exists.";
+    assert_eq!(format!("{error:#}"), format!("{words}\n{detail}"));
+    let error = db
+        .connect()
+        .unwrap()
+        .query_one::<(i32,)>("SELECT 1 AS n, 2 AS m", &[]);
+    let error = format!("{:?}", error.unwrap_err());
+    assert!(
+        error.starts_with("InvalidArgument: the row has 2 columns"),
+        "{error}"
+    );
+}

@@ -46,7 +46,7 @@ impl Session {
         if cursor.is_err() {
             self.fail();
         }
-        cursor
+        cursor.map_err(|error| self.timed(error))
     }
 
     fn start_cursor(
@@ -91,7 +91,7 @@ impl Session {
             Err(error) => {
                 cursor.source = Source::Done;
                 self.fail();
-                Err(error)
+                Err(self.timed(error))
             }
         }
     }

@@ -83,6 +83,13 @@ impl Prepared {
         self.plan.lock().as_ref()?.columns.clone()
     }
 
+    /// Whether it gives rows and writes none, as far as it was planned.
+    pub fn is_query(&self) -> bool {
+        let plan = self.plan.lock();
+        plan.as_ref()
+            .is_some_and(|planned| matches!(planned.body, Body::Query(_)))
+    }
+
     pub(super) fn types(&self) -> &[Type] {
         &self.types
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustdb::sql::{Connection, Row, SqlValue, Statement, Value};
@@ -12,6 +13,9 @@ use crate::engine::Result;
 
 /// Opens an empty database in a directory.
 pub(crate) type Open = fn(&Path) -> Result<Box<dyn Engine>>;
+
+/// Makes a connection.
+pub(crate) type Connector = Arc<dyn Fn() -> Result<Box<dyn Engine>> + Send + Sync>;
 
 /// No statement has more parameters.
 const PARAMETERS_MAX: usize = 8;
@@ -39,6 +43,32 @@ pub(crate) trait Engine {
     /// Runs a prepared statement. Reads every value of the result; the integers are summed.
     fn execute(&mut self, statement: usize, parameters: &[Param]) -> Result<i64>;
 
+    /// Runs a prepared statement once for each list of parameters; the sum, and how long it took.
+    fn execute_all(&mut self, statement: usize, all: &[Vec<Param>]) -> Result<(i64, Duration)> {
+        let begin = Instant::now();
+        let mut sum = 0;
+        for parameters in all {
+            sum += self.execute(statement, parameters)?;
+        }
+        Ok((sum, begin.elapsed()))
+    }
+
+    /// Runs statements that nobody prepared; the sum, and how long it took.
+    fn query_all(&mut self, texts: &[String]) -> Result<(i64, Duration)> {
+        let begin = Instant::now();
+        let mut sum = 0;
+        for text in texts {
+            sum += self.query(text)?;
+        }
+        Ok((sum, begin.elapsed()))
+    }
+
+    /// What makes more connections to the same database, in other threads; without it, there are
+    /// none.
+    fn connector(&self) -> Option<Connector> {
+        None
+    }
+
     /// Whether commits wait until they are durable.
     fn set_durable(&mut self, durable: bool) -> Result<()>;
 
@@ -51,21 +81,31 @@ pub(crate) trait Engine {
     /// From now on statements are given up after this long.
     fn set_limit(&mut self, limit: Duration) -> Result<()>;
 
-    /// Whether queries over much of a table are faster with indexes.
-    fn wants_indexes(&self) -> bool {
-        true
+    /// Whether it waits until commits are durable even if told not to.
+    fn is_always_durable(&self) -> bool {
+        false
+    }
+
+    /// Whether it is made for analyses, and is best without keys and indexes.
+    fn is_analytic(&self) -> bool {
+        false
     }
 }
 
 struct Ours {
+    database: Database,
     connection: Connection,
     statements: Vec<Statement>,
 }
 
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Engine>> {
-    let database = Database::open(path)?;
+    connected(&Database::open(path)?)
+}
+
+fn connected(database: &Database) -> Result<Box<dyn Engine>> {
     Ok(Box::new(Ours {
         connection: database.connect()?,
+        database: database.clone(),
         statements: Vec::new(),
     }))
 }
@@ -104,6 +144,11 @@ impl Engine for Ours {
             .connection
             .query(&self.statements[statement], &values[..parameters.len()])?;
         Ok(sum(&rows))
+    }
+
+    fn connector(&self) -> Option<Connector> {
+        let database = self.database.clone();
+        Some(Arc::new(move || connected(&database)))
     }
 
     fn set_durable(&mut self, durable: bool) -> Result<()> {

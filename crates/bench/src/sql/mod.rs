@@ -8,29 +8,37 @@
 //! |---|---|
 //! | [`engine`] | what a row asks of an engine, and RustDB |
 //! | [`workloads`] | the tables and the rows |
+//! | [`whole`] | rows that are no statement in a loop |
 //! | `tpch` | analyses, behind a feature: `--suite tpch` |
+//! | `sqlite`, `postgres`, `duckdb` | the peers, each behind a feature; the last two if installed |
 //! | [`answer`], `csv` | answers compared; files read for engines that do not |
 
 #[cfg_attr(not(feature = "tpch"), expect(dead_code, reason = "for TPC-H"))]
 mod answer;
 #[cfg(feature = "peer-sqlite")]
 mod csv;
+#[cfg(feature = "peer-duckdb")]
+mod duckdb;
 mod engine;
+#[cfg(feature = "peer-postgres")]
+mod postgres;
 #[cfg(feature = "peer-sqlite")]
 mod sqlite;
 #[cfg(feature = "tpch")]
 mod tpch;
+mod whole;
 mod workloads;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::engine::{OURS, Result, ensure, fail};
+use crate::engine::{Failure, OURS, Result, ensure, fail};
 use crate::options::Options;
 use crate::report::Report;
 use crate::suites::{Better, Measurement};
 
-use engine::Open;
+use engine::{Engine, Open};
+use whole::Figures;
 use workloads::{ROWS, Row, Workload};
 
 /// How often each engine has its turn.
@@ -42,6 +50,10 @@ fn engines() -> Vec<(&'static str, Open)> {
         (OURS, engine::open as Open),
         #[cfg(feature = "peer-sqlite")]
         ("sqlite", sqlite::open as Open),
+        #[cfg(feature = "peer-postgres")]
+        ("postgres", postgres::open as Open),
+        #[cfg(feature = "peer-duckdb")]
+        ("duckdb", duckdb::open as Open),
     ]
 }
 
@@ -80,6 +92,21 @@ fn wanted(options: &Options) -> Vec<(&'static str, Open)> {
     engines
 }
 
+/// Opens an empty database of each engine that the options name. A peer that is not installed is
+/// left out, and said to be.
+fn opened(options: &Options) -> Result<Vec<(&'static str, Box<dyn Engine>)>> {
+    let directory = directory(options)?;
+    let mut all = Vec::new();
+    for (name, open) in wanted(options) {
+        match open(&emptied(&directory, name)?) {
+            Ok(engine) => all.push((name, engine)),
+            Err(Failure(why)) if name != OURS => eprintln!("{name} is left out: {why}"),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(all)
+}
+
 /// A directory for an engine's database, without what was in it.
 fn emptied(directory: &Path, name: &str) -> Result<PathBuf> {
     let place = directory.join(name);
@@ -101,77 +128,106 @@ fn finish(report: &Report, options: &Options) -> Result<()> {
 
 /// Runs the rows that the options name.
 fn measure_rows(options: &Options) -> Result<()> {
-    let directory = directory(options)?;
     let mut all = Vec::new();
-    for (name, open) in wanted(options) {
-        all.push(prepared(name, open, &directory, options.parameters.scale)?);
+    for (name, engine) in opened(options)? {
+        eprintln!("{name}: filling tables");
+        all.push((name, Workload::new(engine, options.parameters.scale)?));
     }
     let names: Vec<String> = all.iter().map(|(name, _)| (*name).to_owned()).collect();
     let mut report = Report::new(&names);
     let time = Duration::from_secs_f64(options.parameters.seconds / ROUNDS as f64);
-    for row in ROWS {
+    let mut add = |workload: &str, unit: &str, better: Better, figures: Figures| {
+        for (name, value) in figures {
+            let (workload, unit) = (workload.to_owned(), unit.to_owned());
+            let measurement = Measurement {
+                workload,
+                value,
+                unit,
+                better,
+            };
+            report.add(name, measurement);
+        }
+    };
+    let wanted_row = |name: &str| {
         let only = &options.only;
-        if !only.is_empty() && !only.iter().any(|only| row.name.contains(&**only)) {
-            continue;
+        let wanted = only.is_empty() || only.iter().any(|only| name.contains(&**only));
+        if wanted {
+            eprintln!("{name}");
         }
-        eprintln!("{}", row.name);
-        for (name, value) in row_figures(row, &mut all, time)? {
-            report.add(
-                name,
-                Measurement {
-                    workload: row.name.to_owned(),
-                    value,
-                    unit: "us".to_owned(),
-                    better: Better::Lower,
-                },
-            );
-        }
+        wanted
+    };
+    for row in ROWS.iter().filter(|row| wanted_row(row.name)) {
+        add(
+            row.name,
+            "us",
+            Better::Lower,
+            row_figures(row, &mut all, time)?,
+        );
+    }
+    if wanted_row(whole::MIXED) {
+        add(
+            whole::MIXED,
+            "statement/s",
+            Better::Higher,
+            whole::mixed(&mut all, time)?,
+        );
+    }
+    if wanted_row(whole::LOAD) {
+        add(
+            whole::LOAD,
+            "ms",
+            Better::Lower,
+            whole::load(&mut all, ROUNDS)?,
+        );
+    }
+    if wanted_row(whole::OPEN) {
+        let mut engines = wanted(options);
+        engines.retain(|(name, _)| [OURS, "sqlite"].contains(name));
+        let figures = whole::open(&engines, &directory(options)?, ROUNDS)?;
+        add(whole::OPEN, "ms", Better::Lower, figures);
     }
     finish(&report, options)
 }
 
+/// An engine with its tables.
 type Subject = (&'static str, Workload);
 
-fn prepared(name: &'static str, open: Open, directory: &Path, scale: f64) -> Result<Subject> {
-    let place = emptied(directory, name)?;
-    eprintln!("{name}: filling tables");
-    Ok((name, Workload::new(open(&place)?, scale)?))
-}
-
 /// Microseconds for each turn of the row's loop, by engine.
-fn row_figures(row: &Row, all: &mut [Subject], time: Duration) -> Result<Vec<(&'static str, f64)>> {
-    let mut best = vec![f64::INFINITY; all.len()];
+fn row_figures(row: &Row, all: &mut [Subject], time: Duration) -> Result<Figures> {
+    let mut best: Vec<Option<f64>> = vec![None; all.len()];
     let mut sums: Vec<Option<i64>> = vec![None; all.len()];
     for round in 0..ROUNDS {
         for turn in 0..all.len() {
             let at = (turn + round) % all.len();
             let workload = &mut all[at].1;
+            if !workload.takes_part(row) {
+                continue;
+            }
             let mut run = workload.start(row)?;
             // The first turns are the same for all engines, and what is compared.
-            let mut sum = 0;
-            for n in 0..row.checked {
-                sum += run(n)?;
-            }
+            let (sum, _) = run(0..row.checked)?;
             sums[at].get_or_insert(sum);
-            let begin = Instant::now();
-            let mut turns = 0;
-            while turns == 0 || begin.elapsed() < time {
-                for _ in 0..row.stride {
-                    run(row.checked + turns)?;
-                    turns += 1;
-                }
+            let (mut turns, mut spent) = (0, Duration::ZERO);
+            while turns == 0 || spent < time {
+                let from = row.checked + turns;
+                spent += run(from..from + row.stride)?.1;
+                turns += row.stride;
             }
-            let each = begin.elapsed().as_secs_f64() * 1e6 / turns as f64;
-            best[at] = best[at].min(each);
+            let each = spent.as_secs_f64() * 1e6 / turns as f64;
+            best[at] = Some(best[at].map_or(each, |best| best.min(each)));
             drop(run);
             workload.end(row)?;
         }
     }
-    let first = sums.first().copied().flatten();
+    let first = sums.iter().copied().flatten().next();
     ensure!(
-        sums.iter().all(|sum| *sum == first),
+        sums.iter().flatten().all(|sum| Some(*sum) == first),
         "{}: the engines give different results: {sums:?}",
         row.name
     );
-    Ok(all.iter().map(|(name, _)| *name).zip(best).collect())
+    let names = all.iter().map(|(name, _)| *name);
+    let figures = names.zip(best);
+    Ok(figures
+        .filter_map(|(name, best)| Some((name, best?)))
+        .collect())
 }

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -11,18 +12,27 @@ use rusqlite::{Connection, Statement, ToSql};
 
 use super::answer::Answer;
 use super::csv;
-use super::engine::{Engine, Param};
+use super::engine::{Connector, Engine, Param};
 use crate::engine::Result;
+
+/// How long a writer waits for another one.
+const BUSY: Duration = Duration::from_secs(60);
 
 struct Sqlite {
     /// Before the connection, whose memory they refer to.
     statements: Vec<Statement<'static>>,
     connection: &'static Connection,
+    path: PathBuf,
     limit: Duration,
 }
 
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Engine>> {
-    let connection = Connection::open(path.join("data.sqlite"))?;
+    connected(path.join("data.sqlite"))
+}
+
+fn connected(path: PathBuf) -> Result<Box<dyn Engine>> {
+    let connection = Connection::open(&path)?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -30,6 +40,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Engine>> {
     connection.pragma_update(None, "cache_size", -(1 << 20))?;
     Ok(Box::new(Sqlite {
         statements: Vec::new(),
+        path,
         limit: Duration::MAX,
         // It lives as long as the program.
         connection: Box::leak(Box::new(connection)),
@@ -82,6 +93,11 @@ impl Engine for Sqlite {
 
     fn execute(&mut self, statement: usize, parameters: &[Param]) -> Result<i64> {
         sum(&mut self.statements[statement], parameters)
+    }
+
+    fn connector(&self) -> Option<Connector> {
+        let path = self.path.clone();
+        Some(Arc::new(move || connected(path.clone())))
     }
 
     fn set_durable(&mut self, durable: bool) -> Result<()> {

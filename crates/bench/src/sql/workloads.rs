@@ -1,6 +1,8 @@
 //! The tables, and what is done with them.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
 
 use super::engine::{Engine, Param};
 use crate::engine::Result;
@@ -21,6 +23,24 @@ pub(crate) struct Row {
     pub(crate) checked: u64,
     /// How many turns go by between two looks at the clock.
     pub(crate) stride: u64,
+}
+
+impl Row {
+    /// The statement with the parameters of a turn in its text.
+    fn text(&self, turn: u64, rows: i64) -> String {
+        let mut text = self.statement.to_owned();
+        for (index, value) in (self.parameters)(turn as i64, rows).iter().enumerate() {
+            if let Param::Int(number) = value {
+                text = text.replace(&format!("${}", index + 1), &number.to_string());
+            }
+        }
+        text
+    }
+
+    /// Whether each turn commits something that need not be durable.
+    fn commits_softly(&self) -> bool {
+        !self.durable && self.around.0.is_empty() && !self.around.1.is_empty()
+    }
 }
 
 const READ: Row = Row {
@@ -189,7 +209,7 @@ fn fresh(turn: i64, rows: i64) -> Vec<Param> {
 }
 
 /// A number below `rows`; all of them come before one comes again, near enough.
-fn scattered(turn: i64, rows: i64) -> i64 {
+pub(crate) fn scattered(turn: i64, rows: i64) -> i64 {
     let mixed = (turn as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     (mixed % rows.max(1) as u64) as i64
 }
@@ -201,8 +221,8 @@ pub(crate) struct Workload {
     statements: HashMap<&'static str, usize>,
 }
 
-/// A row's loop: the turn's number in, the sum of the integers of its result out.
-pub(crate) type Loop<'a> = Box<dyn FnMut(u64) -> Result<i64> + 'a>;
+/// A row's loop: the turns' numbers in, the sum of the integers of their results and the time out.
+pub(crate) type Loop<'a> = Box<dyn FnMut(Range<u64>) -> Result<(i64, Duration)> + 'a>;
 
 const TABLES: &str = "
     CREATE TABLE items (id INTEGER PRIMARY KEY, grp INT NOT NULL, name TEXT, price DOUBLE PRECISION);
@@ -268,6 +288,20 @@ impl Workload {
         })
     }
 
+    /// Whether the engine can do what a row wants.
+    pub(crate) fn takes_part(&self, row: &Row) -> bool {
+        !(row.commits_softly() && self.engine.is_always_durable())
+    }
+
+    pub(crate) fn engine(&mut self) -> &mut dyn Engine {
+        &mut *self.engine
+    }
+
+    /// How many rows the largest table has.
+    pub(crate) fn rows(&self) -> i64 {
+        self.rows
+    }
+
     /// Makes a row's loop ready.
     pub(crate) fn start<'a>(&'a mut self, row: &'a Row) -> Result<Loop<'a>> {
         let rows = self.rows;
@@ -277,14 +311,9 @@ impl Workload {
             engine.run(row.around.0)?;
         }
         if !row.prepared {
-            return Ok(Box::new(move |turn| {
-                let mut text = row.statement.to_owned();
-                for (index, value) in (row.parameters)(turn as i64, rows).iter().enumerate() {
-                    if let Param::Int(number) = value {
-                        text = text.replace(&format!("${}", index + 1), &number.to_string());
-                    }
-                }
-                engine.query(&text)
+            return Ok(Box::new(move |turns| {
+                let texts: Vec<String> = turns.map(|turn| row.text(turn, rows)).collect();
+                engine.query_all(&texts)
             }));
         }
         let statement = match self.statements.get(row.statement) {
@@ -295,8 +324,9 @@ impl Workload {
                 statement
             }
         };
-        Ok(Box::new(move |turn| {
-            engine.execute(statement, &(row.parameters)(turn as i64, rows))
+        Ok(Box::new(move |turns| {
+            let parameters = turns.map(|turn| (row.parameters)(turn as i64, rows));
+            engine.execute_all(statement, &parameters.collect::<Vec<_>>())
         }))
     }
 

@@ -2,8 +2,43 @@
 //!
 //! That holds for NULL too. It lets a join find its partners by a key that is written within the
 //! OR, as in TPC-H's query 19. What is volatile stays as it is written.
+//!
+//! What each side demands of one relation can be demanded of that relation alone, as an OR of less:
+//! it leaves fewer rows to join.
 
-use crate::expr::Expr;
+use std::collections::BTreeSet;
+
+use super::free_columns_of;
+use crate::expr::{ColumnId, Expr};
+
+/// What an OR demands of some columns alone, if each of its sides demands something of them.
+pub(super) fn one_sided(condition: &Expr, columns: &BTreeSet<ColumnId>) -> Option<Expr> {
+    let Expr::Or(sides) = condition else {
+        return None;
+    };
+    if sides
+        .iter()
+        .any(|side| side.is_volatile() || has_subquery(side))
+    {
+        return None;
+    }
+    let is_about = |part: &Expr| {
+        let used = free_columns_of(part);
+        !used.is_empty() && used.is_subset(columns)
+    };
+    let sides = sides.iter().map(|side| {
+        let mut parts = side.clone().conjuncts();
+        parts.retain(is_about);
+        (!parts.is_empty()).then(|| Expr::all(parts))
+    });
+    Some(Expr::Or(sides.collect::<Option<_>>()?))
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    let mut has = false;
+    expr.walk(&mut |part| has |= matches!(part, Expr::Subquery(_)));
+    has
+}
 
 /// Conditions of which all have to hold, with what the sides of an OR share taken out of it.
 pub(super) fn factored(conditions: Vec<Expr>) -> Vec<Expr> {
@@ -48,7 +83,6 @@ fn taken_apart(sides: Vec<Expr>, all: &mut Vec<Expr>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::ColumnId;
 
     fn column(id: u32) -> Expr {
         Expr::Column(ColumnId(id))
@@ -70,6 +104,15 @@ mod tests {
     fn a_side_that_demands_nothing_more_settles_it() {
         let either = Expr::Or(vec![both(1, 2), column(1)]);
         assert_eq!(factored(vec![either]), vec![column(1)]);
+    }
+
+    #[test]
+    fn what_each_side_demands_of_a_relation_is_demanded_of_it() {
+        let either = Expr::Or(vec![both(1, 2), both(3, 4)]);
+        let some = |ids: &[u32]| ids.iter().map(|id| ColumnId(*id)).collect();
+        let expected = Expr::Or(vec![column(1), column(3)]);
+        assert_eq!(one_sided(&either, &some(&[1, 3])), Some(expected));
+        assert_eq!(one_sided(&either, &some(&[1, 5])), None);
     }
 
     #[test]

@@ -44,9 +44,14 @@ fn ordered(plan: &mut Plan, estimator: &Estimator<'_>) {
             return;
         };
         if join.kind != JoinKind::Inner {
-            ordered(&mut join.left, estimator);
             ordered(&mut join.right, estimator);
-            *plan = Plan::Join(Box::new(best_outer(*join, estimator)));
+            let early = early(&join, estimator);
+            ordered(&mut join.left, estimator);
+            let late = Plan::Join(Box::new(best_outer(*join, estimator)));
+            *plan = match early {
+                Some(early) if estimator.plan(&early).cost < estimator.plan(&late).cost => early,
+                _ => late,
+            };
             return;
         }
         let mut relations = Vec::new();
@@ -72,6 +77,34 @@ fn flatten(plan: Plan, relations: &mut Vec<Plan>, conditions: &mut Vec<Expr>) {
         }
         other => relations.push(other),
     }
+}
+
+/// A semi-join or anti-join over inner joins, done by the one relation among them that it asks
+/// about before that is joined; `None` if there is no such relation.
+fn early(join: &Join, estimator: &Estimator<'_>) -> Option<Plan> {
+    let is_inner = matches!(&join.left, Plan::Join(left) if left.kind == JoinKind::Inner);
+    if !is_inner || !matches!(join.kind, JoinKind::Semi | JoinKind::Anti) {
+        return None;
+    }
+    let (mut relations, mut conditions) = (Vec::new(), Vec::new());
+    flatten(join.left.clone(), &mut relations, &mut conditions);
+    let mut used = free_columns(&join.right);
+    used.extend(join.conditions.iter().flat_map(free_columns_of));
+    let is_asked = |relation: &Plan| relation.columns().iter().any(|each| used.contains(each));
+    let mut asked = (0..relations.len()).filter(|index| is_asked(&relations[*index]));
+    let (Some(asked), None) = (asked.next(), asked.next()) else {
+        return None;
+    };
+    for relation in &mut relations {
+        ordered(relation, estimator);
+    }
+    let left = std::mem::replace(&mut relations[asked], Plan::one_row());
+    let join = Join {
+        left,
+        ..join.clone()
+    };
+    relations[asked] = Plan::Join(Box::new(best_outer(join, estimator)));
+    Some(Graph::new(relations, conditions, estimator).joined())
 }
 
 /// The best way to do a join whose order is given.

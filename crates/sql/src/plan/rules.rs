@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 use rustdb_catalog::{Index, IndexKey, IndexState, RowKeyColumns};
 use rustdb_types::{Base, Cast, CastContext, Oid, Type};
 
-use super::factor::factored;
-use super::{Access, Join, JoinKind, JoinMethod, Plan, Scan, free_columns_of};
+use super::factor::{factored, one_sided};
+use super::{Access, Join, JoinKind, JoinMethod, Plan, Scan, free_columns, free_columns_of};
 use crate::expr::{ColumnId, Expr, SubqueryKind};
 
 /// The plan with its conditions as far down as they go.
@@ -54,6 +54,11 @@ fn push(plan: Plan, conditions: Vec<Expr>) -> Plan {
             Err(condition) => rest.push(condition),
         }
     }
+    // What runs a query for each row is asked of the rows that are left in the end.
+    let mut last = Vec::new();
+    if !joins.is_empty() || matches!(plan, Plan::Join(_)) {
+        (last, rest) = rest.into_iter().partition(runs_for_each_row);
+    }
     let mut plan = push_plain(plan, rest);
     for (kind, right, conditions) in joins {
         let join = Join {
@@ -65,7 +70,16 @@ fn push(plan: Plan, conditions: Vec<Expr>) -> Plan {
         };
         plan = push_join(join, Vec::new());
     }
-    plan
+    plan.filtered(last)
+}
+
+/// Whether there is a subquery in it that depends on the row.
+fn runs_for_each_row(condition: &Expr) -> bool {
+    let mut runs = false;
+    condition.walk(&mut |part| {
+        runs |= matches!(part, Expr::Subquery(subquery) if !free_columns(&subquery.plan).is_empty());
+    });
+    runs
 }
 
 /// `x IN (SELECT ...)` and `[NOT] EXISTS (SELECT ...)` as a join; the condition back if it is
@@ -197,6 +211,11 @@ fn push_join(mut join: Join, conditions: Vec<Expr>) -> Plan {
             }
             (JoinKind::Inner | JoinKind::Left | JoinKind::Semi | JoinKind::Anti, false, true) => {
                 to_right.push(condition);
+            }
+            (JoinKind::Inner, true, true) => {
+                to_left.extend(one_sided(&condition, &left));
+                to_right.extend(one_sided(&condition, &right));
+                kept.push(condition);
             }
             _ => kept.push(condition),
         }

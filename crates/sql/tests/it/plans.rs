@@ -75,6 +75,43 @@ fn rows_are_looked_up_for_a_few_and_hashed_for_many() {
 }
 
 #[test]
+fn few_rows_are_asked_for_before_more_are_joined() {
+    let mut session = tables();
+    session.execute("analyze", &[]).unwrap();
+    let query = "select count(*) from big a, big b, small s \
+         where a.grp = b.grp and b.id = s.id + 10 \
+         and a.id in (select big_id from small where id < 3 group by big_id)";
+    let chosen = plan(&mut session, query);
+    let place = |text: &str| {
+        chosen
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}: {chosen}"))
+    };
+    // The semi-join stands below the join that multiplies its rows.
+    assert!(place("Semi Join") > place("a.grp = b.grp"), "{chosen}");
+    // Rows 100 and 200 are of the group of row 50, which row 40 of `small` leads to.
+    assert_eq!(lines(&mut session, query), ["2"]);
+
+    // What each side of an OR demands of one table leaves fewer rows to join.
+    let query = "select count(*) from big b, small s where b.id = s.big_id \
+         and (s.name = 'name 3' and b.grp < 40 or s.name = 'name 4' and b.grp > 100)";
+    let chosen = plan(&mut session, query);
+    let of_small = "(s.name = 'name 3'::text) OR (s.name = 'name 4'::text)";
+    assert!(chosen.contains(of_small), "{chosen}");
+    assert_eq!(lines(&mut session, query), ["1"]);
+
+    // A query for each row is run for the rows that are left.
+    let query = "select count(*) from big a where id in (select id from small) \
+         and grp > (select count(*) from small where small.id > a.id)";
+    let chosen = plan(&mut session, query);
+    assert!(chosen.find("SubPlan") < chosen.find("Seq Scan"), "{chosen}");
+    let plainly = "select count(*) from (select * from big a \
+         where grp > (select count(*) from small where small.id > a.id) offset 0) a \
+         where exists (select from small where small.id = a.id)";
+    assert_eq!(lines(&mut session, query), lines(&mut session, plainly));
+}
+
+#[test]
 fn an_index_saves_the_sort() {
     let mut session = tables();
     assert_eq!(

@@ -52,10 +52,7 @@ impl Layer {
 
     pub(super) fn touches(&self, keyspace: KeyspaceId) -> bool {
         self.spaces.contains_key(&keyspace)
-            || self
-                .pieces
-                .iter()
-                .any(|piece| piece.contents().contains_key(&keyspace))
+            || self.pieces.iter().any(|piece| piece.touches(keyspace))
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -163,7 +160,7 @@ impl Layer {
                 return Ok(Some(DELETED_BY_RANGE));
             }
         }
-        if self.pieces.is_empty() {
+        if !self.pieces.iter().any(|piece| piece.touches(keyspace)) {
             return Ok(None);
         }
         let mut full_key = Vec::with_capacity(4 + key.len());

@@ -150,6 +150,11 @@ impl Piece {
         }))
     }
 
+    /// Whether it has writes or deleted ranges of a keyspace.
+    pub(super) fn touches(&self, keyspace: KeyspaceId) -> bool {
+        self.contents().contains_key(&keyspace)
+    }
+
     /// The first written key of a keyspace in `[start, end)`.
     pub(super) fn next_key(
         &self,
@@ -157,6 +162,9 @@ impl Piece {
         start: &[u8],
         end: Option<&[u8]>,
     ) -> Result<Option<Box<[u8]>>> {
+        if !self.touches(keyspace) {
+            return Ok(None);
+        }
         let (start, end) = storage_range(keyspace, start, end);
         self.at(|cursor| {
             cursor.seek(&start, MAX_SEQUENCE)?;
@@ -172,6 +180,9 @@ impl Piece {
         start: &[u8],
         end: Option<&[u8]>,
     ) -> Result<Option<Box<[u8]>>> {
+        if !self.touches(keyspace) {
+            return Ok(None);
+        }
         let (start, end) = storage_range(keyspace, start, end);
         self.at(|cursor| {
             cursor.seek_before(&end)?;

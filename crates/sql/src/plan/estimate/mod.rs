@@ -111,6 +111,13 @@ impl<'a> Estimator<'a> {
         for input in plan.inputs() {
             self.learn(input);
         }
+        plan.for_each_expression(&mut |expr| {
+            expr.walk(&mut |part| {
+                if let Expr::Subquery(subquery) = part {
+                    self.learn(&subquery.plan);
+                }
+            });
+        });
         match plan {
             Plan::Scan(scan) => self.learn_scan(scan),
             Plan::Project { items, .. } => {
@@ -132,30 +139,48 @@ impl<'a> Estimator<'a> {
     }
 
     fn learn_scan(&mut self, scan: &Scan) {
-        let definition = scan.table.definition();
+        for (id, place) in &scan.columns {
+            if let Some(facts) = self.facts_at(scan, *place) {
+                self.columns.insert(*id, facts);
+            }
+        }
+    }
+
+    /// What is known about the column at a place of a scan's table.
+    fn facts_at(&self, scan: &Scan, place: usize) -> Option<Facts> {
         let rows = self.figures.rows(&scan.table) as f64;
         let statistics = self.figures.statistics(&scan.table);
-        for (id, place) in &scan.columns {
-            let Some(column) = definition.columns.get(*place) else {
-                continue;
-            };
-            let known = statistics.as_ref().and_then(|all| all.column(column.id));
-            let distinct = match known {
-                _ if is_unique(scan, column.id) => rows,
-                Some(known) if known.distinct < 0.0 => -known.distinct * rows,
-                Some(known) => known.distinct,
-                None => DISTINCT.min(rows),
-            };
-            let statistics = statistics.clone().filter(|_| known.is_some());
-            self.columns.insert(
-                *id,
-                Facts {
-                    distinct: distinct.max(1.0),
-                    of: column.column_type.without_domains().clone(),
-                    statistics: statistics.map(|all| (all, column.id)),
-                },
-            );
+        let column = scan.table.definition().columns.get(place)?;
+        let known = statistics.as_ref().and_then(|all| all.column(column.id));
+        let distinct = match known {
+            _ if is_unique(scan, column.id) => rows,
+            Some(known) if known.distinct < 0.0 => -known.distinct * rows,
+            Some(known) => known.distinct,
+            None => DISTINCT.min(rows),
+        };
+        let statistics = statistics.clone().filter(|_| known.is_some());
+        Some(Facts {
+            distinct: distinct.max(1.0),
+            of: column.column_type.without_domains().clone(),
+            statistics: statistics.map(|all| (all, column.id)),
+        })
+    }
+
+    /// What it costs to decide conditions for a row, or to compute expressions. A subquery that
+    /// depends on the row is run for it.
+    fn work<'e>(&self, expressions: impl IntoIterator<Item = &'e Expr>) -> f64 {
+        let mut cost = 0.0;
+        for expr in expressions {
+            cost += EXPRESSION;
+            expr.walk(&mut |part| {
+                if let Expr::Subquery(subquery) = part
+                    && !free_columns(&subquery.plan).is_empty()
+                {
+                    cost += self.plan(&subquery.plan).cost;
+                }
+            });
         }
+        cost
     }
 
     // ------------------------------------------------------------------------------- plans
@@ -179,7 +204,7 @@ impl<'a> Estimator<'a> {
             Plan::Project { input, items } => {
                 let input = self.plan(input);
                 Estimate {
-                    cost: input.cost + input.rows * items.len() as f64 * EXPRESSION,
+                    cost: input.cost + input.rows * self.work(items.iter().map(|(_, item)| item)),
                     ..input
                 }
             }
@@ -303,7 +328,7 @@ impl<'a> Estimator<'a> {
         let Some(access) = &scan.access else {
             return Estimate {
                 rows: all * share,
-                cost: START + all * (SCAN_ROW + conditions.len() as f64 * EXPRESSION),
+                cost: START + all * (SCAN_ROW + self.work(conditions)),
             };
         };
         // What the access says is among the conditions, except for what a join hands in.
@@ -311,14 +336,12 @@ impl<'a> Estimator<'a> {
         let places = scan.access_columns();
         let mut found = 1.0;
         for (id, value) in places.iter().zip(&access.equal) {
-            let column = scan
-                .columns
-                .iter()
-                .find(|(_, place)| *place + 1 == *id as usize);
-            let one = match column.and_then(|(column, _)| self.columns.get(column)) {
+            // The scan may not give the column itself.
+            let place = (*id as usize).checked_sub(1);
+            let one = match place.and_then(|place| self.facts_at(scan, place)) {
                 Some(facts) => {
                     let value = Some(value).filter(|value| matches!(value, Expr::Constant(_)));
-                    equal_to(facts, value)
+                    equal_to(&facts, value)
                 }
                 None => EQUAL,
             };
@@ -349,14 +372,14 @@ impl<'a> Estimator<'a> {
         };
         Estimate {
             rows: (all * share).min(found),
-            cost: START + LOOKUP + found * (each + conditions.len() as f64 * EXPRESSION),
+            cost: START + LOOKUP + found * (each + self.work(conditions)),
         }
     }
 
     fn filtered(&self, input: Estimate, conditions: &[Expr]) -> Estimate {
         Estimate {
             rows: input.rows * self.selectivity(conditions),
-            cost: input.cost + input.rows * conditions.len() as f64 * EXPRESSION,
+            cost: input.cost + input.rows * self.work(conditions),
         }
     }
 

@@ -19,6 +19,7 @@
 
 mod change;
 mod codec;
+mod databases;
 mod define;
 mod dependency;
 mod descriptor;
@@ -31,6 +32,7 @@ mod store;
 
 pub use change::{CatalogChange, ChangeMark};
 pub use codec::{Kind, decode_object, encode_object};
+pub use databases::{FIRST_DATABASE, FIRST_DATABASE_NAME};
 pub use define::{
     ConstraintDefinition, ConstraintDefinitionKind, DropBehavior, Dropped, ForeignKeyDefinition,
     IndexDefinition, NAME_BYTES_MAX, TableDefinition, choose_name, truncate_name,

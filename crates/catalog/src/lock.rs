@@ -6,6 +6,8 @@
 use rustdb_types::Oid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::databases::FIRST_DATABASE;
+
 /// Numbers of names have this bit; those of objects do not.
 const NAME: u64 = 1 << 63;
 
@@ -17,4 +19,12 @@ pub fn object(oid: Oid) -> u64 {
 /// The lock of a name in a schema; of a schema's own name if `schema` is zero.
 pub fn name(schema: Oid, name: &str) -> u64 {
     xxh3_64_with_seed(name.as_bytes(), u64::from(schema.0)) | NAME
+}
+
+/// The same lock in one of a directory's databases: the first one's numbers are as they are.
+pub fn in_database(database: Oid, number: u64) -> u64 {
+    match database {
+        FIRST_DATABASE => number,
+        other => xxh3_64_with_seed(&number.to_le_bytes(), u64::from(other.0)) | NAME,
+    }
 }

@@ -9,9 +9,10 @@
 //! between is dropped by [`CatalogStore::open`].
 //!
 //! Numbers of objects are taken in blocks, which are logged ahead. Nothing has to be synced for
-//! that: a commit that uses a number comes after the block in the log.
+//! that: a commit that uses a number comes after the block in the log. All databases of a directory
+//! take them from one counter, so that no two objects that can be locked have the same.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use rustdb_txn::{
@@ -22,7 +23,8 @@ use rustdb_types::Oid;
 use rustdb_vfs::sync::Mutex;
 
 use crate::change::CatalogChange;
-use crate::codec::{Kind, decode_object, encode_object, put_varint, take_varint};
+use crate::codec::{Kind, decode_database, decode_object, encode_object, put_varint, take_varint};
+use crate::databases::{FIRST_DATABASE, drop_databases};
 use crate::descriptor::{Object, Schema};
 use crate::error::{Error, Result};
 use crate::sequence::Sequences;
@@ -38,10 +40,23 @@ const OID_BLOCK: u32 = 64;
 #[derive(Debug)]
 pub struct CatalogStore {
     manager: TransactionManager,
+    database: Oid,
     keyspace: KeyspaceRef,
     sequences: Sequences,
     current: Mutex<Arc<Catalog>>,
+    pub(crate) directory: Arc<Directory>,
+}
+
+/// What the databases of a directory have in common.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    manager: TransactionManager,
+    /// Where the descriptors of the first database are.
+    pub(crate) keyspace: KeyspaceRef,
+    /// The numbers of objects.
     oids: Mutex<OidBlock>,
+    /// The databases other than the first.
+    pub(crate) others: Mutex<BTreeMap<Oid, Arc<str>>>,
 }
 
 /// The numbers that may be given out without logging.
@@ -52,27 +67,38 @@ struct OidBlock {
 }
 
 impl CatalogStore {
-    /// Reads the catalog of a database, and makes it if there is none. Drops what definitions
-    /// that did not commit have left behind.
+    /// Reads the catalog of a directory's first database, and makes it if there is none. Drops what
+    /// definitions that did not commit have left behind.
     pub fn open(manager: &TransactionManager) -> Result<Arc<CatalogStore>> {
-        let [keyspace, values] = own_keyspaces(manager)?;
+        let [keyspace, values] = own_keyspaces(manager, FIRST_DATABASE)?;
         let mut catalog = Catalog::built_in();
-        let next = load(manager, keyspace, &mut catalog)?;
-        if next.is_none() {
+        let loaded = load(manager, keyspace, &mut catalog)?;
+        if loaded.next.is_none() {
             initialize(manager, keyspace, &mut catalog)?;
         }
-        catalog.renew();
-        drop_orphans(manager, &catalog)?;
-        let next = next.unwrap_or(FIRST_USER_OID);
-        let sequences = Sequences::new(manager.clone(), values);
-        sequences.remove_orphans(&catalog)?;
-        Ok(Arc::new(CatalogStore {
+        drop_databases(manager, |number| loaded.databases.contains_key(&number))?;
+        let next = loaded.next.unwrap_or(FIRST_USER_OID);
+        let directory = Arc::new(Directory {
             manager: manager.clone(),
             keyspace,
-            sequences,
-            current: Mutex::new(Arc::new(catalog)),
             oids: Mutex::new(OidBlock { next, end: next }),
-        }))
+            others: Mutex::new(loaded.databases),
+        });
+        opened(FIRST_DATABASE, [keyspace, values], catalog, directory)
+    }
+
+    /// Reads the catalog of another database of the directory.
+    pub fn open_database(&self, database: Oid) -> Result<Arc<CatalogStore>> {
+        let manager = &self.manager;
+        let keyspaces = own_keyspaces(manager, database)?;
+        let mut catalog = Catalog::built_in();
+        load(manager, keyspaces[0], &mut catalog)?;
+        opened(database, keyspaces, catalog, self.directory.clone())
+    }
+
+    /// The number of the database.
+    pub fn database(&self) -> Oid {
+        self.database
     }
 
     /// The newest committed catalog.
@@ -102,27 +128,7 @@ impl CatalogStore {
 
     /// A number that no object had before.
     pub fn new_oid(&self) -> Result<Oid> {
-        let mut block = self.oids.lock();
-        if block.next == block.end {
-            let end = block.next.checked_add(OID_BLOCK).ok_or_else(|| {
-                Error::new(
-                    rustdb_types::SqlState::PROGRAM_LIMIT_EXCEEDED,
-                    "all numbers for objects have been used",
-                )
-            })?;
-            self.log_counter(end)?;
-            block.end = end;
-        }
-        block.next += 1;
-        Ok(Oid(block.next - 1))
-    }
-
-    fn log_counter(&self, next: u32) -> Result<()> {
-        let key = Kind::Counter.key(Oid(0));
-        let value = encode_counter(next);
-        self.manager
-            .put(self.keyspace, &key, &value, Durability::None)?;
-        Ok(())
+        self.directory.new_oid()
     }
 
     /// Where the descriptors are.
@@ -143,7 +149,7 @@ impl CatalogStore {
         let mut names = Vec::new();
         for storage in wanted {
             let number = self.new_oid()?;
-            names.push((storage.name(number), storage.options()));
+            names.push((storage.name(self.database, number), storage.options()));
         }
         let wanted: Vec<_> = names
             .iter()
@@ -172,6 +178,27 @@ impl CatalogStore {
     }
 }
 
+impl Directory {
+    fn new_oid(&self) -> Result<Oid> {
+        let mut block = self.oids.lock();
+        if block.next == block.end {
+            let end = block.next.checked_add(OID_BLOCK).ok_or_else(|| {
+                Error::new(
+                    rustdb_types::SqlState::PROGRAM_LIMIT_EXCEEDED,
+                    "all numbers for objects have been used",
+                )
+            })?;
+            let key = Kind::Counter.key(Oid(0));
+            let value = encode_counter(end);
+            self.manager
+                .put(self.keyspace, &key, &value, Durability::None)?;
+            block.end = end;
+        }
+        block.next += 1;
+        Ok(Oid(block.next - 1))
+    }
+}
+
 /// What a keyspace is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Storage {
@@ -184,16 +211,16 @@ pub(crate) enum Storage {
 impl Storage {
     const ALL: [Storage; 2] = [Storage::Table, Storage::Index];
 
-    fn prefix(self) -> String {
+    fn prefix(self, database: Oid) -> String {
         let what = match self {
             Storage::Table => "table",
             Storage::Index => "index",
         };
-        format!("{RESERVED_KEYSPACES}{what}/")
+        format!("{}{what}/", keyspaces_of(database))
     }
 
-    fn name(self, number: Oid) -> String {
-        format!("{}{number}", self.prefix())
+    fn name(self, database: Oid, number: Oid) -> String {
+        format!("{}{number}", self.prefix(database))
     }
 
     fn options(self) -> KeyspaceOptions {
@@ -204,10 +231,44 @@ impl Storage {
     }
 }
 
+/// A catalog that was read, as one that is open.
+fn opened(
+    database: Oid,
+    [keyspace, values]: [KeyspaceRef; 2],
+    mut catalog: Catalog,
+    directory: Arc<Directory>,
+) -> Result<Arc<CatalogStore>> {
+    let manager = &directory.manager;
+    catalog.renew();
+    drop_orphans(manager, database, &catalog)?;
+    let sequences = Sequences::new(manager.clone(), values);
+    sequences.remove_orphans(&catalog)?;
+    Ok(Arc::new(CatalogStore {
+        manager: manager.clone(),
+        database,
+        keyspace,
+        sequences,
+        current: Mutex::new(Arc::new(catalog)),
+        directory,
+    }))
+}
+
+/// How the names of a database's keyspaces begin.
+pub(crate) fn keyspaces_of(database: Oid) -> String {
+    match database {
+        FIRST_DATABASE => RESERVED_KEYSPACES.to_owned(),
+        other => format!("{RESERVED_KEYSPACES}{other}/"),
+    }
+}
+
 /// The keyspaces of descriptors and of the values of sequences.
-fn own_keyspaces(manager: &TransactionManager) -> Result<[KeyspaceRef; 2]> {
+pub(crate) fn own_keyspaces(
+    manager: &TransactionManager,
+    database: Oid,
+) -> Result<[KeyspaceRef; 2]> {
     let engine = manager.engine();
-    let names = ["catalog", "sequences"].map(|name| format!("{RESERVED_KEYSPACES}{name}"));
+    let prefix = keyspaces_of(database);
+    let names = ["catalog", "sequences"].map(|name| format!("{prefix}{name}"));
     let options = KeyspaceOptions::default();
     let missing: Vec<_> = names
         .iter()
@@ -230,29 +291,48 @@ fn own_keyspaces(manager: &TransactionManager) -> Result<[KeyspaceRef; 2]> {
     Ok([next()?, next()?])
 }
 
-/// Reads all objects. Returns the next number of an object, if the catalog was initialized.
+/// What a catalog holds besides objects.
+#[derive(Default)]
+struct Loaded {
+    /// The next number of an object, if the catalog was initialized.
+    next: Option<u32>,
+    databases: BTreeMap<Oid, Arc<str>>,
+}
+
+/// Reads all objects.
 fn load(
     manager: &TransactionManager,
     keyspace: KeyspaceRef,
     catalog: &mut Catalog,
-) -> Result<Option<u32>> {
+) -> Result<Loaded> {
     let transaction = manager.begin(IsolationLevel::Snapshot, Access::ReadOnly)?;
     let mut entries = transaction.scan(keyspace, KeyRange::all())?;
-    let mut next = None;
+    let mut loaded = Loaded::default();
     while let Some((key, value)) = entries.next(&transaction)? {
         let (kind, oid) = Kind::of_key(&key)?;
-        if kind == Kind::Counter {
-            next = Some(decode_counter(&value)?);
-            continue;
-        }
-        // Of a table that was temporary.
-        if kind == Kind::Statistics && catalog.table(oid).is_none() {
-            continue;
+        match kind {
+            Kind::Counter => {
+                loaded.next = Some(decode_counter(&value)?);
+                continue;
+            }
+            Kind::Database => {
+                let name = decode_database(&value)?;
+                loaded.databases.insert(oid, name.into());
+                continue;
+            }
+            // Of a table that was temporary.
+            Kind::Statistics if catalog.table(oid).is_none() => continue,
+            Kind::Schema
+            | Kind::Type
+            | Kind::Sequence
+            | Kind::Table
+            | Kind::View
+            | Kind::Statistics => (),
         }
         let object = decode_object(kind, oid, &value, &|oid| catalog.user_element(oid))?;
         catalog.set(object);
     }
-    Ok(next)
+    Ok(loaded)
 }
 
 /// Writes what a new database begins with.
@@ -261,11 +341,7 @@ fn initialize(
     keyspace: KeyspaceRef,
     catalog: &mut Catalog,
 ) -> Result<()> {
-    let public = Object::Schema(Arc::new(Schema {
-        oid: PUBLIC,
-        name: "public".to_owned(),
-        temporary: false,
-    }));
+    let public = public_schema();
     let mut transaction = manager.begin(IsolationLevel::ReadCommitted, Access::ReadWrite)?;
     let bytes = encode_object(&public)?;
     transaction.put_locked(keyspace, &Kind::Schema.key(PUBLIC), &bytes)?;
@@ -276,15 +352,24 @@ fn initialize(
     Ok(())
 }
 
+/// The schema that every database begins with.
+pub(crate) fn public_schema() -> Object {
+    Object::Schema(Arc::new(Schema {
+        oid: PUBLIC,
+        name: "public".to_owned(),
+        temporary: false,
+    }))
+}
+
 /// Drops keyspaces of tables and indexes that no descriptor names.
-fn drop_orphans(manager: &TransactionManager, catalog: &Catalog) -> Result<()> {
+fn drop_orphans(manager: &TransactionManager, database: Oid, catalog: &Catalog) -> Result<()> {
     let engine = manager.engine();
     let used: HashSet<KeyspaceId> = catalog
         .tables()
         .into_iter()
         .flat_map(|table| table.keyspaces())
         .collect();
-    let prefixes = Storage::ALL.map(Storage::prefix);
+    let prefixes = Storage::ALL.map(|storage| storage.prefix(database));
     let all = engine.keyspaces();
     let orphans: Vec<&str> = all
         .iter()

@@ -71,7 +71,7 @@ fn run(arguments: Arguments) -> Result<()> {
             let table = import.table.as_deref().unwrap_or_default();
             let request = transfer::table_request(&import, table)?;
             let db = open::database(&database)?;
-            let report = transfer::table::import(&db, &request)?;
+            let report = transfer::table::import(&db, import.database.as_deref(), &request)?;
             report.print(&mut Output::standard(import.json))?;
             open::close(db)
         }

@@ -170,6 +170,22 @@ impl Database {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn connect(&self) -> Result<Connection> {
+        self.connect_to(rustdb_sql::FIRST_DATABASE_NAME)
+    }
+
+    /// A new session with one of the databases that `CREATE DATABASE` made. All of them are in the
+    /// same directory and share its log and its memory; their tables are apart. The first one,
+    /// which [`Database::connect`] connects to, is called `rustdb`.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// db.connect()?.execute("CREATE DATABASE shop", &[])?;
+    /// let mut shop = db.connect_to("shop")?;
+    /// shop.execute("CREATE TABLE fruit (name TEXT)", &[])?;
+    /// assert!(db.connect()?.query("SELECT * FROM fruit", &[]).is_err());
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn connect_to(&self, name: &str) -> Result<Connection> {
         let inner = self.inner();
         let mut tables = inner.tables.lock();
         let database = match &*tables {
@@ -182,7 +198,8 @@ impl Database {
                     .clone()
             }
         };
-        let mut session = database.connect();
+        drop(tables);
+        let mut session = database.connect_to(name)?;
         session.set_durability(inner.durability);
         Ok(Connection {
             session,
@@ -255,6 +272,17 @@ impl Connection {
     /// ```
     pub fn is_in_transaction(&self) -> bool {
         self.session.is_in_transaction()
+    }
+
+    /// The name of the database that it is a session with.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// assert_eq!(db.connect()?.database(), "rustdb");
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn database(&self) -> &str {
+        self.session.database_name()
     }
 
     /// A keyspace within the connection's transaction: keys and values, and rows of tables, are

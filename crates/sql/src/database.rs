@@ -1,4 +1,4 @@
-//! An open database, as sessions share it.
+//! An open database, as sessions share it. See [`crate::databases`] for the others of its directory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use rustdb_types::function::Host;
 use rustdb_types::{Oid, Settings};
 use rustdb_vfs::sync::Mutex;
 
+use crate::databases::Place;
 use crate::error::Result;
 use crate::expressions::TableExpressions;
-use crate::session::Session;
 
 /// A database that understands SQL. Cheap to clone; one for all sessions.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct Database {
 }
 
 pub(crate) struct Shared {
+    /// Which of a directory's databases it is.
+    pub(crate) place: Place,
     pub(crate) manager: TransactionManager,
     pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) host: Arc<dyn Host + Send + Sync>,
@@ -54,9 +56,21 @@ impl Database {
         manager: TransactionManager,
         host: Arc<dyn Host + Send + Sync>,
     ) -> Result<Database> {
-        Ok(Database {
+        let catalog = CatalogStore::open(&manager)?;
+        Ok(Database::of(catalog, host, Place::First(Mutex::default())))
+    }
+
+    /// A database whose catalog was read.
+    pub(crate) fn of(
+        catalog: Arc<CatalogStore>,
+        host: Arc<dyn Host + Send + Sync>,
+        place: Place,
+    ) -> Database {
+        let manager = catalog.manager().clone();
+        Database {
             shared: Arc::new(Shared {
-                catalog: CatalogStore::open(&manager)?,
+                place,
+                catalog,
                 store: TableStore::new(&manager),
                 opened: Mutex::default(),
                 glances: Mutex::default(),
@@ -65,12 +79,7 @@ impl Database {
                 manager,
                 host,
             }),
-        })
-    }
-
-    /// A new session.
-    pub fn connect(&self) -> Session {
-        Session::new(self.clone())
+        }
     }
 
     /// The name of the schema for the temporary objects of a new session.

@@ -14,6 +14,7 @@
 mod bind;
 mod copy;
 mod database;
+mod databases;
 mod define;
 mod error;
 mod exec;
@@ -36,4 +37,5 @@ pub use bind::OutputColumn;
 pub use database::Database;
 pub use parameters::type_of;
 pub use plan::Methods;
+pub use rustdb_catalog::FIRST_DATABASE_NAME;
 pub use session::{Answer, Append, Cursor, Files, Prepared, Session, Tag};

@@ -162,6 +162,8 @@ states! {
     DUPLICATE_COLUMN = b"42701";
     /// `duplicate_cursor`.
     DUPLICATE_CURSOR = b"42P03";
+    /// `duplicate_database`.
+    DUPLICATE_DATABASE = b"42P04";
     /// `duplicate_prepared_statement`.
     DUPLICATE_PREPARED_STATEMENT = b"42P05";
     /// `duplicate_schema`.

@@ -15,6 +15,7 @@ use crate::descriptor::Object;
 use crate::error::{Error, Result};
 
 pub(crate) use fields::{put_varint, take_varint};
+pub(crate) use relation::{decode_database, encode_database};
 
 /// What a stored object is: the first byte of its key. Loading goes through the kinds in this
 /// order, so that types are there before the tables that use them.
@@ -35,10 +36,12 @@ pub enum Kind {
     View = 6,
     /// The statistics of a table.
     Statistics = 7,
+    /// Another database of the directory; in the catalog of the first one only.
+    Database = 8,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    const ALL: [Kind; 8] = [
         Kind::Counter,
         Kind::Schema,
         Kind::Type,
@@ -46,6 +49,7 @@ impl Kind {
         Kind::Table,
         Kind::View,
         Kind::Statistics,
+        Kind::Database,
     ];
 
     /// The key of an object of this kind.
@@ -91,6 +95,7 @@ pub fn decode_object(
 ) -> Result<Object> {
     let object = match kind {
         Kind::Counter => return Err(Error::corrupted("a counter is no object")),
+        Kind::Database => return Err(Error::corrupted("a database is no object of itself")),
         Kind::Schema => Object::Schema(Arc::new(relation::decode_schema(oid, bytes)?)),
         Kind::Type => Object::Type(Arc::new(relation::decode_type_object(
             oid, bytes, user_type,

@@ -38,6 +38,24 @@ pub(super) fn decode_schema(oid: Oid, bytes: &[u8]) -> Result<Schema> {
     })
 }
 
+pub(crate) fn encode_database(name: &str) -> Vec<u8> {
+    let mut out = Encoder::new();
+    out.text(1, name);
+    out.finish()
+}
+
+pub(crate) fn decode_database(bytes: &[u8]) -> Result<String> {
+    let mut record = Decoder::new("database", bytes)?;
+    let mut name = None;
+    while let Some(field) = record.next()? {
+        match field.tag {
+            1 => name = Some(field.text()?),
+            _ => return Err(field.unknown()),
+        }
+    }
+    name.ok_or_else(|| Decoder::missing("database", "name"))
+}
+
 pub(super) fn encode_type_object(object: &TypeObject) -> Result<Vec<u8>> {
     let mut out = Encoder::new();
     out.oid(1, object.schema);

@@ -98,7 +98,7 @@ impl CatalogChange {
         schema: Oid,
         name: &str,
     ) -> Result<()> {
-        let number = lock::name(schema, name);
+        let number = lock::in_database(self.store.database(), lock::name(schema, name));
         transaction.lock_object(number, ObjectMode::Exclusive, self.wait)?;
         Ok(())
     }

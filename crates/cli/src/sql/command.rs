@@ -6,7 +6,7 @@ use std::process::Stdio;
 use super::session::{Next, Shell};
 use super::show::{Expanded, Format};
 use super::target::{self, Target, expanded, shell};
-use super::{describe, editing, help, variables};
+use super::{describe, editing, help, told, variables};
 use crate::failure::{Failure, Result};
 use crate::signals::Working;
 
@@ -189,16 +189,41 @@ fn on_shell(session: &mut Shell, name: &str, rest: &str, words: &[&str]) -> Resu
         "conninfo" => {
             let place = session.database.path().display().to_string();
             let version = env!("CARGO_PKG_VERSION");
+            let name = session.connection.database();
+            let name = match name {
+                "rustdb" => "the database".to_owned(),
+                other => format!("the database \"{other}\""),
+            };
             session.say(&format!(
-                "You are connected to the database in \"{place}\", in this process (RustDB {version})."
+                "You are connected to {name} in \"{place}\", in this process (RustDB {version})."
             ))?;
         }
         "encoding" => session.say("UTF8")?,
+        "c" | "connect" => connect(session, words)?,
         "copy" => super::copy::run(session, rest)?,
         other => return describe::run(session, other, words).map(|()| Next::Continue),
     }
     session.output.flush()?;
     Ok(Next::Continue)
+}
+
+/// `\c [NAME]`: another session, of another database if one is named.
+fn connect(session: &mut Shell, words: &[&str]) -> Result<()> {
+    let name = match words.first() {
+        None | Some(&"-") => session.connection.database().to_owned(),
+        Some(name) => match name
+            .strip_prefix('"')
+            .and_then(|name| name.strip_suffix('"'))
+        {
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None => (*name).to_owned(),
+        },
+    };
+    session.connection = session
+        .database
+        .connect_to(&name)
+        .map_err(|error| told::failure(&error, ""))?;
+    session.say(&format!("You are now connected to database \"{name}\"."))
 }
 
 /// The one argument that a command needs.

@@ -25,6 +25,9 @@ use crate::shell::{Typed, has_colours, history_of, read_signal};
 /// Reads statements from a terminal.
 pub struct Editor {
     reedline: Reedline,
+    names: Shared,
+    /// The database that statements go to.
+    database: String,
     keeps_history: bool,
 }
 
@@ -33,8 +36,8 @@ type Shared = Arc<Mutex<Names>>;
 
 impl Editor {
     /// An editor with the history of `directory`; without one, the history ends with the process.
-    pub fn new(database: &Database, directory: Option<&Path>) -> Result<Self> {
-        let names: Shared = Arc::new(Mutex::new(Names::new(database)));
+    pub fn new(directory: Option<&Path>) -> Result<Self> {
+        let names: Shared = Arc::default();
         let colours = has_colours();
         let mut keybindings = default_emacs_keybindings();
         let complete = ReedlineEvent::UntilFound(vec![
@@ -49,7 +52,7 @@ impl Editor {
             .with_ansi_colors(colours)
             .with_edit_mode(Box::new(Emacs::new(keybindings)))
             .with_completer(Box::new(Completions(names.clone())))
-            .with_validator(Box::new(Whole(names)))
+            .with_validator(Box::new(Whole(names.clone())))
             .with_quick_completions(true)
             .with_partial_completions(true)
             .use_bracketed_paste(true)
@@ -64,8 +67,19 @@ impl Editor {
         }
         Ok(Self {
             reedline,
+            names,
+            database: String::new(),
             keeps_history: directory.is_some(),
         })
+    }
+
+    /// Goes over to the database of this name.
+    pub fn follow(&mut self, database: &Database, name: &str) {
+        if self.database != name {
+            name.clone_into(&mut self.database);
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.connect_to(database, name);
+        }
     }
 
     /// Reads statements, beginning with what is `prefilled`. They are in the history file when
@@ -75,19 +89,23 @@ impl Editor {
             self.reedline
                 .run_edit_commands(&[EditCommand::InsertString(text)]);
         }
-        let prompt = Mark { is_in_transaction };
+        let prompt = Mark {
+            database: self.database.clone(),
+            is_in_transaction,
+        };
         read_signal(&mut self.reedline, &prompt, self.keeps_history)
     }
 }
 
 /// The prompt: a star says that a transaction is open.
 struct Mark {
+    database: String,
     is_in_transaction: bool,
 }
 
 impl Prompt for Mark {
     fn render_prompt_left(&self) -> Cow<'_, str> {
-        Cow::Borrowed("rustdb")
+        Cow::Borrowed(&self.database)
     }
 
     fn render_prompt_right(&self) -> Cow<'_, str> {
@@ -99,7 +117,7 @@ impl Prompt for Mark {
     }
 
     fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
-        Cow::Borrowed("rustdb-> ")
+        Cow::Owned(format!("{}-> ", self.database))
     }
 
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {

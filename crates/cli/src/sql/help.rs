@@ -13,6 +13,7 @@ const COMMANDS: &[Group] = &[
             ("\\?", "print this list"),
             ("\\h [NAME]", "print how a statement is written"),
             ("\\timing [on|off]", "show how long statements take"),
+            ("\\c [NAME]", "connect to another database, or anew"),
             ("\\conninfo", "say which database this is"),
             ("\\! COMMAND", "run a command of the system"),
             ("\\cd [DIR]", "change the current directory"),

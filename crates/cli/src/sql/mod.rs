@@ -54,6 +54,14 @@ pub struct SqlArguments {
     /// Run this and exit; may be given more than once
     #[arg(short, long = "command", value_name = "SQL")]
     pub commands: Vec<String>,
+    /// The database of the directory to connect to, of those that CREATE DATABASE made
+    #[arg(
+        id = "database_name",
+        long = "database",
+        value_name = "NAME",
+        env = "RUSTDB_DATABASE"
+    )]
+    pub database: Option<String>,
     /// Run this script and exit; `-` is standard input; may be given more than once
     #[arg(short, long = "file", value_name = "FILE")]
     pub files: Vec<String>,
@@ -140,7 +148,9 @@ pub fn run(database: &DatabaseArguments, shell: &SqlArguments, welcome: Welcome)
     let variables = variables.collect::<Result<Vec<_>>>()?;
     let target = shell.output.as_deref().map(Target::open).transpose()?;
     let db = open::database(database)?;
-    let mut session = Shell::new(db.clone(), Output::standard(shell.json), shell.look())?;
+    let name = shell.database.as_deref().filter(|name| !name.is_empty());
+    let output = Output::standard(shell.json);
+    let mut session = Shell::new(db.clone(), name, output, shell.look())?;
     session.variables.extend(variables);
     session.target = target;
     session.is_quiet = shell.quiet;
@@ -248,9 +258,10 @@ fn by_hand(
     // shall stay as it is: their history ends with the shell.
     let keeps_history = !arguments.read_only && !keys::is_given(arguments);
     let directory: Option<PathBuf> = keeps_history.then(|| db.path().to_owned());
-    let mut editor = Editor::new(db, directory.as_deref())?;
+    let mut editor = Editor::new(directory.as_deref())?;
     loop {
         let prefilled = session.prefilled.take();
+        editor.follow(db, session.connection.database());
         let text = match editor.read(session.connection.is_in_transaction(), prefilled)? {
             Typed::Text(text) => text,
             Typed::Cleared => continue,

@@ -8,6 +8,7 @@ use rustdb::sql::Connection;
 use super::words_of_rustty;
 
 /// What there is in a database, asked when it is needed.
+#[derive(Default)]
 pub struct Names {
     connection: Option<Connection>,
     tables: BTreeSet<String>,
@@ -15,12 +16,10 @@ pub struct Names {
 }
 
 impl Names {
-    pub fn new(database: &Database) -> Names {
-        Names {
-            connection: database.connect().ok(),
-            tables: BTreeSet::new(),
-            columns: BTreeSet::new(),
-        }
+    /// Asks the database of this name from now on.
+    pub fn connect_to(&mut self, database: &Database, name: &str) {
+        *self = Names::default();
+        self.connection = database.connect_to(name).ok();
     }
 
     /// Asks again.

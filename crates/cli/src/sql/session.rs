@@ -63,10 +63,17 @@ pub struct Shell {
 
 impl Shell {
     /// A shell on a database.
-    pub fn new(database: Database, output: Output, look: Look) -> Result<Shell> {
-        let connection = database
-            .connect()
-            .map_err(|error| told::failure(&error, ""))?;
+    pub fn new(
+        database: Database,
+        name: Option<&str>,
+        output: Output,
+        look: Look,
+    ) -> Result<Shell> {
+        let connection = match name {
+            None => database.connect(),
+            Some(name) => database.connect_to(name),
+        };
+        let connection = connection.map_err(|error| told::failure(&error, ""))?;
         Ok(Shell {
             database,
             connection,

@@ -50,6 +50,14 @@ pub struct ImportArguments {
         conflicts_with_all = ["keyspace", "key", "max_refused", "on_duplicate"]
     )]
     pub table: Option<String>,
+    /// The database of the directory that the table is in
+    #[arg(
+        id = "database_name",
+        long = "database",
+        value_name = "NAME",
+        env = "RUSTDB_DATABASE"
+    )]
+    pub database: Option<String>,
     /// The keyspace, created if there is none [default: default]
     #[arg(short, long, value_name = "NAME", env = "RUSTDB_KEYSPACE")]
     pub keyspace: Option<String>,

@@ -104,9 +104,16 @@ impl TableReport {
     }
 }
 
-/// Loads a file into a table of a database, as one transaction.
-pub fn import(database: &Database, request: &Request<'_>) -> Result<TableReport> {
-    let mut connection = database.connect()?;
+/// Loads a file into a table of one of a directory's databases, as one transaction.
+pub fn import(
+    database: &Database,
+    name: Option<&str>,
+    request: &Request<'_>,
+) -> Result<TableReport> {
+    let mut connection = match name {
+        None => database.connect()?,
+        Some(name) => database.connect_to(name)?,
+    };
     load(&mut connection, request, &[])
 }
 

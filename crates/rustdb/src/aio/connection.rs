@@ -51,10 +51,37 @@ impl AsyncDatabase {
     /// ```
     pub async fn connect(&self) -> Result<AsyncConnection> {
         let connection = self.with(crate::Database::connect).await?;
-        Ok(AsyncConnection {
+        Ok(AsyncConnection::new(connection))
+    }
+
+    /// A new session with one of the directory's databases; see
+    /// [`Database::connect_to`](crate::Database::connect_to).
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("db");
+    /// # use rustdb::aio::AsyncDatabase;
+    /// # let db = AsyncDatabase::open(path).await?;
+    /// db.connect().await?.execute("CREATE DATABASE shop", vec![]).await?;
+    /// let shop = db.connect_to("shop").await?;
+    /// assert_eq!(shop.query("SELECT 1", vec![]).await?.len(), 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn connect_to(&self, name: impl Into<String>) -> Result<AsyncConnection> {
+        let name = name.into();
+        let connection = self.with(move |db| db.connect_to(&name)).await?;
+        Ok(AsyncConnection::new(connection))
+    }
+}
+
+impl AsyncConnection {
+    fn new(connection: Connection) -> AsyncConnection {
+        AsyncConnection {
             cancel: connection.cancel_handle(),
             connection: Arc::new(OffRuntime::new(Mutex::new(connection))),
-        })
+        }
     }
 }
 

@@ -137,7 +137,7 @@ pub(super) fn call<R: Row + ?Sized>(
             session,
             wait,
         } => {
-            let key = advisory_key(&arguments);
+            let key = cx.advisory_key(&arguments)?;
             let wait_for = if wait { cx.wait } else { Wait::No };
             let is_held = match session {
                 true => cx.lock_session(key, mode, wait_for)?,
@@ -149,7 +149,7 @@ pub(super) fn call<R: Row + ?Sized>(
                 Value::Bool(is_held)
             }
         }
-        F::Unlock(mode) => Value::Bool(cx.unlock(advisory_key(&arguments), mode)?),
+        F::Unlock(mode) => Value::Bool(cx.unlock(cx.advisory_key(&arguments)?, mode)?),
         F::UnlockAll => {
             cx.session()?.unlock_all();
             Value::Text("".into())
@@ -157,17 +157,20 @@ pub(super) fn call<R: Row + ?Sized>(
     })
 }
 
-/// The number of an advisory lock in the lock table. One number and two are different keys.
-fn advisory_key(arguments: &[Value]) -> u64 {
-    let parts: Vec<String> = arguments
-        .iter()
-        .map(|value| value.as_integer().unwrap_or_default().to_string())
-        .collect();
-    // No schema has this number.
-    lock::name(Oid(1), &parts.join("/"))
-}
-
 impl Context<'_> {
+    /// The number of an advisory lock in the lock table. One number and two are different keys,
+    /// and every database has its own.
+    fn advisory_key(&self, arguments: &[Value]) -> Result<u64> {
+        let parts: Vec<String> = arguments
+            .iter()
+            .map(|value| value.as_integer().unwrap_or_default().to_string())
+            .collect();
+        let (_, store) = self.catalog()?;
+        // No schema has this number.
+        let number = lock::name(Oid(1), &parts.join("/"));
+        Ok(lock::in_database(store.database(), number))
+    }
+
     fn session(&self) -> Result<&SessionState> {
         self.session
             .ok_or_else(|| Error::internal("there is no session here"))

@@ -35,6 +35,7 @@ use sqlparser::ast::Statement;
 
 use crate::bind::{OutputColumn, SessionNames, Surroundings, name_of};
 use crate::database::{CatalogTables, Database};
+use crate::databases::Connected;
 use crate::define::{Defined, Definer};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::SessionState;
@@ -69,6 +70,8 @@ pub struct Answer {
 /// A session. Not shared between threads; dropping it rolls back.
 pub struct Session {
     database: Database,
+    /// It stays there as long as the session.
+    _connected: Connected,
     names: Arc<SessionNames>,
     settings: Arc<Settings>,
     state: State,
@@ -128,13 +131,13 @@ struct Savepoint {
 }
 
 impl Session {
-    pub(crate) fn new(database: Database) -> Session {
+    pub(crate) fn new(database: Database, connected: Connected) -> Session {
         let temporary_schema = database.new_temporary_schema();
         Session {
             database,
             names: Arc::new(SessionNames {
                 user: "rustdb".into(),
-                database: "rustdb".into(),
+                database: connected.name.to_string(),
                 path: vec!["$user".into(), "public".into()],
                 temporary_schema: temporary_schema.clone(),
             }),
@@ -152,7 +155,13 @@ impl Session {
             kept: Kept::default(),
             tables: None,
             buffers: Buffers::default(),
+            _connected: connected,
         }
+    }
+
+    /// The name of its database.
+    pub fn database_name(&self) -> &str {
+        &self.names.database
     }
 
     /// How values are read and printed.

@@ -2,9 +2,9 @@
 
 use sqlparser::ast::{Statement, UserDefinedTypeRepresentation};
 
-use super::{Answer, Session};
-use crate::error::{Error, Result};
-use crate::parse::utility::{Utility, utility};
+use super::{Answer, Session, done};
+use crate::error::{Error, Result, SqlState};
+use crate::parse::utility::{DatabaseStatement, Utility, utility};
 
 impl Session {
     pub(super) fn utility(&mut self, statement: &Statement) -> Result<Answer> {
@@ -41,6 +41,30 @@ impl Session {
                 self.define(|definer| definer.alter_domain(&name, &action))
             }
             Utility::Copy(copy) => self.copy_file(&copy),
+            Utility::Database(statement) => self.database_statement(&statement),
         }
+    }
+
+    /// CREATE, ALTER and DROP DATABASE, which are no part of a transaction.
+    fn database_statement(&mut self, statement: &DatabaseStatement) -> Result<Answer> {
+        if self.is_in_transaction() {
+            let what = match statement {
+                DatabaseStatement::Create(_) => "CREATE DATABASE",
+                DatabaseStatement::Drop { .. } => "DROP DATABASE",
+                DatabaseStatement::Rename { .. } => {
+                    return Err(Error::unsupported("ALTER DATABASE in a transaction block"));
+                }
+            };
+            let message = format!("{what} cannot run inside a transaction block");
+            return Err(Error::new(SqlState::ACTIVE_TRANSACTION, message));
+        }
+        let names = self.names.clone();
+        let database = self.database.clone();
+        let (tag, notices) =
+            database.run_database_statement(statement, &names.database, &names.user)?;
+        Ok(Answer {
+            notices,
+            ..done(tag)
+        })
     }
 }

@@ -9,9 +9,6 @@ use super::sheet::Sheet;
 use super::{Around, relations};
 use crate::settings::{Kind, definitions};
 
-/// The number of the database.
-pub(super) const DATABASE: Oid = Oid(5);
-
 pub(super) fn fill(name: &str, around: &Around<'_>, sheet: &mut Sheet) {
     match name {
         "pg_namespace" => schemas(around, sheet),
@@ -44,18 +41,20 @@ fn databases(around: &Around<'_>, sheet: &mut Sheet) {
         "oid datname datdba encoding datlocprovider datallowconn datconnlimit dattablespace \
          datcollate datctype",
     );
-    sheet.row([
-        DATABASE.into(),
-        (&around.names.database).into(),
-        OWNER.into(),
-        6.into(),
-        "c".into(),
-        true.into(),
-        (-1).into(),
-        Oid(1663).into(),
-        "C".into(),
-        "C".into(),
-    ]);
+    for (number, name) in around.store.databases() {
+        sheet.row([
+            number.into(),
+            (&*name).into(),
+            OWNER.into(),
+            6.into(),
+            "c".into(),
+            true.into(),
+            (-1).into(),
+            Oid(1663).into(),
+            "C".into(),
+            "C".into(),
+        ]);
+    }
 }
 
 fn roles(around: &Around<'_>, sheet: &mut Sheet) {

@@ -6,6 +6,7 @@
 
 mod alter;
 mod copy;
+mod database;
 mod domain;
 mod sequence;
 
@@ -17,6 +18,7 @@ pub(crate) use alter::{
     AlterAction, AlterColumn, AlterObject, AlterTable, AlterType, Altered, Move,
 };
 pub(crate) use copy::{Copy, CopyEnd, CopySource, CopyValue};
+pub(crate) use database::{CreateDatabase, DatabaseStatement};
 pub(crate) use domain::{AlterDomain, CreateDomain, DomainConstraint};
 pub(super) use sequence::options as sequence_options;
 pub(crate) use sequence::{CreateSequence, SequenceOption};
@@ -52,6 +54,8 @@ pub(crate) enum Utility {
     },
     /// `COPY`.
     Copy(Box<Copy>),
+    /// A database as a whole.
+    Database(DatabaseStatement),
 }
 
 /// Marks the node that holds a statement's text: PostgreSQL has no such quotes.
@@ -62,7 +66,10 @@ pub(super) fn comes_next(parser: &Parser<'_>) -> bool {
     const ALTERED: [&str; 7] = [
         "table", "index", "view", "sequence", "schema", "type", "domain",
     ];
-    const CREATED: [&[&str]; 4] = [
+    const CREATED: [&[&str]; 7] = [
+        &["create", "database"],
+        &["alter", "database"],
+        &["drop", "database"],
         &["create", "sequence"],
         &["create", "temp", "sequence"],
         &["create", "temporary", "sequence"],
@@ -110,7 +117,10 @@ fn read(tokens: Vec<TokenWithSpan>) -> std::result::Result<Utility, ParserError>
     let word = parser.next_token().token.to_string().to_ascii_lowercase();
     let utility = match word.as_str() {
         "copy" => copy::parse(&mut parser)?,
+        "alter" if next_is(&parser, "database") => database::parse_alter(&mut parser)?,
         "alter" => alter::parse(&mut parser)?,
+        "drop" => database::parse_drop(&mut parser)?,
+        _ if next_is(&parser, "database") => database::parse_create(&mut parser)?,
         _ if next_is(&parser, "domain") => domain::parse_create(&mut parser)?,
         _ => sequence::parse_create(&mut parser)?,
     };

@@ -4,6 +4,7 @@
 //! notices, messages, details, hints and contexts. `RUSTDB_BLESS=1` writes the answers of the
 //! installed PostgreSQL into them.
 
+mod databases;
 mod sessions;
 mod upserts;
 

@@ -17,6 +17,7 @@
 
 mod appender;
 mod conversions;
+mod files;
 mod host;
 mod query_builder;
 mod row;
@@ -31,6 +32,7 @@ use rustdb_sql::{Answer, OutputColumn, Session};
 use rustdb_types::Settings;
 
 pub use appender::Appender;
+pub use files::{Files, SystemFiles};
 pub use query_builder::{FieldAccess, Operator, QueryBuilder, Schema};
 pub use row::Row;
 pub use statement::{Rows, Statement, ToStatement};
@@ -259,6 +261,27 @@ impl Connection {
     pub fn copy_out(&mut self, text: &str, target: &mut dyn std::io::Write) -> Result<u64> {
         let answer = self.session.copy_out(text, target)?;
         Ok(answer.tag.count().unwrap_or(0))
+    }
+
+    /// Lets `COPY` open the files that it names; without, it opens none. [`SystemFiles`] opens what
+    /// the process may; a program that runs other people's statements gives its own [`Files`].
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let file = directory.path().join("fruit.csv");
+    /// use rustdb::sql::SystemFiles;
+    ///
+    /// let db = rustdb::Database::in_memory()?;
+    /// let mut connection = db.connect()?;
+    /// let copy = format!("COPY (SELECT 1, 'apple') TO '{}' (FORMAT csv)", file.display());
+    /// assert!(connection.execute(&copy, &[]).is_err());
+    /// connection.set_files(std::sync::Arc::new(SystemFiles));
+    /// connection.execute(&copy, &[])?;
+    /// assert_eq!(std::fs::read(&file)?, b"1,apple\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_files(&mut self, files: Arc<dyn Files>) {
+        self.session.set_files(files);
     }
 
     /// Whether `BEGIN` was said, and not yet `COMMIT` or `ROLLBACK`.

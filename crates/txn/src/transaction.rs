@@ -483,6 +483,33 @@ impl Transaction {
         Ok(())
     }
 
+    /// Hides what was written since the savepoint from reads, or shows it again, for layers whose
+    /// statements are not to see what they write themselves. Returns whether that changed
+    /// anything. Nothing may be written, and no savepoint made, while something is hidden.
+    pub fn hide_since(&mut self, savepoint: SavepointId, is_hidden: bool) -> bool {
+        let writes = self.writes.get_mut();
+        self.popping = None;
+        match is_hidden {
+            true => writes.set_aside(savepoint),
+            false => {
+                let version = writes.version();
+                writes.put_back();
+                writes.version() != version
+            }
+        }
+    }
+
+    /// Whether the transaction has written a key since the savepoint.
+    pub fn has_written_since(
+        &self,
+        savepoint: SavepointId,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+    ) -> Result<bool> {
+        let writes = self.writes.borrow();
+        Ok(writes.writes_since(savepoint, keyspace.id, key)?)
+    }
+
     fn savepoint_index(&self, savepoint: SavepointId) -> Result<usize> {
         let mut marks = self.savepoints.iter();
         marks

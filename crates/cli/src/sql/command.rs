@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::process::Stdio;
 
-use super::session::{Next, Shell};
+use super::session::{Next, Shell, with_files};
 use super::show::{Expanded, Format};
 use super::target::{self, Target, expanded, shell};
 use super::{describe, editing, help, told, variables};
@@ -219,10 +219,8 @@ fn connect(session: &mut Shell, words: &[&str]) -> Result<()> {
             None => (*name).to_owned(),
         },
     };
-    session.connection = session
-        .database
-        .connect_to(&name)
-        .map_err(|error| told::failure(&error, ""))?;
+    let connection = session.database.connect_to(&name);
+    session.connection = with_files(connection.map_err(|error| told::failure(&error, ""))?);
     session.say(&format!("You are now connected to database \"{name}\"."))
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustdb::Database;
-use rustdb::sql::{Connection, StatementResult};
+use rustdb::sql::{Connection, StatementResult, SystemFiles};
 
 use super::input::{Piece, Reader, is_blank};
 use super::rustty::{self, Asked};
@@ -74,6 +75,7 @@ impl Shell {
             Some(name) => database.connect_to(name),
         };
         let connection = connection.map_err(|error| told::failure(&error, ""))?;
+        let connection = with_files(connection);
         Ok(Shell {
             database,
             connection,
@@ -358,6 +360,12 @@ impl Shell {
             None => Ok(self.output.writer().write_all(text)?),
         }
     }
+}
+
+/// Who runs the shell may open what the shell may open.
+pub fn with_files(mut connection: Connection) -> Connection {
+    connection.set_files(Arc::new(SystemFiles));
+    connection
 }
 
 /// What psql prints after `\timing`.

@@ -14,6 +14,7 @@ mod aggregate;
 mod calls;
 mod coerce;
 mod expression;
+mod flexible;
 mod frame;
 mod from;
 mod level;
@@ -37,11 +38,13 @@ mod window;
 mod with;
 mod write;
 
+pub(crate) use flexible::Given;
 pub(crate) use from::object_name;
 pub(crate) use table::{
     bind_column_expression, bind_table_expression, missing_relation, schema_named,
 };
 pub(crate) use user_type::value_table;
+pub(crate) use write::writes;
 pub use write::{Assignment, ConflictUpdate, OnConflict, Write, WriteKind};
 
 use std::collections::BTreeMap;
@@ -104,6 +107,12 @@ pub(crate) struct Binder<'s> {
     awaited: Option<usize>,
     /// Those that wait for another.
     awaiting: Vec<usize>,
+    /// Whether the WITH that comes next stands at the top of the statement.
+    is_top: bool,
+    /// Whether the query that comes next may be a statement that writes.
+    may_write: bool,
+    /// Named statements that write and give no rows.
+    silent: Vec<crate::plan::NameNumber>,
     /// How many subqueries of expressions are around.
     subqueries: usize,
     /// The queries around the one that is bound, the innermost last.
@@ -199,6 +208,7 @@ impl<'s> Binder<'s> {
 
     /// A query that stands alone.
     pub(crate) fn statement_query(&mut self, query: &ast::Query) -> Result<Bound> {
+        self.is_top = true;
         let bound = self.query(query, &Scope::default())?;
         let bound = self.with_names(bound)?;
         let (plan, columns) = self.finish_output(bound)?;
@@ -225,6 +235,9 @@ impl<'s> Binder<'s> {
             locks: Vec::new(),
             awaited: None,
             awaiting: Vec::new(),
+            is_top: false,
+            may_write: false,
+            silent: Vec::new(),
             subqueries: 0,
             levels: Vec::new(),
         }

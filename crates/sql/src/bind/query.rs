@@ -7,6 +7,7 @@ use sqlparser::ast::SetExpr;
 use super::expression::Place;
 use super::lock::{clause_name, refused};
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::write::writes;
 use super::{Binder, OutputColumn};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
@@ -22,12 +23,19 @@ pub(crate) struct BoundQuery {
 impl Binder<'_> {
     /// A query, seen from `outer`.
     pub(super) fn query(&mut self, query: &ast::Query, outer: &Scope<'_>) -> Result<BoundQuery> {
+        let (is_top, may_write) = (
+            std::mem::take(&mut self.is_top),
+            std::mem::take(&mut self.may_write),
+        );
+        if writes(query) {
+            return self.writing_query(query, may_write);
+        }
         refuse_query(query)?;
         let depth = self.ctes.len();
         let Some(with) = &query.with else {
             return self.query_body(query, outer);
         };
-        let defined = self.with(with, outer)?;
+        let defined = self.with(with, outer, is_top)?;
         let bound = self.query_body(query, outer);
         let bound = bound.map(|bound| BoundQuery {
             plan: self.with_tables(bound.plan, defined),
@@ -117,7 +125,9 @@ impl Binder<'_> {
                 self.table_command(&names)
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                Err(Error::unsupported("a data-modifying statement in WITH"))
+                Err(Error::unsupported(
+                    "MERGE and a statement that writes in a set operation",
+                ))
             }
         }
     }

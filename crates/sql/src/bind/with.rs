@@ -12,6 +12,7 @@ use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 use super::query::BoundQuery;
 use super::scope::{NamedColumn, Relation, Scope};
 use super::select::check_equality;
+use super::write::writes;
 use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
@@ -69,22 +70,24 @@ pub(super) struct Defined {
 
 impl Binder<'_> {
     /// Makes the names of WITH known; what they mean comes back.
-    pub(super) fn with(&mut self, with: &ast::With, outer: &Scope<'_>) -> Result<Vec<Defined>> {
-        let first = self.ctes.len();
-        let names: Vec<String> = with
-            .cte_tables
-            .iter()
-            .map(|table| name_of(&table.alias.name))
-            .collect();
-        for (index, name) in names.iter().enumerate() {
-            if names[..index].contains(name) {
-                let message = format!("WITH query name \"{name}\" specified more than once");
-                return Err(Error::new(SqlState::DUPLICATE_ALIAS, message));
-            }
+    /// Only at the top of a statement may they write.
+    pub(super) fn with(
+        &mut self,
+        with: &ast::With,
+        outer: &Scope<'_>,
+        is_top: bool,
+    ) -> Result<Vec<Defined>> {
+        if !is_top && with.cte_tables.iter().any(|table| writes(&table.query)) {
+            let message =
+                "WITH clause containing a data-modifying statement must be at the top level";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
         }
+        let first = self.ctes.len();
+        let names = names_in(with)?;
         let mut defined = Vec::with_capacity(names.len());
         if !with.recursive {
             for (table, name) in with.cte_tables.iter().zip(names) {
+                self.may_write = is_top;
                 let bound = self.query(&table.query, outer)?;
                 let (ready, state) = self.ready(table, bound, false)?;
                 defined.push(ready);
@@ -103,6 +106,7 @@ impl Binder<'_> {
                 continue;
             }
             let before = self.ctes.clone();
+            self.may_write = is_top;
             let bound = self.recursive_table(first + index, &with.cte_tables[index], outer);
             if let Some(needed) = self.awaited.take() {
                 // What it names comes first.
@@ -150,6 +154,9 @@ impl Binder<'_> {
             column.name = name_of(&alias.name);
         }
         let number = self.new_number();
+        if columns.is_empty() && plan.modifies() {
+            self.silent.push(number);
+        }
         let defined = Defined {
             table: NamedPlan {
                 number,
@@ -196,6 +203,10 @@ impl Binder<'_> {
                 (number, columns, true)
             }
         };
+        if self.silent.contains(&number) {
+            let message = format!("WITH query \"{name}\" does not have a RETURNING clause");
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
         let mut named = Vec::with_capacity(columns.len());
         for column in columns {
             named.push(NamedColumn {
@@ -232,6 +243,10 @@ impl Binder<'_> {
                 Some(ast::CteAsMaterialized::NotMaterialized) => readers == 1,
                 None => readers == 1 && uses == 1,
             };
+            if one.table.plan.modifies() {
+                tables.push(one.table);
+                continue;
+            }
             if readers == 0 {
                 continue;
             }
@@ -281,11 +296,12 @@ impl Binder<'_> {
             let bound = self.query(query, outer)?;
             return self.ready(table, bound, false);
         };
+        self.may_write = false;
         let depth = self.ctes.len();
         let mut inner = Vec::new();
         if let Some(with) = &query.with {
             self.begin(position, Part::With);
-            inner = self.with(with, outer)?;
+            inner = self.with(with, outer, false)?;
         }
         self.begin(position, Part::Base);
         let base = self.set_expression(left, outer)?;
@@ -440,6 +456,19 @@ impl Recursion {
         }
         Ok((number, columns))
     }
+}
+
+/// The names that WITH gives, each once.
+fn names_in(with: &ast::With) -> Result<Vec<String>> {
+    let tables = with.cte_tables.iter();
+    let names: Vec<String> = tables.map(|table| name_of(&table.alias.name)).collect();
+    for (index, name) in names.iter().enumerate() {
+        if names[..index].contains(name) {
+            let message = format!("WITH query name \"{name}\" specified more than once");
+            return Err(Error::new(SqlState::DUPLICATE_ALIAS, message));
+        }
+    }
+    Ok(names)
 }
 
 fn misplaced(name: &str, place: &str) -> Error {

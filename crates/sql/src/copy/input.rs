@@ -20,15 +20,15 @@ pub(crate) struct CopyIn {
     pub(crate) table: Arc<Table>,
     options: Options,
     /// The columns that lines have, in order: the column's place.
-    places: Vec<usize>,
-    names: Vec<String>,
+    pub(super) places: Vec<usize>,
+    pub(super) names: Vec<String>,
     /// The types that their texts are read as: below domains.
-    types: Vec<Type>,
+    pub(super) types: Vec<Type>,
     force_not_null: Vec<bool>,
     force_null: Vec<bool>,
     /// What the other places get, and what makes values of domains of those that are given: in
     /// order, over the row so far.
-    made: Vec<(usize, Expr)>,
+    pub(super) made: Vec<(usize, Expr)>,
     /// What has to hold of a row that is to be taken.
     conditions: Vec<Expr>,
 }
@@ -101,6 +101,9 @@ impl CopyIn {
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<u64> {
+        if self.options.is_binary {
+            return self.run_binary(source, statement, cx);
+        }
         let mut reader = LineReader::new(source);
         let name = &self.table.definition().name;
         let mut fields = Fields::default();
@@ -132,7 +135,12 @@ impl CopyIn {
     }
 
     /// Inserts a row, unless a condition keeps it out.
-    fn take(&self, row: &[Value], statement: &mut Statement, cx: &mut Context<'_>) -> Result<bool> {
+    pub(super) fn take(
+        &self,
+        row: &[Value],
+        statement: &mut Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<bool> {
         for condition in &self.conditions {
             if evaluate_row(condition, row, cx)?.as_bool() != Some(true) {
                 return Ok(false);
@@ -327,7 +335,7 @@ fn bad_bytes(bytes: &[u8]) -> Error {
     Error::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message)
 }
 
-fn malformed(message: impl Into<String>) -> Error {
+pub(super) fn malformed(message: impl Into<String>) -> Error {
     Error::new(SqlState::BAD_COPY_FILE_FORMAT, message)
 }
 

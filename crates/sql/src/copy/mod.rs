@@ -3,6 +3,7 @@
 //! Lines are read and written through a buffer; rows go into the table as they come, within the
 //! statement's transaction, so that a load is there as a whole or not at all.
 
+mod binary;
 mod input;
 mod options;
 mod output;

@@ -8,6 +8,7 @@ use crate::parse::utility::{Copy, CopyValue};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Options {
     pub(super) is_csv: bool,
+    pub(super) is_binary: bool,
     pub(super) delimiter: u8,
     /// How NULL is written.
     pub(super) null: String,
@@ -65,6 +66,7 @@ impl Columns {
 #[derive(Default)]
 struct Written {
     is_csv: bool,
+    is_binary: bool,
     delimiter: Option<String>,
     null: Option<String>,
     header: Option<Header>,
@@ -93,7 +95,7 @@ fn take(written: &mut Written, name: &str, value: &CopyValue, is_out: bool) -> R
         "format" => match text(name, value)?.as_str() {
             "text" => (),
             "csv" => written.is_csv = true,
-            "binary" => return Err(Error::unsupported("COPY in binary format")),
+            "binary" => written.is_binary = true,
             other => {
                 let message = format!("COPY format \"{other}\" not recognized");
                 return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
@@ -191,6 +193,9 @@ fn invalid<T>(message: impl Into<String>) -> Result<T> {
 
 fn checked(written: Written, is_out: bool) -> Result<Options> {
     let is_csv = written.is_csv;
+    if written.is_binary {
+        refuse_with_binary(&written)?;
+    }
     let null = written.null.clone();
     let null = null.unwrap_or_else(|| if is_csv { "" } else { "\\N" }.to_owned());
     let delimiter = delimiter(&written, &null)?;
@@ -204,6 +209,7 @@ fn checked(written: Written, is_out: bool) -> Result<Options> {
     }
     Ok(Options {
         is_csv,
+        is_binary: written.is_binary,
         delimiter,
         null,
         header: written.header.unwrap_or(Header::No),
@@ -213,6 +219,23 @@ fn checked(written: Written, is_out: bool) -> Result<Options> {
         force_not_null: written.force_not_null,
         force_null: written.force_null,
     })
+}
+
+fn refuse_with_binary(written: &Written) -> Result<()> {
+    let refused = |word: &str, state| {
+        let message = format!("cannot specify {word} in BINARY mode");
+        Err(Error::new(state, message))
+    };
+    if written.delimiter.is_some() {
+        return refused("DELIMITER", SqlState::SYNTAX_ERROR);
+    }
+    if written.null.is_some() {
+        return refused("NULL", SqlState::SYNTAX_ERROR);
+    }
+    match written.header {
+        None | Some(Header::No) => Ok(()),
+        Some(Header::Yes | Header::Match) => refused("HEADER", SqlState::FEATURE_NOT_SUPPORTED),
+    }
 }
 
 fn delimiter(written: &Written, null: &str) -> Result<u8> {

@@ -6,6 +6,7 @@ use rustdb_catalog::{Generated, Relation, Table};
 use rustdb_types::{Settings, Type, Value, format as format_value};
 use sqlparser::ast;
 
+use super::binary;
 use super::options::{Columns, Header, Options, options};
 use crate::bind::{Binder, OutputColumn, Surroundings, missing_relation, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
@@ -114,6 +115,10 @@ impl<'w> CopyOut<'w> {
             target,
             line: Vec::new(),
         };
+        if out.options.is_binary {
+            binary::put_head(&mut out.line);
+            out.give()?;
+        }
         if out.options.header != Header::No {
             for (place, name) in names.iter().enumerate() {
                 out.separate(place);
@@ -126,6 +131,10 @@ impl<'w> CopyOut<'w> {
 
     /// Writes a row.
     pub(crate) fn row(&mut self, row: &[Value], settings: &Settings) -> Result<()> {
+        if self.options.is_binary {
+            binary::put_row(row, &self.types, &mut self.line);
+            return self.give();
+        }
         for (place, value) in row.iter().enumerate() {
             self.separate(place);
             if value.is_null() {
@@ -139,7 +148,11 @@ impl<'w> CopyOut<'w> {
     }
 
     /// Ends; what was written is with the target.
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
+        if self.options.is_binary {
+            binary::put_end(&mut self.line);
+            self.give()?;
+        }
         self.target.flush().map_err(failed)
     }
 
@@ -151,6 +164,10 @@ impl<'w> CopyOut<'w> {
 
     fn end_line(&mut self) -> Result<()> {
         self.line.push(b'\n');
+        self.give()
+    }
+
+    fn give(&mut self) -> Result<()> {
         let written = self.target.write_all(&self.line).map_err(failed);
         self.line.clear();
         written

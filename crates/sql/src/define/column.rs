@@ -29,9 +29,8 @@ impl Definer<'_> {
         let serial = serial_type(&written.data_type);
         let column_type = match serial {
             Some(base) => Type::of(base),
-            None if written.data_type == ast::DataType::Unspecified => {
-                return Err(Error::unsupported("a column without a type"));
-            }
+            // Of a flexible table: its first value will tell.
+            None if written.data_type == ast::DataType::Unspecified => Type::UNKNOWN,
             None => {
                 let of = Binder::for_statement(&self.around).type_named(&written.data_type)?;
                 self.lock_type(of, &written.data_type)?

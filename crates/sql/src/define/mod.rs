@@ -9,6 +9,7 @@ mod analyze;
 mod column;
 mod constraint;
 mod drop;
+mod flexible;
 mod index;
 mod like;
 mod rename;
@@ -128,6 +129,15 @@ impl Definer<'_> {
 
     pub(crate) fn create_table(&mut self, create: &ast::CreateTable) -> Result<Defined> {
         refuse_create_table(create)?;
+        let flexible = flexible::is_flexible(create);
+        let completed;
+        let create = match flexible {
+            true => {
+                completed = flexible::with_number(create)?;
+                &completed
+            }
+            false => create,
+        };
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
         if create.if_not_exists && self.change.view().relation(schema, &name).is_some() {
             let notice = format!("relation \"{name}\" already exists, skipping");
@@ -163,7 +173,7 @@ impl Definer<'_> {
             name,
             columns,
             constraints,
-            flexible: false,
+            flexible,
             temporary,
         };
         let table = self.change.create_table(self.transaction, definition)?;

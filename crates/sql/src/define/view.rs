@@ -21,6 +21,10 @@ impl Definer<'_> {
         self.around.catalog = self.change.view();
         let mut binder = Binder::for_statement(&self.around);
         let bound = binder.statement_query(&create.query)?;
+        if bound.plan.modifies() {
+            let message = "views must not contain data-modifying statements in WITH";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
         let names: Vec<String> = create
             .columns
             .iter()

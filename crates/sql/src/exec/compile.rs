@@ -86,42 +86,9 @@ pub(super) fn writer(
     measures: Option<&mut Measures>,
 ) -> Result<(WriteNode, Executable)> {
     let mut compiler = Compiler::new(measures);
-    let outer = Outer::new();
-    let compiled = compiler.plan(&write.source, &outer)?;
-    let compiled = compiler.arranged(compiled, &write.columns)?;
-    let columns = &compiled.columns;
-    let kind = match &write.kind {
-        WriteKind::Insert { conflict: None } => Kind::Insert(None),
-        WriteKind::Insert {
-            conflict: Some(conflict),
-        } => Kind::Insert(Some(compiler.conflict(conflict, &outer)?)),
-        WriteKind::Update {
-            assignments,
-            recheck,
-        } => Kind::Update {
-            assignments: compiler.assignments(assignments, columns, &outer)?,
-            recheck: compiler.all(recheck, columns, &outer)?,
-        },
-        WriteKind::Delete { recheck } => Kind::Delete {
-            recheck: compiler.all(recheck, columns, &outer)?,
-        },
-    };
-    let returning = match &write.returning {
-        None => None,
-        Some(items) => {
-            let items: Vec<Expr> = items.iter().map(|(_, item)| item.clone()).collect();
-            Some(compiler.all(&items, columns, &outer)?)
-        }
-    };
-    let node = WriteNode {
-        kind,
-        table: write.table.clone(),
-        source: compiled.node.clone(),
-        one_row: compiler.one_row(&write.source, &write.columns)?,
-        returning,
-    };
+    let (node, source) = compiler.writer(write, &Outer::new())?;
     let executable = Executable {
-        node: compiled.node,
+        node: source,
         outer: compiler.outer,
         results: compiler.results,
         one_row: None,
@@ -131,6 +98,48 @@ pub(super) fn writer(
 }
 
 impl Compiler<'_> {
+    /// A writer, and its source.
+    pub(super) fn writer(
+        &mut self,
+        write: &Write,
+        outer: &Outer,
+    ) -> Result<(WriteNode, Arc<dyn Node>)> {
+        let compiled = self.plan(&write.source, outer)?;
+        let compiled = self.arranged(compiled, &write.columns)?;
+        let columns = &compiled.columns;
+        let kind = match &write.kind {
+            WriteKind::Insert { conflict: None } => Kind::Insert(None),
+            WriteKind::Insert {
+                conflict: Some(conflict),
+            } => Kind::Insert(Some(self.conflict(conflict, outer)?)),
+            WriteKind::Update {
+                assignments,
+                recheck,
+            } => Kind::Update {
+                assignments: self.assignments(assignments, columns, outer)?,
+                recheck: self.all(recheck, columns, outer)?,
+            },
+            WriteKind::Delete { recheck } => Kind::Delete {
+                recheck: self.all(recheck, columns, outer)?,
+            },
+        };
+        let returning = match &write.returning {
+            None => None,
+            Some(items) => {
+                let items: Vec<Expr> = items.iter().map(|(_, item)| item.clone()).collect();
+                Some(self.all(&items, columns, outer)?)
+            }
+        };
+        let node = WriteNode {
+            kind,
+            table: write.table.clone(),
+            source: compiled.node.clone(),
+            one_row: self.one_row(&write.source, &write.columns)?,
+            returning,
+        };
+        Ok((node, compiled.node))
+    }
+
     fn assignments(
         &mut self,
         assignments: &[Assignment],
@@ -222,6 +231,7 @@ impl Compiler<'_> {
             Plan::With(with) => return self.with(with, outer),
             Plan::Named(rows) => self.named(rows)?,
             Plan::Recursive(recursive) => self.recursive(recursive, outer)?,
+            Plan::Modify(write) => return self.modify(write, outer),
             Plan::Function(rows) => self.function(rows, outer)?,
         };
         Ok(Compiled {

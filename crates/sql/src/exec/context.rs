@@ -11,6 +11,7 @@ use rustdb_types::{Settings, Value};
 use rustdb_vfs::VfsRef;
 
 use super::batch::Batch;
+use super::modify::Careful;
 use super::session::SessionState;
 use super::with::Shared;
 use crate::bind::SessionNames;
@@ -46,6 +47,8 @@ pub struct Context<'a> {
     pub(crate) cancelled: Option<&'a AtomicBool>,
     /// What the parts of the statement pass to each other.
     pub(crate) memory: Memory,
+    /// What a statement keeps that must not see what it writes.
+    pub(crate) careful: Option<Careful>,
 }
 
 /// What the parts of a running statement pass to each other.
@@ -89,6 +92,7 @@ impl<'a> Context<'a> {
             session: None,
             cancelled: None,
             memory: Memory::default(),
+            careful: None,
         }
     }
 

@@ -21,6 +21,7 @@ mod join;
 mod key;
 mod lock;
 mod measure;
+mod modify;
 mod nodes;
 mod point;
 mod scan;
@@ -54,6 +55,7 @@ pub(crate) use write::WriteNode;
 pub use context::Context;
 pub(crate) use context::{Memory, check_cancelled};
 pub(crate) use measure::Measures;
+pub(crate) use modify::{Careful, run_carefully};
 pub use subquery::SubPlan;
 
 /// The value of an expression whose columns are places in a row.

@@ -116,7 +116,7 @@ impl WriteNode {
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<Value>>> {
-        if touched.contains(key) {
+        if touched.contains(key) || cx.has_written(&self.table, key)? {
             let message = "ON CONFLICT DO UPDATE command cannot affect row a second time";
             return Err(Error::new(SqlState::CARDINALITY_VIOLATION, message).with_hint(
                 "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
@@ -131,11 +131,17 @@ impl WriteNode {
         }
         let places = row.len();
         row.extend(excluded);
-        if !all_true(&update.conditions, &row[..], cx)? {
+        let mut new = row.clone();
+        let is_meant = cx.before_writes(|cx| {
+            let is_meant = all_true(&update.conditions, &row[..], cx)?;
+            if is_meant {
+                assign(&update.assignments, &row, &mut new, 0, cx)?;
+            }
+            Ok(is_meant)
+        })?;
+        if !is_meant {
             return Ok(None);
         }
-        let mut new = row.clone();
-        assign(&update.assignments, &row, &mut new, 0, cx)?;
         new.truncate(places);
         row.truncate(places);
         let transaction = cx.transaction_mut()?;

@@ -31,8 +31,18 @@ impl std::fmt::Debug for Shared {
 /// A plan with named queries: for each where its rows are kept.
 #[derive(Debug)]
 pub(super) struct WithNode {
-    pub(super) tables: Vec<(usize, Arc<dyn Node>)>,
+    pub(super) tables: Vec<Table>,
     pub(super) body: Arc<dyn Node>,
+}
+
+/// A named query.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Where its rows are kept.
+    place: usize,
+    node: Arc<dyn Node>,
+    /// Whether it writes.
+    modifies: bool,
 }
 
 struct RunWith {
@@ -54,17 +64,31 @@ impl Operator for RunWith {
         let body = match &mut self.body {
             Some(body) => body,
             None => {
-                for (place, table) in &self.node.tables {
-                    cx.memory.shared[*place] = Some(Shared {
-                        run: Some(table.clone().open()),
+                for table in &self.node.tables {
+                    cx.memory.shared[table.place] = Some(Shared {
+                        run: Some(table.node.clone().open()),
                         batches: Vec::new(),
                     });
+                    if table.modifies {
+                        cx.note_modifying(table.place);
+                    }
                 }
                 self.body.insert(self.node.body.clone().open())
             }
         };
         body.next(cx)
     }
+}
+
+/// Runs a named query to its end, unless it has.
+pub(super) fn exhaust(place: usize, cx: &mut Context<'_>) -> Result<()> {
+    let Some(mut shared) = cx.memory.shared[place].take() else {
+        return Ok(());
+    };
+    if let Some(mut run) = shared.run.take() {
+        while run.next(cx)?.is_some() {}
+    }
+    Ok(())
 }
 
 /// The rows of a named query, or of the last step.
@@ -196,7 +220,11 @@ impl Compiler<'_> {
             }
             let place = self.place(table.number);
             let compiled = self.plan(&table.plan, outer)?;
-            tables.push((place, self.arranged(compiled, &table.columns)?.node));
+            tables.push(Table {
+                place,
+                node: self.arranged(compiled, &table.columns)?.node,
+                modifies: table.plan.modifies(),
+            });
         }
         let body = self.plan(&with.body, outer)?;
         Ok(Compiled {

@@ -55,10 +55,10 @@ pub(crate) struct Written {
 
 impl WriteNode {
     pub(crate) fn run(&self, statement: &mut Statement, cx: &mut Context<'_>) -> Result<Written> {
-        let rows = match &self.one_row {
-            Some(one_row) => one_row.run(cx)?.into_iter().collect(),
-            None => read_all(&self.source, cx)?,
-        };
+        let rows = cx.before_writes(|cx| match &self.one_row {
+            Some(one_row) => Ok(one_row.run(cx)?.into_iter().collect()),
+            None => read_all(&self.source, cx),
+        })?;
         match &self.kind {
             Kind::Insert(None) => self.insert(rows, statement, cx),
             Kind::Insert(Some(conflict)) => self.upsert(rows, conflict, statement, cx),
@@ -105,6 +105,9 @@ impl WriteNode {
             let key = key.clone();
             // A row that meets several partners is changed once.
             if !is_alone && !seen.insert(key.clone()) {
+                continue;
+            }
+            if cx.has_written(&self.table, &key)? {
                 continue;
             }
             let mode = match assignments {
@@ -172,7 +175,7 @@ impl WriteNode {
             return Ok(false);
         }
         row[1..=newest.len()].clone_from_slice(&newest);
-        all_true(recheck, &*row, cx)
+        cx.before_writes(|cx| all_true(recheck, &*row, cx))
     }
 
     /// What a row becomes, behind its key.
@@ -184,7 +187,7 @@ impl WriteNode {
     ) -> Result<Vec<Value>> {
         let places = self.table.layout().len();
         let mut new = row[..=places].to_vec();
-        assign(assignments, row, &mut new, 1, cx)?;
+        cx.before_writes(|cx| assign(assignments, row, &mut new, 1, cx))?;
         Ok(new)
     }
 
@@ -196,7 +199,8 @@ impl WriteNode {
     ) -> Result<()> {
         written.count += 1;
         if let Some(returning) = &self.returning {
-            written.rows.push(values(returning, row, cx)?);
+            let returned = cx.before_writes(|cx| values(returning, row, cx))?;
+            written.rows.push(returned);
         }
         Ok(())
     }

@@ -165,19 +165,23 @@ pub(crate) fn write(
     measures: &Measures,
 ) -> Entry {
     let child = query(&write.source, figures, settings, measures);
-    let word = match write.kind {
-        WriteKind::Insert { .. } => "Insert",
-        WriteKind::Update { .. } => "Update",
-        WriteKind::Delete { .. } => "Delete",
-    };
     Entry {
-        title: format!("{word} on {}", write.table.definition().name),
+        title: write_title(write),
         start: child.start,
         cost: child.cost,
         measured: child.measured.map(|(_, loops, micros)| (0, loops, micros)),
         children: vec![child],
         ..Entry::default()
     }
+}
+
+fn write_title(write: &Write) -> String {
+    let word = match write.kind {
+        WriteKind::Insert { .. } => "Insert",
+        WriteKind::Update { .. } => "Update",
+        WriteKind::Delete { .. } => "Delete",
+    };
+    format!("{word} on {}", write.table.definition().name)
 }
 
 struct Explainer<'a> {
@@ -271,6 +275,7 @@ impl Explainer<'_> {
                 entry.title = format!("{kind} Scan on {}", rows.name);
             }
             Plan::Recursive(_) => entry.title = "Recursive Union".to_owned(),
+            Plan::Modify(write) => entry.title = write_title(write),
             Plan::Window(_) => {
                 entry.title = "WindowAgg".to_owned();
                 entry.start = below;

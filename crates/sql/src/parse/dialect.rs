@@ -29,6 +29,9 @@ impl Dialect for RustDialect {
         if next_is(parser, "insert") {
             return Some(super::insert::parse(parser));
         }
+        if next_is(parser, "with") {
+            return Some(super::with::parse(parser));
+        }
         if super::create::comes_next(parser) {
             return Some(super::create::parse(parser));
         }

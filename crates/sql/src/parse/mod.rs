@@ -11,6 +11,7 @@ mod insert;
 mod membership;
 mod rename;
 pub(crate) mod utility;
+mod with;
 mod words;
 
 use sqlparser::ast;

@@ -42,6 +42,9 @@ fn add(expr: &Expr, used: &mut BTreeSet<ColumnId>) {
 fn collect(plan: &Plan, used: &mut BTreeSet<ColumnId>, made: &mut BTreeSet<ColumnId>) {
     // Ids are unique within a statement, so that one set of what is made anywhere below is enough.
     made.extend(plan.columns());
+    if let Plan::Modify(write) = plan {
+        made.extend(write.rows_in_the_way());
+    }
     plan.for_each_expression(&mut |expr| add(expr, used));
     for input in plan.inputs() {
         collect(input, used, made);
@@ -51,7 +54,7 @@ fn collect(plan: &Plan, used: &mut BTreeSet<ColumnId>, made: &mut BTreeSet<Colum
 impl Plan {
     /// Whether it matters how often it is run.
     pub fn is_volatile(&self) -> bool {
-        let mut volatile = false;
+        let mut volatile = matches!(self, Plan::Modify(_));
         self.for_each_expression(&mut |expr| volatile |= expr.is_volatile());
         volatile || self.inputs().into_iter().any(Plan::is_volatile)
     }
@@ -82,6 +85,7 @@ impl Plan {
             Plan::Project { items, .. } => items.iter().for_each(|(_, item)| visit(item)),
             Plan::Join(join) => join.conditions.iter().for_each(visit),
             Plan::Limit { count, offset, .. } => count.iter().chain(offset).for_each(visit),
+            Plan::Modify(write) => write.expressions().for_each(visit),
             Plan::Sort { .. }
             | Plan::Distinct { .. }
             | Plan::SetOperation(_)
@@ -124,6 +128,7 @@ impl Plan {
             Plan::Limit { count, offset, .. } => {
                 count.iter_mut().chain(offset).for_each(visit);
             }
+            Plan::Modify(write) => write.expressions_mut().for_each(visit),
             Plan::Sort { .. }
             | Plan::Distinct { .. }
             | Plan::SetOperation(_)
@@ -151,6 +156,7 @@ impl Plan {
                 let columns = with.tables.iter().flat_map(|table| &table.columns);
                 columns.copied().for_each(visit);
             }
+            Plan::Modify(write) => write.columns.iter().copied().for_each(visit),
             Plan::Recursive(recursive) => {
                 let columns = recursive.base.1.iter().chain(&recursive.step.1);
                 columns.copied().for_each(visit);

@@ -24,6 +24,7 @@ use rustdb_table::Table;
 use rustdb_types::Oid;
 use rustdb_types::aggregate::AggregateCall;
 
+use crate::bind::Write;
 use crate::exec::Context;
 use crate::expr::{ColumnId, Expr, FunctionCall};
 use crate::system::Relation;
@@ -111,6 +112,8 @@ pub enum Plan {
     },
     /// `UNION`, `INTERSECT`, `EXCEPT`.
     SetOperation(Box<SetOperation>),
+    /// A statement in WITH that writes: the rows of its RETURNING.
+    Modify(Box<Write>),
 }
 
 /// The rows of a table.
@@ -494,6 +497,10 @@ impl Plan {
             Plan::With(with) => with.body.columns(),
             Plan::Named(rows) => rows.columns.clone(),
             Plan::Recursive(recursive) => recursive.columns.clone(),
+            Plan::Modify(write) => {
+                let returned = write.returning.iter().flatten();
+                returned.map(|(column, _)| column.id).collect()
+            }
             Plan::Window(window) => {
                 let mut columns = window.input.columns();
                 columns.extend(window.calls.iter().map(|(id, _)| *id));
@@ -528,6 +535,7 @@ impl Plan {
                 tables.chain([&with.body]).collect()
             }
             Plan::Recursive(recursive) => vec![&recursive.base.0, &recursive.step.0],
+            Plan::Modify(write) => vec![&write.source],
             Plan::Function(rows) => vec![&rows.input],
         }
     }
@@ -552,6 +560,7 @@ impl Plan {
                 tables.chain([&mut with.body]).collect()
             }
             Plan::Recursive(recursive) => vec![&mut recursive.base.0, &mut recursive.step.0],
+            Plan::Modify(write) => vec![&mut write.source],
             Plan::Function(rows) => vec![&mut rows.input],
         }
     }

@@ -75,6 +75,13 @@ impl Plan {
         }
     }
 
+    /// Whether a part of it writes.
+    pub fn modifies(&self) -> bool {
+        let mut modifies = false;
+        self.for_each_plan(&mut |plan| modifies |= matches!(plan, Plan::Modify(_)));
+        modifies
+    }
+
     /// How often the rows of a named query are read in this plan.
     pub fn readers(&self, number: NameNumber) -> usize {
         let mut readers = 0;

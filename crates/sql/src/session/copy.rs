@@ -93,10 +93,15 @@ impl Session {
             }
         };
         let Some(files) = self.files.clone() else {
-            return Err(Error::unsupported("COPY with a file")
+            let message = "this program does not let COPY open files";
+            return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message)
                 .with_hint("Use the calls that take a reader or a writer."));
         };
         let failed = |what: &str, error: std::io::Error| {
+            if error.kind() == std::io::ErrorKind::IsADirectory {
+                let message = format!("\"{path}\" is a directory");
+                return Error::new(SqlState::WRONG_OBJECT_TYPE, message);
+            }
             let state = match error.kind() {
                 std::io::ErrorKind::NotFound => SqlState::UNDEFINED_FILE,
                 std::io::ErrorKind::PermissionDenied => SqlState::INSUFFICIENT_PRIVILEGE,
@@ -204,13 +209,25 @@ impl Session {
         };
         let prepared = Prepared::new(Statement::Query(query), Vec::new());
         let planned = self.planned(&prepared)?;
-        let columns = planned.columns.clone().unwrap_or_default();
-        let mut out = CopyOut::new(copy, &columns, target)?;
-        let Body::Query(executable) = &planned.body else {
-            return Err(Error::internal("a query has no rows"));
+        let Some(columns) = planned.columns.clone() else {
+            let message = "COPY query must have a RETURNING clause";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
         };
+        let mut out = CopyOut::new(copy, &columns, target)?;
         let settings = self.settings.clone();
         let mut rows = 0u64;
+        let executable = match &planned.body {
+            Body::Query(executable) if !planned.is_careful => executable,
+            // What writes runs to its end first.
+            body => {
+                for row in self.run_body(&planned, body, &[])?.0 {
+                    rows += 1;
+                    out.row(&row, &settings)?;
+                }
+                out.finish()?;
+                return Ok(done(&format!("COPY {rows}")));
+            }
+        };
         self.with_context(&planned, &[], &mut planned.memory(), |cx| {
             let mut run = executable.start();
             while let Some(batch) = run.next(cx)? {

@@ -65,7 +65,8 @@ impl Session {
         let planned = self.planned(prepared)?;
         let source = match &planned.body {
             // It has a large stack now, and not when its rows are asked for.
-            Body::Query(_) if prepared.is_deep => {
+            // What writes runs to its end, whoever asks for rows.
+            Body::Query(_) if prepared.is_deep || planned.is_careful => {
                 Source::Rows(Some(self.run_planned(prepared, parameters)?.rows))
             }
             Body::Query(executable) => Source::Run(executable.start()),

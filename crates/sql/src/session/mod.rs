@@ -16,6 +16,7 @@ mod cursor;
 mod definition;
 mod explain;
 mod figures;
+mod flexible;
 mod kept;
 mod named;
 mod prepared;

@@ -12,13 +12,13 @@ use rustdb_table::Statement as TableStatement;
 use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, Settings, Type, Value};
 use rustdb_vfs::sync::Mutex;
-use sqlparser::ast::Statement;
+use sqlparser::ast::{SetExpr, Statement};
 
 use super::{Answer, Session, State, Tag, on_large_stack};
-use crate::bind::{Binder, Bound, OutputColumn, SessionNames, Surroundings, Write};
+use crate::bind::{Binder, Bound, OutputColumn, SessionNames, Surroundings, Write, writes};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
-use crate::exec::{Context, Executable, Memory, WriteNode};
+use crate::exec::{Careful, Context, Executable, Memory, WriteNode, run_carefully};
 use crate::expr::ColumnId;
 use crate::parameters::converted;
 use crate::parse::{is_deep, parse};
@@ -49,6 +49,8 @@ pub(super) struct Planned {
     pub(super) parameters: Vec<Type>,
     pub(super) columns: Option<Arc<[OutputColumn]>>,
     pub(super) body: Body,
+    /// Whether it must not see what it writes itself; see [`crate::exec::Careful`].
+    pub(super) is_careful: bool,
     /// What `body` was made from.
     pub(super) shape: Shape,
 }
@@ -130,14 +132,23 @@ impl Prepared {
         is_plain.all(|is_plain| is_plain) && source.is_keyed()
     }
 
-    /// What comes before the count in the tag.
     /// The plan that it has so far.
     pub(super) fn plan(&self) -> Option<Arc<Planned>> {
         self.plan.lock().clone()
     }
 
+    /// What comes before the count in the tag.
     fn word(&self) -> &'static str {
-        match self.statement {
+        let statement = match &self.statement {
+            Statement::Query(query) => match &*query.body {
+                SetExpr::Insert(written) | SetExpr::Update(written) | SetExpr::Delete(written) => {
+                    written
+                }
+                _ => &self.statement,
+            },
+            other => other,
+        };
+        match statement {
             Statement::Insert(_) => "INSERT 0",
             Statement::Update(_) => "UPDATE",
             Statement::Delete(_) => "DELETE",
@@ -236,6 +247,8 @@ impl Session {
             let planned = match kept.take() {
                 Some(planned) if planned.is_good(catalog.version(), self) => planned,
                 _ => {
+                    self.fit_flexible(prepared)?;
+                    let catalog = self.open()?.change.view();
                     let planned = Arc::new(self.plan(prepared, catalog)?);
                     *prepared.plan.lock() = Some(planned.clone());
                     planned
@@ -265,6 +278,9 @@ impl Session {
         let mut cx = Context::new(&self.settings, &*self.database.shared.host, &[]);
         let mut binder = Binder::for_statement(&around);
         let (body, shape, columns) = match &prepared.statement {
+            Statement::Query(query) if writes(query) => {
+                write_body(binder.statement_write(query)?, &figures, &mut cx)?
+            }
             Statement::Query(query) => {
                 query_body(binder.statement_query(query)?, &figures, &mut cx)?
             }
@@ -274,7 +290,12 @@ impl Session {
             _ => return Err(Error::internal("a statement without a plan")),
         };
         let tables = binder.tables().iter();
+        let is_careful = match &shape {
+            Shape::Query(plan, _) => plan.modifies(),
+            Shape::Write(write) => write.sees_writes(),
+        };
         Ok(Planned {
+            is_careful,
             tables: tables.map(|(table, mode)| (*table, *mode)).collect(),
             parameters: binder.parameter_types()?,
             catalog,
@@ -311,6 +332,9 @@ impl Session {
         parameters: &[Value],
     ) -> Result<(Vec<Vec<Value>>, u64)> {
         let parameters = converted(parameters, &planned.parameters, &self.settings)?;
+        if planned.is_careful {
+            return self.run_carefully(planned, body, &parameters);
+        }
         match body {
             Body::Query(executable) => {
                 let memory = &mut executable.memory();
@@ -323,6 +347,36 @@ impl Session {
                 self.write(planned, node, &mut executable.memory(), &parameters)
             }
         }
+    }
+
+    /// Runs what must not see what it writes itself.
+    fn run_carefully(
+        &mut self,
+        planned: &Planned,
+        body: &Body,
+        parameters: &[Value],
+    ) -> Result<(Vec<Vec<Value>>, u64)> {
+        let tables = Arc::new(CatalogTables {
+            database: self.database.clone(),
+            catalog: planned.catalog.clone(),
+        });
+        let since = self.open()?.transaction.savepoint();
+        let careful = Careful::new(since, tables, self.settings.clone());
+        let (node, executable) = match body {
+            Body::Query(executable) => (None, executable),
+            Body::Write(node, executable) => (Some(node), executable),
+        };
+        let memory = &mut executable.memory();
+        let (written, statements) = self.with_context(planned, parameters, memory, |cx| {
+            cx.careful = Some(careful);
+            run_carefully(node, executable, cx)
+        })?;
+        let open = self.open()?;
+        open.transaction.release(since)?;
+        for mut statement in statements {
+            statement.finish(&mut open.transaction, &mut open.deferred)?;
+        }
+        Ok((written.rows, written.count))
     }
 
     /// What the planner is told.

@@ -74,6 +74,8 @@ pub struct SavepointId(u64);
 pub(crate) struct WriteSet {
     /// Never empty; the last one is written to.
     layers: Vec<Layer>,
+    /// Layers that nobody shall see for now; see [`WriteSet::set_aside`].
+    aside: Vec<Layer>,
     holes: BTreeMap<KeyspaceId, RangeSet>,
     /// Changes with every write, so that iterators know when to look again.
     version: u64,
@@ -86,6 +88,7 @@ impl WriteSet {
     pub(crate) fn new() -> Self {
         Self {
             layers: vec![Layer::new(SavepointId(0))],
+            aside: Vec::new(),
             holes: BTreeMap::new(),
             version: 0,
             bytes: 0,
@@ -95,7 +98,7 @@ impl WriteSet {
 
     /// Whether nothing was written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.layers.iter().all(Layer::is_empty)
+        self.layers.iter().chain(&self.aside).all(Layer::is_empty)
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -109,7 +112,8 @@ impl WriteSet {
 
     /// About what the writes take in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.layers.iter().map(Layer::bytes).sum::<usize>()
+        let layers = self.layers.iter().chain(&self.aside);
+        layers.map(Layer::bytes).sum::<usize>()
             + self
                 .holes
                 .values()
@@ -334,6 +338,7 @@ impl WriteSet {
     /// Undoes everything since the savepoint, which stays; later ones are gone. `false` if there
     /// is no such savepoint.
     pub(crate) fn rollback_to(&mut self, savepoint: SavepointId) -> bool {
+        self.put_back();
         let Some(at) = self.layer_of(savepoint) else {
             return false;
         };
@@ -347,11 +352,49 @@ impl WriteSet {
     /// Keeps everything since the savepoint and forgets it and later ones. `false` if there is no
     /// such savepoint.
     pub(crate) fn release(&mut self, engine: &Engine, savepoint: SavepointId) -> Result<bool> {
+        self.put_back();
         let Some(at) = self.layer_of(savepoint) else {
             return Ok(false);
         };
         self.merge_down_to(engine, at)?;
         Ok(true)
+    }
+
+    /// Hides everything since the savepoint, until it is put back. Nothing may be written
+    /// meanwhile. `false` if there is no such savepoint, or it is hidden already.
+    pub(crate) fn set_aside(&mut self, savepoint: SavepointId) -> bool {
+        let Some(at) = self.layer_of(savepoint) else {
+            return false;
+        };
+        debug_assert!(self.aside.is_empty(), "layers are set aside once");
+        self.aside = self.layers.split_off(at);
+        self.clear_holes();
+        true
+    }
+
+    /// Shows again what was set aside.
+    pub(crate) fn put_back(&mut self) {
+        if !self.aside.is_empty() {
+            self.layers.append(&mut self.aside);
+            self.clear_holes();
+        }
+    }
+
+    /// Whether a key was written since the savepoint.
+    pub(crate) fn writes_since(
+        &self,
+        savepoint: SavepointId,
+        keyspace: KeyspaceId,
+        key: &[u8],
+    ) -> Result<bool> {
+        let mut is_since = false;
+        for layer in self.layers.iter().chain(&self.aside) {
+            is_since |= layer.savepoint() == savepoint;
+            if is_since && layer.find(keyspace, key)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn merge_down_to(&mut self, engine: &Engine, layers: usize) -> Result<()> {
@@ -377,6 +420,7 @@ impl WriteSet {
 
     /// Merges all layers into one. What is spilled is then in pieces, all of it.
     pub(crate) fn flatten(&mut self, engine: &Engine) -> Result<()> {
+        self.put_back();
         self.merge_down_to(engine, 1)?;
         if self.is_spilled() {
             self.spill(engine)?;

@@ -176,8 +176,16 @@ pub(super) fn place_of<'d>(definition: &'d Definition, name: &str) -> Result<(us
         Error::new(SqlState::UNDEFINED_COLUMN, message)
     })
 }
+/// The column that an assignment to one column is for.
+pub(in crate::bind) fn plain_target(assignment: &ast::Assignment) -> Option<String> {
+    match &assignment.target {
+        ast::AssignmentTarget::ColumnName(name) => object_name(name).ok()?.pop(),
+        ast::AssignmentTarget::Tuple(_) => None,
+    }
+}
+
 /// The word DEFAULT in place of a value.
-pub(super) fn is_default(expr: &ast::Expr) -> bool {
+pub(in crate::bind) fn is_default(expr: &ast::Expr) -> bool {
     match expr {
         ast::Expr::Identifier(name) => {
             name.quote_style.is_none() && name.value.eq_ignore_ascii_case("default")

@@ -7,6 +7,7 @@
 mod assign;
 mod conflict;
 mod insert;
+mod within;
 
 use std::sync::Arc;
 
@@ -21,6 +22,9 @@ use super::{Binder, OutputColumn};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr};
 use crate::plan::{Plan, Scan};
+
+pub(super) use assign::{is_default, plain_target};
+pub(crate) use within::writes;
 
 pub use conflict::{ConflictUpdate, OnConflict};
 
@@ -71,6 +75,81 @@ pub struct Assignment {
     pub value: Expr,
     /// Whether it is computed from the other new values.
     pub generated: bool,
+}
+
+/// No two writes are the same.
+impl PartialEq for Write {
+    fn eq(&self, other: &Write) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Write {
+    /// The expressions in it, those of its source left out.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        let (assignments, conditions): (&[Assignment], &[Expr]) = match &self.kind {
+            WriteKind::Insert { conflict } => match conflict.as_ref().map(|it| &it.update) {
+                Some(Some(update)) => (&update.assignments, &update.conditions),
+                _ => (&[], &[]),
+            },
+            WriteKind::Update {
+                assignments,
+                recheck,
+            } => (assignments, recheck),
+            WriteKind::Delete { recheck } => (&[], recheck),
+        };
+        let assigned = assignments.iter().map(|each| &each.value);
+        let returned = self.returning.iter().flatten().map(|(_, item)| item);
+        assigned.chain(conditions).chain(returned)
+    }
+
+    /// The expressions in it, to change them.
+    pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let (assignments, conditions): (&mut [Assignment], &mut [Expr]) = match &mut self.kind {
+            WriteKind::Insert { conflict } => match conflict.as_mut().map(|it| &mut it.update) {
+                Some(Some(update)) => (&mut update.assignments, &mut update.conditions),
+                _ => (&mut [], &mut []),
+            },
+            WriteKind::Update {
+                assignments,
+                recheck,
+            } => (assignments, recheck),
+            WriteKind::Delete { recheck } => (&mut [], recheck),
+        };
+        let assigned = assignments.iter_mut().map(|each| &mut each.value);
+        let returned = self.returning.iter_mut().flatten().map(|(_, item)| item);
+        assigned.chain(conditions).chain(returned)
+    }
+
+    /// The columns that stand for a row in the way and for the one that was to be inserted.
+    pub fn rows_in_the_way(&self) -> &[ColumnId] {
+        match &self.kind {
+            WriteKind::Insert {
+                conflict: Some(conflict),
+            } => conflict.update.as_ref().map_or(&[], |it| &it.columns),
+            _ => &[],
+        }
+    }
+
+    /// Whether it could see what it writes itself: a part of WITH writes too, or it computes what
+    /// it writes or gives with queries.
+    pub fn sees_writes(&self) -> bool {
+        let mut asks = self.source.modifies();
+        let (assignments, conditions): (&[Assignment], &[Expr]) = match &self.kind {
+            WriteKind::Insert { conflict } => match conflict.as_ref().map(|it| &it.update) {
+                Some(Some(update)) => (&update.assignments, &update.conditions),
+                _ => (&[], &[]),
+            },
+            WriteKind::Update { assignments, .. } => (assignments, &[]),
+            WriteKind::Delete { .. } => (&[], &[]),
+        };
+        let assigned = assignments.iter().map(|each| &each.value);
+        let returned = self.returning.iter().flatten().map(|(_, item)| item);
+        for expr in assigned.chain(conditions).chain(returned) {
+            expr.walk(&mut |part| asks |= matches!(part, Expr::Subquery(_)));
+        }
+        asks
+    }
 }
 
 impl Binder<'_> {

@@ -1,6 +1,6 @@
 //! COPY.
 
-use sqlparser::ast::{Expr, Ident, ObjectName, Query};
+use sqlparser::ast::{Expr, Ident, ObjectName, Query, Statement};
 use sqlparser::parser::{IsOptional, Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
@@ -63,7 +63,13 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Utility, ParserError> {
     }
     let source = match parser.consume_token(&Token::LParen) {
         true => {
-            let query = parser.parse_query()?;
+            let query = match next_is(parser, "with") {
+                true => match crate::parse::with::parse(parser)? {
+                    Statement::Query(query) => query,
+                    _ => return parser.expected_ref("a query", parser.peek_token_ref()),
+                },
+                false => crate::parse::with::query(parser)?,
+            };
             parser.expect_token(&Token::RParen)?;
             CopySource::Query(query)
         }

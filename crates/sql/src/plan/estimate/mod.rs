@@ -236,9 +236,11 @@ impl<'a> Estimator<'a> {
                 }
             }
             Plan::SetOperation(operation) => self.set_operation(operation),
-            Plan::With(_) | Plan::Named(_) | Plan::Recursive(_) | Plan::Window(_) => {
-                self.special(plan)
-            }
+            Plan::With(_)
+            | Plan::Named(_)
+            | Plan::Recursive(_)
+            | Plan::Window(_)
+            | Plan::Modify(_) => self.special(plan),
             Plan::Lock(lock) => self.plan(&lock.input),
         }
     }

@@ -4,6 +4,7 @@
 //! notices, messages, details, hints and contexts. `RUSTDB_BLESS=1` writes the answers of the
 //! installed PostgreSQL into them.
 
+mod binary;
 mod databases;
 mod sessions;
 mod upserts;
@@ -17,7 +18,7 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
     ("upsert", include_str!("upsert.txt")),
@@ -26,6 +27,7 @@ const FILES: [(&str, &str); 8] = [
     ("copy", include_str!("copy.txt")),
     ("types", include_str!("types.txt")),
     ("temporary", include_str!("temporary.txt")),
+    ("modifying", include_str!("modifying.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;

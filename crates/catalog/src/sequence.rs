@@ -162,7 +162,7 @@ impl Sequences {
     }
 
     /// Writes what was really taken, so that nothing is skipped when the database is opened again.
-    fn give_back(&self) {
+    pub fn give_back(&self) {
         for (storage, state) in self.states.lock().iter() {
             if let Some(state) = &mut *state.lock()
                 && state.logged > 0

@@ -545,6 +545,10 @@ impl Database {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(self) -> Result<()> {
+        #[cfg(feature = "sql")]
+        if let Some(tables) = self.inner.tables.lock().take() {
+            tables.rest();
+        }
         Ok(self.inner.engine().close()?)
     }
 

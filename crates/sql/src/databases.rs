@@ -92,6 +92,17 @@ impl Database {
         Ok(Session::new(entry.database.clone(), connected))
     }
 
+    /// Has all open databases of the directory write what they have in mind: the values that their
+    /// sequences have really given. For what is about to be closed.
+    pub fn rest(&self) {
+        self.shared.catalog.sequences().give_back();
+        if let Place::First(others) = &self.shared.place {
+            for open in others.lock().values() {
+                open.database.shared.catalog.sequences().give_back();
+            }
+        }
+    }
+
     /// The others that are open; asked of the first one.
     fn others(&self) -> Result<&Mutex<HashMap<Oid, Open>>> {
         match &self.shared.place {

@@ -92,7 +92,7 @@ pub fn asked(line: &str, is_flexible: &mut dyn FnMut(&str) -> bool) -> Option<As
     match first.text().to_lowercase().as_str() {
         "count" => count(rest),
         "get" => get(rest),
-        "select" => select(rest),
+        "select" => select(line, rest, is_flexible),
         "create" => create(line, rest),
         "delete" => delete(line, rest, is_flexible),
         "insert" => insert(line, rest, is_flexible),
@@ -127,8 +127,13 @@ fn get(rest: &[Token<'_>]) -> Option<Asked> {
     statement(sql, table, Told::Row((*number).to_owned()))
 }
 
-/// `SELECT FROM users [WHERE age >= 18 [AND ...]] [LIMIT 10]`.
-fn select(rest: &[Token<'_>]) -> Option<Asked> {
+/// `SELECT FROM users [WHERE age >= 18 [AND ...]] [LIMIT 10]`. What else such a line says of a
+/// flexible table is an error, and not the first line of a statement.
+fn select(
+    line: &str,
+    rest: &[Token<'_>],
+    is_flexible: &mut dyn FnMut(&str) -> bool,
+) -> Option<Asked> {
     let [from, table, rest @ ..] = rest else {
         return None;
     };
@@ -137,24 +142,35 @@ fn select(rest: &[Token<'_>]) -> Option<Asked> {
     } else {
         return None;
     };
+    selected(&table, rest).or_else(|| {
+        let is_rusttys = rest.first().is_some_and(|word| word.is("where"));
+        (is_rusttys && is_flexible(&table)).then(|| Asked::Statement {
+            sql: line.to_owned(),
+            table: table.clone(),
+            told: Told::Rows,
+        })
+    })
+}
+
+fn selected(table: &str, rest: &[Token<'_>]) -> Option<Asked> {
     let (conditions, rest) = match rest {
         [word, rest @ ..] if word.is("where") => conditions(rest)?,
         _ => (Vec::new(), rest),
     };
-    let mut sql = format!("SELECT * FROM {}", quoted(&table));
+    let mut sql = format!("SELECT * FROM {}", quoted(table));
     if !conditions.is_empty() {
         sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
     }
-    let (order, limit) = match rest {
-        [] => ("", None),
-        [limit, Token::Number(number)] if limit.is("limit") => ("", Some(number)),
+    // A flexible table gives its rows in the order of their numbers.
+    let limit = match rest {
+        [] => None,
+        [limit, Token::Number(number)] if limit.is("limit") => Some(number),
         _ => return None,
     };
-    sql.push_str(order);
     if let Some(number) = limit {
         sql.push_str(&format!(" LIMIT {number}"));
     }
-    statement(sql, table, Told::Rows)
+    statement(sql, table.to_owned(), Told::Rows)
 }
 
 /// `age >= 18 AND name CONTAINS 'a'`, and what stands behind it.
@@ -407,6 +423,8 @@ mod tests {
                 "CREATE TABLE users (name, age)",
                 "CREATE TABLE users (name, age)",
             ),
+            // It is wrong, and told so at once.
+            ("SELECT FROM users WHERE v =", "SELECT FROM users WHERE v ="),
         ] {
             assert_eq!(sql(line).as_deref(), Some(expected), "{line}");
         }
@@ -423,7 +441,7 @@ mod tests {
             "insert into planets (a) values (1)",
             "drop table planets",
             "count",
-            "select from users where",
+            "select from planets where",
             "select from users, planets",
             "get",
             "'",

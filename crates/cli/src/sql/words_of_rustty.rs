@@ -23,14 +23,15 @@ pub fn run(session: &mut Shell, asked: Asked) -> Result<Next> {
     Ok(Next::Continue)
 }
 
-/// Whether a table takes its columns from its rows, as rustty's did.
+/// Whether a table takes its columns from its rows, as rustty's did. One that is not there could
+/// only be such a table: what a line says of it is an error, and goes on in no other line.
 pub fn is_flexible(connection: &mut Connection, table: &str) -> bool {
     let rows = connection.query(
-        "SELECT 1 FROM pg_catalog.pg_class WHERE relname = $1 AND relkind = 'r' \
-         AND 'flexible=true' = ANY (reloptions)",
+        "SELECT 1 FROM pg_catalog.pg_class WHERE relname = $1 AND relkind IN ('r', 'v', 'S') \
+         AND NOT coalesce('flexible=true' = ANY (reloptions), false)",
         &[table.into()],
     );
-    rows.is_ok_and(|rows| !rows.is_empty())
+    rows.is_ok_and(|rows| rows.is_empty())
 }
 
 fn tables(session: &mut Shell) -> Result<()> {
@@ -125,6 +126,10 @@ fn failed(session: &mut Shell, failure: Failure, table: &str, told: &Told) -> Re
         ("42P01", _) => {
             statement.message = format!("Table '{table}' does not exist");
             statement.place = None;
+            if *told == Told::Inserted {
+                let hint = format!("`CREATE TABLE {table} (name, ...)` makes it");
+                statement.hint = Some(hint);
+            }
         }
         // A column that no row has is equal to nothing.
         ("42703", Told::Rows) if is_flexible(&mut session.connection, table) => {

@@ -13,7 +13,7 @@ use rustdb_txn::{Durability, KeyspaceId, SequenceNumber, Transaction, Wait};
 use rustdb_types::Oid;
 
 use crate::codec::{Kind, encode_object};
-use crate::descriptor::Object;
+use crate::descriptor::{Comments, Object};
 use crate::error::Result;
 use crate::snapshot::Catalog;
 use crate::store::{CatalogStore, Storage};
@@ -108,6 +108,9 @@ impl CatalogChange {
         let Some(object) = view.object(oid) else {
             return;
         };
+        for part in view.parts_with_comments(object) {
+            self.edit(Edit::Remove(Kind::Comments, part));
+        }
         match object {
             Object::Table(table) => {
                 if view.statistics(oid).is_some() {
@@ -118,7 +121,11 @@ impl CatalogChange {
                 }
             }
             Object::Sequence(sequence) => self.edit(Edit::DroppedValue(sequence.storage)),
-            Object::Schema(_) | Object::Type(_) | Object::View(_) | Object::Statistics(_) => {}
+            Object::Schema(_)
+            | Object::Type(_)
+            | Object::View(_)
+            | Object::Statistics(_)
+            | Object::Comments(_) => {}
         }
         self.edit(Edit::Remove(object.kind(), oid));
     }
@@ -127,6 +134,28 @@ impl CatalogChange {
     pub fn remove_statistics(&mut self, table: Oid) {
         if self.view().statistics(table).is_some() {
             self.edit(Edit::Remove(Kind::Statistics, table));
+        }
+    }
+
+    /// Says what an object, or one of its columns, is for; or no longer.
+    pub fn set_comment(&mut self, object: Oid, part: u32, text: Option<&str>, temporary: bool) {
+        let view = self.view();
+        let mut comments = match view.comments(object) {
+            Some(comments) => Comments::clone(comments),
+            None => Comments {
+                object,
+                texts: BTreeMap::new(),
+                temporary,
+            },
+        };
+        match text {
+            Some(text) => drop(comments.texts.insert(part, text.to_owned())),
+            None => drop(comments.texts.remove(&part)),
+        }
+        match (comments.texts.is_empty(), view.comments(object)) {
+            (false, _) => self.edit(Edit::Set(Object::Comments(Arc::new(comments)))),
+            (true, Some(_)) => self.edit(Edit::Remove(Kind::Comments, object)),
+            (true, None) => (),
         }
     }
 
@@ -300,6 +329,7 @@ fn apply(log: &[Edit], catalog: &mut Catalog) {
         match edit {
             Edit::Set(object) => catalog.set(object.clone()),
             Edit::Remove(Kind::Statistics, oid) => catalog.remove_statistics(*oid),
+            Edit::Remove(Kind::Comments, oid) => catalog.remove_comments(*oid),
             Edit::Remove(_, oid) => catalog.remove(*oid),
             Edit::Created(_) | Edit::Dropped(_) | Edit::DroppedValue(_) | Edit::CreatedValue(_) => {
             }
@@ -315,5 +345,6 @@ fn is_temporary(object: &Object) -> bool {
         Object::View(view) => view.temporary,
         Object::Type(_) => false,
         Object::Statistics(_) => false,
+        Object::Comments(comments) => comments.temporary,
     }
 }

@@ -66,7 +66,7 @@ impl Catalog {
                         found.push((Part::Object(user.oid()), Normal));
                     }
                 }
-                Object::Schema(_) | Object::Statistics(_) => {}
+                Object::Schema(_) | Object::Statistics(_) | Object::Comments(_) => {}
             }
             if let (Part::Object(schema), Some(own)) = (of, object.schema())
                 && own == schema
@@ -92,7 +92,9 @@ impl Catalog {
                     Some(Object::Table(_)) => "table",
                     Some(Object::View(_)) => "view",
                     Some(Object::Sequence(_)) => "sequence",
-                    Some(Object::Type(_) | Object::Statistics(_)) | None => "type",
+                    Some(Object::Type(_) | Object::Statistics(_) | Object::Comments(_)) | None => {
+                        "type"
+                    }
                 };
                 format!("{kind} {}", name(oid))
             }

@@ -39,7 +39,7 @@ pub use define::{
 };
 pub use dependency::{DependencyKind, Part};
 pub use descriptor::{
-    Action, Column, ColumnId, ColumnStatistics, Constraint, ConstraintKind, Dependency,
+    Action, Column, ColumnId, ColumnStatistics, Comments, Constraint, ConstraintKind, Dependency,
     DomainCheck, DomainObject, Expression, ForeignKey, Generated, Index, IndexColumn, IndexKey,
     IndexMethod, IndexState, Match, Object, RowKeyColumns, Schema, Sequence, Table,
     TableStatistics, TypeKind, TypeObject, View, ViewColumn,

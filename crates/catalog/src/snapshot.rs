@@ -10,8 +10,8 @@ use rustdb_txn::SequenceNumber;
 use rustdb_types::{Element, Oid, Type};
 
 use crate::descriptor::{
-    ConstraintKind, DomainObject, Index, IndexKey, IndexState, Object, Schema, Sequence, Table,
-    TableStatistics, TypeKind, TypeObject, View,
+    Comments, ConstraintKind, DomainObject, Index, IndexKey, IndexState, Object, Schema, Sequence,
+    Table, TableStatistics, TypeKind, TypeObject, View,
 };
 use crate::lock;
 use crate::shards::Shards;
@@ -29,6 +29,7 @@ pub struct Catalog {
     version: u64,
     objects: Shards<Object>,
     statistics: Shards<Arc<TableStatistics>>,
+    comments: Shards<Arc<Comments>>,
     /// By hash of schema and name: tables, indexes, views and sequences.
     relations: Shards<Vec<Named>>,
     /// By hash of schema and name.
@@ -71,6 +72,7 @@ impl Catalog {
             version: 0,
             objects: Shards::default(),
             statistics: Shards::default(),
+            comments: Shards::default(),
             relations: Shards::default(),
             types: Shards::default(),
             parts: Shards::default(),
@@ -187,6 +189,31 @@ impl Catalog {
         self.statistics.get(u64::from(table.0))
     }
 
+    /// What is said about an object, or about an index or constraint, and its columns.
+    pub fn comments(&self, object: Oid) -> Option<&Arc<Comments>> {
+        self.comments.get(u64::from(object.0))
+    }
+
+    /// All that is said, by the objects' numbers.
+    pub fn all_comments(&self) -> Vec<&Arc<Comments>> {
+        let mut all: Vec<_> = self.comments.values().collect();
+        all.sort_unstable_by_key(|comments| comments.object);
+        all
+    }
+
+    /// An object and its parts, as far as something is said about them.
+    pub(crate) fn parts_with_comments(&self, object: &Object) -> Vec<Oid> {
+        let mut parts = parts_of(object);
+        if let Object::Type(object) = object
+            && let TypeKind::Domain(domain) = &object.kind
+        {
+            parts.extend(domain.checks.iter().map(|check| check.oid));
+        }
+        parts.push(object.oid());
+        parts.retain(|part| self.comments(*part).is_some());
+        parts
+    }
+
     // -------------------------------------------------------------------------------- by name
 
     /// The schema of this name.
@@ -205,7 +232,9 @@ impl Catalog {
             },
             Object::View(view) => Relation::View(view.clone()),
             Object::Sequence(sequence) => Relation::Sequence(sequence.clone()),
-            Object::Schema(_) | Object::Type(_) | Object::Statistics(_) => return None,
+            Object::Schema(_) | Object::Type(_) | Object::Statistics(_) | Object::Comments(_) => {
+                return None;
+            }
         })
     }
 
@@ -216,7 +245,7 @@ impl Catalog {
 
     // ------------------------------------------------------------------------------------ all
 
-    /// All objects, by number. Statistics are not among them.
+    /// All objects, by number. Statistics and comments are not among them.
     pub fn objects(&self) -> Vec<&Object> {
         let mut all: Vec<&Object> = self.objects.values().collect();
         all.sort_unstable_by_key(|object| object.oid());
@@ -247,10 +276,17 @@ impl Catalog {
     pub(crate) fn set(&mut self, object: Object) {
         let oid = object.oid();
         let key = u64::from(oid.0);
-        if let Object::Statistics(statistics) = object {
-            self.statistics.insert(key, statistics);
-            return;
-        }
+        let object = match object {
+            Object::Statistics(statistics) => {
+                self.statistics.insert(key, statistics);
+                return;
+            }
+            Object::Comments(comments) => {
+                self.comments.insert(key, comments);
+                return;
+            }
+            other => other,
+        };
         if let Some(old) = self.objects.remove(key) {
             self.detach(&old);
         }
@@ -276,6 +312,11 @@ impl Catalog {
     /// Removes the statistics of a table.
     pub(crate) fn remove_statistics(&mut self, table: Oid) {
         self.statistics.remove(u64::from(table.0));
+    }
+
+    /// Removes what is said about an object.
+    pub(crate) fn remove_comments(&mut self, object: Oid) {
+        self.comments.remove(u64::from(object.0));
     }
 
     /// Notes which indexes a committed table has complete that it did not have complete before.
@@ -417,7 +458,10 @@ impl Catalog {
                 }
                 Object::Type(object)
             }
-            Object::Schema(_) | Object::Sequence(_) | Object::Statistics(_) => object,
+            Object::Schema(_)
+            | Object::Sequence(_)
+            | Object::Statistics(_)
+            | Object::Comments(_) => object,
         }
     }
 
@@ -478,9 +522,11 @@ fn parts_of(object: &Object) -> Vec<Oid> {
             constraints.chain(indexes).collect()
         }
         Object::Type(object) => vec![object.array_oid()],
-        Object::Schema(_) | Object::Sequence(_) | Object::View(_) | Object::Statistics(_) => {
-            Vec::new()
-        }
+        Object::Schema(_)
+        | Object::Sequence(_)
+        | Object::View(_)
+        | Object::Statistics(_)
+        | Object::Comments(_) => Vec::new(),
     }
 }
 
@@ -512,7 +558,7 @@ pub(crate) fn types_in(object: &Object) -> impl Iterator<Item = &Type> {
                 types.push(&domain.definition.base);
             }
         }
-        Object::Schema(_) | Object::Sequence(_) | Object::Statistics(_) => {}
+        Object::Schema(_) | Object::Sequence(_) | Object::Statistics(_) | Object::Comments(_) => {}
     }
     types.into_iter()
 }

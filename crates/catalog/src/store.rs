@@ -327,7 +327,8 @@ fn load(
             | Kind::Sequence
             | Kind::Table
             | Kind::View
-            | Kind::Statistics => (),
+            | Kind::Statistics
+            | Kind::Comments => (),
         }
         let object = decode_object(kind, oid, &value, &|oid| catalog.user_element(oid))?;
         catalog.set(object);

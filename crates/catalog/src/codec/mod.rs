@@ -38,10 +38,12 @@ pub enum Kind {
     Statistics = 7,
     /// Another database of the directory; in the catalog of the first one only.
     Database = 8,
+    /// What is said about an object.
+    Comments = 9,
 }
 
 impl Kind {
-    const ALL: [Kind; 8] = [
+    const ALL: [Kind; 9] = [
         Kind::Counter,
         Kind::Schema,
         Kind::Type,
@@ -50,6 +52,7 @@ impl Kind {
         Kind::View,
         Kind::Statistics,
         Kind::Database,
+        Kind::Comments,
     ];
 
     /// The key of an object of this kind.
@@ -83,6 +86,7 @@ pub fn encode_object(object: &Object) -> Result<Vec<u8>> {
         Object::Table(table) => table::encode(table),
         Object::View(view) => relation::encode_view(view),
         Object::Statistics(statistics) => relation::encode_statistics(statistics),
+        Object::Comments(comments) => Ok(relation::encode_comments(comments)),
     }
 }
 
@@ -105,6 +109,7 @@ pub fn decode_object(
         }
         Kind::Table => Object::Table(Arc::new(table::decode(oid, bytes, user_type)?)),
         Kind::View => Object::View(Arc::new(relation::decode_view(oid, bytes, user_type)?)),
+        Kind::Comments => Object::Comments(Arc::new(relation::decode_comments(oid, bytes)?)),
         Kind::Statistics => Object::Statistics(Arc::new(relation::decode_statistics(
             oid, bytes, user_type,
         )?)),

@@ -1,5 +1,6 @@
 //! The stored form of schemas, types, sequences, views and statistics.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustdb_types::{DomainType, EnumLabel, EnumType, Oid, Type};
@@ -9,8 +10,8 @@ use super::types::{
     Resolve, put_expression, put_type, put_values, take_expression, take_type, take_value,
 };
 use crate::descriptor::{
-    ColumnStatistics, DomainCheck, DomainObject, Schema, Sequence, TableStatistics, TypeKind,
-    TypeObject, View, ViewColumn,
+    ColumnStatistics, Comments, DomainCheck, DomainObject, Schema, Sequence, TableStatistics,
+    TypeKind, TypeObject, View, ViewColumn,
 };
 use crate::error::Result;
 
@@ -54,6 +55,51 @@ pub(crate) fn decode_database(bytes: &[u8]) -> Result<String> {
         }
     }
     name.ok_or_else(|| Decoder::missing("database", "name"))
+}
+
+pub(super) fn encode_comments(comments: &Comments) -> Vec<u8> {
+    let mut out = Encoder::new();
+    for (part, text) in &comments.texts {
+        out.record(1, |out| {
+            out.number(1, u64::from(*part));
+            out.text(2, text);
+        });
+    }
+    out.flag(2, comments.temporary);
+    out.finish()
+}
+
+pub(super) fn decode_comments(oid: Oid, bytes: &[u8]) -> Result<Comments> {
+    let mut record = Decoder::new("comments", bytes)?;
+    let mut comments = Comments {
+        object: oid,
+        texts: BTreeMap::new(),
+        temporary: false,
+    };
+    while let Some(field) = record.next()? {
+        match field.tag {
+            1 => {
+                let (part, text) = decode_comment(&field)?;
+                comments.texts.insert(part, text);
+            }
+            2 => comments.temporary = field.flag()?,
+            _ => return Err(field.unknown()),
+        }
+    }
+    Ok(comments)
+}
+
+fn decode_comment(field: &Field<'_>) -> Result<(u32, String)> {
+    let mut record = field.record("comment")?;
+    let (mut part, mut text) = (None, None);
+    while let Some(field) = record.next()? {
+        match field.tag {
+            1 => part = Some(field.number_u32()?),
+            2 => text = Some(field.text()?),
+            _ => return Err(field.unknown()),
+        }
+    }
+    part.zip(text).ok_or_else(|| field.damaged())
 }
 
 pub(super) fn encode_type_object(object: &TypeObject) -> Result<Vec<u8>> {

@@ -305,7 +305,7 @@ impl CatalogChange {
                 let sequence = Arc::make_mut(sequence);
                 (&mut sequence.name, &mut sequence.schema)
             }
-            Object::Schema(_) | Object::Type(_) | Object::Statistics(_) => {
+            Object::Schema(_) | Object::Type(_) | Object::Statistics(_) | Object::Comments(_) => {
                 return Err(Error::internal("this is no relation"));
             }
         };

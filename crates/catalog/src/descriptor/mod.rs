@@ -3,6 +3,7 @@
 //! A descriptor says everything that is stored about its object, and nothing that is not: what
 //! follows from other objects ([`Table::referenced_by`]) is filled in by the catalog.
 
+mod comment;
 mod constraint;
 mod index;
 mod object;
@@ -10,6 +11,7 @@ mod relation;
 mod statistics;
 mod table;
 
+pub use comment::Comments;
 pub use constraint::{Action, Constraint, ConstraintKind, ForeignKey, Match};
 pub use index::{Index, IndexColumn, IndexKey, IndexMethod, IndexState};
 pub use object::Object;

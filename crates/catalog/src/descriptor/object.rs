@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustdb_types::Oid;
 
+use super::comment::Comments;
 use super::relation::{Schema, Sequence, TypeObject, View};
 use super::statistics::TableStatistics;
 use super::table::Table;
@@ -24,6 +25,8 @@ pub enum Object {
     View(Arc<View>),
     /// The statistics of a table; they have its number.
     Statistics(Arc<TableStatistics>),
+    /// What is said about an object; it has the object's number.
+    Comments(Arc<Comments>),
 }
 
 impl Object {
@@ -36,6 +39,7 @@ impl Object {
             Object::Table(_) => Kind::Table,
             Object::View(_) => Kind::View,
             Object::Statistics(_) => Kind::Statistics,
+            Object::Comments(_) => Kind::Comments,
         }
     }
 
@@ -48,10 +52,11 @@ impl Object {
             Object::Table(table) => table.oid,
             Object::View(view) => view.oid,
             Object::Statistics(statistics) => statistics.table,
+            Object::Comments(comments) => comments.object,
         }
     }
 
-    /// Its name; statistics have none.
+    /// Its name; statistics and comments have none.
     pub fn name(&self) -> &str {
         match self {
             Object::Schema(schema) => &schema.name,
@@ -59,14 +64,14 @@ impl Object {
             Object::Sequence(sequence) => &sequence.name,
             Object::Table(table) => &table.name,
             Object::View(view) => &view.name,
-            Object::Statistics(_) => "",
+            Object::Statistics(_) | Object::Comments(_) => "",
         }
     }
 
     /// The schema it is in, if it is in one.
     pub fn schema(&self) -> Option<Oid> {
         match self {
-            Object::Schema(_) | Object::Statistics(_) => None,
+            Object::Schema(_) | Object::Statistics(_) | Object::Comments(_) => None,
             Object::Type(object) => Some(object.schema),
             Object::Sequence(sequence) => Some(sequence.schema),
             Object::Table(table) => Some(table.schema),

@@ -108,7 +108,10 @@ impl Binder<'_> {
                 sample: None,
                 index_hints,
             } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
-                self.table_factor(&object_name(name)?, alias.as_ref())
+                let before = self.named.len();
+                let item = self.table_factor(&object_name(name)?, alias.as_ref())?;
+                self.note_reference(before, name, alias.as_ref());
+                Ok(item)
             }
             TableFactor::Derived {
                 lateral,

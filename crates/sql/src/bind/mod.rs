@@ -22,6 +22,7 @@ mod literal;
 mod lock;
 mod predicate;
 mod query;
+mod reference;
 mod rows;
 mod scope;
 mod select;
@@ -40,6 +41,7 @@ mod write;
 
 pub(crate) use flexible::Given;
 pub(crate) use from::object_name;
+pub(crate) use reference::{Alias, Reference, respelled};
 pub(crate) use table::{
     bind_column_expression, bind_table_expression, missing_relation, schema_named,
 };
@@ -107,6 +109,10 @@ pub(crate) struct Binder<'s> {
     awaited: Option<usize>,
     /// Those that wait for another.
     awaiting: Vec<usize>,
+    /// Where relations are named, if that is noted.
+    references: Option<Vec<Reference>>,
+    /// Whether what is bound is a stored text.
+    is_stored: bool,
     /// Whether the WITH that comes next stands at the top of the statement.
     is_top: bool,
     /// Whether the query that comes next may be a statement that writes.
@@ -235,6 +241,8 @@ impl<'s> Binder<'s> {
             locks: Vec::new(),
             awaited: None,
             awaiting: Vec::new(),
+            references: None,
+            is_stored: false,
             is_top: false,
             may_write: false,
             silent: Vec::new(),

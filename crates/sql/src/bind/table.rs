@@ -45,7 +45,12 @@ impl Binder<'_> {
     /// Schemas in which names without one are looked for.
     pub(super) fn search_path(&self) -> impl Iterator<Item = Oid> {
         let catalog = self.catalog.as_ref();
-        let path = catalog.map(|catalog| self.session.schemas(catalog));
+        // A view finds what it names where it found it when it was made.
+        let is_stored = self.is_stored || self.views_around > 0;
+        let path = catalog.map(|catalog| match is_stored {
+            true => vec![rustdb_catalog::PG_CATALOG, rustdb_catalog::PUBLIC],
+            false => self.session.schemas(catalog),
+        });
         let temporary = self.schema_of("pg_temp");
         temporary.into_iter().chain(path.unwrap_or_default())
     }

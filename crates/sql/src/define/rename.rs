@@ -1,7 +1,8 @@
 //! ALTER ... RENAME TO and SET SCHEMA.
 //!
-//! Stored texts name tables, types and schemas. What a text that is kept would no longer find is
-//! not renamed: the statement is refused by name.
+//! Stored texts name tables, types and schemas. Views go on reading what is renamed
+//! ([`super::readers`]); what another text that is kept would no longer find is not renamed: the
+//! statement is refused by name.
 
 use rustdb_catalog::{Catalog, Object, Part, Relation};
 use rustdb_types::{Oid, SqlState};
@@ -50,7 +51,7 @@ impl Definer<'_> {
             return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
         }
         self.lock(locked, rustdb_txn::ObjectMode::AccessExclusive)?;
-        self.refuse_readers(oid, &short)?;
+        let readers = self.readers_of(Part::Object(oid))?;
         match &alter.to {
             Move::Rename(name) => {
                 let name = name_of(name);
@@ -61,6 +62,7 @@ impl Definer<'_> {
                 self.move_to_schema(oid, schema)?;
             }
         }
+        self.follow_relation(readers, oid, &short)?;
         Ok(Defined::new(tag))
     }
 
@@ -92,22 +94,6 @@ impl Definer<'_> {
         Ok(())
     }
 
-    /// Views name what they read.
-    fn refuse_readers(&mut self, oid: Oid, name: &str) -> Result<()> {
-        let view = self.change.view();
-        for (part, _) in view.dependents(Part::Object(oid)) {
-            if let Part::Object(reader) = part
-                && let Some(reader) = view.view(reader)
-            {
-                return Err(Error::unsupported(format!(
-                    "renaming or moving \"{name}\", which view \"{}\" reads,",
-                    reader.name
-                )));
-            }
-        }
-        Ok(())
-    }
-
     fn alter_schema(&mut self, alter: &AlterObject) -> Result<Defined> {
         let name = object_name(&alter.name)?.pop().unwrap_or_default();
         let Move::Rename(new) = &alter.to else {
@@ -132,6 +118,10 @@ pub(super) fn is_named_in_texts(catalog: &Catalog, name: &str) -> bool {
     catalog.objects().into_iter().any(|object| match object {
         Object::View(view) => has(&view.query.text),
         Object::Table(table) => super::column::texts_of(table).iter().any(|text| has(text)),
-        Object::Schema(_) | Object::Sequence(_) | Object::Type(_) | Object::Statistics(_) => false,
+        Object::Schema(_)
+        | Object::Sequence(_)
+        | Object::Type(_)
+        | Object::Statistics(_)
+        | Object::Comments(_) => false,
     })
 }

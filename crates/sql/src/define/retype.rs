@@ -178,17 +178,7 @@ impl Definer<'_> {
         })?;
         let id = column.id;
         let new = name_of(new);
-        let view = self.change.view();
-        for (part, _) in view.dependents(Part::Column(table.oid, id)) {
-            if let Part::Object(user) = part
-                && let Some(view) = view.view(user)
-            {
-                return Err(Error::unsupported(format!(
-                    "renaming a column that view \"{}\" reads",
-                    view.name
-                )));
-            }
-        }
+        let readers = self.readers_of(Part::Column(table.oid, id))?;
         self.change.rename_column(table.oid, id, &new)?;
         let renamed = |text: &mut Expression| -> Result<()> {
             text.text = rename_column_in(&text.text, &old, &new)?;
@@ -223,6 +213,8 @@ impl Definer<'_> {
             Ok(())
         })?;
         result?;
+        self.follow_column(readers, table.oid, &old, &new)?;
+        self.around.catalog = self.change.view();
         let now = self.change.view().table(table.oid).cloned();
         let now = now.ok_or_else(|| missing_column(table, &new))?;
         self.check_expressions(&mut Table::clone(&now))

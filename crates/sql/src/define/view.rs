@@ -66,7 +66,7 @@ impl Definer<'_> {
             name,
             columns,
             query: Expression {
-                text: create.query.to_string(),
+                text: self.stored_query(&create.query)?,
                 depends_on,
             },
             temporary,

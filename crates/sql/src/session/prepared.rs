@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::Catalog;
 use rustdb_table::Statement as TableStatement;
-use rustdb_txn::ObjectMode;
+use rustdb_txn::{Access, ObjectMode};
 use rustdb_types::{Oid, Settings, Type, Value};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::{SetExpr, Statement};
@@ -166,6 +166,10 @@ impl Planned {
             && self.methods == session.methods
     }
 
+    fn writes(&self) -> bool {
+        matches!(self.body, Body::Write(..)) || self.is_careful
+    }
+
     /// Whether its tables are the same in another catalog.
     fn fits(&self, catalog: &Catalog) -> bool {
         self.catalog.version() == catalog.version()
@@ -315,6 +319,11 @@ impl Session {
         parameters: &[Value],
     ) -> Result<Answer> {
         let planned = self.planned(prepared)?;
+        if planned.writes() && self.open()?.access == Access::ReadOnly {
+            let word = prepared.word().split(' ').next().unwrap_or_default();
+            let message = format!("cannot execute {word} in a read-only transaction");
+            return Err(Error::new(SqlState::READ_ONLY_TRANSACTION, message));
+        }
         let (rows, count) = self.run_body(&planned, &planned.body, parameters)?;
         Ok(Answer {
             columns: planned.columns.clone(),

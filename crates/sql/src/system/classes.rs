@@ -103,7 +103,7 @@ pub(super) fn classes(around: &Around<'_>, sheet: &mut Sheet) {
             }
             Object::View(view) => of_view(view).write(sheet),
             Object::Sequence(sequence) => of_sequence(sequence).write(sheet),
-            Object::Schema(_) | Object::Type(_) | Object::Statistics(_) => (),
+            Object::Schema(_) | Object::Type(_) | Object::Statistics(_) | Object::Comments(_) => (),
         }
     }
 }
@@ -305,7 +305,7 @@ pub(super) fn attributes(around: &Around<'_>, sheet: &mut Sheet) {
                     attribute.write(sheet);
                 }
             }
-            Object::Schema(_) | Object::Type(_) | Object::Statistics(_) => (),
+            Object::Schema(_) | Object::Type(_) | Object::Statistics(_) | Object::Comments(_) => (),
         }
     }
 }

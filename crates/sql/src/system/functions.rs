@@ -8,7 +8,7 @@ use rustdb_types::{Modifier, Oid, Parameter, Type, Value};
 
 use super::definition::Brackets;
 use super::views::view_text;
-use super::{Around, definition, relations, type_named};
+use super::{Around, comments, definition, relations, type_named};
 use crate::error::{Error, Result, SqlState};
 use crate::settings::Scope;
 
@@ -112,9 +112,9 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
     ("pg_get_viewdef oid int4", "text", view_definition),
     ("pg_get_serial_sequence text text", "text", serial_sequence),
     ("pg_sequence_last_value oid", "int8", sequence_last_value),
-    ("obj_description oid", "text", nothing),
-    ("obj_description oid name", "text", nothing),
-    ("col_description oid int4", "text", nothing),
+    ("obj_description oid", "text", comments::of_object),
+    ("obj_description oid name", "text", comments::of_object),
+    ("col_description oid int4", "text", comments::of_column),
     ("shobj_description oid name", "text", nothing),
     ("pg_get_partkeydef oid", "text", nothing),
     ("pg_get_statisticsobjdef_columns oid", "text", nothing),

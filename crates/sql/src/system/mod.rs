@@ -14,6 +14,7 @@
 //! `pg_node_tree` by `text`, `int2vector` by an array that begins at 0.
 
 mod classes;
+mod comments;
 mod constraints;
 pub(crate) mod definition;
 mod functions;
@@ -159,6 +160,7 @@ fn fill(name: &str, around: &Around<'_>, sheet: &mut Sheet) {
         "pg_enum" => types::labels(around, sheet),
         "pg_proc" => types::functions(sheet),
         "pg_operator" => types::operators(sheet),
+        "pg_description" => comments::descriptions(around, sheet),
         "pg_sequence" => views::sequence_parameters(around, sheet),
         "pg_tables" => views::tables(around, sheet),
         "pg_views" => views::views(around, sheet),

@@ -5,6 +5,7 @@
 //! [`utility`]. The text is laid out as it was, so that places in it stay what they are.
 
 mod alter;
+mod comment;
 mod copy;
 mod database;
 mod domain;
@@ -17,6 +18,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 pub(crate) use alter::{
     AlterAction, AlterColumn, AlterObject, AlterTable, AlterType, Altered, Move,
 };
+pub(crate) use comment::{Comment, Commented};
 pub(crate) use copy::{Copy, CopyEnd, CopySource, CopyValue};
 pub(crate) use database::{CreateDatabase, DatabaseStatement};
 pub(crate) use domain::{AlterDomain, CreateDomain, DomainConstraint};
@@ -56,6 +58,8 @@ pub(crate) enum Utility {
     Copy(Box<Copy>),
     /// A database as a whole.
     Database(DatabaseStatement),
+    /// `COMMENT ON`.
+    Comment(Comment),
 }
 
 /// Marks the node that holds a statement's text: PostgreSQL has no such quotes.
@@ -76,6 +80,7 @@ pub(super) fn comes_next(parser: &Parser<'_>) -> bool {
         &["create", "domain"],
     ];
     next_is(parser, "copy")
+        || next_are(parser, &["comment", "on"])
         || ALTERED
             .iter()
             .any(|what| next_are(parser, &["alter", what]))
@@ -117,6 +122,7 @@ fn read(tokens: Vec<TokenWithSpan>) -> std::result::Result<Utility, ParserError>
     let word = parser.next_token().token.to_string().to_ascii_lowercase();
     let utility = match word.as_str() {
         "copy" => copy::parse(&mut parser)?,
+        "comment" => comment::parse(&mut parser)?,
         "alter" if next_is(&parser, "database") => database::parse_alter(&mut parser)?,
         "alter" => alter::parse(&mut parser)?,
         "drop" => database::parse_drop(&mut parser)?,

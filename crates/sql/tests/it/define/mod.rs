@@ -18,7 +18,7 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 11] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
     ("upsert", include_str!("upsert.txt")),
@@ -28,6 +28,8 @@ const FILES: [(&str, &str); 9] = [
     ("types", include_str!("types.txt")),
     ("temporary", include_str!("temporary.txt")),
     ("modifying", include_str!("modifying.txt")),
+    ("comment", include_str!("comment.txt")),
+    ("readers", include_str!("readers.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;

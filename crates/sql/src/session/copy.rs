@@ -225,7 +225,7 @@ impl Session {
                     out.row(&row, &settings)?;
                 }
                 out.finish()?;
-                return Ok(done(&format!("COPY {rows}")));
+                return Ok(done(Tag::counted("COPY", rows)));
             }
         };
         self.with_context(&planned, &[], &mut planned.memory(), |cx| {

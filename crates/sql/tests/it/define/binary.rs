@@ -83,7 +83,7 @@ fn binary_copies_are_postgresqls_bytes() {
     let before = rows(&mut ours);
     ours.execute("delete from b", &[]).unwrap();
     let copied = ours.copy_in("copy b from stdin (format binary)", &mut &theirs[..]);
-    assert_eq!(copied.unwrap().tag, "COPY 4");
+    assert_eq!(copied.unwrap().tag.to_string(), "COPY 4");
     assert_eq!(rows(&mut ours), before);
 }
 
@@ -152,7 +152,7 @@ fn what_is_wrong_with_binary_data_is_told_as_postgresql_tells_it() {
     for (data, expected) in cases {
         let copied = ours.copy_in("copy b from stdin (format binary)", &mut &data[..]);
         let found = match copied {
-            Ok(answer) => answer.tag,
+            Ok(answer) => answer.tag.to_string(),
             Err(error) => format!("{}: {}", error.state().as_str(), error.message()),
         };
         assert_eq!(found, expected, "{data:?}");

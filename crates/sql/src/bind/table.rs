@@ -47,9 +47,12 @@ impl Binder<'_> {
         let catalog = self.catalog.as_ref();
         // A view finds what it names where it found it when it was made.
         let is_stored = self.is_stored || self.views_around > 0;
-        let path = catalog.map(|catalog| match is_stored {
-            true => vec![rustdb_catalog::PG_CATALOG, rustdb_catalog::PUBLIC],
-            false => self.session.schemas(catalog),
+        let path = catalog.map(|catalog| {
+            let mut path = self.session.schemas(catalog);
+            if is_stored {
+                path.splice(..0, [rustdb_catalog::PG_CATALOG, rustdb_catalog::PUBLIC]);
+            }
+            path
         });
         let temporary = self.schema_of("pg_temp");
         temporary.into_iter().chain(path.unwrap_or_default())

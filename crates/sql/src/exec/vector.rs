@@ -10,13 +10,13 @@
 use std::borrow::Cow;
 
 use rustdb_types::function::Volatility;
-use rustdb_types::{Operator, Value};
+use rustdb_types::{Base, Operator, Type, Value};
 
 use super::batch::Batch;
 use super::context::Context;
 use super::evaluate::evaluate;
 use crate::error::Result;
-use crate::expr::Expr;
+use crate::expr::{AnyAll, Expr};
 
 /// The values of an expression.
 pub(super) enum Vector<'b> {
@@ -88,6 +88,15 @@ pub(super) fn vector<'b>(
             }
             values
         }
+        Expr::AnyAll(any) if !any.all && any.operator.name == "=" => {
+            let left = vector(&any.left, batch, cx)?;
+            match &any.array {
+                Expr::Constant(Value::Array(array)) => {
+                    equal_to_any(any, &left, array.values(), rows, cx)?
+                }
+                _ => one_by_one(expr, batch, cx)?,
+            }
+        }
         Expr::Not(inner) => {
             let inner = vector(inner, batch, cx)?;
             let values = (0..rows).map(|row| match inner.get(row).as_bool() {
@@ -96,15 +105,17 @@ pub(super) fn vector<'b>(
             });
             values.collect()
         }
-        other => {
-            let mut values = Vec::with_capacity(rows);
-            for row in 0..rows {
-                values.push(evaluate(other, &batch.row(row), cx)?.into_owned());
-            }
-            values
-        }
+        other => one_by_one(other, batch, cx)?,
     };
     Ok(Vector::Column(Cow::Owned(values)))
+}
+
+fn one_by_one(expr: &Expr, batch: &Batch, cx: &mut Context<'_>) -> Result<Vec<Value>> {
+    let mut values = Vec::with_capacity(batch.rows());
+    for row in 0..batch.rows() {
+        values.push(evaluate(expr, &batch.row(row), cx)?.into_owned());
+    }
+    Ok(values)
 }
 
 /// The rows for which a condition is true.
@@ -135,6 +146,11 @@ enum Kind {
 }
 
 fn kind(operator: &Operator) -> Option<Kind> {
+    // Trailing blanks do not count in what is compared as CHAR(n).
+    let right = operator.right.concrete().and_then(Type::base);
+    if right == Some(Base::Bpchar) {
+        return None;
+    }
     Some(match operator.name {
         "=" => Kind::Equal,
         "<>" => Kind::NotEqual,
@@ -170,7 +186,40 @@ fn operator(
     Ok(values)
 }
 
-/// The result for numbers of the same type, unless it does not fit.
+/// Whether each value equals one of the elements; unknown if it equals none and there is a NULL.
+fn equal_to_any(
+    any: &AnyAll,
+    left: &Vector<'_>,
+    elements: &[Value],
+    rows: usize,
+    cx: &Context<'_>,
+) -> Result<Vec<Value>> {
+    let kind = kind(any.operator);
+    let mut values = Vec::with_capacity(rows);
+    for row in 0..rows {
+        let left = left.get(row);
+        let mut found = Value::Bool(false);
+        for element in elements {
+            let quick = kind.and_then(|kind| quickly(kind, left, element));
+            let is_equal = match quick {
+                Some(value) => value,
+                None => any.operator.apply(left, element, cx.settings)?,
+            };
+            match is_equal {
+                Value::Bool(false) => (),
+                Value::Null => found = Value::Null,
+                other => {
+                    found = other;
+                    break;
+                }
+            }
+        }
+        values.push(found);
+    }
+    Ok(values)
+}
+
+/// The result for values of the same type, unless it does not fit.
 #[inline]
 fn quickly(kind: Kind, left: &Value, right: &Value) -> Option<Value> {
     macro_rules! integers {
@@ -195,6 +244,11 @@ fn quickly(kind: Kind, left: &Value, right: &Value) -> Option<Value> {
         (Value::Float8(left), Value::Float8(right)) => floats(kind, *left, *right),
         (Value::Date(left), Value::Date(right)) => ordered(kind, left, right),
         (Value::Timestamp(left), Value::Timestamp(right)) => ordered(kind, left, right),
+        (Value::Text(left), Value::Text(right)) => match kind {
+            Kind::Equal => Some(Value::Bool(left.as_bytes() == right.as_bytes())),
+            Kind::NotEqual => Some(Value::Bool(left.as_bytes() != right.as_bytes())),
+            _ => None,
+        },
         _ => None,
     }
 }

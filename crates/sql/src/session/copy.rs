@@ -67,8 +67,10 @@ impl Session {
             if copy.end != CopyEnd::Stream {
                 return Err(wrong_way("COPY with STDIN or STDOUT"));
             }
+            self.apply_parameters()?;
+            self.begin_time();
             self.open_for_statement()?;
-            let answer = run(self, &copy)?;
+            let answer = run(self, &copy).map_err(|error| self.timed(error))?;
             self.end_implicit()?;
             Ok(answer)
         })();
@@ -147,7 +149,7 @@ impl Session {
         let (database, settings) = (self.database.clone(), self.settings.clone());
         let (names, cancelled) = (self.names.clone(), self.cancelled.clone());
         let kept: Arc<SessionState> = self.kept_by_functions.clone();
-        let wait = self.wait();
+        let (wait, deadline) = (self.wait(), self.deadline());
         let open = self.open()?;
         // The table is locked, and then looked at again: it may have changed meanwhile.
         let mut locked = None;
@@ -189,6 +191,8 @@ impl Session {
         cx.catalog = Some((&catalog, &database.shared.catalog));
         cx.session = Some(&kept);
         cx.cancelled = Some(&cancelled);
+        let vfs = database.shared.manager.engine().vfs();
+        cx.deadline = deadline.map(|end| (vfs, end));
         let rows = ready.run(source, &mut statement, &mut cx)?;
         drop(cx);
         statement.finish(&mut open.transaction, &mut open.deferred)?;

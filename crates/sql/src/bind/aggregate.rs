@@ -70,12 +70,23 @@ impl Binder<'_> {
         let direct_count = arguments.len();
         let within_group = !call.within_group.is_empty();
         if within_group {
+            if distinct || !order.is_empty() {
+                let message = match distinct {
+                    true => "cannot use DISTINCT with WITHIN GROUP",
+                    false => "cannot use multiple ORDER BY clauses with WITHIN GROUP",
+                };
+                return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+            }
             order = &call.within_group;
             for item in order {
                 arguments.push(self.expression(&item.expr, &mut inner)?);
             }
         }
         check_star(name, star, arguments.is_empty())?;
+        let is_hypothetical = |row: &AggregateRow| row.kind == AggregateKind::Hypothetical;
+        if within_group && rows.iter().any(is_hypothetical) {
+            self.match_sorted(&mut arguments, direct_count)?;
+        }
         let (aggregate, types) = self.resolve_aggregate(name, rows, &arguments)?;
         check_within_group(aggregate, within_group)?;
         let resolved_types = types.types().to_vec();
@@ -111,6 +122,22 @@ impl Binder<'_> {
             item.filter = Some(self.coerce_to_bool(filter, "FILTER")?);
         }
         self.put_aside(item, at)
+    }
+
+    /// Makes what a hypothetical row has of the types of what is sorted.
+    fn match_sorted(&mut self, arguments: &mut [Typed], direct: usize) -> Result<()> {
+        for index in 0..direct {
+            let Some(sorted) = arguments.get(direct + index) else {
+                break;
+            };
+            let pair = vec![sorted.clone(), arguments[index].clone()];
+            let (both, of) = self.unify(pair, "WITHIN GROUP")?;
+            let places = [direct + index, index];
+            for (place, expr) in places.into_iter().zip(both) {
+                arguments[place] = Typed::new(expr, of.clone());
+            }
+        }
+        Ok(())
     }
 
     fn put_aside(&mut self, item: AggregateItem, at: &mut Place<'_, '_>) -> Result<Typed> {

@@ -43,6 +43,9 @@ impl Binder<'_> {
         if short == "grouping" {
             return self.grouping_call(call, at);
         }
+        if let Some(typed) = self.named_arguments(short, call, at)? {
+            return self.function(&names, typed, Some(at));
+        }
         let arguments = plain_arguments(call)?;
         if let Some(typed) = self.session_call(&names, &arguments, at)? {
             return Ok(typed);

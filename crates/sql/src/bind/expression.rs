@@ -266,6 +266,9 @@ impl Binder<'_> {
             };
             return Ok(Typed::new(expr, Type::BOOL));
         }
+        if *op == BinaryOperator::Overlaps {
+            return self.overlaps(left, right, at);
+        }
         let name = operator_name(op)?;
         if let (Some(left), Some(right)) = (row_items(left), row_items(right)) {
             return self.compare_rows(&name, &left, &right, at);
@@ -273,6 +276,27 @@ impl Binder<'_> {
         let left = self.expression(left, at)?;
         let right = self.expression(right, at)?;
         self.operator(&name, Some(left), right)
+    }
+
+    /// `(start, end) OVERLAPS (start, end)`.
+    fn overlaps(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let mut arguments = Vec::with_capacity(4);
+        for (side, operand) in [("left", left), ("right", right)] {
+            let Some(items) = row_items(operand).filter(|items| items.len() == 2) else {
+                let message =
+                    format!("wrong number of parameters on {side} side of OVERLAPS expression");
+                return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+            };
+            for item in items {
+                arguments.push(self.expression(item, at)?);
+            }
+        }
+        self.function(&["overlaps".to_owned()], arguments, Some(at))
     }
 
     fn unary(

@@ -457,6 +457,12 @@ impl Binder<'_> {
         while let ast::Expr::Nested(nested) = inner {
             inner = nested;
         }
+        if let ast::Expr::Identifier(relation) = inner
+            && at.scope.column(&name_of(relation), None).is_err()
+        {
+            let parts = vec![relation.clone(), ast::Ident::with_quote('"', name)];
+            return self.expression(&ast::Expr::CompoundIdentifier(parts), at);
+        }
         let Some(items) = row_items(inner) else {
             let typed = self.expression(root, at)?;
             let message = format!("a column of the type {}", typed.of.name());
@@ -485,6 +491,9 @@ impl Binder<'_> {
         chain: &[ast::AccessExpr],
         at: &mut Place<'_, '_>,
     ) -> Result<Typed> {
+        if array.of.without_domains() == Type::JSONB {
+            return self.json_subscripts(array, chain, at);
+        }
         if chain.len() > DIMENSIONS_MAX {
             let message = format!(
                 "number of array dimensions ({}) exceeds the maximum allowed ({DIMENSIONS_MAX})",

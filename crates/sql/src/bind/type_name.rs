@@ -71,6 +71,13 @@ impl Binder<'_> {
             .iter()
             .filter_map(|part| part.as_ident().map(name_of))
             .collect();
+        let quoted = name.0.last().and_then(|part| part.as_ident());
+        let quoted = quoted.is_some_and(|part| part.quote_style.is_some());
+        let of_system =
+            matches!(&parts[..], [_]) || parts.first().is_some_and(|it| it == "pg_catalog");
+        if quoted && of_system && parts.last().is_some_and(|last| last == "char") {
+            return Ok(Type::of(Base::Char));
+        }
         if let Some(found) = self.user_type(&parts) {
             return match modifiers.is_empty() {
                 true => Ok(found),

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("windows.txt", include_str!("windows.txt")),
     ("with.txt", include_str!("with.txt")),
     ("right.txt", include_str!("right.txt")),
+    ("templates.txt", include_str!("templates.txt")),
 ];
 
 /// A query and what PostgreSQL answers.

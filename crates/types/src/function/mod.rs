@@ -22,6 +22,7 @@ mod math;
 pub(crate) mod pattern;
 mod series;
 mod signature;
+mod template;
 mod temporal;
 mod text;
 
@@ -311,6 +312,7 @@ static TABLES: &[&[Row]] = &[
     temporal::ROWS,
     temporal::MAKE,
     temporal::OVERLAP,
+    template::ROWS,
     array::ROWS,
     enumeration::ROWS,
     json::BUILD,

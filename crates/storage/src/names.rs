@@ -3,6 +3,9 @@
 //! Numbered files are `000123.wal`, `000123.sst` and `000123.val`: at least six digits, more if
 //! needed. Manifests are `MANIFEST-000123`. Names are written in exactly one way, so that
 //! formatting what was parsed gives the same name, and anything else is not ours to touch.
+//!
+//! What ends with `.tmp` is of no use once its process has ended: `CURRENT.tmp`, and
+//! `000123.spill.tmp`, which a query writes.
 
 use std::path::{Path, PathBuf};
 
@@ -81,6 +84,11 @@ pub fn value(directory: &Path, number: FileNumber) -> PathBuf {
     directory.join(format!("{:06}.val", number.0))
 }
 
+/// The path of a spill file. Its ending says that nobody needs it once the process has ended.
+pub fn spill(directory: &Path, number: FileNumber) -> PathBuf {
+    temporary(&directory.join(format!("{:06}.spill", number.0)))
+}
+
 /// The path of a manifest.
 pub fn manifest(directory: &Path, number: FileNumber) -> PathBuf {
     directory.join(format!("MANIFEST-{:06}", number.0))
@@ -131,6 +139,7 @@ mod tests {
                 (lock(directory), FileName::Lock),
                 (keyring(directory), FileName::Keyring),
                 (temporary(&current(directory)), FileName::Temporary),
+                (spill(directory, number), FileName::Temporary),
             ];
             for (path, name) in cases {
                 let text = path.strip_prefix(directory).unwrap().to_str().unwrap();

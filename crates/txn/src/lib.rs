@@ -36,7 +36,9 @@ mod write_set;
 pub use autocommit::{Swap, Update};
 pub use error::{Conflict, Error, Result};
 /// What the engine below shares with the layers above.
-pub use rustdb_storage::engine::{Bounds, Durability, KeyspaceOptions, ReadAt, Snapshot};
+pub use rustdb_storage::engine::{
+    Bounds, Durability, KeyspaceOptions, ReadAt, Snapshot, SpillFile, SpillPlace,
+};
 pub use rustdb_storage::key::KEY_BYTES_MAX;
 pub use rustdb_storage::slice::Slice;
 pub use rustdb_storage::{Error as StorageError, KeyspaceId, SequenceNumber};

@@ -34,6 +34,7 @@ mod numeric;
 mod oid;
 mod operator;
 mod order;
+mod packed;
 mod parameter;
 mod record;
 mod regex;

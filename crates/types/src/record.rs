@@ -30,6 +30,11 @@ impl Record {
         }
     }
 
+    /// The names of the columns, if they have some.
+    pub(crate) fn names(&self) -> Option<&Arc<[Box<str>]>> {
+        self.names.as_ref()
+    }
+
     /// The name of a column: `f1`, `f2`, ... where there is no other.
     pub fn name(&self, index: usize) -> String {
         let name = self.names.as_ref().and_then(|names| names.get(index));

@@ -593,6 +593,7 @@ fn join_of(kind: JoinKind, left: Plan, right: Plan, conditions: Vec<Expr>) -> Pl
     Plan::Join(Box::new(Join {
         kind,
         method: JoinMethod::default(),
+        keeps_order: false,
         left,
         right,
         conditions,

@@ -1,6 +1,5 @@
 //! Groups of rows.
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -13,6 +12,8 @@ use super::context::Context;
 use super::evaluate::{evaluate, truth, values};
 use super::key::RowKey;
 use super::sort::Key;
+use super::spill::{Charge, Spent};
+use super::spilled_groups::{Grouping, SpilledGroups, order_of};
 use super::vector::{Vector, vector};
 use super::{Node, Operator};
 use crate::error::Result;
@@ -49,7 +50,7 @@ pub(super) struct Call {
 }
 
 /// What a call has seen of a group.
-enum Seen {
+pub(super) enum Seen {
     /// Taken at once.
     State(State),
     /// Taken at the end: sort keys, and arguments.
@@ -61,7 +62,13 @@ enum Seen {
 struct RunAggregate {
     node: Arc<AggregateNode>,
     input: Box<dyn Operator>,
-    groups: Option<std::vec::IntoIter<(RowKey, Vec<Seen>)>>,
+    groups: Option<Collected>,
+}
+
+/// All groups.
+enum Collected {
+    Memory(std::vec::IntoIter<(RowKey, Vec<Seen>)>, Charge),
+    Spilled(Box<SpilledGroups>),
 }
 
 impl Node for AggregateNode {
@@ -81,41 +88,75 @@ impl Operator for RunAggregate {
             Some(groups) => groups,
             None => {
                 let groups = collect(&node, &mut *self.input, cx)?;
-                self.groups.insert(groups.into_iter())
+                self.groups.insert(groups)
             }
         };
-        let width = node.groups.len() + node.calls.len() + node.groupings.len();
-        let mut batch = Batch::new(width);
+        let groups = match groups {
+            Collected::Memory(groups, _) => groups,
+            Collected::Spilled(spilled) => return spilled.next(cx),
+        };
+        let mut batch = Batch::new(node.width());
         for (key, seen) in groups.by_ref().take(BATCH_ROWS) {
-            let mut row = key.into_vec();
-            let set = row.drain(node.groups.len()..).next();
-            let set = set.and_then(|set| set.as_integer()).unwrap_or(0);
-            let set = usize::try_from(set).ok().and_then(|set| node.sets.get(set));
+            let group = &key[..node.groups.len()];
+            let mut results = Vec::with_capacity(node.calls.len());
             for (call, seen) in node.calls.iter().zip(seen) {
-                let value = finish(call, seen, &row[..node.groups.len()], cx)?;
-                row.push(value);
+                results.push(finish(call, seen, group, cx)?);
             }
-            for groups in &node.groupings {
-                let bits = groups.iter().fold(0, |bits, group| {
-                    let is_out = set.is_some_and(|set| !set.contains(group));
-                    bits << 1 | i32::from(is_out)
-                });
-                row.push(Value::Int4(bits));
-            }
-            batch.push(row);
+            batch.push(output(&node, key, results));
         }
         Ok((!batch.is_empty()).then_some(batch))
     }
+
+    fn spent(&self) -> Option<Spent> {
+        match &self.groups {
+            None => None,
+            // PostgreSQL has nothing to say where there is no hash table.
+            Some(_) if self.node.groups.is_empty() => None,
+            Some(Collected::Spilled(spilled)) => Some(spilled.spent()),
+            Some(Collected::Memory(_, charge)) => Some(Spent::Groups {
+                batches: 1,
+                memory_bytes: charge.peak(),
+                disk_bytes: 0,
+            }),
+        }
+    }
 }
 
-type Groups = Vec<(RowKey, Vec<Seen>)>;
+impl AggregateNode {
+    /// How many columns come out.
+    pub(super) fn width(&self) -> usize {
+        self.groups.len() + self.calls.len() + self.groupings.len()
+    }
+}
+
+/// The row of a group.
+pub(super) fn output(node: &AggregateNode, key: RowKey, results: Vec<Value>) -> Vec<Value> {
+    let mut row = key.into_vec();
+    let set = row.drain(node.groups.len()..).next();
+    let set = set.and_then(|set| set.as_integer()).unwrap_or(0);
+    let set = usize::try_from(set).ok().and_then(|set| node.sets.get(set));
+    row.extend(results);
+    for groups in &node.groupings {
+        let bits = groups.iter().fold(0, |bits, group| {
+            let is_out = set.is_some_and(|set| !set.contains(group));
+            bits << 1 | i32::from(is_out)
+        });
+        row.push(Value::Int4(bits));
+    }
+    row
+}
+
+pub(super) type Groups = Vec<(RowKey, Vec<Seen>)>;
 
 /// Where a key's group is.
-type Index = HashMap<RowKey, usize, RandomState>;
+pub(super) type Index = HashMap<RowKey, usize, RandomState>;
 
-fn collect(node: &AggregateNode, input: &mut dyn Operator, cx: &mut Context<'_>) -> Result<Groups> {
-    let mut index = Index::default();
-    let mut groups: Groups = Vec::new();
+fn collect(
+    node: &Arc<AggregateNode>,
+    input: &mut dyn Operator,
+    cx: &mut Context<'_>,
+) -> Result<Collected> {
+    let mut grouping = Grouping::new(node, &cx.pool(), 0);
     let several = node.sets.len() > 1;
     // Without a key there is a group even without rows.
     for (number, _) in node
@@ -125,8 +166,8 @@ fn collect(node: &AggregateNode, input: &mut dyn Operator, cx: &mut Context<'_>)
         .filter(|(_, set)| set.is_empty())
     {
         let key = set_key(node, number, &[], several);
-        index.insert(key.clone(), groups.len());
-        groups.push((key, start(node)?));
+        grouping.index.insert(key.clone(), grouping.groups.len());
+        grouping.groups.push((key, start(node)?));
     }
     let is_simple = is_simple(node);
     while let Some(batch) = input.next(cx)? {
@@ -135,12 +176,18 @@ fn collect(node: &AggregateNode, input: &mut dyn Operator, cx: &mut Context<'_>)
             true => Prepared::new(node, &batch, cx).ok(),
             false => None,
         };
+        let (index, groups) = (&mut grouping.index, &mut grouping.groups);
         match prepared {
-            Some(prepared) => prepared.take(node, &batch, &mut index, &mut groups, cx)?,
-            None => by_row(node, &batch, &mut index, &mut groups, cx)?,
+            Some(prepared) => prepared.take(node, &batch, index, groups, cx)?,
+            None => by_row(node, &batch, index, groups, cx)?,
+        }
+        if !grouping.count(&batch) {
+            let spilled = grouping.take_rest(input, cx)?;
+            return Ok(Collected::Spilled(Box::new(spilled)));
         }
     }
-    Ok(groups)
+    let (groups, charge) = grouping.into_groups();
+    Ok(Collected::Memory(groups.into_iter(), charge))
 }
 
 /// Whether groups and arguments can be evaluated for a batch at once: one grouping set, and nothing
@@ -244,11 +291,7 @@ fn by_row(
     let several = node.sets.len() > 1;
     for row in 0..batch.rows() {
         let row = batch.row(row);
-        let mut key = Vec::with_capacity(node.groups.len());
-        for (expr, padded) in &node.groups {
-            let value = evaluate(expr, &row, cx)?.into_owned();
-            key.push(if *padded { trimmed(value) } else { value });
-        }
+        let key = group_key(node, &row, cx)?;
         for number in 0..node.sets.len() {
             let key = set_key(node, number, &key, several);
             let group = match index.get(&key) {
@@ -267,8 +310,22 @@ fn by_row(
     Ok(())
 }
 
+/// What a row is grouped by.
+pub(super) fn group_key<R: Row + ?Sized>(
+    node: &AggregateNode,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Vec<Value>> {
+    let mut key = Vec::with_capacity(node.groups.len());
+    for (expr, padded) in &node.groups {
+        let value = evaluate(expr, row, cx)?.into_owned();
+        key.push(if *padded { trimmed(value) } else { value });
+    }
+    Ok(key)
+}
+
 /// A group's key within a set; several sets are told apart by its number.
-fn set_key(node: &AggregateNode, number: usize, key: &[Value], several: bool) -> RowKey {
+pub(super) fn set_key(node: &AggregateNode, number: usize, key: &[Value], several: bool) -> RowKey {
     if !several {
         return key.into();
     }
@@ -291,7 +348,7 @@ fn trimmed(value: Value) -> Value {
     }
 }
 
-fn start(node: &AggregateNode) -> Result<Vec<Seen>> {
+pub(super) fn start(node: &AggregateNode) -> Result<Vec<Seen>> {
     let calls = node.calls.iter().map(|call| {
         Ok(
             match (call.is_sorted || !call.keys.is_empty(), call.distinct) {
@@ -328,32 +385,45 @@ fn take<R: Row + ?Sized>(
     Ok(())
 }
 
-fn finish(call: &Call, seen: Seen, group: &[Value], cx: &mut Context<'_>) -> Result<Value> {
+pub(super) fn finish(
+    call: &Call,
+    seen: Seen,
+    group: &[Value],
+    cx: &mut Context<'_>,
+) -> Result<Value> {
     let mut rows = match seen {
-        Seen::State(state) | Seen::Distinct(state, _) => return Ok(state.finish()?),
+        Seen::State(state) => return Ok(state.finish()?),
+        Seen::Distinct(state, taken) => {
+            if state.is_of_one_size() {
+                return Ok(state.finish()?);
+            }
+            // What shows the order of what it was given shows it sorted.
+            let mut rows: Vec<RowKey> = taken.into_iter().collect();
+            rows.sort();
+            let rows = rows.into_iter().map(|row| (Vec::new(), row.into_vec()));
+            return finish_rows(call, rows.collect(), group, cx);
+        }
         Seen::Rows(rows) => rows,
     };
-    let compare = |left: &[Value], right: &[Value]| {
-        let orders = call.keys.iter().map(|key| {
-            let (left, right) = (left.get(key.place), right.get(key.place));
-            match (left, right) {
-                (Some(left), Some(right)) => key.compare(left, right),
-                _ => Ordering::Equal,
-            }
-        });
-        orders
-            .into_iter()
-            .find(|order| order.is_ne())
-            .unwrap_or(Ordering::Equal)
-    };
-    rows.sort_by(|(left, _), (right, _)| compare(left, right));
+    rows.sort_by(|(left, _), (right, _)| order_of(call, left, right));
     if call.distinct {
         let mut taken: HashSet<RowKey> = HashSet::new();
         rows.retain(|(_, arguments)| taken.insert(arguments.clone().into()));
     }
+    finish_rows(call, rows, group, cx)
+}
+
+/// The result of a call for a group's rows in their order.
+pub(super) fn finish_rows(
+    call: &Call,
+    rows: Vec<(Vec<Value>, Vec<Value>)>,
+    group: &[Value],
+    cx: &mut Context<'_>,
+) -> Result<Value> {
     if call.is_sorted {
         let direct = values(&call.direct, group, cx)?;
         let sorted: Vec<Vec<Value>> = rows.into_iter().map(|(_, arguments)| arguments).collect();
+        let compare = |left: &[Value], right: &[Value]| order_of(call, left, right);
         return Ok(call.call.finish_sorted(&direct, &sorted, &compare)?);
     }
     let mut state = call.call.state()?;

@@ -44,6 +44,18 @@ impl Batch {
         self.rows
     }
 
+    /// How many columns there are.
+    pub(crate) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// About how much memory the rows take.
+    pub(crate) fn bytes(&self) -> usize {
+        let values = self.columns.iter().flatten();
+        let own = self.rows * self.columns.len() * size_of::<Value>();
+        own + values.map(Value::heap_bytes).sum::<usize>()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rows == 0
     }

@@ -221,6 +221,7 @@ impl Compiler<'_> {
                 let input = self.plan(input, outer)?;
                 Arc::new(Distinct {
                     places: places(on, &input.columns)?,
+                    width: input.columns.len(),
                     input: input.node,
                 })
             }
@@ -248,6 +249,7 @@ impl Compiler<'_> {
         Ok(Arc::new(SetOperationNode {
             kind: operation.kind,
             all: operation.all,
+            width: operation.columns.len(),
             left: side(&operation.left)?,
             right: side(&operation.right)?,
         }))
@@ -555,6 +557,7 @@ impl Compiler<'_> {
                         right_width: right.columns.len(),
                         left: left.node,
                         right: right.node,
+                        keeps_order: join.keeps_order,
                     })
                 }
             }

@@ -10,9 +10,9 @@ use rustdb_types::function::{FunctionContext, Host};
 use rustdb_types::{Settings, Value};
 use rustdb_vfs::VfsRef;
 
-use super::batch::Batch;
 use super::modify::Careful;
 use super::session::SessionState;
+use super::spill::{Kept, Pool};
 use super::with::Shared;
 use crate::bind::SessionNames;
 use crate::error::{Error, Result, SqlState};
@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub(crate) session: Option<&'a SessionState>,
     /// Set when the statement is to stop.
     pub(crate) cancelled: Option<&'a AtomicBool>,
+    /// How much memory its operators may hold.
+    pub(crate) work_mem: usize,
     /// What the parts of the statement pass to each other.
     pub(crate) memory: Memory,
     /// What a statement keeps that must not see what it writes.
@@ -59,9 +61,11 @@ pub(crate) struct Memory {
     /// Results of subqueries that do not depend on outer rows, by their number.
     pub(crate) results: Vec<Option<Value>>,
     /// Rows of such subqueries that are tested one by one.
-    pub(crate) rows: Vec<Option<Arc<[Arc<Batch>]>>>,
+    pub(crate) rows: Vec<Option<Arc<Kept>>>,
     /// What named queries have given.
     pub(crate) shared: Vec<Option<Shared>>,
+    /// What the operators hold, once one asked.
+    pub(crate) pool: Option<Pool>,
 }
 
 impl<'a> Context<'a> {
@@ -91,6 +95,7 @@ impl<'a> Context<'a> {
             deadline: None,
             session: None,
             cancelled: None,
+            work_mem: usize::MAX,
             memory: Memory::default(),
             careful: None,
         }
@@ -126,6 +131,20 @@ impl<'a> Context<'a> {
     pub(crate) fn transaction_mut(&mut self) -> Result<&mut Transaction> {
         let transaction = self.transaction.as_deref_mut();
         transaction.ok_or_else(|| Error::internal("there is no transaction here"))
+    }
+
+    /// What the operators of the statement hold. Without a place to put rows aside there is no
+    /// limit.
+    pub(crate) fn pool(&mut self) -> Pool {
+        if let Some(pool) = &self.memory.pool {
+            return pool.clone();
+        }
+        let transaction = self.transaction.as_deref();
+        let limit = match transaction.is_some_and(|it| it.engine().can_spill()) {
+            true => self.work_mem,
+            false => usize::MAX,
+        };
+        self.memory.pool.insert(Pool::new(limit)).clone()
     }
 
     /// 57014 once the statement was cancelled.

@@ -10,6 +10,8 @@ use super::batch::{BATCH_ROWS, Batch, Pair, Row};
 use super::context::Context;
 use super::evaluate::{all_true, evaluate};
 use super::key::{RowKey, widened};
+use super::spill::{Charge, Spent};
+use super::spilled_join::{Begun, SpilledJoin};
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr};
@@ -27,6 +29,8 @@ pub(super) struct HashJoin {
     pub(super) right_width: usize,
     pub(super) left: Arc<dyn Node>,
     pub(super) right: Arc<dyn Node>,
+    /// Whether something above relies on the order of the left side.
+    pub(super) keeps_order: bool,
 }
 
 /// A join's conditions, apart.
@@ -48,6 +52,7 @@ pub(super) fn split(join: &Join, left: &[ColumnId], right: &[ColumnId]) -> Split
     for condition in &join.conditions {
         if let Expr::Operator(call) = condition
             && is_hashable(call.operator)
+            && !condition.is_volatile()
             && let Some(first) = &call.left
         {
             let second = &call.right;
@@ -86,9 +91,17 @@ fn is_hashable(operator: &TypeOperator) -> bool {
 struct RunHashJoin {
     node: Arc<HashJoin>,
     left: Box<dyn Operator>,
-    table: Option<Table>,
+    right: Right,
     probe: Probe,
     is_done: bool,
+}
+
+/// The right side.
+enum Right {
+    Unread,
+    Table(Table),
+    /// There is too much of it.
+    Spilled(Box<SpilledJoin>),
 }
 
 /// How far the rows of a batch of the left side have been looked at.
@@ -103,23 +116,25 @@ struct Probe {
 }
 
 /// The right side: its rows, column by column, and where those with a key are.
-struct Table {
-    rows: Batch,
+pub(super) struct Table {
+    pub(super) rows: Batch,
     /// The first row with a key; the others follow by `next`.
     first: HashMap<RowKey, u32, RandomState>,
     next: Vec<u32>,
-    matched: Vec<bool>,
+    pub(super) matched: Vec<bool>,
+    /// What it holds.
+    charge: Option<Charge>,
 }
 
 /// There is no next row.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 impl Node for HashJoin {
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunHashJoin {
             left: self.left.clone().open(),
             node: self,
-            table: None,
+            right: Right::Unread,
             probe: Probe::default(),
             is_done: false,
         })
@@ -132,9 +147,19 @@ impl Operator for RunHashJoin {
             return Ok(None);
         }
         let node = self.node.clone();
-        let table = match &mut self.table {
-            Some(table) => table,
-            None => self.table.insert(build(&node, cx)?),
+        if let Right::Unread = &self.right {
+            self.right = match build(&node, cx)? {
+                Built::Table(table) => Right::Table(table),
+                Built::Begun(begun) => {
+                    let spilled = SpilledJoin::new(&node, begun, &mut *self.left, cx)?;
+                    Right::Spilled(Box::new(spilled))
+                }
+            };
+        }
+        let table = match &mut self.right {
+            Right::Table(table) => table,
+            Right::Spilled(join) => return join.next(cx),
+            Right::Unread => return Ok(None),
         };
         loop {
             cx.check_cancelled()?;
@@ -157,12 +182,32 @@ impl Operator for RunHashJoin {
             }
         }
     }
+
+    fn spent(&self) -> Option<Spent> {
+        match &self.right {
+            Right::Unread => None,
+            Right::Spilled(join) => Some(join.spent()),
+            Right::Table(table) => table.charge.as_ref().map(|charge| Spent::Join {
+                batches: 1,
+                memory_bytes: charge.peak(),
+                disk_bytes: 0,
+            }),
+        }
+    }
 }
 
-fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Table> {
+/// The right side, read to its end or as far as there is memory for it.
+enum Built {
+    Table(Table),
+    Begun(Begun),
+}
+
+/// Reads the right side; as far as there is memory for it.
+fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
     let mut rows = Batch::new(node.right_width);
     let mut run = node.right.clone().open();
     let mut keys: Vec<Option<RowKey>> = Vec::new();
+    let mut charge = cx.pool().charge();
     while let Some(batch) = run.next(cx)? {
         cx.check_cancelled()?;
         let mut scratch = Vec::new();
@@ -170,28 +215,67 @@ fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Table> {
             let found = key(&node.right_keys, &batch.row(row), &mut scratch, cx)?;
             keys.push(found.then(|| scratch.as_slice().into()));
         }
+        charge.add(batch.bytes() + batch.rows() * node.entry_bytes());
         rows.append(batch);
-    }
-    if rows.rows() >= NONE as usize {
-        let message = "a join has more than four billion rows on one side";
-        return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
-    }
-    let mut table = Table {
-        first: HashMap::with_capacity_and_hasher(rows.rows(), RandomState::default()),
-        next: vec![NONE; rows.rows()],
-        matched: vec![false; rows.rows()],
-        rows,
-    };
-    // From the end, so that rows of one key follow each other as they came.
-    for (row, key) in keys.into_iter().enumerate().rev() {
-        if let Some(key) = key {
-            let row_number = row as u32;
-            if let Some(after) = table.first.insert(key, row_number) {
-                table.next[row] = after;
-            }
+        if charge.is_over() {
+            return Ok(Built::Begun(Begun {
+                rows,
+                keys,
+                rest: run,
+                charge,
+            }));
         }
     }
-    Ok(table)
+    let mut table = Table::new(rows, keys)?;
+    table.charge = Some(charge);
+    Ok(Built::Table(table))
+}
+
+impl HashJoin {
+    /// What the table takes for a row besides the row.
+    pub(super) fn entry_bytes(&self) -> usize {
+        size_of::<Value>() * self.right_keys.len() + ENTRY_BYTES
+    }
+}
+
+/// What a row's place in the table takes, about: key, number, next row, and room to grow.
+const ENTRY_BYTES: usize = 64;
+
+impl Table {
+    /// A table of rows with their keys; `None` is a key that equals nothing.
+    pub(super) fn new(rows: Batch, keys: Vec<Option<RowKey>>) -> Result<Table> {
+        if rows.rows() >= NONE as usize {
+            let message = "a join has more than four billion rows on one side";
+            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        let mut table = Table {
+            first: HashMap::with_capacity_and_hasher(rows.rows(), RandomState::default()),
+            next: vec![NONE; rows.rows()],
+            matched: vec![false; rows.rows()],
+            rows,
+            charge: None,
+        };
+        // From the end, so that rows of one key follow each other as they came.
+        for (row, key) in keys.into_iter().enumerate().rev() {
+            if let Some(key) = key {
+                let row_number = row as u32;
+                if let Some(after) = table.first.insert(key, row_number) {
+                    table.next[row] = after;
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    /// The first row with a key; [`NONE`] if there is none.
+    pub(super) fn first_of(&self, key: &[Value]) -> u32 {
+        self.first.get(key).copied().unwrap_or(NONE)
+    }
+
+    /// The next row with the same key; [`NONE`] if there is none.
+    pub(super) fn after(&self, row: usize) -> u32 {
+        self.next[row]
+    }
 }
 
 impl Table {
@@ -272,7 +356,7 @@ fn joined(node: &HashJoin, left: &Batch, right: &Batch, pairs: &[(usize, Option<
 }
 
 /// Puts the key of a row in `into`; `false` if a part is NULL, which equals nothing.
-fn key<R: Row + ?Sized>(
+pub(super) fn key<R: Row + ?Sized>(
     keys: &[Expr],
     row: &R,
     into: &mut Vec<Value>,

@@ -10,6 +10,7 @@ use rustdb_types::Value;
 use super::batch::{Batch, Pair};
 use super::context::Context;
 use super::evaluate::all_true;
+use super::spill::Kept;
 use super::{Node, Operator};
 use crate::error::Result;
 use crate::expr::Expr;
@@ -33,11 +34,38 @@ struct RunNestedLoop {
     left: Box<dyn Operator>,
     batch: Batch,
     row: usize,
+    /// The row of the left that partners are looked for.
+    at: Option<At>,
     /// The right side, if it is the same for all rows of the left.
-    kept: Option<Vec<Vec<Value>>>,
+    kept: Option<Kept>,
     /// Rows of `kept` that had a partner.
     matched: Vec<bool>,
-    is_done: bool,
+    /// Once the left side is at its end: where rows of `kept` that had none are looked for.
+    rest: Option<Place>,
+}
+
+/// A row of the left, and how far the right side was looked at.
+struct At {
+    left: Vec<Value>,
+    is_matched: bool,
+    right: Right,
+}
+
+enum Right {
+    Kept(Place),
+    Run(Box<dyn Operator>, Batch, usize),
+}
+
+/// A place among the batches that are kept.
+#[derive(Default)]
+struct Place {
+    /// The batch at hand, and the number of the next one.
+    batch: Option<Arc<Batch>>,
+    next: usize,
+    /// The next row of the batch.
+    row: usize,
+    /// The number of that row among all.
+    number: usize,
 }
 
 impl Node for NestedLoop {
@@ -47,33 +75,11 @@ impl Node for NestedLoop {
             node: self,
             batch: Batch::default(),
             row: 0,
+            at: None,
             kept: None,
             matched: Vec::new(),
-            is_done: false,
+            rest: None,
         })
-    }
-}
-
-/// What becomes of a left row and the partners it has.
-pub(super) fn emit(
-    kind: JoinKind,
-    left: &[Value],
-    right_width: usize,
-    partners: Vec<Vec<Value>>,
-    out: &mut Batch,
-) {
-    match (kind, partners.is_empty()) {
-        (JoinKind::Semi, false) | (JoinKind::Anti, true) => out.push(left.to_vec()),
-        (JoinKind::Semi, true) | (JoinKind::Anti, false) => (),
-        (JoinKind::Left | JoinKind::Full, true) => {
-            let nulls = std::iter::repeat_n(Value::Null, right_width);
-            out.push(left.iter().cloned().chain(nulls));
-        }
-        _ => {
-            for partner in partners {
-                out.push(left.iter().cloned().chain(partner));
-            }
-        }
     }
 }
 
@@ -85,107 +91,178 @@ pub(super) fn width(kind: JoinKind, left: usize, right: usize) -> usize {
     }
 }
 
-/// The rows of the right side that had no partner, with NULL for the left's columns.
-pub(super) fn unmatched<'a>(
-    left_width: usize,
-    rows: impl Iterator<Item = (&'a Vec<Value>, bool)>,
-    out: &mut Batch,
-) {
-    for (row, is_matched) in rows {
-        if !is_matched {
-            let nulls = std::iter::repeat_n(Value::Null, left_width);
-            out.push(nulls.chain(row.iter().cloned()));
-        }
-    }
-}
-
 impl Operator for RunNestedLoop {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
-        if self.is_done {
-            return Ok(None);
-        }
         let node = self.node.clone();
         if node.passed.is_empty() && self.kept.is_none() {
-            let rows = read_all(&node.right, cx)?;
-            self.matched = vec![false; rows.len()];
-            self.kept = Some(rows);
+            let kept = read_all(&node.right, cx)?;
+            if matches!(node.kind, JoinKind::Right | JoinKind::Full) {
+                self.matched = vec![false; kept.rows()];
+            }
+            self.kept = Some(kept);
         }
         let mut out = Batch::new(width(node.kind, node.left_width, node.right_width));
-        while !out.is_full() {
+        while !out.is_full() && self.rest.is_none() {
             cx.check_cancelled()?;
-            if self.row == self.batch.rows() {
-                match self.left.next(cx)? {
-                    Some(batch) => (self.batch, self.row) = (batch, 0),
+            let mut at = match self.at.take() {
+                Some(at) => at,
+                None => match self.next_left(cx)? {
+                    Some(at) => at,
                     None => {
-                        self.is_done = true;
-                        if matches!(node.kind, JoinKind::Right | JoinKind::Full) {
-                            let rows = self.kept.iter().flatten();
-                            let rows = rows.zip(self.matched.iter().copied());
-                            unmatched(node.left_width, rows, &mut out);
-                        }
+                        self.rest = Some(Place::default());
                         break;
                     }
-                }
+                },
+            };
+            if self.pair(&mut at, &mut out, cx)? {
+                last(&node, at, &mut out);
+            } else {
+                self.at = Some(at);
             }
-            let left = self.batch.take_row(self.row);
-            self.row += 1;
-            let partners = self.partners(&left, cx)?;
-            emit(node.kind, &left, node.right_width, partners, &mut out);
+        }
+        if self.rest.is_some() && matches!(node.kind, JoinKind::Right | JoinKind::Full) {
+            self.without_partner(&mut out, cx)?;
         }
         Ok((!out.is_empty()).then_some(out))
     }
 }
 
+/// What becomes of a left row that has been compared with all of the right side.
+fn last(node: &NestedLoop, at: At, out: &mut Batch) {
+    match (node.kind, at.is_matched) {
+        (JoinKind::Semi, true) | (JoinKind::Anti, false) => out.push(at.left),
+        (JoinKind::Left | JoinKind::Full, false) => {
+            let nulls = std::iter::repeat_n(Value::Null, node.right_width);
+            out.push(at.left.into_iter().chain(nulls));
+        }
+        _ => (),
+    }
+}
+
 impl RunNestedLoop {
-    fn partners(&mut self, left: &[Value], cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
-        let node = self.node.clone();
-        let first_only = matches!(node.kind, JoinKind::Semi | JoinKind::Anti);
-        let mut partners = Vec::new();
-        let holds = |right: &[Value], cx: &mut Context<'_>| {
-            let pair = Pair {
-                left,
-                width: node.left_width,
-                right,
-            };
-            all_true(&node.conditions, &pair, cx)
+    fn next_left(&mut self, cx: &mut Context<'_>) -> Result<Option<At>> {
+        if self.row == self.batch.rows() {
+            match self.left.next(cx)? {
+                Some(batch) => (self.batch, self.row) = (batch, 0),
+                None => return Ok(None),
+            }
+        }
+        let left = self.batch.take_row(self.row);
+        self.row += 1;
+        let right = match &self.kept {
+            Some(_) => Right::Kept(Place::default()),
+            None => {
+                for (from, to) in &self.node.passed {
+                    cx.memory.outer[*to] = left[*from].clone();
+                }
+                Right::Run(self.node.right.clone().open(), Batch::default(), 0)
+            }
         };
-        if let Some(kept) = &self.kept {
-            for (index, right) in kept.iter().enumerate() {
-                if holds(right, cx)? {
-                    self.matched[index] = true;
-                    partners.push(right.clone());
-                    if first_only {
-                        break;
+        Ok(Some(At {
+            left,
+            is_matched: false,
+            right,
+        }))
+    }
+
+    /// Adds the pairs of a left row, as far as there is room. Whether that were all.
+    fn pair(&mut self, at: &mut At, out: &mut Batch, cx: &mut Context<'_>) -> Result<bool> {
+        let node = &*self.node;
+        let first_only = matches!(node.kind, JoinKind::Semi | JoinKind::Anti);
+        loop {
+            let (batch, row, number) = match &mut at.right {
+                Right::Kept(place) => match &self.kept {
+                    Some(kept) if place.is_at_row(kept, cx)? => {
+                        let Some(batch) = &place.batch else {
+                            return Ok(true);
+                        };
+                        place.row += 1;
+                        place.number += 1;
+                        (&**batch, place.row - 1, place.number - 1)
                     }
-                }
-            }
-            return Ok(partners);
-        }
-        for (from, to) in &node.passed {
-            cx.memory.outer[*to] = left[*from].clone();
-        }
-        let mut right = node.right.clone().open();
-        'all: while let Some(batch) = right.next(cx)? {
-            for row in 0..batch.rows() {
-                let row = batch.take_row(row);
-                if holds(&row, cx)? {
-                    partners.push(row);
-                    if first_only {
-                        break 'all;
+                    _ => return Ok(true),
+                },
+                Right::Run(run, batch, row) => {
+                    if *row == batch.rows() {
+                        match run.next(cx)? {
+                            Some(next) => (*batch, *row) = (next, 0),
+                            None => return Ok(true),
+                        }
                     }
+                    *row += 1;
+                    (&*batch, *row - 1, 0)
                 }
+            };
+            let pair = Pair {
+                left: &at.left[..],
+                width: node.left_width,
+                right: &batch.row(row),
+            };
+            if !all_true(&node.conditions, &pair, cx)? {
+                continue;
+            }
+            at.is_matched = true;
+            if let Some(matched) = self.matched.get_mut(number) {
+                *matched = true;
+            }
+            if first_only {
+                return Ok(true);
+            }
+            let partner = (0..node.right_width).map(|place| batch.column(place)[row].clone());
+            out.push(at.left.iter().cloned().chain(partner));
+            if out.is_full() {
+                return Ok(false);
             }
         }
-        Ok(partners)
+    }
+
+    /// The rows of the right side that had no partner, with NULL for the left's columns.
+    fn without_partner(&mut self, out: &mut Batch, cx: &mut Context<'_>) -> Result<()> {
+        let (Some(kept), Some(place)) = (&self.kept, &mut self.rest) else {
+            return Ok(());
+        };
+        while !out.is_full() && place.is_at_row(kept, cx)? {
+            let Some(batch) = &place.batch else {
+                return Ok(());
+            };
+            if !self.matched[place.number] {
+                let nulls = std::iter::repeat_n(Value::Null, self.node.left_width);
+                out.push(nulls.chain(batch.take_row(place.row)));
+            }
+            place.row += 1;
+            place.number += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// Goes on to the next batch if there are no more rows in this one. Whether there is a row.
+    fn is_at_row(&mut self, kept: &Kept, cx: &Context<'_>) -> Result<bool> {
+        while self
+            .batch
+            .as_ref()
+            .is_none_or(|batch| self.row == batch.rows())
+        {
+            self.batch = kept.get(self.next, cx)?;
+            if self.batch.is_none() {
+                return Ok(false);
+            }
+            cx.check_cancelled()?;
+            self.next += 1;
+            self.row = 0;
+        }
+        Ok(true)
     }
 }
 
 /// All rows of a node.
-pub(super) fn read_all(node: &Arc<dyn Node>, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
+pub(super) fn read_all(node: &Arc<dyn Node>, cx: &mut Context<'_>) -> Result<Kept> {
     let mut run = node.clone().open();
-    let mut rows = Vec::new();
+    let mut kept = Kept::default();
     while let Some(batch) = run.next(cx)? {
-        rows.extend((0..batch.rows()).map(|row| batch.take_row(row)));
+        cx.check_cancelled()?;
+        kept.push(batch, cx)?;
     }
-    Ok(rows)
+    Ok(kept)
 }

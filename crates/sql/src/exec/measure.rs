@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustdb_vfs::sync::Mutex;
+
 use super::batch::Batch;
 use super::context::Context;
+use super::spill::Spent;
 use super::{Node, Operator};
 use crate::error::Result;
 use crate::plan::Plan;
@@ -19,6 +22,8 @@ pub(crate) struct Measured {
     pub(crate) rows: AtomicU64,
     /// How long it took, with what is below it, in microseconds.
     pub(crate) micros: AtomicU64,
+    /// What its last run has spent.
+    pub(crate) spent: Mutex<Option<Spent>>,
 }
 
 /// What the nodes of a plan did. A plan is known by its place in memory, so that it must not move
@@ -78,5 +83,17 @@ impl Operator for RunWatched {
             self.measured.rows.fetch_add(rows, Ordering::Relaxed);
         }
         batch
+    }
+
+    fn spent(&self) -> Option<Spent> {
+        self.run.spent()
+    }
+}
+
+impl Drop for RunWatched {
+    fn drop(&mut self) {
+        if let Some(spent) = self.run.spent() {
+            *self.measured.spent.lock() = Some(spent);
+        }
     }
 }

@@ -14,6 +14,7 @@ mod aggregate;
 mod batch;
 mod compile;
 mod context;
+mod dedupe;
 mod evaluate;
 mod function;
 mod hash_join;
@@ -28,6 +29,11 @@ mod scan;
 mod session;
 mod set_operation;
 mod sort;
+mod source;
+mod spill;
+mod spilled_groups;
+mod spilled_join;
+mod spilled_set;
 mod subquery;
 mod system;
 mod upsert;
@@ -56,6 +62,7 @@ pub use context::Context;
 pub(crate) use context::{Memory, check_cancelled};
 pub(crate) use measure::Measures;
 pub(crate) use modify::{Careful, run_carefully};
+pub(crate) use spill::Spent;
 pub use subquery::SubPlan;
 
 /// The value of an expression whose columns are places in a row.
@@ -73,6 +80,11 @@ pub(crate) trait Node: Debug + Send + Sync {
 pub(crate) trait Operator: Send {
     /// The next rows, at least one; `None` if there are no more.
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>>;
+
+    /// What it has spent of memory and disk, if that is worth telling.
+    fn spent(&self) -> Option<Spent> {
+        None
+    }
 }
 
 /// A statement that is ready to run.
@@ -126,6 +138,7 @@ impl Executable {
             results: vec![None; self.results],
             rows: vec![None; self.results],
             shared: (0..self.shared).map(|_| None).collect(),
+            pool: None,
         }
     }
 

@@ -1,15 +1,15 @@
 //! The simple nodes: values, filter, projection, limit, distinct.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use rustdb_types::Value;
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
+use super::dedupe::Dedupe;
 use super::evaluate::{all_true, evaluate, values};
-use super::key::{RowKey, key_at};
 use super::sort::Key;
+use super::spill::Spent;
 use super::vector::{selected, vector};
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
@@ -307,38 +307,42 @@ fn row_count(
 pub(super) struct Distinct {
     pub(super) input: Arc<dyn Node>,
     pub(super) places: Vec<usize>,
+    /// How many columns the rows have.
+    pub(super) width: usize,
 }
 
 struct RunDistinct {
-    node: Arc<Distinct>,
-    input: Box<dyn Operator>,
-    seen: HashSet<RowKey>,
+    /// Where rows come from, as long as there are more.
+    input: Option<Box<dyn Operator>>,
+    dedupe: Dedupe,
 }
 
 impl Node for Distinct {
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunDistinct {
-            input: self.input.clone().open(),
-            node: self,
-            seen: HashSet::new(),
+            input: Some(self.input.clone().open()),
+            dedupe: Dedupe::new(Some(self.places.clone()), self.width),
         })
     }
 }
 
 impl Operator for RunDistinct {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
-        while let Some(mut batch) = self.input.next(cx)? {
-            let mut kept = Vec::new();
-            for row in 0..batch.rows() {
-                if self.seen.insert(key_at(&batch.row(row), &self.node.places)) {
-                    kept.push(row);
-                }
-            }
-            batch.keep(&kept);
+        while let Some(input) = &mut self.input {
+            let Some(mut batch) = input.next(cx)? else {
+                self.input = None;
+                break;
+            };
+            cx.check_cancelled()?;
+            self.dedupe.keep_new(&mut batch, cx)?;
             if !batch.is_empty() {
                 return Ok(Some(batch));
             }
         }
-        Ok(None)
+        self.dedupe.rest(cx)
+    }
+
+    fn spent(&self) -> Option<Spent> {
+        self.dedupe.spent()
     }
 }

@@ -8,6 +8,7 @@ use rustdb_types::{Value, without_padding};
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::evaluate::evaluate;
+use super::spill::{Sorted, Sorter, Spent};
 use super::{Node, Operator};
 use crate::error::Result;
 use crate::expr::Expr;
@@ -60,7 +61,7 @@ pub(super) struct Sort {
 struct RunSort {
     node: Arc<Sort>,
     input: Box<dyn Operator>,
-    sorted: Option<std::vec::IntoIter<Vec<Value>>>,
+    sorted: Option<Sorted>,
 }
 
 impl Node for Sort {
@@ -79,35 +80,40 @@ impl Operator for RunSort {
             Some(sorted) => sorted,
             None => {
                 let rows = self.sort(cx)?;
-                self.sorted.insert(rows.into_iter())
+                self.sorted.insert(rows)
             }
         };
         let mut batch = Batch::new(self.node.width);
-        for row in sorted.by_ref().take(BATCH_ROWS) {
-            batch.push(row);
+        match sorted.in_memory() {
+            Some(rows) => rows.take(BATCH_ROWS).for_each(|row| batch.push(row)),
+            None => {
+                while batch.rows() < BATCH_ROWS
+                    && let Some(row) = sorted.next(cx)?
+                {
+                    batch.push(row);
+                }
+            }
         }
         Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    fn spent(&self) -> Option<Spent> {
+        self.sorted.as_ref().map(|sorted| sorted.spent().clone())
     }
 }
 
 impl RunSort {
-    fn sort(&mut self, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
-        let keys = &self.node.keys;
-        let wanted = wanted(&self.node.first, cx)?;
-        let mut rows = Vec::new();
+    fn sort(&mut self, cx: &mut Context<'_>) -> Result<Sorted> {
+        let charge = cx.pool().charge();
+        let mut sorter = Sorter::new(self.node.keys.clone(), self.node.width, charge);
+        sorter.set_wanted(wanted(&self.node.first, cx)?);
         while let Some(batch) = self.input.next(cx)? {
             cx.check_cancelled()?;
-            rows.extend((0..batch.rows()).map(|row| batch.take_row(row)));
-            // The sort is stable: a row that comes later is after its equals.
-            if let Some(wanted) = wanted
-                && rows.len() > wanted.saturating_mul(2).saturating_add(BATCH_ROWS)
-            {
-                rows.sort_by(|left, right| compare(keys, left, right));
-                rows.truncate(wanted);
-            }
+            let rows = (0..batch.rows()).map(|row| batch.take_row(row));
+            let bytes = batch.bytes() + batch.rows() * size_of::<Vec<Value>>();
+            sorter.extend(rows, bytes, cx)?;
         }
-        rows.sort_by(|left, right| compare(keys, left, right));
-        Ok(rows)
+        sorter.finish(cx)
     }
 }
 

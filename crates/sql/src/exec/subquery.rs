@@ -7,6 +7,7 @@ use rustdb_types::Value;
 use super::batch::{Batch, Row};
 use super::context::Context;
 use super::evaluate::truth;
+use super::join::read_all;
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
@@ -97,16 +98,15 @@ fn quantified(subplan: &SubPlan, test: &Expr, all: bool, cx: &mut Context<'_>) -
     let rows = match &cx.memory.rows[slot] {
         Some(rows) => rows.clone(),
         None => {
-            let mut run = subplan.node.clone().open();
-            let mut rows = Vec::new();
-            while let Some(batch) = run.next(cx)? {
-                rows.push(Arc::new(batch));
-            }
-            cx.memory.rows[slot].insert(rows.into()).clone()
+            let rows = Arc::new(read_all(&subplan.node, cx)?);
+            cx.memory.rows[slot].insert(rows).clone()
         }
     };
-    let mut rows = rows.iter();
-    decide(test, all, cx, |_| Ok(rows.next().cloned()))
+    let mut next = 0;
+    decide(test, all, cx, |cx| {
+        next += 1;
+        rows.get(next - 1, cx)
+    })
 }
 
 fn decide(

@@ -19,6 +19,7 @@ use rustdb_types::{Oid, Value};
 
 use super::context::Context;
 use super::evaluate::all_true;
+use super::source::SourceRows;
 use super::write::{WriteNode, Written, assign};
 use crate::bind::{ConflictUpdate, OnConflict};
 use crate::error::{Error, Result, SqlState};
@@ -29,14 +30,14 @@ type Touched = HashSet<Box<[u8]>>;
 impl WriteNode {
     pub(super) fn upsert(
         &self,
-        rows: Vec<Vec<Value>>,
+        mut rows: SourceRows,
         conflict: &OnConflict,
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<Written> {
         let mut written = Written::default();
         let mut touched = Touched::new();
-        for row in rows {
+        while let Some(row) = rows.next(cx)? {
             cx.check_cancelled()?;
             if let Some(row) = self.upsert_row(row, conflict, &mut touched, statement, cx)? {
                 self.give(&row, &mut written, cx)?;

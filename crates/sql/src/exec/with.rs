@@ -10,6 +10,7 @@ use super::batch::Batch;
 use super::compile::{Compiled, Compiler, Outer};
 use super::context::Context;
 use super::key::{RowKey, key_at};
+use super::spill::Kept;
 use super::{Node, Operator};
 use crate::error::{Error, Result};
 use crate::expr::ColumnId;
@@ -19,7 +20,7 @@ use crate::plan::{NameNumber, NamedRows, Plan, Recursive, With, free_columns};
 pub(crate) struct Shared {
     /// Where more comes from; none if that is all.
     run: Option<Box<dyn Operator>>,
-    batches: Vec<Arc<Batch>>,
+    batches: Kept,
 }
 
 impl std::fmt::Debug for Shared {
@@ -67,7 +68,7 @@ impl Operator for RunWith {
                 for table in &self.node.tables {
                     cx.memory.shared[table.place] = Some(Shared {
                         run: Some(table.node.clone().open()),
-                        batches: Vec::new(),
+                        batches: Kept::default(),
                     });
                     if table.modifies {
                         cx.note_modifying(table.place);
@@ -115,9 +116,9 @@ impl Operator for RunNamed {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         let missing = || Error::internal("a named query is read before it is there");
         let shared = cx.memory.shared[self.place].as_ref().ok_or_else(missing)?;
-        if let Some(batch) = shared.batches.get(self.next) {
+        if let Some(batch) = shared.batches.get(self.next, cx)? {
             self.next += 1;
-            return Ok(Some((**batch).clone()));
+            return Ok(Some(Arc::unwrap_or_clone(batch)));
         }
         // While it runs it is not there: nothing may read it.
         let mut shared = cx.memory.shared[self.place].take().ok_or_else(missing)?;
@@ -127,7 +128,7 @@ impl Operator for RunNamed {
         };
         if let Ok(more) = &more {
             match more {
-                Some(batch) => shared.batches.push(Arc::new(batch.clone())),
+                Some(batch) => shared.batches.push(batch.clone(), cx)?,
                 None => shared.run = None,
             }
         }
@@ -152,7 +153,7 @@ struct RunRecursive {
     node: Arc<RecursiveNode>,
     run: Option<Box<dyn Operator>>,
     /// What the next step works on.
-    last: Vec<Arc<Batch>>,
+    last: Kept,
     seen: HashSet<RowKey>,
 }
 
@@ -161,7 +162,7 @@ impl Node for RecursiveNode {
         Box::new(RunRecursive {
             run: Some(self.base.clone().open()),
             node: self,
-            last: Vec::new(),
+            last: Kept::default(),
             seen: HashSet::new(),
         })
     }
@@ -179,7 +180,7 @@ impl Operator for RunRecursive {
                 self.keep_new(&mut batch);
             }
             if !batch.is_empty() {
-                self.last.push(Arc::new(batch.clone()));
+                self.last.push(batch.clone(), cx)?;
                 return Ok(Some(batch));
             }
         }

@@ -14,8 +14,8 @@ use rustdb_types::Value;
 use super::Node;
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
-use super::join::read_all;
 use super::point::OneRow;
+use super::source::SourceRows;
 use crate::bind::{Assignment, OnConflict};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -56,8 +56,8 @@ pub(crate) struct Written {
 impl WriteNode {
     pub(crate) fn run(&self, statement: &mut Statement, cx: &mut Context<'_>) -> Result<Written> {
         let rows = cx.before_writes(|cx| match &self.one_row {
-            Some(one_row) => Ok(one_row.run(cx)?.into_iter().collect()),
-            None => read_all(&self.source, cx),
+            Some(one_row) => Ok(SourceRows::of(one_row.run(cx)?.into_iter().collect())),
+            None => SourceRows::read(&self.source, cx),
         })?;
         match &self.kind {
             Kind::Insert(None) => self.insert(rows, statement, cx),
@@ -72,12 +72,12 @@ impl WriteNode {
 
     fn insert(
         &self,
-        rows: Vec<Vec<Value>>,
+        mut rows: SourceRows,
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<Written> {
         let mut written = Written::default();
-        for row in rows {
+        while let Some(row) = rows.next(cx)? {
             cx.check_cancelled()?;
             self.table.insert(cx.transaction_mut()?, &row, statement)?;
             self.give(&row, &mut written, cx)?;
@@ -88,7 +88,7 @@ impl WriteNode {
     /// Updates the rows, or deletes them if there are no assignments.
     fn change(
         &self,
-        rows: Vec<Vec<Value>>,
+        mut rows: SourceRows,
         assignments: Option<&[Assignment]>,
         recheck: &[Expr],
         statement: &mut Statement,
@@ -96,8 +96,8 @@ impl WriteNode {
     ) -> Result<Written> {
         let mut written = Written::default();
         let mut seen: HashSet<Arc<[u8]>> = HashSet::new();
-        let is_alone = rows.len() < 2;
-        for mut row in rows {
+        let is_alone = rows.is_alone();
+        while let Some(mut row) = rows.next(cx)? {
             cx.check_cancelled()?;
             let Value::Bytea(key) = &row[0] else {
                 return Err(Error::internal("a row without its key"));

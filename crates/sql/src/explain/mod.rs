@@ -4,6 +4,7 @@
 
 mod names;
 mod print;
+mod spent;
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +14,7 @@ use sqlparser::ast::{AnalyzeFormat, AnalyzeFormatKind, UtilityOption};
 
 use crate::bind::{Write, WriteKind, name_of};
 use crate::error::{Error, Result, SqlState};
-use crate::exec::Measures;
+use crate::exec::{Measures, Spent};
 use crate::expr::Expr;
 use crate::plan::{Estimator, Figures, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SortKey};
 
@@ -54,6 +55,8 @@ pub(crate) struct Entry {
     pub(crate) rows: f64,
     /// Rows over all loops, loops, and microseconds.
     pub(crate) measured: Option<(u64, u64, u64)>,
+    /// What it has spent of memory and disk.
+    pub(crate) spent: Option<Spent>,
     pub(crate) children: Vec<Entry>,
 }
 
@@ -214,6 +217,9 @@ impl Explainer<'_> {
                 measured.loops.load(Ordering::Relaxed),
                 measured.micros.load(Ordering::Relaxed),
             ));
+            if let Some(spent) = measured.spent.lock().as_ref() {
+                entry.spent = Some(spent.clone());
+            }
         }
         plan.for_each_expression(&mut |expr| self.subqueries(expr, &mut entry));
         entry

@@ -1,6 +1,6 @@
 //! Entries as text, JSON, or a graph.
 
-use super::{Entry, Format, Request};
+use super::{Entry, Format, Request, spent};
 
 /// Times of the statement, in microseconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,6 +94,9 @@ fn text(entry: &Entry, request: &Request, depth: usize, lines: &mut Vec<String>)
     for (label, value) in &entry.details {
         lines.push(format!("{below}{label}: {value}"));
     }
+    if let Some(spent) = &entry.spent {
+        lines.push(format!("{below}{}", spent::text(spent)));
+    }
     for child in &entry.children {
         text(child, request, depth + 1, lines);
     }
@@ -130,6 +133,9 @@ fn json(entry: &Entry, request: &Request, indent: usize, out: &mut String) {
     }
     for (label, value) in &entry.details {
         fields.push((label, quoted(value)));
+    }
+    if let Some(spent) = &entry.spent {
+        fields.extend(spent::fields(spent));
     }
     let space = " ".repeat(indent + 2);
     let fields = fields.iter();

@@ -229,6 +229,8 @@ pub struct Join {
     pub kind: JoinKind,
     /// How it is done.
     pub method: JoinMethod,
+    /// Whether something above relies on the order of the left input's rows.
+    pub keeps_order: bool,
     /// The left input.
     pub left: Plan,
     /// The right input. Columns of the left in it mean that it is run once for each row there.

@@ -502,6 +502,7 @@ impl<'e, 'f> Graph<'e, 'f> {
         Plan::Join(Box::new(Join {
             kind: JoinKind::Inner,
             method: way.method,
+            keeps_order: false,
             left,
             right,
             conditions,
@@ -533,6 +534,7 @@ impl<'e, 'f> Graph<'e, 'f> {
             plan = Plan::Join(Box::new(Join {
                 kind: JoinKind::Inner,
                 method: JoinMethod::default(),
+                keeps_order: false,
                 left: plan,
                 right,
                 conditions: here,

@@ -64,6 +64,7 @@ fn push(plan: Plan, conditions: Vec<Expr>) -> Plan {
         let join = Join {
             kind,
             method: JoinMethod::default(),
+            keeps_order: false,
             left: plan,
             right,
             conditions,

@@ -220,7 +220,10 @@ fn mark_ordered(plan: &mut Plan, key: &SortKey) {
             }
         }
         Plan::Filter { input, .. } | Plan::Limit { input, .. } => mark_ordered(input, key),
-        Plan::Join(join) => mark_ordered(&mut join.left, key),
+        Plan::Join(join) => {
+            join.keeps_order = true;
+            mark_ordered(&mut join.left, key);
+        }
         _ => (),
     }
 }

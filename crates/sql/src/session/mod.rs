@@ -80,6 +80,8 @@ pub struct Session {
     durability: Durability,
     /// Ways to join that the planner may choose.
     methods: Methods,
+    /// How much memory statements may hold, if not what the parameter says.
+    work_mem: Option<usize>,
     /// What was set.
     parameters: Arc<Parameters>,
     /// What was set when the transaction began.
@@ -147,6 +149,7 @@ impl Session {
             cancelled: Arc::default(),
             durability: Durability::Sync,
             methods: Methods::default(),
+            work_mem: None,
             parameters: Arc::default(),
             before: Arc::default(),
             meaning: Meaning::default(),
@@ -178,6 +181,12 @@ impl Session {
     /// Says which ways to join the planner may choose.
     pub fn set_join_methods(&mut self, methods: Methods) {
         self.methods = methods;
+    }
+
+    /// Says how much memory the operators of a statement may hold, in bytes, whatever `work_mem`
+    /// is; with very little of it, nearly all of their rows are put aside.
+    pub fn set_work_mem(&mut self, bytes: Option<usize>) {
+        self.work_mem = bytes;
     }
 
     /// Set it to have the running statement stop.

@@ -11,10 +11,10 @@ use super::{Answer, Session, State, done, noticed};
 use crate::bind::{OutputColumn, SessionNames, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::ColumnId;
-use crate::settings::{Scope, definitions, joined, names};
+use crate::settings::{Scope, WORK_MEM_DEFAULT, definitions, joined, names};
 
 /// What the parameters mean, as of one of their versions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Meaning {
     version: u64,
     /// The values that [`Settings`] were made of.
@@ -27,6 +27,24 @@ pub(super) struct Meaning {
     modes: Option<(IsolationLevel, Access)>,
     /// When the statement that runs is to end.
     deadline: Option<Duration>,
+    /// How much memory the operators of a statement may hold, in bytes.
+    pub(super) work_mem: usize,
+}
+
+impl Default for Meaning {
+    fn default() -> Meaning {
+        Meaning {
+            version: 0,
+            settings: Vec::new(),
+            path: String::new(),
+            statement_timeout: 0,
+            lock_timeout: 0,
+            is_asynchronous: false,
+            modes: None,
+            deadline: None,
+            work_mem: WORK_MEM_DEFAULT,
+        }
+    }
 }
 
 /// The parameters that say how values are read and printed.
@@ -70,6 +88,7 @@ impl Session {
         }
         self.meaning.statement_timeout = self.parameters.timeout("statement_timeout");
         self.meaning.lock_timeout = self.parameters.timeout("lock_timeout");
+        self.meaning.work_mem = self.parameters.bytes("work_mem");
         let commit = self.parameters.get("synchronous_commit");
         self.meaning.is_asynchronous = commit.as_deref() == Some("off");
         let isolation = self.parameters.get("default_transaction_isolation");

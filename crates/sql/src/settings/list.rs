@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Number(i64, i64),
     /// A time, in milliseconds if there is no unit.
     Time,
+    /// An amount of memory, in kilobytes if there is no unit; at least so many.
+    Memory(i64),
     /// One of these words.
     Words(&'static [&'static str]),
     /// A list of names.
@@ -258,7 +260,16 @@ static DEFINITIONS: &[Definition] = &[
         Kind::Switch,
         "Sets the current transaction's read-only status.",
     ),
+    of(
+        "work_mem",
+        "64MB",
+        Kind::Memory(64),
+        "Sets the maximum memory to be used for query workspaces: of all operations of a statement.",
+    ),
 ];
+
+/// `work_mem` if nobody says, in bytes.
+pub(crate) const WORK_MEM_DEFAULT: usize = 64 << 20;
 
 /// All parameters, by name.
 pub(crate) fn definitions() -> &'static [Definition] {

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use rustdb_vfs::sync::Mutex;
 
 use crate::error::{Error, Result, SqlState};
-pub(crate) use list::{Kind, definition, definitions};
-use value::{canonical, milliseconds};
+pub(crate) use list::{Kind, WORK_MEM_DEFAULT, definition, definitions};
+use value::{canonical, kilobytes, milliseconds};
 pub(crate) use value::{joined, names};
 
 /// The parameters of a session.
@@ -132,6 +132,13 @@ impl Parameters {
     pub(crate) fn timeout(&self, name: &str) -> u64 {
         let value = self.get(name);
         value.and_then(|value| milliseconds(&value)).unwrap_or(0)
+    }
+
+    /// An amount of memory, in bytes.
+    pub(crate) fn bytes(&self, name: &str) -> usize {
+        let value = self.get(name).and_then(|value| kilobytes(&value));
+        let bytes = value.unwrap_or(0).saturating_mul(1024);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
     /// Whether a switch is on.

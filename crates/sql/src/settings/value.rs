@@ -9,6 +9,9 @@ use crate::error::{Error, Result, SqlState};
 /// The most milliseconds of a timeout.
 const MILLISECONDS_MAX: i64 = i32::MAX as i64;
 
+/// The most kilobytes of an amount of memory.
+const KILOBYTES_MAX: i64 = i32::MAX as i64;
+
 /// A value as SHOW has it. What it leaves open stays as the parameter is now.
 pub(super) fn canonical(definition: &Definition, value: &str, current: &str) -> Result<String> {
     let name = definition.name;
@@ -30,6 +33,7 @@ pub(super) fn canonical(definition: &Definition, value: &str, current: &str) -> 
             }
         }
         Kind::Time => time(name, value),
+        Kind::Memory(least) => memory(name, value, least),
         Kind::Words(words) => {
             let lower = value.to_lowercase();
             // Switches with more than two positions take the words of switches too.
@@ -103,21 +107,65 @@ const UNITS: [(&str, i64); 5] = [
     ("ms", 1),
 ];
 
+/// Units of memory, in kilobytes; the greatest first.
+const MEMORY_UNITS: [(&str, i64); 4] =
+    [("TB", 1 << 30), ("GB", 1 << 20), ("MB", 1 << 10), ("kB", 1)];
+
 /// How many milliseconds a value is.
 pub(super) fn milliseconds(value: &str) -> Option<u64> {
+    amount(value, |unit| match unit {
+        "" => Some(1.0),
+        "us" => Some(0.001),
+        unit => factor(&UNITS, unit),
+    })
+}
+
+/// How many kilobytes a value is.
+pub(super) fn kilobytes(value: &str) -> Option<u64> {
+    amount(value, |unit| match unit {
+        "" => Some(1.0),
+        "B" => Some(1.0 / 1024.0),
+        unit => factor(&MEMORY_UNITS, unit),
+    })
+}
+
+fn factor(units: &[(&str, i64)], unit: &str) -> Option<f64> {
+    let known = units.iter().find(|(name, _)| *name == unit);
+    known.map(|(_, factor)| *factor as f64)
+}
+
+/// A number with a unit.
+fn amount(value: &str, factor: impl Fn(&str) -> Option<f64>) -> Option<u64> {
     let value = value.trim();
     let is_number = |letter: char| letter.is_ascii_digit() || letter == '.' || letter == '-';
     let end = value
         .find(|letter| !is_number(letter))
         .unwrap_or(value.len());
     let number: f64 = value[..end].parse().ok()?;
-    let factor = match value[end..].trim() {
-        "" => 1.0,
-        "us" => 0.001,
-        unit => UNITS.iter().find(|(name, _)| *name == unit)?.1 as f64,
-    };
-    let result = (number * factor).round();
+    let result = (number * factor(value[end..].trim())?).round();
     (result >= 0.0).then_some(result as u64)
+}
+
+fn memory(name: &str, value: &str, least: i64) -> Result<String> {
+    let hint = "Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".";
+    let range = |number: i64| outside(name, &number.to_string(), least, KILOBYTES_MAX, " kB");
+    if let Some(negative) = value.trim().strip_prefix('-')
+        && let Some(number) = kilobytes(negative)
+    {
+        return Err(range(-i64::try_from(number).unwrap_or(i64::MAX)));
+    }
+    let number =
+        kilobytes(value).ok_or_else(|| match value.contains(|it: char| it.is_ascii_digit()) {
+            true => invalid(name, value).with_hint(hint),
+            false => invalid(name, value),
+        })?;
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    if !(least..=KILOBYTES_MAX).contains(&number) {
+        return Err(range(number));
+    }
+    let unit = MEMORY_UNITS.iter().find(|(_, factor)| number % factor == 0);
+    let (unit, factor) = unit.unwrap_or(&("kB", 1));
+    Ok(format!("{}{unit}", number / factor))
 }
 
 fn time(name: &str, value: &str) -> Result<String> {

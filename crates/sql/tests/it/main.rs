@@ -27,4 +27,5 @@ mod scripts;
 mod server;
 mod sessions;
 mod slt;
+mod spill;
 mod tpch;

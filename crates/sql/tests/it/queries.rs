@@ -41,9 +41,9 @@ fn cases(text: &str) -> Vec<Case> {
         .collect()
 }
 
-/// Our answer.
-fn answer(query: &str) -> String {
-    match rows(query) {
+/// Our answer, with so much memory.
+fn answer(query: &str, work_mem: Option<usize>) -> String {
+    match rows(query, work_mem) {
         Ok(rows) => arranged(query, rows),
         Err(error) => format!("{}: {}", error.state().as_str(), error.message()),
     }
@@ -57,8 +57,9 @@ fn arranged(query: &str, mut rows: Vec<String>) -> String {
     rows.join("\n")
 }
 
-fn rows(query: &str) -> rustdb_sql::Result<Vec<String>> {
+fn rows(query: &str, work_mem: Option<usize>) -> rustdb_sql::Result<Vec<String>> {
     let mut session = session();
+    session.set_work_mem(work_mem);
     let answers = session.execute(query, &[])?;
     let mut rows = Vec::new();
     for answer in answers {
@@ -91,9 +92,19 @@ fn quoted(value: &Value, of: &Type, settings: &Settings) -> String {
 
 #[test]
 fn queries_give_what_postgresql_gives() {
+    compare(None);
+}
+
+/// What does not fit into memory is put aside, and comes back.
+#[test]
+fn queries_give_the_same_with_hardly_any_memory() {
+    compare(Some(1));
+}
+
+fn compare(work_mem: Option<usize>) {
     let mut different = Vec::new();
     for case in FILES.iter().flat_map(|(_, text)| cases(text)) {
-        let ours = answer(&case.query);
+        let ours = answer(&case.query, work_mem);
         if ours != case.answer {
             different.push(format!("{}\nis {ours}\nnot {}", case.query, case.answer));
         }

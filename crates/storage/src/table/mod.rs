@@ -47,6 +47,7 @@ pub(crate) use block::{HEAT_MAX, SharedBlock};
 pub use builder::{TableBuilder, TableOptions};
 pub use cursor::{ReadMode, TableCursor};
 pub use filter::{Filter, key_hash};
+pub(crate) use format::frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use fuzzing::check_payload;
 pub use reader::{FilterUse, Found, Table};

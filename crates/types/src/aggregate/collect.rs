@@ -29,37 +29,6 @@ pub(super) static ROWS: &[Row] = &[
     }),
 ];
 
-/// About how much memory a value takes outside of itself.
-pub(super) fn heap_bytes(value: &Value) -> usize {
-    match value {
-        Value::Text(text) if text.len() > crate::text::INLINE_BYTES_MAX => text.len(),
-        Value::Bytea(bytes) => bytes.len(),
-        Value::Json(text) => text.len(),
-        Value::Array(array) => array.values().iter().map(total_bytes).sum(),
-        Value::Record(fields) => fields.iter().map(total_bytes).sum(),
-        Value::Vector(numbers) => numbers.len() * size_of::<f32>(),
-        Value::Jsonb(json) => json_bytes(json),
-        _ => 0,
-    }
-}
-
-fn total_bytes(value: &Value) -> usize {
-    size_of::<Value>() + heap_bytes(value)
-}
-
-fn json_bytes(json: &Json) -> usize {
-    size_of::<Json>()
-        + match json {
-            Json::String(text) => text.len(),
-            Json::Array(elements) => elements.iter().map(json_bytes).sum(),
-            Json::Object(members) => members
-                .iter()
-                .map(|(key, value)| size_of::<Box<str>>() + key.len() + json_bytes(value))
-                .sum(),
-            Json::Null | Json::Bool(_) | Json::Number(_) => 0,
-        }
-}
-
 fn too_large() -> Error {
     Error::new(
         SqlState::PROGRAM_LIMIT_EXCEEDED,
@@ -201,7 +170,7 @@ impl Listed {
     }
 
     fn push(&mut self, value: &Value) {
-        self.heap += heap_bytes(value);
+        self.heap += value.heap_bytes();
         self.values.push(value.clone());
     }
 }
@@ -377,7 +346,7 @@ impl Accumulate for JsonTree {
             _ => return Err(Error::mismatch("number of arguments")),
         };
         let value = json::tree(value, context.settings)?;
-        self.heap += json_bytes(&value);
+        self.heap += crate::packed::json_bytes(&value);
         self.values.push(value);
         Ok(())
     }

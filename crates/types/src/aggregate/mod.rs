@@ -257,6 +257,14 @@ states! {
 }
 
 impl State {
+    /// Whether it takes about the same memory whatever it is given.
+    pub fn is_of_one_size(&self) -> bool {
+        !matches!(
+            self.0,
+            Repr::Joined(_) | Repr::Listed(_) | Repr::Json(_) | Repr::Jsonb(_)
+        )
+    }
+
     /// Whether states merged in any grouping give exactly what one state gives that has seen all
     /// rows: then a moving frame that cannot forget rows can be put together from parts.
     pub fn merges_in_any_way(&self) -> bool {

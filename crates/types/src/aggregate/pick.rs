@@ -92,7 +92,7 @@ impl Accumulate for Best {
     }
 
     fn heap_bytes(&self) -> usize {
-        super::collect::heap_bytes(&self.value)
+        self.value.heap_bytes()
     }
 }
 

@@ -248,6 +248,7 @@ impl Binder<'_> {
             plan = Plan::Join(Box::new(crate::plan::Join {
                 kind: crate::plan::JoinKind::Inner,
                 method: crate::plan::JoinMethod::default(),
+                keeps_order: false,
                 left: plan,
                 right: others.plan,
                 conditions: Vec::new(),

@@ -18,8 +18,9 @@ impl Compiler<'_> {
     ) -> Result<Arc<dyn Node>> {
         let input = self.plan(&window.input, outer)?;
         let items = window.partition.iter().chain(&window.order);
+        let width = input.columns.len();
         let keys = items.clone().enumerate().map(|(place, item)| Key {
-            place,
+            place: width + place,
             descending: item.descending,
             nulls_first: item.nulls_first,
             padded: item.padded,

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use rustdb_types::{Operator, Value};
 
+use super::Partition;
 use super::in_range::{self, Comparison};
-use super::{Partition, Sorted};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::context::Context;
 use crate::exec::evaluate::evaluate;
@@ -76,7 +76,7 @@ impl<'p> Frames<'p> {
             | (Some((value, _)), _, Known::Value { .. }) => partition
                 .rows
                 .iter()
-                .map(|sorted: &Sorted| Ok(evaluate(value, &sorted.row[..], cx)?.into_owned()))
+                .map(|row| Ok(evaluate(value, &row[..], cx)?.into_owned()))
                 .collect::<Result<_>>()?,
             _ => Vec::new(),
         };

@@ -8,7 +8,7 @@
 //! peers are numbered too. `frame` says which rows a row sees, and as frames only move forward,
 //! `moving` keeps an aggregate's state from row to row where that gives the same result.
 //!
-//! All rows are held in memory.
+//! Rows are sorted outside of memory if there are too many; one partition at a time is in memory.
 
 mod compile;
 mod frame;
@@ -16,7 +16,6 @@ mod functions;
 mod in_range;
 mod moving;
 
-use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,7 +26,8 @@ use rustdb_types::window::WindowKind;
 use super::batch::Batch;
 use super::context::Context;
 use super::evaluate::values;
-use super::sort::Key;
+use super::sort::{Key, compare};
+use super::spill::{Charge, Sorted, Sorter, row_bytes};
 use super::{Node, Operator};
 use crate::error::Result;
 use crate::expr::Expr;
@@ -42,7 +42,7 @@ struct WindowNode {
     width: usize,
     /// What rows are sorted by: first what they are partitioned by.
     sort: Vec<Expr>,
-    /// How those are compared.
+    /// How those are compared; in a row they are behind the columns.
     keys: Vec<Key>,
     /// How many of them are of the partition.
     partition: usize,
@@ -65,15 +65,9 @@ enum Function {
     Aggregate(AggregateCall),
 }
 
-/// A row, and what it is sorted by.
-struct Sorted {
-    keys: Vec<Value>,
-    row: Vec<Value>,
-}
-
-/// The rows of a partition.
+/// The rows of a partition, each with what it is sorted by behind its columns.
 struct Partition<'a> {
-    rows: &'a [Sorted],
+    rows: &'a [Vec<Value>],
     /// For each row its group of peers.
     group_of: Vec<usize>,
     /// Where groups begin, and at the end the number of rows.
@@ -83,11 +77,12 @@ struct Partition<'a> {
 struct RunWindow {
     node: Arc<WindowNode>,
     input: Box<dyn Operator>,
-    /// The rows that are not given out yet, the last first in partitions that are still to come.
-    rows: Option<Vec<Sorted>>,
-    /// How many of the rows have been computed.
-    done: usize,
+    rows: Option<Sorted>,
+    /// The first row of the next partition, once it was met.
+    first: Option<Vec<Value>>,
     ready: std::vec::IntoIter<Vec<Value>>,
+    /// For the partition that is being given out.
+    charge: Option<Charge>,
 }
 
 impl Node for WindowNode {
@@ -96,8 +91,9 @@ impl Node for WindowNode {
             input: self.input.clone().open(),
             node: self,
             rows: None,
-            done: 0,
+            first: None,
             ready: Vec::new().into_iter(),
+            charge: None,
         })
     }
 }
@@ -114,66 +110,82 @@ impl Operator for RunWindow {
                 batch.push(row);
                 continue;
             }
-            let rows = self.rows.as_mut().map_or(&mut [][..], |rows| &mut rows[..]);
-            if self.done == rows.len() {
+            let partition = self.partition(cx)?;
+            if partition.is_empty() {
                 break;
             }
-            let end = self.done + partition_end(&node, &rows[self.done..]);
-            let ready = compute(&node, &mut rows[self.done..end], cx)?;
-            self.ready = ready.into_iter();
-            self.done = end;
+            self.ready = compute(&node, partition, cx)?.into_iter();
         }
         Ok((!batch.is_empty()).then_some(batch))
     }
 }
 
-fn sorted(
-    node: &WindowNode,
-    input: &mut dyn Operator,
-    cx: &mut Context<'_>,
-) -> Result<Vec<Sorted>> {
-    let mut rows = Vec::new();
+impl RunWindow {
+    /// The rows of the next partition; none if there is none.
+    fn partition(&mut self, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
+        let keys = &self.node.keys[..self.node.partition];
+        let Some(sorted) = &mut self.rows else {
+            return Ok(Vec::new());
+        };
+        if let Some(rows) = sorted.in_memory() {
+            let Some(first) = rows.as_slice().first() else {
+                return Ok(Vec::new());
+            };
+            let same = |row: &Vec<Value>| compare(keys, first, row).is_eq();
+            let count = rows.as_slice().partition_point(same);
+            return Ok(rows.take(count).collect());
+        }
+        let mut rows: Vec<Vec<Value>> = self.first.take().into_iter().collect();
+        let mut bytes = 0;
+        while let Some(row) = sorted.next(cx)? {
+            bytes += row_bytes(&row);
+            match rows.first() {
+                Some(first) if compare(keys, first, &row).is_ne() => {
+                    self.first = Some(row);
+                    break;
+                }
+                _ => rows.push(row),
+            }
+        }
+        let charge = match &mut self.charge {
+            Some(charge) => charge,
+            None => self.charge.insert(cx.pool().charge()),
+        };
+        charge.set(bytes);
+        Ok(rows)
+    }
+}
+
+fn sorted(node: &WindowNode, input: &mut dyn Operator, cx: &mut Context<'_>) -> Result<Sorted> {
+    let width = node.width + node.sort.len();
+    let mut sorter = Sorter::new(node.keys.clone(), width, cx.pool().charge());
     while let Some(batch) = input.next(cx)? {
         cx.check_cancelled()?;
+        let mut rows = Vec::with_capacity(batch.rows());
         for row in 0..batch.rows() {
-            rows.push(Sorted {
-                keys: values(&node.sort, &batch.row(row), cx)?,
-                row: batch.take_row(row),
-            });
+            let keys = values(&node.sort, &batch.row(row), cx)?;
+            let mut whole = Vec::with_capacity(width + node.calls.len());
+            whole.extend((0..node.width).map(|place| batch.column(place)[row].clone()));
+            whole.extend(keys);
+            rows.push(whole);
         }
+        let more = node.sort.len() + node.calls.len();
+        let each = more * size_of::<Value>() + size_of::<Vec<Value>>();
+        let bytes = batch.bytes() + batch.rows() * each;
+        sorter.extend(rows.into_iter(), bytes, cx)?;
     }
-    if !node.keys.is_empty() {
-        rows.sort_by(|left, right| compare(&node.keys, left, right));
-    }
-    Ok(rows)
-}
-
-fn compare(keys: &[Key], left: &Sorted, right: &Sorted) -> Ordering {
-    let orders = keys
-        .iter()
-        .map(|key| key.compare(&left.keys[key.place], &right.keys[key.place]));
-    orders
-        .into_iter()
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal)
-}
-
-/// How many of the rows are of the first one's partition.
-fn partition_end(node: &WindowNode, rows: &[Sorted]) -> usize {
-    let keys = &node.keys[..node.partition];
-    let same = |row: &Sorted| compare(keys, &rows[0], row).is_eq();
-    rows.partition_point(same)
+    sorter.finish(cx)
 }
 
 /// The rows of a partition with their new columns.
 fn compute(
     node: &WindowNode,
-    rows: &mut [Sorted],
+    mut rows: Vec<Vec<Value>>,
     cx: &mut Context<'_>,
 ) -> Result<Vec<Vec<Value>>> {
     let mut columns = Vec::with_capacity(node.calls.len());
     {
-        let partition = Partition::new(rows, &node.keys[node.partition..]);
+        let partition = Partition::new(&rows, &node.keys[node.partition..]);
         for call in &node.calls {
             let column = match &call.function {
                 Function::Window(kind) => functions::compute(*kind, call, &partition, cx)?,
@@ -182,19 +194,15 @@ fn compute(
             columns.push(column.into_iter());
         }
     }
-    let mut ready = Vec::with_capacity(rows.len());
-    for sorted in rows {
-        let mut row = std::mem::take(&mut sorted.row);
-        row.reserve_exact(columns.len());
-        sorted.keys = Vec::new();
+    for row in &mut rows {
+        row.truncate(node.width);
         row.extend(columns.iter_mut().filter_map(Iterator::next));
-        ready.push(row);
     }
-    Ok(ready)
+    Ok(rows)
 }
 
 impl<'a> Partition<'a> {
-    fn new(rows: &'a [Sorted], order: &[Key]) -> Partition<'a> {
+    fn new(rows: &'a [Vec<Value>], order: &[Key]) -> Partition<'a> {
         let mut group_of = Vec::with_capacity(rows.len());
         let mut groups = Vec::new();
         for (index, row) in rows.iter().enumerate() {
@@ -216,7 +224,7 @@ impl<'a> Partition<'a> {
     }
 
     fn row(&self, index: usize) -> &'a [Value] {
-        &self.rows[index].row
+        &self.rows[index]
     }
 
     /// The peers of a row, itself among them.

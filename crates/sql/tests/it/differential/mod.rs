@@ -56,7 +56,7 @@ fn judge(sql: &str, ours: &Outcome, theirs: &Outcome) -> Verdict {
 
 type Rows = [Vec<Option<String>>];
 
-fn same_rows(sql: &str, ours: &Rows, theirs: &Rows) -> bool {
+pub(crate) fn same_rows(sql: &str, ours: &Rows, theirs: &Rows) -> bool {
     let (mut ours, mut theirs) = (ours.to_vec(), theirs.to_vec());
     if !sql.contains(") order by") {
         // Within what is equal any order is right.

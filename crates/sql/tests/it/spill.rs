@@ -1,0 +1,313 @@
+//! Statements that have more rows than memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustdb_sql::{Database, Session};
+use rustdb_storage::engine::{Engine, EngineOptions};
+use rustdb_txn::{TransactionManager, TransactionOptions};
+use rustdb_vfs::{Effect, Failure, Fault, MemVfs, OpSet, SimVfs, Vfs, VfsRef};
+
+use crate::database::Still;
+use crate::engines::{Ours, Outcome, Talk};
+
+const ROWS: i64 = 20_000;
+
+/// `a` is unique, `b` has a hundred values and NULL, `c` is long, and half of the rows of `d` are 7.
+fn tables(vfs: VfsRef) -> Ours {
+    let mut session = open(vfs);
+    for table in ["t", "u"] {
+        for statement in [
+            format!("create table {table} (a int primary key, b int, c text, d int)"),
+            format!(
+                "insert into {table} select i, nullif(i % 101, 100), 'row ' || repeat(md5((i * 7 % 9973)::text), 2),
+                 case when i % 2 = 0 then 7 else i end from generate_series(1, {ROWS}) i"
+            ),
+        ] {
+            assert_eq!(session.run(&statement).state(), None, "{statement}");
+        }
+    }
+    session
+}
+
+fn open(vfs: VfsRef) -> Ours {
+    let engine = Engine::open(vfs, Path::new("/db"), EngineOptions::default()).unwrap();
+    let manager = TransactionManager::new(engine, TransactionOptions::default());
+    Ours(Database::open(manager, Arc::new(Still)).unwrap().connect())
+}
+
+/// What is asked, of tables several times as large as the limit.
+const QUERIES: &[&str] = &[
+    "select a, c from t order by c, a desc",
+    "select b, a from t order by b desc nulls last limit 5 offset 15000",
+    "select c, a from t order by c limit 3000",
+    "select t.a, u.c from t join u on t.c = u.c and t.a < u.a",
+    "select t.a, u.a from t left join u on t.a = u.a * 2 and u.b < 50",
+    "select t.a, u.a from t right join u on t.a = u.a * 2 and t.b < 50",
+    "select t.a, u.a, t.c from t full join u on t.a = u.a + 10000",
+    "select a, c from t where a in (select b * 3 from u)",
+    "select a, c from t where not exists (select from u where u.c = t.c and u.a > t.a)",
+    // Half of the rows have one key.
+    "select count(*), sum(t.a) from t join (select * from u where a < 3000) u on t.d = u.d",
+    "select count(*), sum(t.a + u.a) from (select * from t where a < 50) t full join u on t.d = u.d and u.b = 3",
+    "select t.a, u.b from t join u using (a) order by t.a",
+    "select t.a, u.b from t left join u on t.c = u.c order by t.a, u.a",
+    "select c, count(*), sum(a), min(b) from t group by c",
+    "select c, b, count(*), grouping(c) from t group by cube (c, b)",
+    "select b, count(distinct c), sum(distinct a) from t group by b",
+    "select d % 50, array_agg(a order by c, a), count(distinct b) from t group by 1",
+    "select c, percentile_cont(0.5) within group (order by a), mode() within group (order by b) from t group by c",
+    "select string_agg(distinct b::text, ','), count(distinct c) from t",
+    "select sum(a) filter (where b > 3), count(*) from t group by c having count(*) > 2",
+    "select distinct c, b from t",
+    "select distinct on (c) c, a from t order by c, a desc",
+    "select c, a from t union select c, a + 5 from u",
+    "select c from t intersect select c from u where a < 9000",
+    "select c from t intersect all select c from u where a < 9000",
+    "select c, a from t except select c, a from u where a % 3 = 0",
+    "select b from t except all select b from u where a > 100",
+    "select a, sum(a) over (partition by c order by a), rank() over (order by b) from t",
+    "select a, row_number() over (order by c, a), lag(a) over (partition by b order by a) from t",
+    "with x as materialized (select a, c from t) select count(*), max(y.c) from x join x y on x.a = y.a + 1",
+    "with recursive r (n, c) as (select 1, repeat('x', 50) union all select n + 1, c from r where n < 9000)
+     select count(*), max(n) from r",
+    "select count(*) from (select a from t where a < 40) t cross join u where t.a < u.b",
+    "select count(*) from t where a > all (select b from u where b is not null)",
+    "select (select max(x.c) from (select u.c from u where u.b = t.b order by u.c) x) from t where a < 5",
+];
+
+fn rows(session: &mut Ours, query: &str) -> Vec<Vec<Option<String>>> {
+    match session.run(query) {
+        Outcome::Ran { rows, .. } => rows,
+        Outcome::Failed { state, message } => panic!("{query}: {state} {message}"),
+    }
+}
+
+fn spill_files(vfs: &dyn Vfs) -> usize {
+    let entries = vfs.read_dir(Path::new("/db")).unwrap();
+    let spilled = entries.iter().filter(|each| each.name.contains(".spill"));
+    spilled.count()
+}
+
+/// Whether ORDER BY stands outside of all parentheses.
+fn is_ordered(query: &str) -> bool {
+    let mut depth = 0;
+    query.char_indices().any(|(at, letter)| {
+        depth += i32::from(letter == '(') - i32::from(letter == ')');
+        depth == 0 && query[at..].starts_with("order by")
+    })
+}
+
+#[test]
+fn answers_are_the_same_with_little_memory() {
+    let vfs = Arc::new(MemVfs::new());
+    let mut session = tables(vfs.clone());
+    for query in QUERIES {
+        session.run("set work_mem = '1GB'");
+        let mut much = rows(&mut session, query);
+        session.run("set work_mem = '64kB'");
+        let mut little = rows(&mut session, query);
+        assert!(!much.is_empty(), "{query}");
+        if !is_ordered(query) {
+            much.sort();
+            little.sort();
+        }
+        assert!(much == little, "{query}");
+        assert_eq!(spill_files(&*vfs), 0, "{query}");
+    }
+}
+
+/// The figures of a plan's lines: those after a word.
+fn figures(session: &mut Ours, query: &str, word: &str) -> Vec<u64> {
+    let lines = rows(
+        session,
+        &format!("explain (analyze, costs off, timing off) {query}"),
+    );
+    let lines = lines.into_iter().flatten().flatten();
+    let found = lines.filter_map(|line| {
+        let (_, after) = line.split_once(word)?;
+        let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    });
+    found.collect()
+}
+
+#[test]
+fn what_operators_hold_is_bounded() {
+    let mut session = tables(Arc::new(MemVfs::new()));
+    // A batch of a thousand rows comes at once, and is counted before anything can be done.
+    let batch = 300;
+    for (query, word) in [
+        (QUERIES[0], "Disk: "),
+        (QUERIES[3], "Batches: "),
+        (QUERIES[6], "Batches: "),
+        ("select c, count(*) from t group by c, a", "Disk Usage: "),
+        ("select distinct c, a from t", "Disk Usage: "),
+    ] {
+        session.run("set work_mem = '256kB'");
+        let found = figures(&mut session, query, word);
+        assert!(found.iter().any(|each| *each > 1), "{query}: {found:?}");
+        let held = figures(&mut session, query, "Memory Usage: ");
+        assert!(
+            held.iter().all(|each| *each < 256 + batch),
+            "{query}: {held:?}"
+        );
+        session.run("set work_mem = '1GB'");
+        let held = figures(&mut session, query, "Memory Usage: ");
+        assert!(held.iter().all(|each| *each > 1000), "{query}: {held:?}");
+        assert!(figures(&mut session, query, "Disk").is_empty(), "{query}");
+    }
+}
+
+#[test]
+fn explain_analyze_tells_what_was_spent() {
+    let mut session = Ours::alone();
+    let lines = |session: &mut Ours, query: &str| {
+        let query = format!("explain (analyze, costs off, timing off, summary off) {query}");
+        rows(session, &query)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let series = "generate_series(1, 5000) i";
+    let query = format!("select i from {series} order by i desc");
+    assert!(lines(&mut session, &query).contains("Sort Method: quicksort  Memory: "));
+    let query = format!("select i from {series} order by i desc limit 3");
+    assert!(lines(&mut session, &query).contains("Sort Method: top-N heapsort  Memory: "));
+    let query = format!("select count(*) from {series} group by i % 10");
+    assert!(lines(&mut session, &query).contains("Batches: 1  Memory Usage: "));
+    session.run("set work_mem = '64kB'");
+    let query = format!("select i from {series} order by i desc");
+    assert!(lines(&mut session, &query).contains("Sort Method: external merge  Disk: "));
+}
+
+#[test]
+fn work_mem_is_postgresqls() {
+    let mut session = Ours::alone();
+    let shown = |session: &mut Ours, value: &str| {
+        let outcome = session.run(&format!("set work_mem = {value}"));
+        match outcome.state() {
+            Some(state) => state.to_owned(),
+            None => rows(session, "show work_mem")[0][0].clone().unwrap(),
+        }
+    };
+    assert_eq!(
+        rows(&mut session, "show work_mem"),
+        [[Some("64MB".to_owned())]]
+    );
+    for (value, expected) in [
+        ("64", "64kB"),
+        ("4096", "4MB"),
+        ("'1536kB'", "1536kB"),
+        ("'1GB'", "1GB"),
+        ("'1.5MB'", "1536kB"),
+        ("'65536B'", "64kB"),
+        ("63", "22023"),
+        ("'63kB'", "22023"),
+        ("-1", "22023"),
+        ("'2TB'", "22023"),
+        ("'4 parsecs'", "22023"),
+        ("'much'", "22023"),
+        ("default", "64MB"),
+    ] {
+        assert_eq!(shown(&mut session, value), expected, "{value}");
+    }
+}
+
+/// Each write fails once, in turn: the statement fails, the transaction goes on from its savepoint,
+/// and no file stays.
+#[test]
+fn a_disk_that_fails_ends_the_statement_only() {
+    for (failure, state) in [(Failure::Io, "58030"), (Failure::NoSpace, "53100")] {
+        let machine = SimVfs::new(7);
+        let mut session = tables(machine.vfs());
+        session.run("set work_mem = '64kB'");
+        for query in [0, 3, 6, 13, 15, 20, 22, 24, 29].map(|at| QUERIES[at]) {
+            let mut skip = 0;
+            loop {
+                session.run("begin; create table w (a int); insert into w values (1); savepoint s");
+                let fault = Fault::new(Effect::Fail(failure)).path(".spill").after(skip);
+                let fault = machine.inject(fault.on(OpSet::CHANGES));
+                let outcome = session.run(query);
+                let fired = machine
+                    .remove_fault(fault)
+                    .is_none_or(|fault| fault.fired() > 0);
+                // A file that cannot be removed is no reason to fail.
+                if fired && let Some(found) = outcome.state() {
+                    assert_eq!(found, state, "{query}, change {skip}");
+                    session.run("rollback to s");
+                }
+                let kept = rows(&mut session, "select count(*) from w");
+                assert_eq!(kept, [[Some("1".to_owned())]], "{query}, change {skip}");
+                assert_eq!(session.run("rollback").state(), None);
+                if !fired {
+                    assert_eq!(outcome.state(), None, "{query}");
+                    break;
+                }
+                // Every write of the first ones, and then some.
+                skip += 1 + skip / 4;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_lost() {
+    let machine = SimVfs::new(7);
+    let mut session = tables(machine.vfs());
+    session.run("set work_mem = '64kB'");
+    let used = 40 << 20;
+    machine.set_capacity(Some(used));
+    let reserve = EngineOptions::default().reserve_bytes;
+    assert!(reserve > 0);
+    let outcome =
+        session.run("select count(*) from (select a.c from t a, t b order by a.c, b.c) x");
+    assert_eq!(outcome.state(), Some("53100"));
+    assert_eq!(spill_files(&*machine.vfs()), 0);
+    machine.set_capacity(None);
+    let all = rows(&mut session, "select count(*), sum(a) from t");
+    let sum = ROWS * (ROWS + 1) / 2;
+    assert_eq!(all, [[Some(ROWS.to_string()), Some(sum.to_string())]]);
+    assert_eq!(
+        session.run("insert into t values (0, 0, '', 0)").state(),
+        None
+    );
+}
+
+/// The clock of the files stands still until the statement has put something aside.
+#[test]
+fn a_statement_that_puts_rows_aside_heeds_its_time() {
+    let machine = SimVfs::new(7);
+    let mut session = tables(machine.vfs());
+    session.run("set work_mem = '64kB'; set statement_timeout = '1s'");
+    for query in QUERIES {
+        let delay = Effect::Delay(std::time::Duration::from_secs(2));
+        let fault = machine.inject(Fault::new(delay).path(".spill").after(4));
+        let outcome = session.run(query);
+        let fired = machine
+            .remove_fault(fault)
+            .is_none_or(|fault| fault.fired() > 0);
+        if fired {
+            assert_eq!(outcome.state(), Some("57014"), "{query}");
+        }
+        assert_eq!(spill_files(&*machine.vfs()), 0, "{query}");
+    }
+}
+
+/// A cursor that is given up leaves nothing.
+#[test]
+fn a_cursor_that_is_closed_removes_its_files() {
+    let vfs = Arc::new(MemVfs::new());
+    let mut session: Session = tables(vfs.clone()).0;
+    session.set_work_mem(Some(64 << 10));
+    let prepared = session
+        .prepare("select c, a from t order by c, a", &[])
+        .unwrap();
+    let mut cursor = session.start(&prepared, &[]).unwrap().unwrap();
+    let first = session.fetch(&mut cursor).unwrap().unwrap();
+    assert!(!first.is_empty() && spill_files(&*vfs) == 1);
+    session.close(&mut cursor).unwrap();
+    assert_eq!(spill_files(&*vfs), 0);
+}

@@ -594,6 +594,7 @@ fn join_of(kind: JoinKind, left: Plan, right: Plan, conditions: Vec<Expr>) -> Pl
         kind,
         method: JoinMethod::default(),
         keeps_order: false,
+        merged: Vec::new(),
         left,
         right,
         conditions,

@@ -11,6 +11,7 @@ use super::function::FunctionNode;
 use super::hash_join::{self, HashJoin};
 use super::join::NestedLoop;
 use super::measure::Measures;
+use super::merge_join::MergeJoin;
 use super::nodes::{Distinct, Filter, Limit, Project, Values};
 use super::point::{OneRow, Point};
 use super::scan::{AccessPath, ScanNode};
@@ -25,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
     Aggregate, FunctionRows, Join, JoinKind, JoinMethod, NameNumber, Plan, Scan, SetOperation,
-    SortKey, free_columns, free_columns_of,
+    SortKey, free_columns, free_columns_of, is_merged,
 };
 
 /// Values of outer rows that a plan can use: by column, where they are put.
@@ -537,6 +538,9 @@ impl Compiler<'_> {
             _ => pair.clone(),
         };
         let node: Arc<dyn Node> = match passed.is_empty() {
+            true if join.method == JoinMethod::Merge => {
+                self.merge_join(join, &left, &right, &pair, outer)?
+            }
             true => {
                 let split = hash_join::split(join, &left.columns, &right.columns);
                 if split.keys.is_empty() || join.method == JoinMethod::Nested {
@@ -564,6 +568,31 @@ impl Compiler<'_> {
             false => self.nested_loop(join, &left, &right, &pair, passed, outer)?,
         };
         Ok(Compiled { node, columns })
+    }
+
+    fn merge_join(
+        &mut self,
+        join: &Join,
+        left: &Compiled,
+        right: &Compiled,
+        pair: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<Arc<dyn Node>> {
+        let (mine, theirs): (Vec<ColumnId>, Vec<ColumnId>) = join.merged.iter().copied().unzip();
+        let mine = places(&mine, &left.columns)?;
+        let theirs = places(&theirs, &right.columns)?;
+        let rest = join.conditions.iter();
+        let rest = rest.filter(|condition| !is_merged(condition, &join.merged));
+        let rest: Vec<Expr> = rest.cloned().collect();
+        Ok(Arc::new(MergeJoin {
+            kind: join.kind,
+            keys: mine.into_iter().zip(theirs).collect(),
+            rest: self.all(&rest, pair, outer)?,
+            left_width: left.columns.len(),
+            right_width: right.columns.len(),
+            left: left.node.clone(),
+            right: right.node.clone(),
+        }))
     }
 
     fn nested_loop(

@@ -71,7 +71,7 @@ pub(super) fn split(join: &Join, left: &[ColumnId], right: &[ColumnId]) -> Split
 }
 
 /// Whether `=` of these types is what [`widened`] values' equality says.
-fn is_hashable(operator: &TypeOperator) -> bool {
+pub(crate) fn is_hashable(operator: &TypeOperator) -> bool {
     if operator.name != "=" {
         return false;
     }

@@ -22,6 +22,7 @@ mod join;
 mod key;
 mod lock;
 mod measure;
+mod merge_join;
 mod modify;
 mod nodes;
 mod point;
@@ -60,6 +61,7 @@ pub(crate) use write::WriteNode;
 
 pub use context::Context;
 pub(crate) use context::{Memory, check_cancelled};
+pub(crate) use hash_join::is_hashable;
 pub(crate) use measure::Measures;
 pub(crate) use modify::{Careful, run_carefully};
 pub(crate) use spill::Spent;

@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     /// Where more comes from; none if that is all.
     run: Option<Box<dyn Operator>>,
     batches: Kept,
+    /// Whether they are read once, and not kept.
+    is_passing: bool,
 }
 
 impl std::fmt::Debug for Shared {
@@ -44,6 +46,8 @@ pub(super) struct Table {
     node: Arc<dyn Node>,
     /// Whether it writes.
     modifies: bool,
+    /// Whether its rows are read once.
+    is_passing: bool,
 }
 
 struct RunWith {
@@ -69,6 +73,7 @@ impl Operator for RunWith {
                     cx.memory.shared[table.place] = Some(Shared {
                         run: Some(table.node.clone().open()),
                         batches: Kept::default(),
+                        is_passing: table.is_passing,
                     });
                     if table.modifies {
                         cx.note_modifying(table.place);
@@ -128,6 +133,7 @@ impl Operator for RunNamed {
         };
         if let Ok(more) = &more {
             match more {
+                Some(_) if shared.is_passing => (),
                 Some(batch) => shared.batches.push(batch.clone(), cx)?,
                 None => shared.run = None,
             }
@@ -196,7 +202,11 @@ impl RunRecursive {
             cx.memory.shared[self.node.place] = None;
             return None;
         }
-        cx.memory.shared[self.node.place] = Some(Shared { run: None, batches });
+        cx.memory.shared[self.node.place] = Some(Shared {
+            run: None,
+            batches,
+            is_passing: false,
+        });
         Some(self.node.step.clone().open())
     }
 
@@ -225,6 +235,7 @@ impl Compiler<'_> {
                 place,
                 node: self.arranged(compiled, &table.columns)?.node,
                 modifies: table.plan.modifies(),
+                is_passing: with.is_read_once(table.number),
             });
         }
         let body = self.plan(&with.body, outer)?;

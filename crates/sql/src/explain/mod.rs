@@ -210,7 +210,8 @@ impl Explainer<'_> {
             other => self.node(other),
         };
         let estimate = self.estimator.plan(plan);
-        (entry.rows, entry.cost) = (estimate.rows, estimate.cost.max(entry.start));
+        (entry.rows, entry.cost) = (estimate.rows, estimate.cost);
+        entry.start = self.estimator.startup(plan).min(estimate.cost);
         if let Some(measured) = self.measures.of(plan) {
             entry.measured = Some((
                 measured.rows.load(Ordering::Relaxed),
@@ -241,14 +242,13 @@ impl Explainer<'_> {
             .into_iter()
             .map(|plan| self.entry(plan))
             .collect();
-        let below: f64 = children.iter().map(|child| child.cost).sum();
         let mut entry = Entry::default();
         match plan {
             Plan::Scan(scan) => self.scan(scan, &mut entry),
             Plan::System(scan) => entry.title = format!("System Scan on {}", scan.relation.name),
             Plan::Values { .. } if is_one_row(plan) => entry.title = "Result".to_owned(),
             Plan::Values { .. } => entry.title = "Values Scan".to_owned(),
-            Plan::Join(join) => self.join(join, &children, &mut entry),
+            Plan::Join(join) => self.join(join, &mut entry),
             Plan::Aggregate(aggregate) => {
                 entry.title = match aggregate.groups.is_empty() {
                     true => "Aggregate".to_owned(),
@@ -259,7 +259,6 @@ impl Explainer<'_> {
                     let groups: Vec<Expr> = groups.map(|group| group.expr.clone()).collect();
                     entry.details.push(("Group Key", self.names.list(&groups)));
                 }
-                entry.start = below;
             }
             Plan::Function(rows) => {
                 let name = rows.calls.first();
@@ -272,7 +271,6 @@ impl Explainer<'_> {
             Plan::Sort { keys, .. } => {
                 entry.title = "Sort".to_owned();
                 entry.details.push(("Sort Key", self.sort_keys(keys)));
-                entry.start = below;
             }
             Plan::Lock(_) => entry.title = "LockRows".to_owned(),
             Plan::With(_) => entry.title = "With".to_owned(),
@@ -282,10 +280,7 @@ impl Explainer<'_> {
             }
             Plan::Recursive(_) => entry.title = "Recursive Union".to_owned(),
             Plan::Modify(write) => entry.title = write_title(write),
-            Plan::Window(_) => {
-                entry.title = "WindowAgg".to_owned();
-                entry.start = below;
-            }
+            Plan::Window(_) => entry.title = "WindowAgg".to_owned(),
             Plan::Limit { .. } => entry.title = "Limit".to_owned(),
             Plan::Distinct { on, .. } => {
                 entry.title = "Unique".to_owned();
@@ -306,7 +301,7 @@ impl Explainer<'_> {
         entry
     }
 
-    fn join(&self, join: &Join, children: &[Entry], entry: &mut Entry) {
+    fn join(&self, join: &Join, entry: &mut Entry) {
         let mine = join.left.columns();
         let is_dependent = crate::plan::free_columns(&join.right)
             .iter()
@@ -314,8 +309,13 @@ impl Explainer<'_> {
         let is_hash = join.method == JoinMethod::Hash
             && !is_dependent
             && self.estimator.has_key(&join.conditions);
-        let method = if is_hash { "Hash" } else { "Nested Loop" };
-        let kind = match (join.kind, is_hash) {
+        let is_merge = join.method == JoinMethod::Merge;
+        let method = match (is_hash, is_merge) {
+            (true, _) => "Hash",
+            (false, true) => "Merge",
+            (false, false) => "Nested Loop",
+        };
+        let kind = match (join.kind, is_hash || is_merge) {
             (JoinKind::Inner, true) => " Join",
             (JoinKind::Inner, false) => "",
             (JoinKind::Left, _) => " Left Join",
@@ -325,14 +325,21 @@ impl Explainer<'_> {
             (JoinKind::Anti, _) => " Anti Join",
         };
         entry.title = format!("{method}{kind}");
-        if !join.conditions.is_empty() {
+        if is_merge {
+            let (merged, rest): (Vec<Expr>, Vec<Expr>) = join
+                .conditions
+                .iter()
+                .cloned()
+                .partition(|condition| crate::plan::is_merged(condition, &join.merged));
+            entry.details.push(("Merge Cond", self.names.all(&merged)));
+            if !rest.is_empty() {
+                entry.details.push(("Join Filter", self.names.all(&rest)));
+            }
+        } else if !join.conditions.is_empty() {
             let label = if is_hash { "Hash Cond" } else { "Join Filter" };
             entry
                 .details
                 .push((label, self.names.all(&join.conditions)));
-        }
-        if is_hash {
-            entry.start = children.last().map_or(0.0, |right| right.cost);
         }
     }
 

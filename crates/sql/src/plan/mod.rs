@@ -10,6 +10,7 @@ mod estimate;
 mod factor;
 mod fold;
 mod lock;
+mod merge;
 mod order;
 mod prune;
 mod rules;
@@ -33,6 +34,7 @@ pub use columns::{free_columns, free_columns_of};
 pub use estimate::Methods;
 pub(crate) use estimate::{Estimator, Figures};
 pub use lock::{LockRows, LockTarget, LockWait};
+pub(crate) use merge::is_merged;
 pub(crate) use prune::columns_read;
 pub use window::{
     Frame, FrameBound, FrameExclusion, FrameUnits, RangeKey, Window, WindowCall, WindowItem,
@@ -231,6 +233,9 @@ pub struct Join {
     pub method: JoinMethod,
     /// Whether something above relies on the order of the left input's rows.
     pub keeps_order: bool,
+    /// Of a join that merges: the columns of the left and the right that conditions say are equal,
+    /// and that both sides are sorted by.
+    pub merged: Vec<(ColumnId, ColumnId)>,
     /// The left input.
     pub left: Plan,
     /// The right input. Columns of the left in it mean that it is run once for each row there.
@@ -248,6 +253,8 @@ pub enum JoinMethod {
     Hash,
     /// By nested loops.
     Nested,
+    /// By going through both sides together, which are sorted by [`Join::merged`].
+    Merge,
 }
 
 /// Which rows come out of a join.

@@ -12,6 +12,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::estimate::{Estimate, Estimator, Figures, dependent_cost, hash_cost, nested_cost};
+use super::merge::merge_of;
 use super::rules::{best_access, is_renaming, replaced};
 use super::{Join, JoinKind, JoinMethod, Plan, free_columns, free_columns_of};
 use crate::expr::{ColumnId, Expr};
@@ -111,7 +112,7 @@ fn early(join: &Join, estimator: &Estimator<'_>) -> Option<Plan> {
 fn best_outer(mut join: Join, estimator: &Estimator<'_>) -> Join {
     let mine: BTreeSet<ColumnId> = join.left.columns().into_iter().collect();
     let is_dependent = !free_columns(&join.right).is_disjoint(&mine);
-    if is_dependent || matches!(join.kind, JoinKind::Full) {
+    if is_dependent {
         return join;
     }
     let (left, right) = (estimator.plan(&join.left), estimator.plan(&join.right));
@@ -122,14 +123,31 @@ fn best_outer(mut join: Join, estimator: &Estimator<'_>) -> Join {
         false => f64::INFINITY,
     };
     let nested = nested_cost(left, right) + penalty(methods.nested);
+    let merge = merge_of(&join.left, &join.right, join.conditions.iter());
+    let merge = merge.map(|merge| {
+        let cost = merge.cost(left, right, left.rows) + penalty(methods.merge);
+        (merge, cost)
+    });
+    let merged = merge.as_ref().map_or(f64::INFINITY, |(_, cost)| *cost);
+    // A full join by nested loops has nothing for it but that it can do everything.
+    if join.kind == JoinKind::Full && merged >= fixed {
+        return join;
+    }
     if join.kind != JoinKind::Right
         && let Some(lookup) = with_lookup(&join.right, &join.conditions)
+        && join.kind != JoinKind::Full
         && dependent_cost(left, estimator.plan(&lookup)) + penalty(methods.nested)
-            < fixed.min(nested)
+            < fixed.min(nested).min(merged)
     {
         leave_covered(&mut join.conditions, &lookup);
         join.right = lookup;
         join.method = JoinMethod::Nested;
+        return join;
+    }
+    if let Some((merge, cost)) = merge
+        && cost < fixed.min(nested)
+    {
+        merge.apply(&mut join);
         return join;
     }
     if nested < fixed {
@@ -375,6 +393,11 @@ impl<'e, 'f> Graph<'e, 'f> {
                 best = way(cost, false, JoinMethod::Hash);
             }
         }
+        if let Some(cost) = self.merge_cost((left, mine), (right, theirs), rows)
+            && cost + penalty(methods.merge) < best.cost
+        {
+            best = way(cost + penalty(methods.merge), false, JoinMethod::Merge);
+        }
         if right.count_ones() == 1 {
             let relation = &self.relations[right.trailing_zeros() as usize];
             let conditions = self.conditions.iter().filter(between);
@@ -388,6 +411,41 @@ impl<'e, 'f> Graph<'e, 'f> {
             }
         }
         Some(best)
+    }
+
+    /// What it costs to merge two sets. Of single relations it is known how they are sorted.
+    fn merge_cost(
+        &self,
+        (left, mine): (Set, Estimate),
+        (right, theirs): (Set, Estimate),
+        rows: f64,
+    ) -> Option<f64> {
+        let between = self.conditions.iter().filter(|each| {
+            each.of & !(left | right) == 0 && each.of & left != 0 && each.of & right != 0
+        });
+        let between = between.map(|each| &each.expr);
+        let plan = |set: Set| &self.relations[set.trailing_zeros() as usize].plan;
+        let merge = match left.count_ones() == 1 && right.count_ones() == 1 {
+            true => merge_of(plan(left), plan(right), between)?,
+            // Where nothing is sorted, a hash table is always better.
+            false if self.estimator.methods().hash => return None,
+            false => merge_of(&self.stand_in(left), &self.stand_in(right), between)?,
+        };
+        Some(merge.cost(mine, theirs, rows))
+    }
+
+    /// A plan with the columns of a set.
+    fn stand_in(&self, set: Set) -> Plan {
+        Plan::Values {
+            columns: self.columns(set),
+            rows: Vec::new(),
+        }
+    }
+
+    fn columns(&self, set: Set) -> Vec<ColumnId> {
+        let relations = self.relations.iter().enumerate();
+        let inside = relations.filter(|(index, _)| set & bit(*index) != 0);
+        inside.flat_map(|(_, each)| each.plan.columns()).collect()
     }
 
     /// What the relations of a set take from outside of it.
@@ -499,14 +557,22 @@ impl<'e, 'f> Graph<'e, 'f> {
             leave_covered(&mut conditions, &lookup);
             right = lookup;
         }
-        Plan::Join(Box::new(Join {
+        let mut join = Join {
             kind: JoinKind::Inner,
             method: way.method,
             keeps_order: false,
+            merged: Vec::new(),
             left,
             right,
             conditions,
-        }))
+        };
+        if way.method == JoinMethod::Merge {
+            match merge_of(&join.left, &join.right, join.conditions.iter()) {
+                Some(merge) => merge.apply(&mut join),
+                None => join.method = JoinMethod::default(),
+            }
+        }
+        Plan::Join(Box::new(join))
     }
 
     /// One after the other, as they stand; each with the conditions that can be decided there.
@@ -535,6 +601,7 @@ impl<'e, 'f> Graph<'e, 'f> {
                 kind: JoinKind::Inner,
                 method: JoinMethod::default(),
                 keeps_order: false,
+                merged: Vec::new(),
                 left: plan,
                 right,
                 conditions: here,

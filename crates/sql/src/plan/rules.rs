@@ -65,6 +65,7 @@ fn push(plan: Plan, conditions: Vec<Expr>) -> Plan {
             kind,
             method: JoinMethod::default(),
             keeps_order: false,
+            merged: Vec::new(),
             left: plan,
             right,
             conditions,

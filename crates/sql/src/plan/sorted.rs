@@ -17,6 +17,14 @@ struct Order {
     fixed: Vec<ColumnId>,
     /// The others, the most important first: the column, whether it descends, and where NULL is.
     keys: Vec<(ColumnId, bool, bool)>,
+    /// Columns among them, and others that are equal to them in all rows.
+    same: Vec<(ColumnId, ColumnId)>,
+}
+
+impl Order {
+    fn is_same(&self, own: ColumnId, other: ColumnId) -> bool {
+        own == other || self.same.contains(&(own, other))
+    }
 }
 
 /// Which way rows have to be read to be in order.
@@ -66,6 +74,27 @@ pub(super) fn leave_out_sorts(plan: &mut Plan, estimator: &Estimator<'_>) {
     }
 }
 
+/// Whether the rows of a plan are in the order of these columns, ascending, NULL last.
+pub(super) fn is_sorted_by(plan: &Plan, columns: &[ColumnId]) -> bool {
+    let keys = columns.iter().map(|column| SortKey {
+        column: *column,
+        descending: false,
+        nulls_first: false,
+        padded: false,
+    });
+    let keys: Vec<SortKey> = keys.collect();
+    order_of(plan).is_some_and(|order| gives(&order, &keys) == Some(Direction::Forward))
+}
+
+/// The columns that the rows of a plan are in the order of, ascending, NULL last.
+pub(super) fn sorted_columns(plan: &Plan) -> Vec<ColumnId> {
+    let Some(order) = order_of(plan) else {
+        return Vec::new();
+    };
+    let ascending = order.keys.iter().take_while(|key| !key.1 && !key.2);
+    ascending.map(|key| key.0).collect()
+}
+
 /// The order in which a plan gives its rows.
 fn order_of(plan: &Plan) -> Option<Order> {
     match plan {
@@ -82,13 +111,17 @@ fn order_of(plan: &Plan) -> Option<Order> {
             let keys = order.keys.iter().map_while(|(column, descending, first)| {
                 Some((renamed(column)?, *descending, *first))
             });
+            let same = order.same.iter();
+            let same = same.filter_map(|(own, other)| Some((renamed(own)?, renamed(other)?)));
             Some(Order {
                 keys: keys.collect(),
                 fixed: order.fixed.iter().filter_map(renamed).collect(),
+                same: same.collect(),
             })
         }
         Plan::Sort { keys, .. } => Some(Order {
             fixed: Vec::new(),
+            same: Vec::new(),
             keys: keys
                 .iter()
                 .filter(|key| !key.padded)
@@ -97,7 +130,12 @@ fn order_of(plan: &Plan) -> Option<Order> {
         }),
         Plan::Join(join) => match (join.kind, join.method) {
             (JoinKind::Right | JoinKind::Full, _) => None,
-            (_, JoinMethod::Hash | JoinMethod::Nested) => order_of(&join.left),
+            (JoinKind::Inner, JoinMethod::Merge) => {
+                let mut order = order_of(&join.left)?;
+                order.same.extend(&join.merged);
+                Some(order)
+            }
+            (_, JoinMethod::Hash | JoinMethod::Nested | JoinMethod::Merge) => order_of(&join.left),
         },
         _ => None,
     }
@@ -138,6 +176,7 @@ fn order_of_scan(scan: &Scan, access: Option<&Access>) -> Order {
     });
     Order {
         keys: keys.collect(),
+        same: Vec::new(),
         fixed: columns
             .iter()
             .take(fixed)
@@ -158,7 +197,7 @@ fn gives(order: &Order, keys: &[SortKey]) -> Option<Direction> {
             continue;
         }
         let (column, descending, nulls_first) = given.next()?;
-        if *column != key.column {
+        if !order.is_same(*column, key.column) {
             return None;
         }
         let here = match (
@@ -194,7 +233,8 @@ fn turned(plan: &mut Plan) -> bool {
             true
         }
         Plan::Filter { input, .. } | Plan::Project { input, .. } => turned(input),
-        Plan::Join(join) => turned(&mut join.left),
+        // The sides of a merge go the same way.
+        Plan::Join(join) if join.method != JoinMethod::Merge => turned(&mut join.left),
         _ => false,
     }
 }
@@ -222,7 +262,12 @@ fn mark_ordered(plan: &mut Plan, key: &SortKey) {
         Plan::Filter { input, .. } | Plan::Limit { input, .. } => mark_ordered(input, key),
         Plan::Join(join) => {
             join.keeps_order = true;
-            mark_ordered(&mut join.left, key);
+            let same = join.merged.iter().find(|(_, right)| *right == key.column);
+            let key = SortKey {
+                column: same.map_or(key.column, |(left, _)| *left),
+                ..key.clone()
+            };
+            mark_ordered(&mut join.left, &key);
         }
         _ => (),
     }

@@ -1,6 +1,6 @@
 //! Queries with names: WITH, and recursion.
 
-use super::Plan;
+use super::{Plan, free_columns};
 use crate::expr::{ColumnId, Expr};
 
 /// Tells the rows of one named query from those of others in a statement.
@@ -57,6 +57,44 @@ pub struct Recursive {
     pub base: (Plan, Vec<ColumnId>),
     /// The step.
     pub step: (Plan, Vec<ColumnId>),
+}
+
+impl With {
+    /// Whether the rows of one of its tables are read once, so that nobody has to keep them.
+    pub(crate) fn is_read_once(&self, number: NameNumber) -> bool {
+        let plans = self.tables.iter().map(|table| &table.plan);
+        let reads = plans.chain([&self.body]);
+        reads.map(|plan| reads_of(plan, number, 1)).sum::<usize>() == 1
+    }
+}
+
+/// How often a plan reads a named query, if it runs so many times itself; 2 stands for more.
+fn reads_of(plan: &Plan, number: NameNumber, times: usize) -> usize {
+    let mut reads = match plan {
+        Plan::Named(rows) if rows.number == number && !rows.is_working => times,
+        Plan::Join(join) => {
+            let mine = join.left.columns();
+            let taken = free_columns(&join.right);
+            let is_again = taken.iter().any(|column| mine.contains(column));
+            reads_of(&join.left, number, times)
+                + reads_of(&join.right, number, if is_again { 2 } else { times })
+        }
+        Plan::Recursive(recursive) => {
+            reads_of(&recursive.base.0, number, times) + reads_of(&recursive.step.0, number, 2)
+        }
+        other => {
+            let inputs = other.inputs().into_iter();
+            inputs.map(|input| reads_of(input, number, times)).sum()
+        }
+    };
+    plan.for_each_expression(&mut |expr| {
+        expr.walk(&mut |part| {
+            if let Expr::Subquery(subquery) = part {
+                reads += reads_of(&subquery.plan, number, 2);
+            }
+        });
+    });
+    reads
 }
 
 impl Plan {

@@ -48,7 +48,7 @@ impl Session {
                 }
             };
             let begin = host.clock();
-            self.run_body(&planned, &body, parameters)?;
+            self.run_through(&planned, &body, parameters)?;
             times.execution = host.clock() - begin;
         }
         let figures = self.figures(&planned.catalog);

@@ -163,7 +163,7 @@ impl Planned {
         self.catalog.version() == catalog
             && Arc::ptr_eq(&self.settings, &session.settings)
             && Arc::ptr_eq(&self.names, &session.names)
-            && self.methods == session.methods
+            && self.methods == session.methods()
     }
 
     fn writes(&self) -> bool {
@@ -305,7 +305,7 @@ impl Session {
             catalog,
             settings: self.settings.clone(),
             names: self.names.clone(),
-            methods: self.methods,
+            methods: self.methods(),
             columns: columns.map(Arc::from),
             body,
             shape,
@@ -388,12 +388,32 @@ impl Session {
         Ok((written.rows, written.count))
     }
 
+    /// Runs what a plan became, to its end; nobody wants the rows.
+    pub(super) fn run_through(
+        &mut self,
+        planned: &Planned,
+        body: &Body,
+        parameters: &[Value],
+    ) -> Result<()> {
+        let executable = match body {
+            Body::Query(executable) if !planned.is_careful => executable,
+            _ => return self.run_body(planned, body, parameters).map(|_| ()),
+        };
+        let parameters = converted(parameters, &planned.parameters, &self.settings)?;
+        let memory = &mut executable.memory();
+        self.with_context(planned, &parameters, memory, |cx| {
+            let mut run = executable.start();
+            while run.next(cx)?.is_some() {}
+            Ok(())
+        })
+    }
+
     /// What the planner is told.
     pub(super) fn figures<'a>(&'a self, catalog: &'a Catalog) -> CatalogFigures<'a> {
         CatalogFigures {
             database: &self.database,
             catalog,
-            methods: self.methods,
+            methods: self.methods(),
         }
     }
 

@@ -11,6 +11,7 @@ use super::{Answer, Session, State, done, noticed};
 use crate::bind::{OutputColumn, SessionNames, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::ColumnId;
+use crate::plan::Methods;
 use crate::settings::{Scope, WORK_MEM_DEFAULT, definitions, joined, names};
 
 /// What the parameters mean, as of one of their versions.
@@ -29,6 +30,8 @@ pub(super) struct Meaning {
     deadline: Option<Duration>,
     /// How much memory the operators of a statement may hold, in bytes.
     pub(super) work_mem: usize,
+    /// Ways to join that are on.
+    methods: Methods,
 }
 
 impl Default for Meaning {
@@ -43,6 +46,7 @@ impl Default for Meaning {
             modes: None,
             deadline: None,
             work_mem: WORK_MEM_DEFAULT,
+            methods: Methods::default(),
         }
     }
 }
@@ -88,6 +92,11 @@ impl Session {
         }
         self.meaning.statement_timeout = self.parameters.timeout("statement_timeout");
         self.meaning.lock_timeout = self.parameters.timeout("lock_timeout");
+        self.meaning.methods = Methods {
+            hash: self.parameters.is_on("enable_hashjoin"),
+            nested: self.parameters.is_on("enable_nestloop"),
+            merge: self.parameters.is_on("enable_mergejoin"),
+        };
         self.meaning.work_mem = self.parameters.bytes("work_mem");
         let commit = self.parameters.get("synchronous_commit");
         self.meaning.is_asynchronous = commit.as_deref() == Some("off");
@@ -99,6 +108,11 @@ impl Session {
         };
         self.meaning.modes = Some((isolation, access));
         Ok(())
+    }
+
+    /// Ways to join that the planner may choose.
+    pub(super) fn methods(&self) -> Methods {
+        self.methods.and(self.meaning.methods)
     }
 
     /// How durable a commit is now.

@@ -117,6 +117,24 @@ static DEFINITIONS: &[Definition] = &[
         "Sets the default read-only status of new transactions.",
     ),
     of(
+        "enable_hashjoin",
+        "on",
+        Kind::Switch,
+        "Enables the planner's use of hash join plans.",
+    ),
+    of(
+        "enable_mergejoin",
+        "on",
+        Kind::Switch,
+        "Enables the planner's use of merge join plans.",
+    ),
+    of(
+        "enable_nestloop",
+        "on",
+        Kind::Switch,
+        "Enables the planner's use of nested-loop join plans.",
+    ),
+    of(
         "extra_float_digits",
         "1",
         Kind::Number(-15, 3),

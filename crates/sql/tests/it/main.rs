@@ -16,6 +16,7 @@ mod isolation;
 mod limits;
 mod load;
 mod locks;
+mod merges;
 mod partitions;
 mod plans;
 mod prepared;

@@ -75,6 +75,24 @@ fn counted(session: &mut Ours, from: &str, condition: &str) {
     }
 }
 
+const ONLY_HASH: Methods = Methods {
+    hash: true,
+    nested: false,
+    merge: false,
+};
+
+const ONLY_NESTED: Methods = Methods {
+    hash: false,
+    nested: true,
+    merge: false,
+};
+
+const ONLY_MERGE: Methods = Methods {
+    hash: false,
+    nested: false,
+    merge: true,
+};
+
 #[test]
 fn every_way_to_join_gives_the_same_rows() {
     for seed in 100..112 {
@@ -87,8 +105,8 @@ fn every_way_to_join_gives_the_same_rows() {
         for _ in 0..25 {
             let query = Maker::new(&mut random, &tables).statement().sql();
             let mut answers = Vec::new();
-            for (hash, nested) in [(true, true), (true, false), (false, true)] {
-                session.0.set_join_methods(Methods { hash, nested });
+            for methods in [Methods::default(), ONLY_HASH, ONLY_NESTED, ONLY_MERGE] {
+                session.0.set_join_methods(methods);
                 answers.extend(rows(&mut session, &query));
             }
             if let Some((first, others)) = answers.split_first() {

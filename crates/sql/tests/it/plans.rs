@@ -237,6 +237,11 @@ fn every_way_to_join_gives_the_same_rows() {
             nested: false,
             ..Methods::default()
         },
+        Methods {
+            hash: false,
+            nested: false,
+            merge: true,
+        },
     ];
     for join in joins {
         for condition in conditions {

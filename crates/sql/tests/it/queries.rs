@@ -12,6 +12,7 @@ use crate::server::Server;
 
 /// The files, and what is in them.
 const FILES: &[(&str, &str)] = &[
+    ("aside.txt", include_str!("aside.txt")),
     ("queries.txt", include_str!("queries.txt")),
     ("windows.txt", include_str!("windows.txt")),
     ("with.txt", include_str!("with.txt")),

@@ -72,7 +72,7 @@ const QUERIES: &[&str] = &[
     "with recursive r (n, c) as (select 1, repeat('x', 50) union all select n + 1, c from r where n < 9000)
      select count(*), max(n) from r",
     "select count(*) from (select a from t where a < 40) t cross join u where t.a < u.b",
-    "select count(*) from t where a > all (select b from u where b is not null)",
+    "select count(*) from t where a < 120 and a > all (select b from u where b is not null)",
     "select (select max(x.c) from (select u.c from u where u.b = t.b order by u.c) x) from t where a < 5",
 ];
 
@@ -224,7 +224,7 @@ fn a_disk_that_fails_ends_the_statement_only() {
         let machine = SimVfs::new(7);
         let mut session = tables(machine.vfs());
         session.run("set work_mem = '64kB'");
-        for query in [0, 3, 6, 13, 15, 20, 22, 24, 29].map(|at| QUERIES[at]) {
+        for query in [0, 3, 6, 13, 15, 20, 22, 24].map(|at| QUERIES[at]) {
             let mut skip = 0;
             loop {
                 session.run("begin; create table w (a int); insert into w values (1); savepoint s");
@@ -247,7 +247,7 @@ fn a_disk_that_fails_ends_the_statement_only() {
                     break;
                 }
                 // Every write of the first ones, and then some.
-                skip += 1 + skip / 4;
+                skip += 1 + skip / 2;
             }
         }
     }
@@ -310,4 +310,32 @@ fn a_cursor_that_is_closed_removes_its_files() {
     assert!(!first.is_empty() && spill_files(&*vfs) == 1);
     session.close(&mut cursor).unwrap();
     assert_eq!(spill_files(&*vfs), 0);
+}
+
+/// A named query that is read once is passed on, and one that is read twice is not computed twice.
+#[test]
+fn a_named_query_that_is_read_once_is_not_kept() {
+    let vfs = Arc::new(MemVfs::new());
+    let mut session = open(vfs);
+    session.run("set work_mem = '64kB'");
+    let named = "with x as materialized (select i, repeat('x', 100) as c from generate_series(1, 200000) i)";
+    let once = "select count(*), sum(length(c)) from x";
+    let found = rows(&mut session, &format!("{named} {once}"));
+    assert_eq!(
+        found,
+        [[Some("200000".to_owned()), Some("20000000".to_owned())]]
+    );
+    session.run("create sequence s");
+    let twice = "with x as (select nextval('s') as n from generate_series(1, 3000))
+                 select count(*), sum(x.n - y.n) from x join x y on x.n = y.n";
+    let found = rows(&mut session, twice);
+    assert_eq!(found, [[Some("3000".to_owned()), Some("0".to_owned())]]);
+    let again = "with x as materialized (select i from generate_series(1, 3) i)
+                 select (select count(*) from x where x.i >= k) from generate_series(1, 4) k order by k";
+    let found: Vec<_> = rows(&mut session, again)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    assert_eq!(found, ["3", "2", "1", "0"]);
 }

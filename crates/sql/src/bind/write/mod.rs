@@ -249,6 +249,7 @@ impl Binder<'_> {
                 kind: crate::plan::JoinKind::Inner,
                 method: crate::plan::JoinMethod::default(),
                 keeps_order: false,
+                merged: Vec::new(),
                 left: plan,
                 right: others.plan,
                 conditions: Vec::new(),

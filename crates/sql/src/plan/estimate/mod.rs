@@ -5,6 +5,7 @@
 //! PostgreSQL's (`src/include/utils/selfuncs.h`). A unit of cost is what 100 rows of a scan cost.
 
 mod facts;
+mod startup;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +38,20 @@ pub struct Methods {
     pub hash: bool,
     /// Nested loops, those that look rows up among them.
     pub nested: bool,
+    /// Merges of sorted inputs.
+    pub merge: bool,
+}
+
+impl Methods {
+    /// Those that both allow.
+    #[must_use]
+    pub fn and(self, other: Methods) -> Methods {
+        Methods {
+            hash: self.hash && other.hash,
+            nested: self.nested && other.nested,
+            merge: self.merge && other.merge,
+        }
+    }
 }
 
 impl Default for Methods {
@@ -44,6 +59,7 @@ impl Default for Methods {
         Methods {
             hash: true,
             nested: true,
+            merge: true,
         }
     }
 }
@@ -72,6 +88,8 @@ const SYSTEM_ROWS: f64 = 500.0;
 const BUILD: f64 = 0.02;
 /// What looking for a row in one costs.
 const PROBE: f64 = 0.01;
+/// What a row costs that passes in a merge.
+const MERGED: f64 = 0.014;
 /// What beginning to run a plan costs.
 const START: f64 = 0.01;
 
@@ -217,15 +235,13 @@ impl<'a> Estimator<'a> {
                     cost: input.cost + input.rows,
                 }
             }
-            Plan::Sort { input, .. } => {
-                let input = self.plan(input);
-                let compared = input.rows * (input.rows + 2.0).log2();
-                Estimate {
-                    cost: input.cost + compared * EXPRESSION,
-                    ..input
-                }
-            }
-            Plan::Limit { input, count, .. } => limited(self.plan(input), count.as_ref()),
+            Plan::Sort { input, .. } => sorted(self.plan(input)),
+            Plan::Limit {
+                input,
+                count,
+                offset,
+                ..
+            } => self.limited(input, count.as_ref(), offset.as_ref()),
             Plan::Distinct { input, on } => {
                 let input = self.plan(input);
                 let distinct = on.iter().map(|id| self.distinct(&Expr::Column(*id)));
@@ -402,6 +418,9 @@ impl<'a> Estimator<'a> {
             (false, JoinMethod::Hash) if self.has_key(&join.conditions) => {
                 hash_cost(left, right, pairs)
             }
+            (false, JoinMethod::Merge) => {
+                merge_cost([left.cost, right.cost], left.rows + right.rows, pairs)
+            }
             (false, _) => nested_cost(left, right),
         };
         let rows = match join.kind {
@@ -433,6 +452,20 @@ pub(super) fn hash_cost(left: Estimate, right: Estimate, rows: f64) -> f64 {
     left.cost + right.cost + right.rows * BUILD + left.rows * PROBE + rows * EXPRESSION + START
 }
 
+/// Rows that are sorted.
+pub(super) fn sorted(input: Estimate) -> Estimate {
+    let compared = input.rows * (input.rows + 2.0).log2();
+    Estimate {
+        cost: input.cost + compared * EXPRESSION,
+        ..input
+    }
+}
+
+/// A join of sorted sides that cost so much, and have so many rows together.
+pub(super) fn merge_cost(sides: [f64; 2], rows_in: f64, rows: f64) -> f64 {
+    sides[0] + sides[1] + rows_in * MERGED + rows * EXPRESSION + START
+}
+
 /// A join by nested loops over a right side that is kept.
 pub(super) fn nested_cost(left: Estimate, right: Estimate) -> f64 {
     left.cost + right.cost + left.rows * right.rows * EXPRESSION * 2.0
@@ -458,16 +491,4 @@ fn is_unique(scan: &Scan, column: u32) -> bool {
             && index.predicate.is_none()
             && matches!(&index.columns[..], [only] if matches!(only.key, IndexKey::Column(id) if id == column))
     })
-}
-
-fn limited(input: Estimate, count: Option<&Expr>) -> Estimate {
-    let wanted = match count {
-        Some(Expr::Constant(count)) => count.as_integer().map(|count| count as f64),
-        Some(_) => Some(input.rows / 10.0),
-        None => None,
-    };
-    Estimate {
-        rows: wanted.map_or(input.rows, |wanted| wanted.clamp(0.0, input.rows)),
-        cost: input.cost,
-    }
 }

@@ -6,13 +6,20 @@ use std::process::Stdio;
 use super::session::{Next, Shell, with_files};
 use super::show::{Expanded, Format};
 use super::target::{self, Target, expanded, shell};
-use super::{describe, editing, help, told, variables};
+use super::{control, describe, editing, help, repeat, told, variables};
 use crate::failure::{Failure, Result};
 use crate::signals::Working;
 
 /// Runs a command. `pending` is the statement before it on its line or in the lines above.
 pub fn run(session: &mut Shell, command: &str, pending: &str) -> Result<Next> {
     let (name, rest) = split(command);
+    if let Some(outcome) = control::run(session, name, rest, pending) {
+        return outcome;
+    }
+    if !session.is_active() {
+        session.put_back(pending);
+        return Ok(Next::Continue);
+    }
     let words = words(rest)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let Some(next) = on_statement(session, name, rest, &words, pending)? {
@@ -131,7 +138,7 @@ fn on_statement(
             std::fs::write(&file, text).map_err(|error| Failure::file("write", &file, &error))?;
             session.put_back(pending);
         }
-        _ => return Ok(None),
+        other => return repeat::run(session, other, words, &text).transpose(),
     }
     session.output.flush()?;
     Ok(Some(Next::Continue))

@@ -2,17 +2,23 @@
 //!
 //! ```text
 //! \copy planets to planets.csv csv header
-//! \copy (select name from planets) to '|sort' with (format csv)
-//! \copy planets (id, name) from planets.csv csv header
+//! \copy (select name from planets) to program 'sort' with (format csv)
+//! \copy planets (id, name) from planets.csv (format csv, header)
 //! ```
 //!
-//! The forms are psql's. Files are CSV; psql's text format is not there.
+//! The forms are psql's, and so is the way: what is said is a COPY whose other end is this
+//! program, which reads or writes the file, row by row.
+
+use std::io::{self, Read, Write};
+use std::process::{Child, Stdio};
+
+use indicatif::ProgressBar;
 
 use super::session::Shell;
-use super::show::{Format, Grid, Look};
-use super::target::{Target, expanded};
+use super::target::{self, Target, expanded};
+use super::told;
 use crate::failure::{Failure, Result};
-use crate::transfer::table;
+use crate::transfer::{Input, progress};
 
 /// What `\copy` is asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,33 +26,40 @@ struct Asked<'a> {
     /// A table with or without columns, or a query in brackets.
     what: &'a str,
     is_from: bool,
-    file: String,
-    has_header: bool,
-    delimiter: u8,
-    null: String,
+    end: End,
+    /// What else is said, as COPY has it.
+    options: &'a str,
+}
+
+/// The other end.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    File(String),
+    Program(String),
+    Standard,
 }
 
 /// Runs `\copy` with these arguments.
 pub fn run(session: &mut Shell, arguments: &str) -> Result<()> {
     let asked = parse(arguments)?;
-    match asked.is_from {
-        true => from(session, &asked),
-        false => to(session, &asked),
-    }
+    let rows = match asked.is_from {
+        true => from(session, &asked)?,
+        false => to(session, &asked)?,
+    };
+    session.say(&format!("COPY {rows}"))
 }
 
 fn usage(why: &str) -> Failure {
     Failure::usage(format!("\\copy: {why}"))
-        .hint("\\copy TABLE|(QUERY) TO|FROM 'FILE' CSV [HEADER] [DELIMITER ',']")
+        .hint("\\copy TABLE|(QUERY) TO|FROM 'FILE'|PROGRAM 'COMMAND'|STDIN|STDOUT [OPTIONS]")
 }
 
 fn parse(arguments: &str) -> Result<Asked<'_>> {
+    let arguments = arguments.trim().trim_end_matches(';');
     let what_end = match arguments.starts_with('(') {
         true => closing(arguments).ok_or_else(|| usage("a bracket is not closed"))?,
         false => {
-            let name = arguments
-                .find(|letter: char| letter.is_whitespace() || letter == '(')
-                .ok_or_else(|| usage("TO or FROM is missing"))?;
+            let name = name_end(arguments).ok_or_else(|| usage("TO or FROM is missing"))?;
             let rest = arguments[name..].trim_start();
             match rest.starts_with('(') {
                 true => {
@@ -58,138 +71,197 @@ fn parse(arguments: &str) -> Result<Asked<'_>> {
         }
     };
     let (what, rest) = arguments.split_at(what_end);
-    let cleaned = rest.replace(['(', ')', ','], " ");
-    // A delimiter of these is within quotes, which the words below keep.
-    let words = super::command::words(if rest.contains('\'') { rest } else { &cleaned })?;
-    let mut words = words.into_iter();
-    let is_from = match words.next().map(|word| word.to_lowercase()).as_deref() {
-        Some("from") => true,
-        Some("to") => false,
+    let (direction, rest) = word(rest);
+    let is_from = match direction.to_lowercase().as_str() {
+        "from" => true,
+        "to" => false,
         _ => return Err(usage("TO or FROM is missing")),
     };
-    let file = words.next().ok_or_else(|| usage("a file is missing"))?;
-    let mut asked = Asked {
+    let (first, after) = word(rest);
+    let (end, options) = match first.to_lowercase().as_str() {
+        "" => return Err(usage("a file is missing")),
+        "program" => {
+            let (command, after) = word(after);
+            let command = unquoted(command)
+                .filter(|_| command.starts_with('\''))
+                .ok_or_else(|| usage("a command in quotes is missing"))?;
+            (End::Program(command), after)
+        }
+        "stdin" | "stdout" | "pstdin" | "pstdout" => (End::Standard, after),
+        _ => {
+            let file = unquoted(first).ok_or_else(|| usage("a quote is not closed"))?;
+            (End::File(expanded(&file)), after)
+        }
+    };
+    Ok(Asked {
         what: what.trim(),
         is_from,
-        file: expanded(&file),
-        has_header: false,
-        delimiter: b',',
-        null: String::new(),
-    };
-    let mut is_csv = false;
-    while let Some(word) = words.next() {
-        let word = word.to_lowercase();
-        let word = word.trim_matches(|letter| "(),".contains(letter));
-        match word {
-            "" | "with" | "format" | "true" | "on" => (),
-            "csv" => is_csv = true,
-            "header" => asked.has_header = true,
-            "delimiter" => match words.next().as_deref().map(str::as_bytes) {
-                Some([byte, b')' | b','] | [byte]) => asked.delimiter = *byte,
-                _ => return Err(usage("a delimiter is one letter")),
-            },
-            "null" => {
-                let text = words.next().unwrap_or_default();
-                asked.null = text.trim_matches(|letter| "),".contains(letter)).to_owned();
-            }
-            other => return Err(usage(&format!("`{other}` is not understood"))),
-        }
-    }
-    match is_csv {
-        true => Ok(asked),
-        false => Err(usage("only CSV is there: say `csv`")),
+        end,
+        options: options.trim(),
+    })
+}
+
+/// Where a table's name ends, which may have quotes.
+fn name_end(text: &str) -> Option<usize> {
+    let mut is_quoted = false;
+    text.find(|letter: char| {
+        is_quoted ^= letter == '"';
+        !is_quoted && (letter.is_whitespace() || letter == '(')
+    })
+}
+
+/// The first word of a text, with its quotes, and what comes after it.
+fn word(text: &str) -> (&str, &str) {
+    let text = text.trim_start();
+    let mut is_quoted = false;
+    let end = text.find(|letter: char| {
+        is_quoted ^= letter == '\'';
+        !is_quoted && letter.is_whitespace()
+    });
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+fn unquoted(word: &str) -> Option<String> {
+    match word.strip_prefix('\'') {
+        None => Some(word.to_owned()),
+        Some(rest) => Some(rest.strip_suffix('\'')?.replace("''", "'")),
     }
 }
 
 /// Where the bracket that opens a text is closed: behind that.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    let mut is_quoted = false;
+    let mut quote = None;
     for (at, letter) in text.char_indices() {
-        match letter {
-            '\'' => is_quoted = !is_quoted,
-            '(' if !is_quoted => depth += 1,
-            ')' if !is_quoted => {
+        match (quote, letter) {
+            (Some(open), letter) if open == letter => quote = None,
+            (Some(_), _) => (),
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, '(') => depth += 1,
+            (None, ')') => {
                 depth -= 1;
                 if depth == 0 {
                     return Some(at + 1);
                 }
             }
-            _ => (),
+            (None, _) => (),
         }
     }
     None
 }
 
-fn to(session: &mut Shell, asked: &Asked<'_>) -> Result<()> {
-    let query = match asked.what.strip_prefix('(') {
-        Some(query) => query.trim_end_matches(')').to_owned(),
-        None => match asked.what.split_once('(') {
-            Some((table, columns)) => {
-                format!("SELECT {} FROM {table}", columns.trim_end_matches(')'))
-            }
-            None => format!("SELECT * FROM {}", asked.what),
-        },
-    };
-    let results = session.execute(&query)?;
-    let look = Look {
-        format: Format::Csv,
-        tuples_only: !asked.has_header,
-        null: Some(asked.null.clone()),
-        csv_separator: char::from(asked.delimiter).to_string(),
-        ..Look::default()
-    };
-    let Some(grid) = results.last().and_then(|result| Grid::of(result, &look)) else {
-        return Err(usage("the statement gives no rows"));
-    };
-    let mut text = Vec::new();
-    grid.print(&look, None, &mut text)?;
-    match asked.file.as_str() {
-        "stdout" => session.print(&text)?,
-        file => {
-            let mut target = Target::open(file)?;
-            target.write(&text)?;
+/// Runs a command that reads or writes rows, and says if it failed.
+fn ended(command: &str, mut child: Child) -> Result<()> {
+    let status = child
+        .wait()
+        .map_err(|error| Failure::file("run", command, &error))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Failure::new(format!("`{command}` failed: {status}"))),
+    }
+}
+
+// ------------------------------------------------------------------------------------- out
+
+fn to(session: &mut Shell, asked: &Asked<'_>) -> Result<u64> {
+    let text = format!("COPY {} TO STDOUT {}", asked.what, asked.options);
+    match &asked.end {
+        End::File(name) => {
+            let mut target = Target::create(name)?;
+            let rows = write(session, &text, &mut target)?;
             target.close()?;
+            Ok(rows)
+        }
+        End::Program(command) => {
+            let mut child = target::shell(command, Stdio::piped())?;
+            let input = child.stdin.take();
+            let mut input = input.ok_or_else(|| Failure::new("the command takes no input"))?;
+            let rows = write(session, &text, &mut input);
+            drop(input);
+            let ended = ended(command, child);
+            let rows = rows?;
+            ended.map(|()| rows)
+        }
+        End::Standard => {
+            let mut target = session.target.take();
+            let rows = match &mut target {
+                Some(target) => write(session, &text, target),
+                None => write_out(session, &text),
+            };
+            session.target = target;
+            rows
         }
     }
-    session.say(&format!("COPY {}", grid.rows.len()))
 }
 
-fn from(session: &mut Shell, asked: &Asked<'_>) -> Result<()> {
-    let (name, columns) = match asked.what.split_once('(') {
-        Some((name, columns)) => {
-            let columns = columns.trim_end_matches(')').split(',');
-            let columns = columns.map(|column| column.trim().trim_matches('"').to_owned());
-            (name.trim(), columns.collect())
+fn write(session: &mut Shell, text: &str, target: &mut dyn Write) -> Result<u64> {
+    let rows = session.watched(|shell, _| shell.connection.copy_out(text, target));
+    rows.map_err(|error| told::failure(&error, text))
+}
+
+fn write_out(session: &mut Shell, text: &str) -> Result<u64> {
+    let rows = session.watched(|shell, spinner| {
+        spinner.end();
+        shell.connection.copy_out(text, shell.output.writer())
+    });
+    rows.map_err(|error| told::failure(&error, text))
+}
+
+// -------------------------------------------------------------------------------------- in
+
+fn from(session: &mut Shell, asked: &Asked<'_>) -> Result<u64> {
+    let text = format!("COPY {} FROM STDIN {}", asked.what, asked.options);
+    match &asked.end {
+        End::Program(command) => {
+            let mut child = target::reading(command)?;
+            let output = child.stdout.take();
+            let mut output = output.ok_or_else(|| Failure::new("the command gives nothing"))?;
+            let rows = read(session, &text, &mut output);
+            drop(output);
+            let ended = ended(command, child);
+            let rows = rows?;
+            ended.map(|()| rows)
         }
-        None => (asked.what, Vec::new()),
-    };
-    let columns: Vec<String> = match columns.is_empty() && !asked.has_header {
-        true => all_columns(session, name)?,
-        false => columns,
-    };
-    let request = table::Request {
-        file: if asked.file == "stdin" {
-            "-"
-        } else {
-            &asked.file
-        },
-        table: name,
-        columns: (!asked.has_header).then_some(&columns[..]),
-        delimiter: asked.delimiter,
-        creates: false,
-    };
-    let report = table::load(&mut session.connection, &request, &columns)?;
-    session.say(&format!("COPY {}", report.loaded))
+        End::File(name) => read_shown(session, &text, name),
+        End::Standard => read_shown(session, &text, "-"),
+    }
 }
 
-fn all_columns(session: &mut Shell, table: &str) -> Result<Vec<String>> {
-    let rows = session.ask(&format!(
-        "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = {}::regclass \
-         AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
-        super::describe::literal(table)
-    ))?;
-    Ok(rows.iter().filter_map(|row| row.text(0)).collect())
+fn read_shown(session: &mut Shell, text: &str, name: &str) -> Result<u64> {
+    let input = Input::open(name)?;
+    let bar = progress(&input);
+    let mut reader = Shown {
+        reader: input.reader()?,
+        input,
+        bar,
+    };
+    let rows = read(session, text, &mut reader);
+    reader.bar.finish_and_clear();
+    rows
+}
+
+fn read(session: &mut Shell, text: &str, source: &mut dyn Read) -> Result<u64> {
+    let rows = session.watched(|shell, spinner| {
+        // A file has a bar of its own.
+        spinner.end();
+        shell.connection.copy_in(text, source)
+    });
+    rows.map_err(|error| told::failure(&error, text))
+}
+
+/// A file that shows how far its reading has come.
+struct Shown<R> {
+    reader: R,
+    input: Input,
+    bar: ProgressBar,
+}
+
+impl<R: Read> Read for Shown<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.reader.read(buffer)?;
+        self.bar.set_position(self.input.bytes_read());
+        Ok(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -199,15 +271,19 @@ mod tests {
     #[test]
     fn the_forms_of_psql_are_understood() {
         let asked = parse("planets to 'a b.csv' with (format csv, header)").unwrap();
-        assert_eq!((asked.what, asked.file.as_str()), ("planets", "a b.csv"));
-        assert!(asked.has_header && !asked.is_from);
-        let asked = parse("t (a, b) from x.csv csv delimiter ';' header").unwrap();
-        assert_eq!((asked.what, asked.delimiter), ("t (a, b)", b';'));
-        assert!(asked.is_from && asked.has_header);
-        let asked = parse("(select ')' from t) to x.csv csv null 'NULL'").unwrap();
+        assert_eq!((asked.what, asked.is_from), ("planets", false));
+        assert_eq!(asked.end, End::File("a b.csv".to_owned()));
+        assert_eq!(asked.options, "with (format csv, header)");
+        let asked = parse("\"odd (name\" (a, b) from x.csv csv delimiter ';' header").unwrap();
+        assert_eq!((asked.what, asked.is_from), ("\"odd (name\" (a, b)", true));
+        assert_eq!(asked.options, "csv delimiter ';' header");
+        let asked = parse("(select ')' from t) to program 'sort -r' csv null 'NULL'").unwrap();
+        assert_eq!(asked.what, "(select ')' from t)");
+        assert_eq!(asked.end, End::Program("sort -r".to_owned()));
+        assert_eq!(parse("t to STDOUT").unwrap().end, End::Standard);
         assert_eq!(
-            (asked.what, asked.null.as_str()),
-            ("(select ')' from t)", "NULL")
+            parse("t to it''s.txt;").unwrap().end,
+            End::File("it''s.txt".to_owned())
         );
         for wrong in [
             "",
@@ -215,8 +291,9 @@ mod tests {
             "t to",
             "t into x",
             "(select to x",
-            "t to x.txt",
-            "t to x csv fast",
+            "t to 'open",
+            "t to program",
+            "t to program sort",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -27,6 +27,12 @@ const COMMANDS: &[Group] = &[
                 "run the statement, with its result into FILE or |COMMAND",
             ),
             ("\\gx [FILE]", "as \\g, with columns below each other"),
+            ("\\gset [PREFIX]", "run it, and keep its row in variables"),
+            ("\\gexec", "run it, and then what it gives as statements"),
+            (
+                "\\watch [SECONDS]",
+                "run it again and again; c=TIMES says how often",
+            ),
             ("\\e [FILE]", "edit the statement, or a file, and run it"),
             ("\\p", "print the statement"),
             ("\\r", "forget the statement"),
@@ -88,6 +94,10 @@ const COMMANDS: &[Group] = &[
             ),
             ("", "with ON_ERROR_STOP a script ends where it fails"),
             ("\\unset NAME", "forget a variable"),
+            (
+                "\\if CONDITION",
+                "what follows only if so; \\elif CONDITION, \\else, \\endif",
+            ),
         ],
     ),
 ];

@@ -11,6 +11,7 @@
 //! script goes on after a statement that failed, as psql's do, and the exit code tells.
 
 mod command;
+mod control;
 mod copy;
 mod demonstration;
 mod describe;
@@ -21,9 +22,11 @@ mod help;
 mod highlight;
 mod input;
 mod names;
+mod repeat;
 mod rustty;
 mod session;
 mod show;
+mod stream;
 mod target;
 mod told;
 mod variables;

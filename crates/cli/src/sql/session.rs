@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustdb::Database;
-use rustdb::sql::{Connection, StatementResult, SystemFiles};
+use rustdb::sql::{Connection, Statement, StatementResult, SystemFiles};
 
+use super::control::Condition;
 use super::input::{Piece, Reader, is_blank};
 use super::rustty::{self, Asked};
 use super::show::{Expanded, Format, Grid, Look};
 use super::target::{self, Target};
-use super::{command, told, variables, words_of_rustty};
+use super::{command, stream, told, variables, words_of_rustty};
 use crate::failure::{Failure, Result, Status};
-use crate::output::Output;
+use crate::output::{Output, count};
 use crate::signals::{self, Working};
 
 /// Whether the shell goes on.
@@ -57,6 +59,8 @@ pub struct Shell {
     pub prefilled: Option<String>,
     /// Whether a statement or command failed.
     pub has_failed: bool,
+    /// What `\if` began and `\endif` has not ended, in the script at hand.
+    pub conditions: Vec<Condition>,
     /// The scripts that run, the innermost last, each with the number of its line.
     scripts: Vec<(String, u64)>,
     reader: Reader,
@@ -89,6 +93,7 @@ impl Shell {
             last: String::new(),
             prefilled: None,
             has_failed: false,
+            conditions: Vec::new(),
             scripts: Vec::new(),
             reader: Reader::default(),
         })
@@ -126,6 +131,7 @@ impl Shell {
         }
         let shown = name.unwrap_or("standard input").to_owned();
         let before = std::mem::take(&mut self.reader);
+        let conditions = std::mem::take(&mut self.conditions);
         self.scripts.push((name.unwrap_or_default().to_owned(), 0));
         let mut outcome = Ok(Next::Continue);
         for line in lines {
@@ -142,8 +148,13 @@ impl Shell {
         if let Ok(Next::Continue) = outcome {
             outcome = self.rest_of_script();
         }
+        let ended = self.end_conditions();
+        if let Ok(Next::Continue) = outcome {
+            outcome = self.tolerated(ended.map(|()| Next::Continue));
+        }
         self.scripts.pop();
         self.reader = before;
+        self.conditions = conditions;
         outcome
     }
 
@@ -162,7 +173,7 @@ impl Shell {
     /// The end of a script ends its last statement too.
     fn rest_of_script(&mut self) -> Result<Next> {
         let rest = self.reader.reset();
-        if is_blank(&rest) {
+        if is_blank(&rest) || !self.is_active() {
             return Ok(Next::Continue);
         }
         let outcome = self.run_statement(&rest);
@@ -202,7 +213,7 @@ impl Shell {
             }
         }
         let rest = self.reader.reset();
-        if !is_blank(&rest) {
+        if !is_blank(&rest) && self.is_active() {
             self.run_statement(&rest)?;
         }
         Ok(Next::Continue)
@@ -211,6 +222,7 @@ impl Shell {
     /// Runs the pieces that a line completes.
     fn run_line(&mut self, line: &str) -> Result<Next> {
         if !self.reader.has_begun()
+            && self.is_active()
             && let Some(asked) = self.asked(line)
         {
             self.reader.reset();
@@ -219,6 +231,7 @@ impl Shell {
         let mut rest = line;
         while let Some(piece) = self.reader.next(&mut rest) {
             let outcome = match piece {
+                Piece::Statement(_) if !self.is_active() => Ok(Next::Continue),
                 Piece::Statement(text) => self.run_statement(&text).map(|()| Next::Continue),
                 Piece::Command(text) => {
                     let pending = self.reader.reset();
@@ -270,13 +283,22 @@ impl Shell {
     /// Runs the statements of a text, and shows what they give.
     pub fn run_text(&mut self, text: &str) -> Result<()> {
         let start = Instant::now();
-        let results = self.execute(text);
-        let elapsed = start.elapsed();
-        let shown = match results {
-            Ok(results) => results
-                .iter()
-                .try_for_each(|result| self.show_result(result)),
-            Err(failure) => Err(failure),
+        let (shown, elapsed) = match self.query_of(text) {
+            Ok(Some(query)) => {
+                let shown = self.watched(|shell, spinner| shell.stream(&query, text, spinner));
+                let elapsed = *shown.as_ref().unwrap_or(&start.elapsed());
+                (shown.map(drop), elapsed)
+            }
+            Ok(None) => {
+                let results = self.execute(text);
+                let elapsed = start.elapsed();
+                let shown = results.and_then(|results| {
+                    let mut results = results.iter();
+                    results.try_for_each(|result| self.show_result(result))
+                });
+                (shown, elapsed)
+            }
+            Err(failure) => (Err(failure), start.elapsed()),
         };
         if self.timing && !self.is_json() {
             self.output.line(&timing(elapsed))?;
@@ -285,35 +307,49 @@ impl Shell {
         shown
     }
 
+    /// The statement of a text, if it is one whose rows can be shown as they come.
+    fn query_of(&mut self, text: &str) -> Result<Option<Statement>> {
+        if !stream::may_stream(text) {
+            return Ok(None);
+        }
+        let prepared = self.connection.prepare(text);
+        let prepared = prepared.map_err(|error| told::failure(&error, text))?;
+        Ok(prepared.is_query().then_some(prepared))
+    }
+
     /// Runs the statements of a text. Ctrl-C stops them, not the shell.
     pub fn execute(&mut self, text: &str) -> Result<Vec<StatementResult>> {
+        let results = self.watched(|shell, _| shell.connection.run(text));
+        results.map_err(|error| told::failure(&error, text))
+    }
+
+    /// Does work that Ctrl-C stops, and shows that it goes on if it takes long.
+    pub fn watched<T>(&mut self, work: impl FnOnce(&mut Shell, &Spinner) -> T) -> T {
         let _working = Working::begin();
         let handle = self.connection.cancel_handle();
         let is_done = AtomicBool::new(false);
-        let may_spin = self.is_interactive && io::stderr().is_terminal();
-        let results = std::thread::scope(|scope| {
+        let spinner = Spinner::new(self.is_interactive && io::stderr().is_terminal());
+        std::thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 let start = Instant::now();
-                let mut spinner = None;
                 while !is_done.load(Ordering::Acquire) {
                     if signals::is_cancelled() {
                         handle.cancel();
                     }
-                    if may_spin && start.elapsed() > PATIENCE {
-                        spinner.get_or_insert_with(spinning).tick();
+                    if start.elapsed() > PATIENCE {
+                        spinner.tick();
                     }
                     std::thread::park_timeout(LOOK);
                 }
-                if let Some(spinner) = spinner {
-                    spinner.finish_and_clear();
-                }
+                spinner.end();
             });
-            let results = self.connection.run(text);
-            is_done.store(true, Ordering::Release);
+            // NB: also if the work panics; the scope waits for the watcher.
+            let done = Done(&is_done);
+            let outcome = work(self, &spinner);
+            drop(done);
             watcher.thread().unpark();
-            results
-        });
-        results.map_err(|error| told::failure(&error, text))
+            outcome
+        })
     }
 
     /// Rows of a question that the shell itself asks.
@@ -352,10 +388,18 @@ impl Shell {
         self.print(&text)
     }
 
+    /// Prints where `\o` says, and never through a pager.
+    pub fn print_unpaged(&mut self, text: &[u8]) -> Result<()> {
+        match &mut self.target {
+            Some(target) => target.put(text),
+            None => Ok(self.output.writer().write_all(text)?),
+        }
+    }
+
     /// Prints results where `\o` says.
     pub fn print(&mut self, text: &[u8]) -> Result<()> {
         match &mut self.target {
-            Some(target) => target.write(text),
+            Some(target) => target.put(text),
             None if self.is_interactive => target::show(text, self.look.pager, &mut self.output),
             None => Ok(self.output.writer().write_all(text)?),
         }
@@ -385,12 +429,65 @@ fn timing(elapsed: Duration) -> String {
     format!("Time: {milliseconds:.3} ms ({hours:02}:{minutes:02}:{rest:06.3})")
 }
 
-/// What is shown while a statement runs.
-fn spinning() -> ProgressBar {
+/// Says that something is done, whatever became of it.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// What is shown while a statement runs, until its rows are.
+pub struct Spinner(Mutex<Spinning>);
+
+enum Spinning {
+    NotYet,
+    Yes(ProgressBar),
+    NoMore,
+}
+
+impl Spinner {
+    fn new(may_spin: bool) -> Spinner {
+        Spinner(Mutex::new(match may_spin {
+            true => Spinning::NotYet,
+            false => Spinning::NoMore,
+        }))
+    }
+
+    fn tick(&self) {
+        let mut spinning = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Spinning::NotYet = *spinning {
+            *spinning = Spinning::Yes(bar());
+        }
+        if let Spinning::Yes(bar) = &*spinning {
+            bar.tick();
+        }
+    }
+
+    /// Says how many rows were written to a file so far.
+    pub fn note(&self, rows: usize) {
+        let spinning = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Spinning::Yes(bar) = &*spinning {
+            bar.set_message(format!("{} rows, ", count(rows as u64)));
+        }
+    }
+
+    /// Is not shown any more.
+    pub fn end(&self) {
+        let mut spinning = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Spinning::Yes(bar) = std::mem::replace(&mut *spinning, Spinning::NoMore) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(10);
-    let spinner = ProgressBar::with_draw_target(None, target);
-    match ProgressStyle::with_template("{spinner} {elapsed} at work; Ctrl-C stops the statement") {
-        Ok(style) => spinner.with_style(style),
-        Err(_) => spinner,
+    let bar = ProgressBar::with_draw_target(None, target);
+    let template = "{spinner} {elapsed} {msg}at work; Ctrl-C stops the statement";
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }

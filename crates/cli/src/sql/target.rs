@@ -24,7 +24,12 @@ impl Target {
             let name = command.to_owned();
             return Ok(Target::Command { child, name });
         }
-        let path = expanded(name);
+        Target::create(&expanded(name))
+    }
+
+    /// A file, of whatever name.
+    pub fn create(path: &str) -> Result<Target> {
+        let path = path.to_owned();
         let file = File::create(&path).map_err(|error| Failure::file("create", &path, &error))?;
         Ok(Target::File {
             name: path,
@@ -32,8 +37,8 @@ impl Target {
         })
     }
 
-    /// Writes a whole result.
-    pub fn write(&mut self, text: &[u8]) -> Result<()> {
+    /// Writes a result, or a part of it.
+    pub fn put(&mut self, text: &[u8]) -> Result<()> {
         let (written, name) = match self {
             Target::File { name, file } => (file.write_all(text), name),
             Target::Command { child, name } => match &mut child.stdin {
@@ -71,6 +76,35 @@ pub fn shell(command: &str, input: Stdio) -> Result<Child> {
         .map_err(|error| Failure::file("run", command, &error))
 }
 
+/// A command line whose output is read.
+pub fn reading(command: &str) -> Result<Child> {
+    Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| Failure::file("run", command, &error))
+}
+
+impl Write for Target {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Target::File { file, .. } => file.write(buffer),
+            Target::Command { child, .. } => match &mut child.stdin {
+                Some(input) => input.write(buffer),
+                None => Ok(buffer.len()),
+            },
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Target::File { file, .. } => file.flush(),
+            Target::Command { .. } => Ok(()),
+        }
+    }
+}
+
 /// A path whose `~` is the home directory.
 pub fn expanded(path: &str) -> String {
     match (path.strip_prefix("~/"), std::env::var("HOME")) {
@@ -100,7 +134,7 @@ pub fn show(text: &[u8], is_paged: bool, output: &mut Output) -> Result<()> {
 }
 
 /// The pager that the environment names, or `less`, which shows wide tables uncut.
-fn pager() -> Option<String> {
+pub fn pager() -> Option<String> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return None;
     }

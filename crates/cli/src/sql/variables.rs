@@ -1,11 +1,11 @@
 //! Variables that `\set` and `-v` set, and their values in statements: `:name` as it is, `:'name'`
-//! as a text, `:"name"` as a name.
+//! as a text, `:"name"` as a name; `:{?name}` says whether it is set.
 
 use std::collections::BTreeMap;
 
 /// The text with the values of the variables that it names. What is in quotes or comments stays.
 pub fn filled(text: &str, variables: &BTreeMap<String, String>) -> String {
-    if variables.is_empty() || !text.contains(':') {
+    if !text.contains(':') {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
@@ -40,6 +40,14 @@ pub fn filled(text: &str, variables: &BTreeMap<String, String>) -> String {
 /// The variable named at the beginning of a text: how long that is, and what it stands for.
 fn variable(rest: &str, variables: &BTreeMap<String, String>) -> Option<(usize, String)> {
     let after = &rest[1..];
+    if let Some((name, _)) = after.strip_prefix("{?").and_then(|it| it.split_once('}')) {
+        let is_set = if variables.contains_key(name) {
+            "TRUE"
+        } else {
+            "FALSE"
+        };
+        return Some((":{?}".len() + name.len(), is_set.to_owned()));
+    }
     let quote = after.chars().next().filter(|it| matches!(it, '\'' | '"'));
     let name = match quote {
         Some(quote) => &after[1..after[1..].find(quote)? + 1],
@@ -77,6 +85,7 @@ mod tests {
             ("select :n, :'s', :\"s\"", "select 7, 'it''s', \"it's\""),
             ("select ':n', x::n, :unknown", "select ':n', x::n, :unknown"),
             ("select :n -- :n\n:n", "select 7 -- :n\n7"),
+            (":{?n} :{?m} :{?", "TRUE FALSE :{?"),
         ] {
             assert_eq!(filled(text, &variables), expected);
         }

@@ -333,7 +333,7 @@ impl Loader<'_> {
 }
 
 /// A bar on a terminal, and nothing elsewhere.
-pub(super) fn progress(input: &Input) -> ProgressBar {
+pub fn progress(input: &Input) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

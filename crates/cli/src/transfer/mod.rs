@@ -33,7 +33,8 @@ use rustdb::{Database, Keyspace};
 
 use crate::failure::{Failure, Result};
 
-pub use load::ImportReport;
+pub use input::Input;
+pub use load::{ImportReport, progress};
 pub use save::ExportReport;
 
 /// What to import, and how.
@@ -238,9 +239,7 @@ pub fn table_request<'a>(
     Ok(table::Request {
         file: &arguments.file,
         table,
-        columns: None,
         delimiter: delimiter_of(arguments.delimiter.as_deref(), &arguments.file)?,
-        creates: true,
     })
 }
 

@@ -49,11 +49,7 @@ pub struct Request<'a> {
     pub file: &'a str,
     /// The table, as it is written in SQL.
     pub table: &'a str,
-    /// The columns of the file, if it does not begin with a line that names them.
-    pub columns: Option<&'a [String]>,
     pub delimiter: u8,
-    /// Whether a table that is not there is made.
-    pub creates: bool,
 }
 
 /// What an import did.
@@ -114,15 +110,7 @@ pub fn import(
         None => database.connect()?,
         Some(name) => database.connect_to(name)?,
     };
-    load(&mut connection, request, &[])
-}
-
-/// Loads a file in a session. In a transaction block it is part of that.
-pub fn load(
-    connection: &mut Connection,
-    request: &Request<'_>,
-    wanted: &[String],
-) -> Result<TableReport> {
+    let connection = &mut connection;
     let start = Instant::now();
     let _working = Working::begin();
     let file = Input::open(request.file)?;
@@ -130,16 +118,9 @@ pub fn load(
     let mut source = Source::new(file, request)?;
     let sample = source.sample()?;
     let exists = table_exists(connection, request.table)?;
-    if !exists && !request.creates {
-        return Err(Failure::new(format!(
-            "relation \"{}\" does not exist",
-            request.table
-        )));
-    }
-    let columns = match (wanted.is_empty(), exists) {
-        (false, _) => wanted.to_vec(),
-        (true, false) => new_names(&source.header),
-        (true, true) => {
+    let columns = match exists {
+        false => new_names(&source.header),
+        true => {
             let known = known_columns(connection, request.table)?;
             matching_names(&source.header, &known, request.table)
                 .map_err(|failure| source.within(failure))?
@@ -207,19 +188,17 @@ impl Source {
         let reader: Box<dyn BufRead> = Box::new(input.reader()?);
         let mut source = Source {
             reader: delimited::Reader::new(reader, request.delimiter),
-            header: request.columns.unwrap_or_default().to_vec(),
+            header: Vec::new(),
             record: Record::default(),
             bar: progress(&input),
             input,
         };
-        if request.columns.is_none() {
-            let Some(row) = source.next()? else {
-                let failure = Failure::new("the file is empty").within(&source.input.shown_name());
-                return Err(failure.hint("the first line names the columns"));
-            };
-            let names = row.fields.into_iter().map(Option::unwrap_or_default);
-            source.header = names.collect();
-        }
+        let Some(row) = source.next()? else {
+            let failure = Failure::new("the file is empty").within(&source.input.shown_name());
+            return Err(failure.hint("the first line names the columns"));
+        };
+        let names = row.fields.into_iter().map(Option::unwrap_or_default);
+        source.header = names.collect();
         Ok(source)
     }
 
@@ -395,25 +374,16 @@ fn attempt(
     source: &mut Source,
     sample: Vec<Row>,
 ) -> Result<Outcome> {
-    let is_outermost = !connection.is_in_transaction();
-    let (begin, commit, undo) = match is_outermost {
-        true => ("BEGIN", "COMMIT", "ROLLBACK"),
-        false => (
-            "SAVEPOINT rustdb_import",
-            "RELEASE SAVEPOINT rustdb_import",
-            "ROLLBACK TO SAVEPOINT rustdb_import",
-        ),
-    };
-    connection.execute(begin, &[])?;
+    connection.execute("BEGIN", &[])?;
     let outcome = rows(connection, plan, source, sample);
     source.bar.finish_and_clear();
     match outcome {
         Ok(Outcome::Loaded(rows)) => {
-            connection.execute(commit, &[])?;
+            connection.execute("COMMIT", &[])?;
             Ok(Outcome::Loaded(rows))
         }
         other => {
-            connection.execute(undo, &[])?;
+            connection.execute("ROLLBACK", &[])?;
             other.map_err(|failure| failure.and("; nothing was stored"))
         }
     }

@@ -14,6 +14,8 @@ mod interface;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod streaming;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 mod terminal;

@@ -20,8 +20,13 @@ type Cells = Vec<Vec<String>>;
 pub fn print(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
     let head: Cells = grid.names.iter().map(|name| lines(name)).collect();
     let body: Vec<Cells> = body(grid, look);
-    let widths = widths(&head, &body);
-    if !look.tuples_only {
+    let widths = match &grid.part.widths {
+        Some(widths) => widths.clone(),
+        None => widths_of(&head, &body),
+    };
+    if grid.part.before > 0 {
+        // The head was printed.
+    } else if !look.tuples_only {
         if let Some(title) = &grid.title {
             let whole = total(&widths, look.border);
             let title_width = width_of(title);
@@ -39,6 +44,9 @@ pub fn print(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
     for row in &body {
         print_row(row, &widths, &grid.right, look.border, out)?;
     }
+    if grid.part.goes_on {
+        return Ok(());
+    }
     if look.border == 2 {
         writeln!(out, "{}", rule(&widths, 2))?;
     }
@@ -50,8 +58,13 @@ pub fn print(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
 
 /// How wide the table is.
 pub fn width(grid: &Grid, look: &Look) -> usize {
+    total(&widths(grid, look), look.border)
+}
+
+/// How wide the columns are.
+pub fn widths(grid: &Grid, look: &Look) -> Vec<usize> {
     let head: Cells = grid.names.iter().map(|name| lines(name)).collect();
-    total(&widths(&head, &body(grid, look)), look.border)
+    widths_of(&head, &body(grid, look))
 }
 
 fn body(grid: &Grid, look: &Look) -> Vec<Cells> {
@@ -60,7 +73,7 @@ fn body(grid: &Grid, look: &Look) -> Vec<Cells> {
     rows.map(|row| row.iter().map(cell).collect()).collect()
 }
 
-fn widths(head: &Cells, body: &[Cells]) -> Vec<usize> {
+fn widths_of(head: &Cells, body: &[Cells]) -> Vec<usize> {
     let mut widths = vec![0; head.len()];
     for row in std::iter::once(head).chain(body) {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -13,11 +13,12 @@ use super::{Grid, Look};
 
 pub fn print(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
     if !look.tuples_only
+        && grid.part.before == 0
         && let Some(title) = &grid.title
     {
         writeln!(out, "{title}")?;
     }
-    if grid.rows.is_empty() {
+    if grid.rows.is_empty() && grid.part.before == 0 {
         for footer in grid.footers(look) {
             writeln!(out, "{footer}")?;
         }
@@ -27,27 +28,25 @@ pub fn print(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
         };
     }
     let names: Vec<Vec<String>> = grid.names.iter().map(|name| lines(name)).collect();
-    let name_width = names.iter().flatten().map(|line| width(line)).max();
-    let name_width = name_width.unwrap_or(0);
-    let cells = |row: &[Option<String>]| -> Vec<Vec<String>> {
-        let cells = row.iter();
-        cells
-            .map(|cell| lines(cell.as_deref().unwrap_or(look.null())))
-            .collect()
+    let all = cells(grid, look);
+    let (name_width, value_width) = match grid.part.widths.as_deref() {
+        Some([names, values]) => (*names, *values),
+        _ => (widest(&names), widest(all.iter().flatten())),
     };
-    let all: Vec<Vec<Vec<String>>> = grid.rows.iter().map(|row| cells(row)).collect();
-    let value_width = all.iter().flatten().flatten().map(|line| width(line)).max();
-    let value_width = value_width.unwrap_or(0);
     for (number, row) in all.iter().enumerate() {
         if !look.tuples_only {
-            let text = record_line(number + 1, name_width, value_width, look.border);
+            let number = grid.part.before + number + 1;
+            let text = record_line(number, name_width, value_width, look.border);
             writeln!(out, "{text}")?;
-        } else if number > 0 || look.border == 2 {
+        } else if grid.part.before + number > 0 || look.border == 2 {
             writeln!(out, "{}", tuples_line(name_width, value_width, look.border))?;
         }
         for (name, cell) in names.iter().zip(row) {
             print_pair(name, cell, (name_width, value_width), look.border, out)?;
         }
+    }
+    if grid.part.goes_on {
+        return Ok(());
     }
     if look.border == 2 {
         writeln!(out, "{}", tuples_line(name_width, value_width, 2))?;
@@ -58,6 +57,24 @@ pub fn print(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     writeln!(out)
+}
+
+/// How wide names and values are.
+pub fn widths(grid: &Grid, look: &Look) -> Vec<usize> {
+    let names: Vec<Vec<String>> = grid.names.iter().map(|name| lines(name)).collect();
+    let all = cells(grid, look);
+    vec![widest(&names), widest(all.iter().flatten())]
+}
+
+fn cells(grid: &Grid, look: &Look) -> Vec<Vec<Vec<String>>> {
+    let cell = |cell: &Option<String>| lines(cell.as_deref().unwrap_or(look.null()));
+    let rows = grid.rows.iter();
+    rows.map(|row| row.iter().map(cell).collect()).collect()
+}
+
+fn widest<'a>(cells: impl IntoIterator<Item = &'a Vec<String>>) -> usize {
+    let lines = cells.into_iter().flatten().map(|line| width(line));
+    lines.max().unwrap_or(0)
 }
 
 /// The line above a record. Its text covers as much of the frame as it needs.

@@ -34,6 +34,19 @@ pub struct Grid {
     pub json: Option<Vec<Vec<String>>>,
     /// What stands below, in place of the count of rows.
     pub footers: Vec<String>,
+    /// Which part of a result these rows are.
+    pub part: Part,
+}
+
+/// Rows of a result that is shown part by part.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// How many rows were shown before.
+    pub before: usize,
+    /// Whether more may follow.
+    pub goes_on: bool,
+    /// How wide things are, if an earlier part decided.
+    pub widths: Option<Vec<usize>>,
 }
 
 /// A form of results.
@@ -144,25 +157,74 @@ impl Look {
 impl Grid {
     /// The rows of a result, if it has any columns to show.
     pub fn of(result: &StatementResult, look: &Look) -> Option<Grid> {
-        let names: Vec<String> = result.columns()?.into_iter().map(str::to_owned).collect();
         let types = result.column_types().unwrap_or_default();
-        let cells = |row: &rustdb::sql::Row| (0..names.len()).map(|at| row.text(at)).collect();
-        let json = |row: &rustdb::sql::Row| {
-            let cells = (0..names.len()).map(|at| row.json(at).unwrap_or_default());
-            cells.collect()
-        };
-        let is_json = look.format == Format::Json;
-        Some(Grid {
+        let mut grid = Grid::head(&result.columns()?, &types, look);
+        for row in result.rows() {
+            grid.push(row, look.format);
+        }
+        Some(grid)
+    }
+
+    /// A result without its rows.
+    pub fn head(names: &[&str], types: &[String], look: &Look) -> Grid {
+        Grid {
             title: look.title.clone(),
             right: types.iter().map(|name| is_number(name)).collect(),
-            rows: match is_json {
-                true => Vec::new(),
-                false => result.rows().iter().map(cells).collect(),
-            },
-            json: is_json.then(|| result.rows().iter().map(json).collect()),
-            footers: Vec::new(),
-            names,
-        })
+            json: (look.format == Format::Json).then(Vec::new),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            ..Grid::default()
+        }
+    }
+
+    /// Takes a row as it will be shown; about how many bytes that are.
+    pub fn push(&mut self, row: &rustdb::sql::Row, format: Format) -> usize {
+        let places = 0..self.names.len();
+        match &mut self.json {
+            Some(rows) if format == Format::Json => {
+                let cells = places.map(|place| row.json(place).unwrap_or_default());
+                let cells: Vec<String> = cells.collect();
+                let bytes = cells.iter().map(|cell| cell.len() + 32).sum();
+                rows.push(cells);
+                bytes
+            }
+            _ => {
+                let cells: Vec<Option<String>> = places.map(|place| row.text(place)).collect();
+                let bytes = cells.iter().flatten().map(|cell| cell.len() + 32).sum();
+                self.rows.push(cells);
+                bytes
+            }
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.json.as_ref().map_or(self.rows.len(), Vec::len)
+    }
+
+    /// The rows so far as a part after which more may follow; they are forgotten.
+    pub fn part_printed(&mut self, look: &Look) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        self.part.goes_on = true;
+        self.print(look, None, &mut text)?;
+        self.part.before += self.len();
+        self.rows.clear();
+        if let Some(rows) = &mut self.json {
+            rows.clear();
+        }
+        Ok(text)
+    }
+
+    /// How wide things are in the aligned form.
+    pub fn widths(&self, look: &Look) -> Vec<usize> {
+        match look.expanded {
+            Expanded::On => expanded::widths(self, look),
+            Expanded::Off | Expanded::Auto => aligned::widths(self, look),
+        }
+    }
+
+    /// Whether the columns do not fit beside each other.
+    pub fn is_wider(&self, look: &Look, columns_max: Option<usize>) -> bool {
+        columns_max.is_some_and(|max| aligned::width(self, look) > max)
     }
 
     /// A grid of text for a backslash command.
@@ -191,28 +253,26 @@ impl Grid {
             Format::Aligned => match look.expanded {
                 Expanded::On => expanded::print(self, look, out),
                 Expanded::Off => aligned::print(self, look, out),
-                Expanded::Auto => {
-                    let is_wide = columns_max.is_some_and(|max| aligned::width(self, look) > max);
-                    match is_wide {
-                        true => expanded::print(self, look, out),
-                        false => aligned::print(self, look, out),
-                    }
-                }
+                Expanded::Auto => match self.is_wider(look, columns_max) {
+                    true => expanded::print(self, look, out),
+                    false => aligned::print(self, look, out),
+                },
             },
         }
     }
 
     /// The lines below the rows.
     fn footers(&self, look: &Look) -> Vec<String> {
-        if look.tuples_only {
+        if look.tuples_only || self.part.goes_on {
             return Vec::new();
         }
         match (self.footers.is_empty(), look.footer) {
             (false, _) => self.footers.clone(),
             (true, false) => Vec::new(),
             (true, true) => {
-                let word = if self.rows.len() == 1 { "row" } else { "rows" };
-                vec![format!("({} {word})", self.rows.len())]
+                let count = self.part.before + self.rows.len();
+                let word = if count == 1 { "row" } else { "rows" };
+                vec![format!("({count} {word})")]
             }
         }
     }

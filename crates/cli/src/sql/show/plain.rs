@@ -6,7 +6,7 @@ use super::{Grid, Look};
 
 /// Fields with a separator between them.
 pub fn unaligned(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    if !look.tuples_only {
+    if !look.tuples_only && grid.part.before == 0 {
         if let Some(title) = &grid.title {
             writeln!(out, "{title}")?;
         }
@@ -28,7 +28,7 @@ pub fn unaligned(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()
 /// A name and a field on each line, and an empty line between records.
 pub fn expanded(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
     for (number, row) in grid.rows.iter().enumerate() {
-        if number > 0 {
+        if grid.part.before + number > 0 {
             writeln!(out)?;
         }
         for (name, cell) in grid.names.iter().zip(row) {
@@ -41,7 +41,7 @@ pub fn expanded(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()>
 
 /// RFC 4180, with lines that end as everywhere else here.
 pub fn csv(grid: &Grid, look: &Look, separator: &str, out: &mut dyn Write) -> io::Result<()> {
-    if !look.tuples_only {
+    if !look.tuples_only && grid.part.before == 0 {
         let names = grid.names.iter().map(|name| csv_field(name, separator));
         writeln!(out, "{}", names.collect::<Vec<_>>().join(separator))?;
     }
@@ -81,15 +81,21 @@ pub fn json(grid: &Grid, out: &mut dyn Write) -> io::Result<()> {
             &texts
         }
     };
-    write!(out, "[")?;
+    if grid.part.before == 0 {
+        write!(out, "[")?;
+    }
     for (number, row) in rows.iter().enumerate() {
-        write!(out, "{}{{", if number > 0 { "," } else { "" })?;
+        let is_first = grid.part.before + number == 0;
+        write!(out, "{}{{", if is_first { "" } else { "," })?;
         for (place, (name, cell)) in names.iter().zip(row).enumerate() {
             write!(out, "{}{name}:{cell}", if place > 0 { "," } else { "" })?;
         }
         write!(out, "}}")?;
     }
-    writeln!(out, "]")
+    match grid.part.goes_on {
+        true => Ok(()),
+        false => writeln!(out, "]"),
+    }
 }
 
 fn distinct(names: &[String]) -> Vec<String> {
@@ -108,7 +114,7 @@ fn distinct(names: &[String]) -> Vec<String> {
 
 /// A table of Markdown.
 pub fn markdown(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    if !look.tuples_only {
+    if !look.tuples_only && grid.part.before == 0 {
         let names = grid.names.iter().map(|name| markdown_cell(name));
         writeln!(out, "| {} |", names.collect::<Vec<_>>().join(" | "))?;
         let marks = grid.right.iter();

@@ -113,16 +113,14 @@ impl Shell {
         spinner.end();
         match way {
             None => self.show_grid(&grid)?,
-            Some(way) => {
+            Some(mut way) => {
                 grid.part.goes_on = false;
                 let mut rest = Vec::new();
                 grid.print(&look, None, &mut rest)?;
-                match way {
+                match &mut way {
                     Way::Usual => self.print_unpaged(&rest)?,
-                    Way::Pager(mut child) => {
-                        write_to(&mut child, &rest);
-                        drop(child.stdin.take());
-                        let _its_status_means_nothing = child.wait();
+                    Way::Pager(child) => {
+                        write_to(child, &rest);
                     }
                 }
             }
@@ -150,6 +148,16 @@ impl Way {
         let pager = uses_pager.then(target::pager).flatten();
         let child = pager.and_then(|pager| target::shell(&pager, Stdio::piped()).ok());
         child.map_or(Way::Usual, Way::Pager)
+    }
+}
+
+impl Drop for Way {
+    /// The shell goes on when the pager was left, also after a failure.
+    fn drop(&mut self) {
+        if let Way::Pager(child) = self {
+            drop(child.stdin.take());
+            let _its_status_means_nothing = child.wait();
+        }
     }
 }
 

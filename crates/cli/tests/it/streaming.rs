@@ -39,7 +39,7 @@ fn every_form_shows_all_rows_once() {
         ["  n   |   word   ", "------+----------", "    1 | row 1"]
     );
     // The first rows say how wide it is; what is wider sticks out.
-    assert_eq!(lines[ROWS + 1], format!("{ROWS} | row {ROWS}"));
+    assert_eq!(lines[ROWS + 1], format!(" {ROWS} | row {ROWS}"));
     assert_eq!(lines[ROWS + 2], format!("({ROWS} rows)"));
 
     let expanded = run(&["-x"], ROWS);

@@ -117,6 +117,8 @@ pub(crate) struct Binder<'s> {
     is_stored: bool,
     /// Whether the WITH that comes next stands at the top of the statement.
     is_top: bool,
+    /// Whether the query that comes next leaves literals without a type.
+    keeps_unknown: bool,
     /// Whether the query that comes next may be a statement that writes.
     may_write: bool,
     /// Named statements that write and give no rows.
@@ -246,6 +248,7 @@ impl<'s> Binder<'s> {
             references: None,
             is_stored: false,
             is_top: false,
+            keeps_unknown: false,
             may_write: false,
             silent: Vec::new(),
             subqueries: 0,

@@ -31,12 +31,13 @@ impl Binder<'_> {
             return self.writing_query(query, may_write);
         }
         refuse_query(query)?;
+        let keeps_unknown = std::mem::take(&mut self.keeps_unknown);
         let depth = self.ctes.len();
         let Some(with) = &query.with else {
-            return self.query_body(query, outer);
+            return self.query_body(query, outer, keeps_unknown);
         };
         let defined = self.with(with, outer, is_top)?;
-        let bound = self.query_body(query, outer);
+        let bound = self.query_body(query, outer, keeps_unknown);
         let bound = bound.map(|bound| BoundQuery {
             plan: self.with_tables(bound.plan, defined),
             columns: bound.columns,
@@ -75,14 +76,22 @@ impl Binder<'_> {
         })
     }
 
-    fn query_body(&mut self, query: &ast::Query, outer: &Scope<'_>) -> Result<BoundQuery> {
+    fn query_body(
+        &mut self,
+        query: &ast::Query,
+        outer: &Scope<'_>,
+        keeps_unknown: bool,
+    ) -> Result<BoundQuery> {
         let order = order_items(query.order_by.as_ref())?;
         let mut ties = Vec::new();
         let mut bound = match &*query.body {
             SetExpr::Select(select) => {
                 self.locks.clone_from(&query.locks);
                 let bound = self.select(select, order, &mut ties, outer)?;
-                self.settled(bound)?
+                match keeps_unknown && select.distinct.is_none() {
+                    true => bound,
+                    false => self.settled(bound)?,
+                }
             }
             body => {
                 if let Some(name) = clause_name(&query.locks)? {

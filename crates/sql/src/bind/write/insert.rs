@@ -9,7 +9,7 @@ use sqlparser::ast::SetExpr;
 use super::super::expression::Place;
 use super::super::from::object_name;
 use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
-use super::super::{Binder, bind_column_expression, name_of};
+use super::super::{Binder, OutputColumn, bind_column_expression, name_of};
 use super::assign::{is_default, place_of};
 use super::{Write, WriteKind};
 use crate::error::{Error, Result, SqlState};
@@ -80,7 +80,11 @@ impl Binder<'_> {
         if let (SetExpr::Values(values), true) = (&*query.body, plain) {
             return self.insert_values(values, definition, targets, overriding);
         }
-        let bound = self.query(query, &Scope::default())?;
+        // A literal takes the type of its column.
+        self.keeps_unknown = true;
+        let bound = self.query(query, &Scope::default());
+        self.keeps_unknown = false;
+        let bound = bound?;
         check_count(bound.columns.len(), targets.len())?;
         let mut items = Vec::with_capacity(bound.columns.len());
         let mut given = Vec::with_capacity(bound.columns.len());
@@ -91,7 +95,13 @@ impl Binder<'_> {
                 continue;
             }
             refuse_generated(target, overriding)?;
-            let typed = Typed::new(Expr::Column(column.id), column.of.clone());
+            let typed = match literal_of(&bound.plan, column) {
+                Some(literal) => Typed::new(literal.clone(), Type::UNKNOWN),
+                None => {
+                    let typed = Typed::new(Expr::Column(column.id), column.of.clone());
+                    self.settle(typed)?
+                }
+            };
             let value = self.assign(typed, &target.column_type, &target.name)?;
             items.push((self.new_column(), value));
             given.push(items.last().map(|(id, _)| *id));
@@ -278,6 +288,22 @@ fn insert_targets(definition: &Definition, insert: &ast::Insert) -> Result<Vec<u
         places.push(place);
     }
     Ok(places)
+}
+
+/// What a column without a type is, if that is a literal or a parameter.
+fn literal_of<'p>(plan: &'p Plan, column: &OutputColumn) -> Option<&'p Expr> {
+    match plan {
+        _ if column.of != Type::UNKNOWN => None,
+        Plan::Project { items, input } => match items.iter().find(|(id, _)| *id == column.id) {
+            Some((_, item)) => {
+                matches!(item, Expr::Constant(_) | Expr::Parameter(_)).then_some(item)
+            }
+            None => literal_of(input, column),
+        },
+        Plan::Sort { input, .. } | Plan::Limit { input, .. } => literal_of(input, column),
+        Plan::With(with) => literal_of(&with.body, column),
+        _ => None,
+    }
 }
 
 /// How many columns a query has, where that can be seen.

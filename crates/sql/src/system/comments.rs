@@ -23,9 +23,24 @@ fn class_of(catalog: &Catalog, object: Oid) -> Option<(&'static str, Oid)> {
         Some(Object::Type(_)) => 3,
         Some(Object::Statistics(_) | Object::Comments(_)) => return None,
         None if catalog.index(object).is_some() => 0,
-        None => 1,
+        None if is_constraint(catalog, object) => 1,
+        None => return None,
     };
     Some(CLASSES[place])
+}
+
+/// Whether it is a constraint of a table or of a domain that is there.
+fn is_constraint(catalog: &Catalog, object: Oid) -> bool {
+    let table = catalog
+        .owner_of(object)
+        .and_then(|owner| catalog.table(owner));
+    table.is_some_and(|table| table.constraint(object).is_some())
+        || catalog.objects().into_iter().any(|each| match each {
+            Object::Type(each) => catalog
+                .domain(each.oid())
+                .is_some_and(|domain| domain.checks.iter().any(|check| check.oid == object)),
+            _ => false,
+        })
 }
 
 /// What is said about an object or a column, if that is there.
@@ -66,10 +81,12 @@ pub(super) fn of_object(arguments: &[Value], around: &Around<'_>) -> Result<Valu
         return Ok(Value::Null);
     };
     let catalog = around.catalog;
-    let class = class_of(catalog, Oid(object)).map(|(name, _)| name);
+    let Some((class, _)) = class_of(catalog, Oid(object)) else {
+        return Ok(Value::Null);
+    };
     let is_meant = match arguments.get(1) {
         None => true,
-        Some(Value::Text(wanted)) => class == Some(wanted.as_str()),
+        Some(Value::Text(wanted)) => class == wanted.as_str(),
         Some(_) => false,
     };
     let text = said(catalog, Oid(object), 0).filter(|_| is_meant);

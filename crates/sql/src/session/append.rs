@@ -57,6 +57,8 @@ impl Session {
         let values: Vec<String> = (1..=count).map(|number| format!("${number}")).collect();
         let text = format!("INSERT INTO {table}{list} VALUES ({})", values.join(", "));
         let prepared = self.prepare(&text, &[])?;
+        self.apply_parameters()?;
+        self.begin_time();
         self.open_for_statement()?;
         let planned = self.planned(&prepared)?;
         let tables = Arc::new(CatalogTables {

@@ -224,3 +224,23 @@ fn a_copy_whose_time_is_over_leaves_nothing() {
         "canceling statement due to statement timeout",
     );
 }
+
+#[test]
+fn the_time_of_an_appender_begins_with_it() {
+    let machine = SimVfs::new(1);
+    let mut session = open(machine.vfs()).unwrap();
+    session.execute(TABLES, &[]).unwrap();
+    session
+        .execute("set statement_timeout = 1000", &[])
+        .unwrap();
+    machine.advance(Duration::from_secs(2));
+    let row = |id: i64| [Value::Int8(id), Value::Int8(id), Value::text("name")];
+    let mut append = session.start_append("t", &[]).unwrap();
+    session.append(&mut append, &row(1)).unwrap();
+    machine.advance(Duration::from_secs(2));
+    let error = session.append(&mut append, &row(2)).unwrap_err();
+    assert_eq!(error.state().as_str(), "57014");
+    session.cancel_append(append);
+    let answers = session.execute("select count(*) from t", &[]).unwrap();
+    assert_eq!(answers[0].rows, [[Value::Int8(0)]]);
+}

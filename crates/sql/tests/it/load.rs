@@ -14,7 +14,7 @@ use crate::differential::random::Random;
 
 const THREADS: u64 = 8;
 
-fn database(setup: &[&str]) -> Database {
+pub(crate) fn database(setup: &[&str]) -> Database {
     let database = database_over(Arc::new(MemVfs::new()));
     let mut session = database.connect();
     for statement in setup {
@@ -23,13 +23,13 @@ fn database(setup: &[&str]) -> Database {
     database
 }
 
-fn connect(database: &Database) -> Session {
+pub(crate) fn connect(database: &Database) -> Session {
     let mut session = database.connect();
     session.set_durability(Durability::None);
     session
 }
 
-fn number(session: &mut Session, query: &str) -> i64 {
+pub(crate) fn number(session: &mut Session, query: &str) -> i64 {
     let answer = session.execute(query, &[]).unwrap().pop().unwrap();
     answer.rows[0][0].as_integer().unwrap()
 }
@@ -48,7 +48,11 @@ fn attempt(session: &mut Session, statements: &[String]) -> Result<(), String> {
 }
 
 /// Calls `work` on each of the threads with a session and chance of its own.
-fn on_threads(database: &Database, seed: u64, work: impl Fn(u64, Session, Random) + Sync) {
+pub(crate) fn on_threads(
+    database: &Database,
+    seed: u64,
+    work: impl Fn(u64, Session, Random) + Sync,
+) {
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (session, work) = (connect(database), &work);

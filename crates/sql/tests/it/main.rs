@@ -29,4 +29,5 @@ mod server;
 mod sessions;
 mod slt;
 mod spill;
+mod tpcc;
 mod tpch;

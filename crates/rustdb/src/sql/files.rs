@@ -14,7 +14,7 @@ use std::io::{Read, Result, Write};
 /// impl Files for Uploads {
 ///     fn open(&self, path: &str) -> Result<Box<dyn Read>> {
 ///         match path.strip_prefix("uploads/") {
-///             Some(name) if !name.contains(['/', '\\\\']) => {
+///             Some(name) if !name.contains(['/', '\\']) => {
 ///                 Ok(Box::new(std::fs::File::open(path)?))
 ///             }
 ///             _ => Err(Error::from(ErrorKind::PermissionDenied)),

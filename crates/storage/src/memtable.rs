@@ -52,11 +52,17 @@ pub struct Memtable {
     max_seq: AtomicU64,
     /// How many entries are deletions.
     deletions: AtomicU64,
+    /// How many older versions of keys iterators have stepped past.
+    versions_passed: AtomicU64,
     /// The value files that entries refer to, and the bytes they refer to.
     references: Mutex<BTreeMap<FileNumber, u64>>,
     counts_at_freeze: Mutex<Option<Counts>>,
     charge: Mutex<Option<MemoryCharge>>,
 }
+
+/// So many older versions may be stepped past, however small the memtable is: about what it costs
+/// to make a file.
+const VERSIONS_PASSED_MIN: u64 = 1 << 16;
 
 /// Exact numbers of keys, by keyspace.
 pub type Counts = Vec<(KeyspaceId, u64)>;
@@ -88,6 +94,7 @@ impl MemtableWriter {
             min_seq: AtomicU64::new(u64::MAX),
             max_seq: AtomicU64::new(0),
             deletions: AtomicU64::new(0),
+            versions_passed: AtomicU64::new(0),
             references: Mutex::new(BTreeMap::new()),
             counts_at_freeze: Mutex::new(None),
             charge: Mutex::new(None),
@@ -224,6 +231,23 @@ impl Memtable {
     /// The number of entries, range tombstones not among them.
     pub fn entries(&self) -> u64 {
         self.list.len() as u64
+    }
+
+    /// Adds to the older versions of keys that iterators have stepped past. Returns whether a
+    /// flush would have been the cheaper way: they are more than the entries, and many.
+    pub fn pass_versions(&self, count: u64) -> bool {
+        let before = self.versions_passed.fetch_add(count, Ordering::Relaxed);
+        let limit = self.versions_passed_max();
+        before < limit && before + count >= limit
+    }
+
+    /// Whether [`Memtable::pass_versions`] has returned `true`.
+    pub fn is_worn(&self) -> bool {
+        self.versions_passed.load(Ordering::Relaxed) >= self.versions_passed_max()
+    }
+
+    fn versions_passed_max(&self) -> u64 {
+        self.entries().max(VERSIONS_PASSED_MIN)
     }
 
     /// How many entries are deletions.

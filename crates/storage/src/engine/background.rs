@@ -146,6 +146,7 @@ impl Inner {
         self.work_loop(|| {
             self.check_space();
             self.freeze_deletions()?;
+            self.freeze_versions()?;
             let flushed = self.flush_one();
             *self.background.flush_error.lock() = flushed.as_ref().err().cloned();
             if let Ok(false) = flushed {

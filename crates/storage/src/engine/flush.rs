@@ -37,6 +37,19 @@ impl Inner {
         Ok(true)
     }
 
+    /// Has the active memtable flushed if iterators have stepped past as many old versions in it as
+    /// a flush would have read. The flush leaves them out, unless snapshots need them, so that
+    /// reading again and again what is often overwritten costs at most twice what it would with
+    /// every flush at the best moment (the argument of the ski rental problem).
+    pub(crate) fn freeze_versions(&self) -> Result<()> {
+        let super_version = self.super_version.load_full();
+        let is_worn = super_version.active.is_worn();
+        match is_worn && super_version.frozen().next().is_none() {
+            true => self.freeze_in_turn(),
+            false => Ok(()),
+        }
+    }
+
     /// Writes a memtable to a new table, which nothing names yet, and makes it durable.
     fn write_memtable(&self, memtable: &Memtable) -> Result<Vec<AddedTable>> {
         let number = self.new_file_number();

@@ -80,7 +80,7 @@ impl Bounds {
 pub struct EngineIter {
     inner: Arc<Inner>,
     /// What the iterator reads, kept alive.
-    _super_version: Arc<SuperVersion>,
+    super_version: Arc<SuperVersion>,
     _snapshot: Option<Snapshot>,
     visible: VisibleIter,
     gap: Gap,
@@ -133,7 +133,7 @@ impl Inner {
         let now = self.vfs.wall_micros();
         Ok(EngineIter {
             inner: self.clone(),
-            _super_version: super_version,
+            super_version,
             _snapshot: snapshot,
             visible: VisibleIter::new(sources, bounds, sequence, now),
             gap: Gap::Fresh,
@@ -148,7 +148,7 @@ impl Inner {
         let sources = sources(&super_version, MAX_SEQUENCE, &bounds);
         Ok(EngineIter {
             inner: self.clone(),
-            _super_version: super_version,
+            super_version,
             _snapshot: None,
             visible: VisibleIter::new(sources, bounds, MAX_SEQUENCE, 0),
             gap: Gap::Fresh,
@@ -302,6 +302,17 @@ impl EngineIter {
             return Ok(None);
         }
         Ok(Some((Slice::copy_from(self.key()), self.value()?)))
+    }
+}
+
+impl Drop for EngineIter {
+    /// Says how many old versions stood in the way: where they are many, a flush leaves them out.
+    fn drop(&mut self) {
+        let passed = self.visible.versions_passed();
+        let active = &self.super_version.active;
+        if passed > 0 && !active.is_empty() && active.pass_versions(passed) {
+            self.inner.background.wake();
+        }
     }
 }
 

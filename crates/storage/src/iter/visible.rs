@@ -71,6 +71,8 @@ pub struct VisibleIter<C = Cursor> {
     plain_ahead: usize,
     /// The child of the merge that the last entry came from, on the way forward.
     last_top: usize,
+    /// How many older versions in the newest source were stepped past.
+    passed: u64,
 }
 
 enum Position {
@@ -117,7 +119,13 @@ impl<C: EntryCursor> VisibleIter<C> {
             covered: 0,
             plain_ahead: 0,
             last_top: usize::MAX,
+            passed: 0,
         }
+    }
+
+    /// How many older versions of keys were stepped past in the newest source.
+    pub fn versions_passed(&self) -> u64 {
+        self.passed
     }
 
     /// What the iterator is confined to.
@@ -336,6 +344,7 @@ impl<C: EntryCursor> VisibleIter<C> {
 
     /// Leaves an entry of `self.key` behind; the first such call in a row has `steps` one.
     fn pass_older(&mut self, steps: u32) -> Result<()> {
+        self.passed += u64::from(self.merge.top() == 0);
         if steps < STEPS_BEFORE_SEEK {
             return self.merge.next();
         }
@@ -422,6 +431,7 @@ impl<C: EntryCursor> VisibleIter<C> {
                 self.merge.seek_before(&self.key)?;
                 return Ok(newest);
             }
+            self.passed += u64::from(newest.is_some() && self.merge.top() == 0);
             newest = Some(self.current());
             self.merge.prev()?;
             steps += 1;

@@ -291,3 +291,31 @@ fn readers_see_every_key_while_files_come_and_go() {
         stop.store(true, Ordering::Relaxed);
     });
 }
+
+#[test]
+fn reading_what_is_often_overwritten_has_its_old_versions_flushed_away() {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let engine = open(&vfs, EngineOptions::default());
+    for round in 0..40u32 {
+        for key in 0..100u32 {
+            let value = round.to_le_bytes();
+            put(&engine, &key.to_be_bytes(), &value, Durability::None);
+        }
+    }
+    let newest = |reader: ReadAt<'_>| {
+        let contents = contents(&engine, reader);
+        assert_eq!(contents.len(), 100);
+        assert!(contents.values().all(|value| **value == 39u32.to_le_bytes()));
+    };
+    newest(ReadAt::Latest);
+    assert_eq!(engine.stats().flushes, 0, "one look is no reason");
+    let start = vfs.monotonic();
+    while engine.stats().flushes == 0 {
+        newest(ReadAt::Latest);
+        let waited = vfs.monotonic().saturating_sub(start);
+        assert!(waited < Duration::from_secs(60), "nothing was flushed");
+    }
+    newest(ReadAt::Latest);
+    let entries: u64 = engine.stats().levels.iter().map(|l| l.entries).sum();
+    assert_eq!(entries, 100);
+}

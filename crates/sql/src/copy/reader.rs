@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use memchr::{memchr2, memchr3};
+
 use super::options::Options;
 use crate::error::{Error, Result, SqlState};
 
@@ -118,6 +120,9 @@ impl<'r> LineReader<'r> {
         let mut in_quotes = false;
         let mut last_was_escape = false;
         loop {
+            if self.take_plain(options, in_quotes) {
+                last_was_escape = false;
+            }
             let Some(byte) = self.byte()? else {
                 self.is_done = true;
                 if in_quotes {
@@ -170,6 +175,22 @@ impl<'r> LineReader<'r> {
         }
     }
 
+    /// Takes what is in the buffer up to the next byte that may mean something; whether that is
+    /// anything.
+    fn take_plain(&mut self, options: &Options, in_quotes: bool) -> bool {
+        let ahead = &self.buffer[self.at..self.filled];
+        let end = match (options.is_csv, in_quotes) {
+            (false, _) => memchr3(b'\\', b'\n', b'\r', ahead),
+            (true, false) => memchr3(options.quote, b'\n', b'\r', ahead),
+            (true, true) => memchr3(options.quote, options.escape, b'\n', ahead),
+        };
+        let room = LINE_BYTES_MAX - self.line.len();
+        let plain = &ahead[..end.unwrap_or(ahead.len()).min(room)];
+        self.line.extend_from_slice(plain);
+        self.at += plain.len();
+        !plain.is_empty()
+    }
+
     /// Learns from a line's end how lines end; they all have to end so.
     fn note_end(&mut self, byte: u8, options: &Options) -> Result<()> {
         match (byte, self.end) {
@@ -216,13 +237,20 @@ fn split_text(line: &[u8], options: &Options, fields: &mut Fields) {
     let mut at = 0;
     loop {
         let start = at;
-        while at < line.len() && line[at] != options.delimiter {
-            if line[at] == b'\\' && at + 1 < line.len() {
-                at = unescape(line, at + 1, &mut fields.bytes);
-            } else {
-                fields.bytes.push(line[at]);
-                at += 1;
+        loop {
+            let plain = memchr2(options.delimiter, b'\\', &line[at..]);
+            let plain = plain.unwrap_or(line.len() - at);
+            fields.bytes.extend_from_slice(&line[at..at + plain]);
+            at += plain;
+            if at == line.len() || line[at] == options.delimiter {
+                break;
             }
+            if at + 1 == line.len() {
+                fields.bytes.push(b'\\');
+                at += 1;
+                break;
+            }
+            at = unescape(line, at + 1, &mut fields.bytes);
         }
         let is_null = &line[start..at] == options.null.as_bytes();
         fields.ends.push((fields.bytes.len(), is_null));
@@ -275,8 +303,18 @@ fn split_csv(line: &[u8], options: &Options, fields: &mut Fields) {
         let start = fields.bytes.len();
         let mut was_quoted = false;
         let mut in_quotes = false;
-        while at < line.len() {
-            let byte = line[at];
+        loop {
+            let other = match in_quotes {
+                true => options.escape,
+                false => options.delimiter,
+            };
+            let plain = memchr2(options.quote, other, &line[at..]);
+            let plain = plain.unwrap_or(line.len() - at);
+            fields.bytes.extend_from_slice(&line[at..at + plain]);
+            at += plain;
+            let Some(&byte) = line.get(at) else {
+                break;
+            };
             if in_quotes {
                 let next = line.get(at + 1);
                 if byte == options.escape
@@ -292,11 +330,9 @@ fn split_csv(line: &[u8], options: &Options, fields: &mut Fields) {
                 }
             } else if byte == options.delimiter {
                 break;
-            } else if byte == options.quote {
+            } else {
                 in_quotes = true;
                 was_quoted = true;
-            } else {
-                fields.bytes.push(byte);
             }
             at += 1;
         }

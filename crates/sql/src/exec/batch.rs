@@ -156,6 +156,12 @@ impl Row for [Value] {
     }
 }
 
+impl Row for Vec<Value> {
+    fn value(&self, place: usize) -> &Value {
+        &self[place]
+    }
+}
+
 /// Two rows side by side.
 pub(crate) struct Pair<'a, L: ?Sized, R: ?Sized> {
     /// The left row.

@@ -124,7 +124,7 @@ fn fill(
 ) -> Result<Option<Batch>> {
     cx.check_cancelled()?;
     let mut columns: Vec<Vec<Value>> = Vec::with_capacity(width);
-    columns.resize_with(width, Vec::new);
+    columns.resize_with(width, || Vec::with_capacity(rows_max));
     let rows = scan.fill(cx.transaction()?, &mut columns, rows_max)?;
     Ok((rows > 0).then(|| Batch::of(columns, rows)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustdb_types::{Value, without_padding};
 
-use super::batch::{BATCH_ROWS, Batch};
+use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
 use super::evaluate::evaluate;
 use super::spill::{Sorted, Sorter, Spent};
@@ -109,6 +109,14 @@ impl RunSort {
         sorter.set_wanted(wanted(&self.node.first, cx)?);
         while let Some(batch) = self.input.next(cx)? {
             cx.check_cancelled()?;
+            if sorter.has_bound() {
+                for row in 0..batch.rows() {
+                    if sorter.wants(&batch.row(row)) {
+                        sorter.push(batch.take_row(row), cx)?;
+                    }
+                }
+                continue;
+            }
             let rows = (0..batch.rows()).map(|row| batch.take_row(row));
             let bytes = batch.bytes() + batch.rows() * size_of::<Vec<Value>>();
             sorter.extend(rows, bytes, cx)?;
@@ -134,10 +142,10 @@ fn wanted(first: &[Expr], cx: &mut Context<'_>) -> Result<Option<usize>> {
 }
 
 /// Which of two rows comes first.
-pub(super) fn compare(keys: &[Key], left: &[Value], right: &[Value]) -> Ordering {
+pub(super) fn compare(keys: &[Key], left: &(impl Row + ?Sized), right: &[Value]) -> Ordering {
     let mut orders = keys
         .iter()
-        .map(|key| key.compare(&left[key.place], &right[key.place]));
+        .map(|key| key.compare(left.value(key.place), &right[key.place]));
     orders
         .find(|order| order.is_ne())
         .unwrap_or(Ordering::Equal)

@@ -118,6 +118,31 @@ fn answers_are_the_same_with_little_memory() {
 }
 
 /// The figures of a plan's lines: those after a word.
+/// Rows that are equal stay in the order in which they are read, limit or not, so that the first
+/// are the same ones.
+#[test]
+fn the_first_rows_are_those_of_the_whole_order() {
+    let mut session = tables(Arc::new(MemVfs::new()));
+    for order in [
+        "a desc",
+        "b, c",
+        "b desc nulls last",
+        "b nulls first, d",
+        "d, c desc",
+    ] {
+        for memory in ["64MB", "64kB"] {
+            rows(&mut session, &format!("set work_mem = '{memory}'"));
+            let all = rows(&mut session, &format!("select a from t order by {order}"));
+            for (first, skipped) in [(0, 5), (1, 0), (10, 0), (10, 700), (1100, 3), (19_990, 8)] {
+                let text =
+                    format!("select a from t order by {order} limit {first} offset {skipped}");
+                let some = rows(&mut session, &text);
+                assert!(some == all[skipped..skipped + first], "{text}, {memory}");
+            }
+        }
+    }
+}
+
 fn figures(session: &mut Ours, query: &str, word: &str) -> Vec<u64> {
     let lines = rows(
         session,

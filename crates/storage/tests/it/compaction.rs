@@ -305,7 +305,11 @@ fn reading_what_is_often_overwritten_has_its_old_versions_flushed_away() {
     let newest = |reader: ReadAt<'_>| {
         let contents = contents(&engine, reader);
         assert_eq!(contents.len(), 100);
-        assert!(contents.values().all(|value| **value == 39u32.to_le_bytes()));
+        assert!(
+            contents
+                .values()
+                .all(|value| **value == 39u32.to_le_bytes())
+        );
     };
     newest(ReadAt::Latest);
     assert_eq!(engine.stats().flushes, 0, "one look is no reason");

@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 
 use rustdb_types::Value;
 
+use super::super::batch::Row;
 use super::super::context::Context;
 use super::super::sort::{Key, compare};
 use super::pool::{Charge, Spent, row_bytes};
@@ -40,6 +41,9 @@ pub(in crate::exec) struct Sorter {
     disk_bytes: u64,
     /// Whether rows that are not wanted were left out.
     has_cut: bool,
+    /// Whether the first `wanted` rows are in order: one that does not come before the last of
+    /// them is not wanted.
+    is_bounded: bool,
 }
 
 impl Sorter {
@@ -55,12 +59,34 @@ impl Sorter {
             aside: None,
             disk_bytes: 0,
             has_cut: false,
+            is_bounded: false,
         }
     }
 
     /// Only so many of the first rows are wanted.
     pub(in crate::exec) fn set_wanted(&mut self, wanted: Option<usize>) {
         self.wanted = wanted;
+    }
+
+    /// Whether [`Sorter::wants`] can refuse a row.
+    pub(in crate::exec) fn has_bound(&self) -> bool {
+        self.bound().is_some()
+    }
+
+    /// Whether a row may be among the first that are wanted. It need not be taken otherwise.
+    pub(in crate::exec) fn wants(&self, row: &impl Row) -> bool {
+        // The sort is stable: a row that comes later is after its equals.
+        let bound = self.bound();
+        bound.is_none_or(|bound| compare(&self.keys, row, bound).is_lt())
+    }
+
+    /// The last row of those that were wanted when rows were last left out.
+    fn bound(&self) -> Option<&[Value]> {
+        if !self.is_bounded {
+            return None;
+        }
+        let last = self.wanted?.checked_sub(1)?;
+        self.rows.get(last).map(Vec::as_slice)
     }
 
     /// Takes a row.
@@ -83,7 +109,6 @@ impl Sorter {
     }
 
     fn make_room(&mut self, cx: &Context<'_>) -> Result<()> {
-        // The sort is stable: a row that comes later is after its equals.
         if let Some(wanted) = self.wanted {
             let many = wanted.saturating_mul(2).saturating_add(1024);
             if self.rows.len() > many || self.rows.len() > wanted && self.charge.is_over() {
@@ -101,12 +126,14 @@ impl Sorter {
         self.rows = sorted(rows, &self.keys, cx)?;
         self.rows.truncate(wanted);
         self.has_cut = true;
+        self.is_bounded = true;
         self.charge
             .set(self.rows.iter().map(|row| row_bytes(row)).sum());
         Ok(())
     }
 
     fn write_run(&mut self, cx: &Context<'_>) -> Result<()> {
+        self.is_bounded = false;
         let rows = sorted(std::mem::take(&mut self.rows), &self.keys, cx)?;
         let aside = match &self.aside {
             Some(aside) => aside,

@@ -25,6 +25,8 @@ pub struct CatalogChange {
     log: Vec<Edit>,
     /// The newest committed catalog with the log's edits, and the catalog it was made from.
     view: Option<(u64, Arc<Catalog>)>,
+    /// Indexes that hold other rows than the transaction's snapshot.
+    unseen: Vec<Oid>,
     is_committed: bool,
     /// How long a lock of a name is waited for.
     pub(crate) wait: Wait,
@@ -54,6 +56,7 @@ impl CatalogChange {
             store,
             log: Vec::new(),
             view: None,
+            unseen: Vec::new(),
             is_committed: false,
             wait: Wait::Forever,
         }
@@ -79,9 +82,19 @@ impl CatalogChange {
         let mut view = current;
         let catalog = Arc::make_mut(&mut view);
         apply(&self.log, catalog);
+        for index in &self.unseen {
+            catalog.note_incomplete(*index);
+        }
         catalog.renew();
         self.view = Some((of, view.clone()));
         view
+    }
+
+    /// Says that an index which the transaction has made does not hold the rows that its snapshot
+    /// has, because others have changed them since: it is not complete for this transaction.
+    pub fn hide_index(&mut self, index: Oid) {
+        self.unseen.push(index);
+        self.view = None;
     }
 
     /// A number for a new object.

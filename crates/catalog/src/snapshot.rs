@@ -10,8 +10,8 @@ use rustdb_txn::SequenceNumber;
 use rustdb_types::{Element, Oid, Type};
 
 use crate::descriptor::{
-    Comments, ConstraintKind, DomainObject, Index, IndexKey, IndexState, Object, Schema, Sequence,
-    Table, TableStatistics, TypeKind, TypeObject, View,
+    Comments, ConstraintKind, DomainObject, Index, IndexKey, IndexState, Object, RowKeyColumns,
+    Schema, Sequence, Table, TableStatistics, TypeKind, TypeObject, View,
 };
 use crate::lock;
 use crate::shards::Shards;
@@ -40,6 +40,9 @@ pub struct Catalog {
     references: Shards<Vec<(Oid, Oid)>>,
     /// Indexes that became complete since the database was opened: by which commit.
     complete_since: Shards<SequenceNumber>,
+    /// Tables that lost the key their rows were sorted by, since the database was opened: by which
+    /// commit. Older snapshots have no rows where they are now.
+    moved_since: Shards<SequenceNumber>,
 }
 
 /// Something that is called something.
@@ -78,6 +81,7 @@ impl Catalog {
             parts: Shards::default(),
             references: Shards::default(),
             complete_since: Shards::default(),
+            moved_since: Shards::default(),
         };
         for (oid, name) in [
             (PG_CATALOG, "pg_catalog"),
@@ -182,6 +186,13 @@ impl Catalog {
         let since = self.complete_since.get(u64::from(index.0));
         of.is_some_and(|(_, index)| index.state == IndexState::Public)
             && since.is_none_or(|since| *since <= snapshot)
+    }
+
+    /// Whether a snapshot has the rows of a table where they are now. They were moved when the
+    /// table lost the key that they were sorted by.
+    pub fn rows_are_seen(&self, table: Oid, snapshot: SequenceNumber) -> bool {
+        let since = self.moved_since.get(u64::from(table.0));
+        since.is_none_or(|since| *since <= snapshot)
     }
 
     /// The statistics of a table.
@@ -319,8 +330,15 @@ impl Catalog {
         self.comments.remove(u64::from(object.0));
     }
 
-    /// Notes which indexes a committed table has complete that it did not have complete before.
+    /// Notes which indexes a committed table has complete that it did not have complete before, and
+    /// whether its rows have moved.
     pub(crate) fn note_complete(&mut self, new: &Table, sequence: SequenceNumber) {
+        let was_sorted = self
+            .table(new.oid)
+            .is_some_and(|old| old.row_key != RowKeyColumns::Hidden);
+        if was_sorted && new.row_key == RowKeyColumns::Hidden {
+            self.moved_since.insert(u64::from(new.oid.0), sequence);
+        }
         for index in &new.indexes {
             let old = self.index(index.oid).map(|(_, old)| old);
             let was_complete = old.is_some_and(|old| {
@@ -330,6 +348,12 @@ impl Catalog {
                 self.complete_since.insert(u64::from(index.oid.0), sequence);
             }
         }
+    }
+
+    /// Notes that no snapshot has the rows that an index holds.
+    pub(crate) fn note_incomplete(&mut self, index: Oid) {
+        self.complete_since
+            .insert(u64::from(index.0), SequenceNumber::MAX);
     }
 
     fn with_references(&self, object: Object) -> Object {

@@ -185,6 +185,7 @@ impl Table {
             let mut keys = self.foreign_keys.iter();
             keys.find(|key| key.constraint == place)
         });
+        statement.newest_parents = true;
         let mut row = Vec::new();
         while let Some((_, bytes)) = rows.next(transaction)? {
             row.clear();

@@ -31,6 +31,8 @@ pub struct Statement {
     pub(crate) buffers: Buffers,
     pub(crate) links: Vec<ParentLink>,
     pub(crate) events: VecDeque<Event>,
+    /// Whether parents are looked for in the newest state, whatever the snapshot says.
+    pub(crate) newest_parents: bool,
     opened: Vec<(ObjectMode, Arc<Table>)>,
     /// Tables that nobody else writes or locks rows of.
     exclusive: Vec<Oid>,
@@ -58,6 +60,7 @@ impl Statement {
             buffers: Buffers::default(),
             links: Vec::new(),
             events: VecDeque::new(),
+            newest_parents: false,
             opened: Vec::new(),
             exclusive: Vec::new(),
         }

@@ -248,6 +248,27 @@ impl Table {
         let state = transaction
             .lock_row(self.keyspace, key, mode, wait)
             .map_err(|error| self.lock_error(error))?;
+        self.locked(transaction, key, state)
+    }
+
+    /// As [`Table::lock`], but goes after a row that has another key than in the transaction's
+    /// snapshot. That key comes second, and the row under it is locked, and has changed.
+    pub fn lock_following(
+        &self,
+        transaction: &mut Transaction,
+        key: &[u8],
+        mode: RowMode,
+        wait: Wait,
+    ) -> Result<(Locked, Option<RowKey>)> {
+        let (state, moved) = transaction
+            .lock_row_following(self.keyspace, key, mode, wait)
+            .map_err(|error| self.lock_error(error))?;
+        let at = moved.as_deref().unwrap_or(key);
+        Ok((self.locked(transaction, at, state)?, moved))
+    }
+
+    /// What a row has become that is locked.
+    fn locked(&self, transaction: &Transaction, key: &[u8], state: RowState) -> Result<Locked> {
         if state == RowState::Unchanged {
             return Ok(Locked::Unchanged);
         }
@@ -260,15 +281,15 @@ impl Table {
         }
     }
 
-    /// As [`Table::lock`], without waiting: `None` if another transaction holds the row (`SKIP
-    /// LOCKED`).
+    /// As [`Table::lock_following`], without waiting: `None` if another transaction holds the row
+    /// (`SKIP LOCKED`).
     pub fn try_lock(
         &self,
         transaction: &mut Transaction,
         key: &[u8],
         mode: RowMode,
-    ) -> Result<Option<Locked>> {
-        match self.lock(transaction, key, mode, Wait::No) {
+    ) -> Result<Option<(Locked, Option<RowKey>)>> {
+        match self.lock_following(transaction, key, mode, Wait::No) {
             Ok(locked) => Ok(Some(locked)),
             Err(error) if error.state() == SqlState::LOCK_NOT_AVAILABLE => Ok(None),
             Err(error) => Err(error),

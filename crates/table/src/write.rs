@@ -98,6 +98,7 @@ impl Table {
             self.remove_row(transaction, key, old, statement)?;
             self.encode_row_key(new, &mut statement.buffers.row_key)?;
             self.insert_keyed(transaction, new, statement)?;
+            transaction.note_moved(self.keyspace, key, &statement.buffers.row_key);
         } else {
             buffers.row.clear();
             self.layout.encode(new, &mut buffers.row)?;

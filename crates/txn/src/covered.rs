@@ -42,6 +42,23 @@ impl Transaction {
         Ok(is_absent)
     }
 
+    /// As [`Transaction::get`], for what a lock of the caller keeps as it is: a serializable
+    /// transaction does not conflict with those who change it before.
+    pub fn get_covered(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
+        if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
+            return Ok(write.visible(|| self.now()).cloned());
+        }
+        let at = ReadAt::Snapshot(self.snapshot());
+        Ok(self.engine().get(keyspace.id, key, at)?)
+    }
+
+    /// Whether nobody else has written in a keyspace since the snapshot, as far as is known: no
+    /// may be wrong, yes is right as long as others are kept out.
+    pub fn is_newest_in(&self, keyspace: KeyspaceRef) -> bool {
+        let newest = self.shared.checks.slots.newest_in(keyspace.id);
+        newest <= self.snapshot.sequence()
+    }
+
     /// A walk through a range of what is committed now, under the transaction's own writes,
     /// whatever its snapshot says. The caller's locks cover what it looks for.
     pub fn scan_newest(&self, keyspace: KeyspaceRef, range: KeyRange) -> Result<Scan> {

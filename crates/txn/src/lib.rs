@@ -24,6 +24,7 @@ mod covered;
 mod error;
 mod lock;
 mod manager;
+mod moves;
 mod ranges;
 mod reads;
 mod removal;

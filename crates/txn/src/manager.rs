@@ -13,6 +13,7 @@ use rustdb_storage::{KeyspaceId, SequenceNumber};
 use crate::Result;
 use crate::conflict::{Checks, Recent, Slots};
 use crate::lock::{LockOwner, LockTable, OwnerId, Wait};
+use crate::moves::Moves;
 use crate::transaction::{Access, IsolationLevel, Transaction};
 use rustdb_storage::engine::Engine;
 
@@ -33,6 +34,8 @@ pub struct TransactionOptions {
     pub write_set_bytes_max: usize,
     /// Locks held or waited for, over all transactions.
     pub locks_max: usize,
+    /// Memory for where rows went whose keys were changed.
+    pub moves_bytes_max: usize,
     /// How long a write outside of a transaction waits for a locked key, and a transaction where
     /// it does not say.
     pub lock_wait: Wait,
@@ -48,6 +51,7 @@ impl Default for TransactionOptions {
             read_ranges_max: 1 << 16,
             write_set_bytes_max: 32 << 20,
             locks_max: 1 << 20,
+            moves_bytes_max: 8 << 20,
             lock_wait: Wait::AtMost(Duration::from_secs(10)),
             attempts_max: 100,
         }
@@ -65,6 +69,7 @@ impl TransactionOptions {
         self.recent_bytes_max = self.recent_bytes_max.min(share(32));
         self.write_set_bytes_max = self.write_set_bytes_max.min(share(16).max(256 << 10));
         self.read_ranges_max = self.read_ranges_max.min(share(1024).max(1 << 10));
+        self.moves_bytes_max = self.moves_bytes_max.min(share(64));
         self.locks_max = self.locks_max.min(share(4096).max(1 << 12));
         self
     }
@@ -90,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) options: TransactionOptions,
     pub(crate) checks: Checks,
+    pub(crate) moves: Moves,
     next_owner: AtomicU64,
 }
 
@@ -102,6 +108,7 @@ impl TransactionManager {
             locks: Arc::new(LockTable::new(options.locks_max, 0)),
         };
         let shared = Shared {
+            moves: Moves::new(options.moves_bytes_max),
             engine,
             options,
             checks,

@@ -30,6 +30,7 @@ use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
 use crate::lock::{LockMark, LockOwner, ObjectMode, OwnerId, RowMode, Wait};
 use crate::manager::{KeyspaceRef, Shared};
+use crate::moves::Move;
 use crate::reads::ReadSet;
 use crate::removal::Popping;
 use crate::scan::{Entry, KeyRange, Scan, check_range};
@@ -85,13 +86,23 @@ pub struct Transaction {
     pub(crate) reads: RefCell<ReadSet>,
     /// Keeps what was committed since then on record.
     pub(crate) watch: Option<Watch>,
-    savepoints: Vec<(SavepointId, LockMark)>,
+    savepoints: Vec<Savepoint>,
+    /// Rows that were given other keys.
+    pub(crate) moves: Vec<Move>,
     /// The counted keyspaces written to.
     counted: Vec<KeyspaceId>,
     /// The walk of the last `pop_first` or `pop_last`, to go on from.
     pub(crate) popping: Option<Popping>,
     /// For the writes in memory, once they are worth it.
     charge: Option<MemoryCharge>,
+}
+
+/// A moment to return to.
+#[derive(Debug)]
+struct Savepoint {
+    id: SavepointId,
+    locks: LockMark,
+    moves: usize,
 }
 
 impl Transaction {
@@ -126,6 +137,7 @@ impl Transaction {
             reads: RefCell::new(reads),
             watch: None,
             savepoints: Vec::new(),
+            moves: Vec::new(),
             counted: Vec::new(),
             popping: None,
             charge: None,
@@ -452,7 +464,11 @@ impl Transaction {
     /// Marks a moment that can be returned to.
     pub fn savepoint(&mut self) -> SavepointId {
         let id = self.writes.get_mut().savepoint();
-        self.savepoints.push((id, self.locks.mark()));
+        self.savepoints.push(Savepoint {
+            id,
+            locks: self.locks.mark(),
+            moves: self.moves.len(),
+        });
         id
     }
 
@@ -464,7 +480,8 @@ impl Transaction {
         }
         let at = self.savepoint_index(savepoint)?;
         self.savepoints.truncate(at + 1);
-        self.locks.release_since(self.savepoints[at].1);
+        self.locks.release_since(self.savepoints[at].locks);
+        self.moves.truncate(self.savepoints[at].moves);
         self.popping = None;
         Ok(())
     }
@@ -513,7 +530,7 @@ impl Transaction {
     fn savepoint_index(&self, savepoint: SavepointId) -> Result<usize> {
         let mut marks = self.savepoints.iter();
         marks
-            .rposition(|(id, _)| *id == savepoint)
+            .rposition(|each| each.id == savepoint)
             .ok_or(Error::NoSuchSavepoint)
     }
 

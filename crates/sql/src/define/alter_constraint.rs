@@ -47,9 +47,7 @@ impl Definer<'_> {
             }
         }
         if let Some(index) = constraint.kind.index() {
-            let rows = self.opened(table)?;
-            let mut statement = self.statement(table);
-            rows.fill_index(self.transaction, index, &mut statement)?;
+            self.fill_index(table, index)?;
             let state = IndexState::Public;
             self.change.set_index_state(table, index, state)?;
             return Ok(());

@@ -6,7 +6,7 @@ use rustdb_catalog::{
     Expression, IndexColumn, IndexDefinition, IndexKey, IndexMethod, IndexState, Table,
 };
 use rustdb_table::{RowKey, Statement};
-use rustdb_txn::ObjectMode;
+use rustdb_txn::{IsolationLevel, ObjectMode};
 use rustdb_types::{Oid, SqlState, Type};
 use sqlparser::ast;
 
@@ -26,9 +26,7 @@ impl Definer<'_> {
         // Writers are kept out until the index has an entry for every row.
         let (mut defined, made) = self.empty_index(create, ObjectMode::Share)?;
         if let Some((table, index)) = made {
-            let rows = self.opened(table)?;
-            let mut statement = self.statement(table);
-            rows.fill_index(self.transaction, index, &mut statement)?;
+            self.fill_index(table, index)?;
             self.change
                 .set_index_state(table, index, IndexState::Public)?;
         }
@@ -64,6 +62,20 @@ impl Definer<'_> {
             .change
             .create_index(self.transaction, table.oid, definition)?;
         Ok((Defined::new("CREATE INDEX"), Some((table.oid, index.oid))))
+    }
+
+    /// Writes the entries of all rows into an index that was made just now. Writers are kept out.
+    pub(super) fn fill_index(&mut self, table: Oid, index: Oid) -> Result<()> {
+        let rows = self.opened(table)?;
+        let mut statement = self.statement(table);
+        rows.fill_index(self.transaction, index, &mut statement)?;
+        // They are the newest rows, and those may not be what the transaction's snapshot has.
+        if self.transaction.isolation() != IsolationLevel::ReadCommitted
+            && !self.transaction.is_newest_in(rows.keyspace())
+        {
+            self.change.hide_index(index);
+        }
+        Ok(())
     }
 
     /// Waits for those who write the table and may not know of a new index.

@@ -83,7 +83,7 @@ impl LockNode {
     fn lock(&self, row: &mut [Value], cx: &mut Context<'_>) -> Result<bool> {
         let mut changed = false;
         for target in &self.targets {
-            let key = match &row[target.key] {
+            let mut key = match &row[target.key] {
                 Value::Bytea(key) => key.clone(),
                 // There is no row on this side of an outer join.
                 Value::Null => continue,
@@ -92,14 +92,18 @@ impl LockNode {
             let wait = cx.wait;
             let transaction = cx.transaction_mut()?;
             let (table, mode) = (&target.table, target.mode);
-            let locked = match target.wait {
-                LockWait::Wait => table.lock(transaction, &key, mode, wait)?,
-                LockWait::Fail => table.lock(transaction, &key, mode, Wait::No)?,
+            let (locked, moved) = match target.wait {
+                LockWait::Wait => table.lock_following(transaction, &key, mode, wait)?,
+                LockWait::Fail => table.lock_following(transaction, &key, mode, Wait::No)?,
                 LockWait::Skip => match table.try_lock(transaction, &key, mode)? {
                     Some(locked) => locked,
                     None => return Ok(false),
                 },
             };
+            if let Some(moved) = moved {
+                key = Arc::from(&*moved);
+                row[target.key] = Value::Bytea(key.clone());
+            }
             match locked {
                 Locked::Unchanged => (),
                 Locked::Gone => return Ok(false),

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
 use super::sort::{Key, compare};
 use super::{Node, Operator};
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
 
 /// The rows of a table, or some of them by key or index.
@@ -132,6 +132,7 @@ fn fill(
 impl RunScan {
     fn start(&self, cx: &mut Context<'_>) -> Result<State> {
         let node = &self.node;
+        check_seen(&node.table, cx)?;
         // An index that is younger than the snapshot lacks entries that the snapshot needs. The
         // filter above the scan asks for the same rows either way.
         let access = node
@@ -236,6 +237,17 @@ fn without_index(scan: &mut TableScan, access: &AccessPath, cx: &mut Context<'_>
     }
     rows.sort_by(|(_, left), (_, right)| compare(&access.order, left, right));
     Ok(State::Sorted(rows.into_iter()))
+}
+
+/// Fails if the rows are where the snapshot does not see them: better than to find none.
+fn check_seen(table: &Table, cx: &Context<'_>) -> Result<()> {
+    if let (Some((catalog, _)), Ok(transaction)) = (&cx.catalog, cx.transaction())
+        && !catalog.rows_are_seen(table.oid(), transaction.snapshot().sequence())
+    {
+        let message = "could not serialize access due to concurrent update";
+        return Err(Error::new(SqlState::SERIALIZATION_FAILURE, message));
+    }
+    Ok(())
 }
 
 fn is_complete(access: &AccessPath, cx: &Context<'_>) -> bool {

@@ -102,7 +102,7 @@ impl WriteNode {
             let Value::Bytea(key) = &row[0] else {
                 return Err(Error::internal("a row without its key"));
             };
-            let key = key.clone();
+            let mut key = key.clone();
             // A row that meets several partners is changed once.
             if !is_alone && !seen.insert(key.clone()) {
                 continue;
@@ -115,7 +115,13 @@ impl WriteNode {
                 Some(_) => RowMode::NoKeyUpdate,
             };
             let wait = cx.wait;
-            match self.table.lock(cx.transaction_mut()?, &key, mode, wait)? {
+            let transaction = cx.transaction_mut()?;
+            let (locked, moved) = self.table.lock_following(transaction, &key, mode, wait)?;
+            if let Some(moved) = moved {
+                key = Arc::from(&*moved);
+                row[0] = Value::Bytea(key.clone());
+            }
+            match locked {
                 Locked::Unchanged => (),
                 Locked::Gone => continue,
                 Locked::Changed => {

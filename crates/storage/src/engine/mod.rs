@@ -174,6 +174,12 @@ impl Engine {
         inner.snapshots.acquire(&inner.visible)
     }
 
+    /// The sequence number of the oldest live snapshot, or the visible one if there is none.
+    pub fn oldest_snapshot(&self) -> SequenceNumber {
+        let inner = self.inner();
+        inner.snapshots.oldest(&inner.visible)
+    }
+
     /// The newest commit that readers see.
     pub fn visible_sequence(&self) -> SequenceNumber {
         self.inner().visible.load(Ordering::Acquire)

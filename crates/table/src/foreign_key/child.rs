@@ -1,9 +1,12 @@
 //! The child's side: a row that is written needs its parent.
+//!
+//! READ COMMITTED looks for it in the newest state. The higher levels look in the snapshot, as
+//! PostgreSQL does: a parent that came later is none, and one that is gone since is an error.
 
 use std::sync::Arc;
 
 use rustdb_catalog::Match;
-use rustdb_txn::{ObjectMode, RowMode, RowState, Transaction};
+use rustdb_txn::{IsolationLevel, KeyspaceRef, ObjectMode, RowMode, RowState, Transaction, Wait};
 use rustdb_types::{KeyColumn, Oid, SqlState, Value, encode_key};
 
 use super::values::converted;
@@ -82,10 +85,14 @@ impl Table {
         if *bytes == link.last {
             return Ok(true);
         }
-        let parent = &link.parent;
+        let sight = match statement.newest_parents {
+            true => Sight::Newest,
+            false => Sight::of(transaction),
+        };
+        let (parent, wait) = (&link.parent, statement.wait);
         let found = match link.index {
-            None => parent.hold_row(transaction, bytes, statement.wait)?,
-            Some(index) => parent.hold_entry(transaction, index, bytes, statement.wait)?,
+            None => parent.hold_row(transaction, bytes, sight, wait)?,
+            Some(index) => parent.hold_entry(transaction, index, bytes, sight, wait)?,
         };
         if found {
             link.last.clone_from(bytes);
@@ -141,37 +148,45 @@ impl Table {
         Ok(statement.links.len() - 1)
     }
 
-    /// Locks a row so that its key stays. Returns whether it is there, in the newest state.
+    /// Locks a row so that its key stays. Returns whether it is there.
     fn hold_row(
         &self,
         transaction: &mut Transaction,
         key: &[u8],
-        wait: rustdb_txn::Wait,
+        sight: Sight,
+        wait: Wait,
     ) -> Result<bool> {
         // One that was never there is not waited for.
-        if transaction.get_newest(self.keyspace, key)?.is_none() {
+        if !sight.finds(transaction, self.keyspace, key)? {
             return Ok(false);
         }
         match transaction.lock_row(self.keyspace, key, RowMode::KeyShare, wait)? {
             RowState::Unchanged => Ok(true),
-            RowState::Changed => Ok(transaction.get_newest(self.keyspace, key)?.is_some()),
+            RowState::Changed => match transaction.get_newest(self.keyspace, key)? {
+                Some(_) => Ok(true),
+                None => sight.gone(),
+            },
         }
     }
 
     /// Locks the row that a unique entry leads to so that its key stays. Returns whether there is
-    /// one, in the newest state.
+    /// one.
     fn hold_entry(
         &self,
         transaction: &mut Transaction,
         index: usize,
         key: &[u8],
-        wait: rustdb_txn::Wait,
+        sight: Sight,
+        wait: Wait,
     ) -> Result<bool> {
         let index = &self.indexes[index];
         let mut held: Option<RowKey> = None;
+        if !sight.finds(transaction, index.keyspace, key)? {
+            return Ok(false);
+        }
         loop {
             let Some(entry) = transaction.get_newest(index.keyspace, key)? else {
-                return Ok(false);
+                return sight.gone();
             };
             let row_key = index.row_key(key, &entry, &mut Vec::new())?;
             if held.as_deref() == Some(row_key) {
@@ -218,5 +233,38 @@ impl Table {
         )
         .with_table(&self.definition.name)
         .with_constraint(constraint)
+    }
+}
+
+/// What a new reference looks at.
+#[derive(Clone, Copy, Debug)]
+enum Sight {
+    Newest,
+    /// The snapshot. What is gone since is an error (40001).
+    Snapshot,
+}
+
+impl Sight {
+    fn of(transaction: &Transaction) -> Sight {
+        match transaction.isolation() {
+            IsolationLevel::ReadCommitted => Sight::Newest,
+            IsolationLevel::Snapshot | IsolationLevel::Serializable => Sight::Snapshot,
+        }
+    }
+
+    fn finds(self, transaction: &Transaction, keyspace: KeyspaceRef, key: &[u8]) -> Result<bool> {
+        let found = match self {
+            Sight::Newest => transaction.get_newest(keyspace, key)?,
+            Sight::Snapshot => transaction.get_covered(keyspace, key)?,
+        };
+        Ok(found.is_some())
+    }
+
+    /// What to say of a parent that was found and is not there any more.
+    fn gone(self) -> Result<bool> {
+        match self {
+            Sight::Newest => Ok(false),
+            Sight::Snapshot => Err(Error::serialization("concurrent update")),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustdb_catalog::{Action, Column, Constraint, Error, ForeignKey};
-use rustdb_txn::{KeyRange, ObjectMode, RowMode, Scan, Transaction};
+use rustdb_txn::{IsolationLevel, KeyRange, ObjectMode, RowMode, Scan, Transaction};
 use rustdb_types::{Oid, SqlState, Value, encode_key};
 
 use super::values::converted;
@@ -314,12 +314,15 @@ impl Search<'_> {
                 }
             };
             let is_there = match action {
-                // Whoever is deleting it, or making it refer elsewhere, is waited for.
+                // Whoever is deleting it is waited for; who makes it refer elsewhere has not yet.
                 Action::NoAction | Action::Restrict => {
-                    let child = self.child;
-                    let (mode, wait) = (RowMode::Share, statement.wait);
-                    transaction.lock_row(child.keyspace, &row_key, mode, wait)?;
-                    true
+                    let (keyspace, wait) = (self.child.keyspace, statement.wait);
+                    transaction.lock_row(keyspace, &row_key, RowMode::KeyShare, wait)?;
+                    let is_there = transaction.get_newest(keyspace, &row_key)?.is_some();
+                    if !is_there && transaction.isolation() != IsolationLevel::ReadCommitted {
+                        return Err(Error::serialization("concurrent update"));
+                    }
+                    is_there
                 }
                 Action::Cascade | Action::SetNull | Action::SetDefault => {
                     let mode = RowMode::Update;

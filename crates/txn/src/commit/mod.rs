@@ -82,6 +82,7 @@ impl Transaction {
         published: impl FnOnce(SequenceNumber),
     ) -> Result<SequenceNumber> {
         let sequence = self.commit_writes(durability)?;
+        self.publish_moves(sequence);
         published(sequence);
         Ok(sequence)
     }

@@ -115,7 +115,12 @@ fn theirs(case: &Case, scratch: &Scratch<'_>) -> Vec<Vec<String>> {
     play::<Theirs>(sessions, &case.steps, Waits::Theirs(control))
 }
 
-const THEIRS: [&str; 2] = ["hermitage.txt", "sessions.txt"];
+const THEIRS: [&str; 4] = [
+    "hermitage.txt",
+    "sessions.txt",
+    "foreign_keys.txt",
+    "moves.txt",
+];
 const OWN: [&str; 1] = ["own.txt"];
 
 fn files<const N: usize>(names: [&str; N]) -> [(PathBuf, String); N] {

@@ -4,6 +4,8 @@ use std::fmt;
 
 pub use rustdb_types::SqlState;
 
+use crate::parse::{word_before, word_behind};
+
 /// The result of anything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -18,16 +20,37 @@ struct Parts {
     detail: Option<String>,
     hint: Option<String>,
     context: Option<String>,
-    position: Option<Position>,
+    place: Option<Place>,
+}
+
+/// Where in a statement's text something is wrong.
+#[derive(Clone, PartialEq, Eq)]
+enum Place {
+    At(Position),
+    /// At the first such word from a position on. Syntax trees do not say where operators are, so
+    /// that they are looked for in the text.
+    Behind(Position, Box<str>),
+    /// At the last such word before a position.
+    Before(Position, Box<str>),
 }
 
 /// A place in the statement's text: line and column, both from 1, in characters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Position {
     /// The line.
     pub line: u64,
     /// The column.
     pub column: u64,
+}
+
+impl Position {
+    /// The number of the letter of the text that is there, from 1: how PostgreSQL numbers places.
+    pub fn letter_in(&self, text: &str) -> u64 {
+        let lines = text.split_inclusive('\n');
+        let before = lines.take(self.line.saturating_sub(1) as usize);
+        let letters: usize = before.map(|line| line.chars().count()).sum();
+        letters as u64 + self.column
+    }
 }
 
 impl Error {
@@ -39,7 +62,7 @@ impl Error {
             detail: None,
             hint: None,
             context: None,
-            position: None,
+            place: None,
         }))
     }
 
@@ -78,7 +101,46 @@ impl Error {
     /// The same error with its place, unless a more exact one is known.
     #[must_use]
     pub fn at(mut self, position: Option<Position>) -> Error {
-        self.0.position = self.0.position.or(position);
+        if self.0.place.is_none() {
+            self.0.place = position.map(Place::At);
+        }
+        self
+    }
+
+    /// The same error, at the first such word from a position on, unless its place is known.
+    #[must_use]
+    pub(crate) fn at_word_behind(mut self, position: Option<Position>, word: &str) -> Error {
+        if self.0.place.is_none() {
+            self.0.place = position.map(|at| Place::Behind(at, word.into()));
+        }
+        self
+    }
+
+    /// The same error, at the last such word before a position, unless its place is known.
+    #[must_use]
+    pub(crate) fn at_word_before(mut self, position: Option<Position>, word: &str) -> Error {
+        if self.0.place.is_none() {
+            self.0.place = position.map(|at| Place::Before(at, word.into()));
+        }
+        self
+    }
+
+    /// The same error, of a statement with this text: the word that is its place is found in it.
+    #[must_use]
+    pub(crate) fn located(mut self, text: &str) -> Error {
+        let found = match &self.0.place {
+            None | Some(Place::At(_)) => return self,
+            Some(Place::Behind(at, word)) => word_behind(text, *at, word).unwrap_or(*at),
+            Some(Place::Before(at, word)) => word_before(text, *at, word).unwrap_or(*at),
+        };
+        self.0.place = Some(Place::At(found));
+        self
+    }
+
+    /// The same error, told of another text than that in which its place is.
+    #[must_use]
+    pub(crate) fn elsewhere(mut self) -> Error {
+        self.0.place = None;
         self
     }
 
@@ -109,7 +171,10 @@ impl Error {
 
     /// Where in the statement.
     pub fn position(&self) -> Option<Position> {
-        self.0.position
+        match &self.0.place {
+            None => None,
+            Some(Place::At(at) | Place::Behind(at, _) | Place::Before(at, _)) => Some(*at),
+        }
     }
 }
 
@@ -121,7 +186,7 @@ impl From<rustdb_types::Error> for Error {
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context: None,
-            position: None,
+            place: None,
         }))
     }
 }
@@ -134,7 +199,7 @@ impl From<rustdb_catalog::Error> for Error {
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context: None,
-            position: None,
+            place: None,
         }))
     }
 }

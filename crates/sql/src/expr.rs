@@ -11,6 +11,7 @@ use rustdb_txn::ObjectMode;
 use rustdb_types::function::{Call, Volatility};
 use rustdb_types::{Cast, Oid, Operator, Type, Value};
 
+use crate::error::Position;
 use crate::exec::SubPlan;
 use crate::plan::Plan;
 use crate::system::SystemFunction;
@@ -26,6 +27,8 @@ pub struct Typed {
     pub expr: Expr,
     /// The type of what it gives.
     pub of: Type,
+    /// Where it begins in the text, if that is known.
+    pub place: Option<Position>,
 }
 
 /// An expression.
@@ -293,7 +296,18 @@ pub enum SubqueryKind {
 impl Typed {
     /// An expression with its type.
     pub fn new(expr: Expr, of: Type) -> Typed {
-        Typed { expr, of }
+        Typed {
+            expr,
+            of,
+            place: None,
+        }
+    }
+
+    /// The same, beginning at a place unless one is known.
+    #[must_use]
+    pub(crate) fn beginning(mut self, place: Option<Position>) -> Typed {
+        self.place = self.place.or(place);
+        self
     }
 
     /// A NULL or a literal in quotes that has no type yet.

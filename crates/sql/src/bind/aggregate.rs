@@ -20,7 +20,7 @@ use super::select::check_equality;
 use super::sort::{Target, check_ordered};
 use super::window::CollectedWindow;
 use super::{Binder, OutputColumn, name_of};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::plan::{Aggregate, AggregateItem, Group, OrderItem, Plan};
 
@@ -452,13 +452,13 @@ impl Binder<'_> {
         for user in users.iter() {
             let used = crate::plan::free_columns_of(user);
             if let Some(column) = used.iter().find(|column| below.contains(column)) {
-                return Err(ungrouped(*column, user, scope));
+                return Err(ungrouped(*column, user, scope).at(self.place_of(*column)));
             }
         }
         for direct in aggregates.iter().flat_map(|(_, item)| &item.direct) {
             let used = crate::plan::free_columns_of(direct);
             if let Some(column) = used.iter().find(|column| below.contains(column)) {
-                return Err(ungrouped(*column, direct, scope));
+                return Err(ungrouped(*column, direct, scope).at(self.place_of(*column)));
             }
         }
         // An aggregate of no group needs its arguments only.
@@ -470,6 +470,14 @@ impl Binder<'_> {
             calls: aggregates,
             groupings,
         })))
+    }
+}
+
+impl Binder<'_> {
+    /// Where a column was first named in the select list, in HAVING or in ORDER BY.
+    fn place_of(&self, column: ColumnId) -> Option<Position> {
+        let mut mentioned = self.mentioned.iter();
+        mentioned.find_map(|(id, place)| (*id == column).then_some(*place))
     }
 }
 

@@ -5,11 +5,13 @@ use rustdb_types::function::{Call, Function, current_date, functions_named};
 use rustdb_types::window::window_functions_named;
 use rustdb_types::{Base, Parameter, Type, Value, resolve_function};
 use sqlparser::ast;
+use sqlparser::ast::Spanned;
 
 use super::Binder;
 use super::expression::Place;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, FunctionCall, Typed};
+use crate::parse::{end_of, place};
 use crate::rewrite;
 
 impl Binder<'_> {
@@ -147,13 +149,19 @@ impl Binder<'_> {
             [schema, short] if schema == "pg_catalog" => short,
             _ => return Err(missing_function(&names.join("."), &arguments)),
         };
+        let qualified = (names.len() > 1).then(|| names.join("."));
         let rows = functions_named(short);
         let types: Vec<Type> = arguments
             .iter()
             .map(|argument| argument.of.clone())
             .collect();
         let candidates: Vec<_> = rows.iter().map(Function::candidate).collect();
-        let resolved = resolve_function(short, &types, variadic, &candidates)?;
+        let resolved = resolve_function(
+            qualified.as_deref().unwrap_or(short),
+            &types,
+            variadic,
+            &candidates,
+        )?;
         let wanted = resolved.arguments.clone();
         let of = resolved.result.clone();
         let function = &rows[resolved.index];
@@ -179,7 +187,11 @@ impl Binder<'_> {
         arguments: Vec<Typed>,
         at: &mut Place<'_, '_>,
     ) -> Result<Typed> {
-        self.function(&[name.to_owned()], arguments, Some(at))
+        self.function(
+            &["pg_catalog".to_owned(), name.to_owned()],
+            arguments,
+            Some(at),
+        )
     }
 
     /// `current_date` and the like: functions without brackets.
@@ -215,6 +227,11 @@ impl Binder<'_> {
         expr: &ast::Expr,
         at: &mut Place<'_, '_>,
     ) -> Result<Typed> {
+        self.special_call_inner(expr, at)
+            .map_err(|error| at_word_of_call(error, expr))
+    }
+
+    fn special_call_inner(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
         let mut list = |binder: &mut Self, items: &[&ast::Expr]| {
             let mut typed = Vec::with_capacity(items.len());
             for item in items {
@@ -350,6 +367,24 @@ impl Binder<'_> {
         }
         self.operator(name, Some(operand), pattern)
     }
+}
+
+/// An error of a call with a syntax of its own, at its word.
+fn at_word_of_call(error: Error, expr: &ast::Expr) -> Error {
+    let word = match expr {
+        ast::Expr::AtTimeZone { timestamp, .. } => {
+            return error.at_word_behind(end_of(timestamp), "AT");
+        }
+        ast::Expr::Extract { .. } => "extract",
+        ast::Expr::Position { .. } => "position",
+        ast::Expr::Ceil { .. } => "ceil",
+        ast::Expr::Floor { .. } => "floor",
+        ast::Expr::Substring { .. } => "substring",
+        ast::Expr::Trim { .. } => "trim",
+        ast::Expr::Overlay { .. } => "overlay",
+        _ => return error,
+    };
+    error.at_word_before(place(expr.span()), word)
 }
 
 fn is_aggregate(name: &str) -> bool {

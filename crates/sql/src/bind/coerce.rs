@@ -42,7 +42,9 @@ impl Binder<'_> {
         }
         // A literal is read once, now; what is wrong with it is told at once.
         if let (Expr::Constant(value), true) = (&from.expr, from.of == Type::UNKNOWN) {
-            return Ok(Some(Expr::Constant(cast.apply(value, self.settings)?)));
+            let value = cast.apply(value, self.settings);
+            let value = value.map_err(|error| Error::from(error).at(from.place))?;
+            return Ok(Some(Expr::Constant(value)));
         }
         Ok(Some(Expr::Cast(Box::new((cast, from.expr)))))
     }
@@ -56,38 +58,41 @@ impl Binder<'_> {
 
     /// The expression as a condition of `clause`.
     pub(crate) fn coerce_to_bool(&mut self, from: Typed, clause: &str) -> Result<Expr> {
-        let actual = from.of.name();
+        let (actual, place) = (from.of.name(), from.place);
         self.coerce(from, &Type::BOOL, CastContext::Assignment)?
             .ok_or_else(|| {
                 let message =
                     format!("argument of {clause} must be type boolean, not type {actual}");
-                Error::new(SqlState::DATATYPE_MISMATCH, message)
+                Error::new(SqlState::DATATYPE_MISMATCH, message).at(place)
             })
     }
 
     /// The expression as a number of rows, for LIMIT and OFFSET.
     pub(super) fn coerce_to_int8(&mut self, from: Typed, clause: &str) -> Result<Expr> {
-        let actual = from.of.name();
+        let (actual, place) = (from.of.name(), from.place);
         self.coerce(from, &Type::INT8, CastContext::Assignment)?
             .ok_or_else(|| {
                 let message =
                     format!("argument of {clause} must be type bigint, not type {actual}");
-                Error::new(SqlState::DATATYPE_MISMATCH, message)
+                Error::new(SqlState::DATATYPE_MISMATCH, message).at(place)
             })
     }
 
     /// All as one type; `context` is the word for the message: `CASE`, `UNION`.
     pub(super) fn unify(&mut self, items: Vec<Typed>, context: &str) -> Result<(Vec<Expr>, Type)> {
         let types: Vec<Type> = items.iter().map(|item| item.of.clone()).collect();
-        let common = common_type(&types, context)?;
+        let common = common_type(&types, context).map_err(|error| {
+            let odd = (1..types.len()).find(|end| common_type(&types[..=*end], context).is_err());
+            Error::from(error).at(odd.and_then(|odd| items[odd].place))
+        })?;
         let of = common.with_modifier(common_modifier(&types, &common));
         let mut unified = Vec::with_capacity(items.len());
         for item in items {
-            let actual = item.of.name();
+            let (actual, place) = (item.of.name(), item.place);
             let item = self.coerce(item, &common, CastContext::Implicit)?;
             unified.push(item.ok_or_else(|| {
                 let message = format!("{context} could not convert type {actual} to {}", of.name());
-                Error::new(SqlState::CANNOT_COERCE, message)
+                Error::new(SqlState::CANNOT_COERCE, message).at(place)
             })?);
         }
         Ok((unified, of))
@@ -98,8 +103,9 @@ impl Binder<'_> {
         if item.of != Type::UNKNOWN {
             return Ok(item);
         }
+        let place = item.place;
         let expr = self.coerce_argument(item, &Type::TEXT)?;
-        Ok(Typed::new(expr, Type::TEXT))
+        Ok(Typed::new(expr, Type::TEXT).beginning(place))
     }
 
     /// `expr::target`.

@@ -7,9 +7,9 @@ use sqlparser::ast::{BinaryOperator, Spanned, UnaryOperator};
 use super::aggregate::Collected;
 use super::scope::Scope;
 use super::{Binder, name_of};
-use crate::error::{Error, Result, SqlState};
-use crate::expr::{Expr, OperatorCall, Typed};
-use crate::parse::place;
+use crate::error::{Error, Position, Result, SqlState};
+use crate::expr::{ColumnId, Expr, OperatorCall, Typed};
+use crate::parse::{begin_of_leaf, end_of, place};
 
 /// Where an expression stands, and what may stand in it.
 #[derive(Debug)]
@@ -53,8 +53,10 @@ impl<'a, 'p> Place<'a, 'p> {
 impl Binder<'_> {
     /// The expression with its type. Errors get the place of the smallest part that has one.
     pub(super) fn expression(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
-        self.expression_inner(expr, at)
-            .map_err(|error| error.at(place(expr.span())))
+        match self.expression_inner(expr, at) {
+            Ok(typed) => Ok(typed.beginning(begin_of_leaf(expr))),
+            Err(error) => Err(error.at(place(expr.span()))),
+        }
     }
 
     fn expression_inner(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
@@ -79,13 +81,20 @@ impl Binder<'_> {
                     return self.object_cast(kind, from);
                 }
                 let target = self.type_named(data_type)?;
+                let operand = expr;
                 let from = self.cast_operand(expr, &target, at)?;
                 let from = match target.base().is_some_and(|base| base.is_text()) {
                     true => self.named_object(from)?,
                     false if target == Type::OID => self.number_of_object(from)?,
                     false => from,
                 };
-                self.explicit_cast(from, &target)
+                let begin = from.place;
+                let cast = self.explicit_cast(from, &target);
+                let cast = cast.map_err(|error| match kind {
+                    ast::CastKind::DoubleColon => error.at_word_behind(end_of(operand), "::"),
+                    _ => error.at_word_before(place(operand.span()), "cast"),
+                });
+                cast.map(|cast| cast.beginning(begin))
             }
             ast::Expr::TypedString(literal) => {
                 let target = self.type_named(&literal.data_type)?;
@@ -115,7 +124,10 @@ impl Binder<'_> {
         let folded = name_of(name);
         let found = at.scope.column(&folded, place(name.span));
         match found {
-            Ok(column) => Ok(Typed::new(Expr::Column(column.id), column.of)),
+            Ok(column) => {
+                self.mention(column.id, place(name.span), at);
+                Ok(Typed::new(Expr::Column(column.id), column.of))
+            }
             Err(error) => {
                 if name.quote_style.is_none()
                     && let Some(typed) = self.bare_call(&folded)?
@@ -125,7 +137,7 @@ impl Binder<'_> {
                 if error.state() == SqlState::UNDEFINED_COLUMN && at.scope.has_relation(&folded) {
                     return self.whole_row(&folded, at);
                 }
-                Err(error)
+                Err(at.scope.with_alike(error, None, &folded))
             }
         }
     }
@@ -134,7 +146,10 @@ impl Binder<'_> {
         let names: Vec<String> = parts.iter().map(name_of).collect();
         let place = parts.first().and_then(|part| place(part.span));
         let column = match &names[..] {
-            [relation, name] => at.scope.qualified(None, relation, name, place)?,
+            [relation, name] => {
+                let found = at.scope.qualified(None, relation, name, place);
+                found.map_err(|error| at.scope.with_alike(error, Some(relation), name))?
+            }
             [schema, relation, name] => at.scope.qualified(Some(schema), relation, name, place)?,
             _ => {
                 let message = format!(
@@ -144,7 +159,15 @@ impl Binder<'_> {
                 return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(place));
             }
         };
+        self.mention(column.id, place, at);
         Ok(Typed::new(Expr::Column(column.id), column.of))
+    }
+
+    /// Notes where a column is named, in case that it must not be.
+    fn mention(&mut self, column: ColumnId, place: Option<Position>, at: &Place<'_, '_>) {
+        if let (Some(_), Some(place)) = (&at.collected, place) {
+            self.mentioned.push((column, place));
+        }
     }
 
     fn whole_row(&mut self, name: &str, at: &Place<'_, '_>) -> Result<Typed> {
@@ -170,8 +193,10 @@ impl Binder<'_> {
         left: Option<Typed>,
         right: Typed,
     ) -> Result<Typed> {
+        let begin = left.as_ref().and_then(|left| left.place);
+        let begin = begin.or(right.place);
         let (call, of) = self.operator_call(name, left, right)?;
-        Ok(Typed::new(Expr::Operator(Box::new(call)), of))
+        Ok(Typed::new(Expr::Operator(Box::new(call)), of).beginning(begin))
     }
 
     /// The operator that is meant, with its operands cast, and the type of its result.
@@ -257,6 +282,7 @@ impl Binder<'_> {
                 "OR"
             };
             let left = self.expression(left, at)?;
+            let begin = left.place;
             let left = self.coerce_to_bool(left, word)?;
             let right = self.expression(right, at)?;
             let right = self.coerce_to_bool(right, word)?;
@@ -264,18 +290,22 @@ impl Binder<'_> {
                 BinaryOperator::And => Expr::And(flat_and(left, right)),
                 _ => Expr::Or(flat_or(left, right)),
             };
-            return Ok(Typed::new(expr, Type::BOOL));
+            return Ok(Typed::new(expr, Type::BOOL).beginning(begin));
         }
         if *op == BinaryOperator::Overlaps {
             return self.overlaps(left, right, at);
         }
         let name = operator_name(op)?;
-        if let (Some(left), Some(right)) = (row_items(left), row_items(right)) {
-            return self.compare_rows(&name, &left, &right, at);
-        }
-        let left = self.expression(left, at)?;
-        let right = self.expression(right, at)?;
-        self.operator(&name, Some(left), right)
+        let written = left;
+        let result = match (row_items(left), row_items(right)) {
+            (Some(left), Some(right)) => self.compare_rows(&name, &left, &right, at),
+            _ => {
+                let left = self.expression(left, at)?;
+                let right = self.expression(right, at)?;
+                self.operator(&name, Some(left), right)
+            }
+        };
+        result.map_err(|error| at_operator(error, written, op))
     }
 
     /// `(start, end) OVERLAPS (start, end)`.
@@ -328,8 +358,10 @@ impl Binder<'_> {
             UnaryOperator::PGPrefixFactorial => "!!",
             other => return Err(Error::unsupported(format!("the operator {other}"))),
         };
+        let begin = place(operand.span());
         let operand = self.expression(operand, at)?;
         self.operator(name, None, operand)
+            .map_err(|error| error.at_word_before(begin, name))
     }
 
     /// `name(left, right)` negated if asked.
@@ -346,6 +378,7 @@ impl Binder<'_> {
         collation: &ast::ObjectName,
         at: &mut Place<'_, '_>,
     ) -> Result<Typed> {
+        let behind = end_of(operand);
         let name = collation
             .0
             .last()
@@ -355,16 +388,28 @@ impl Binder<'_> {
         if !["C", "POSIX", "default", "ucs_basic"].contains(&name.as_str()) {
             let message = format!("collation \"{name}\" for encoding \"UTF8\" does not exist");
             return Err(Error::new(SqlState::UNDEFINED_OBJECT, message)
-                .with_hint("Text sorts by its bytes: collation \"C\"."));
+                .with_hint("Text sorts by its bytes: collation \"C\".")
+                .at_word_behind(behind, "COLLATE"));
         }
         let operand = self.expression(operand, at)?;
         let operand = self.settle(operand)?;
         if !operand.of.base().is_some_and(rustdb_types::Base::is_text) {
             let message = format!("collations are not supported by type {}", operand.of.name());
-            return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
+            return Err(
+                Error::new(SqlState::DATATYPE_MISMATCH, message).at_word_behind(behind, "COLLATE")
+            );
         }
         Ok(operand)
     }
+}
+
+/// An error of an operator behind an operand. How `<>` was written is not known.
+fn at_operator(error: Error, left: &ast::Expr, op: &BinaryOperator) -> Error {
+    let word = match op {
+        BinaryOperator::PGCustomBinaryOperator(_) => "OPERATOR".to_owned(),
+        other => other.to_string(),
+    };
+    error.at_word_behind(end_of(left), &word)
 }
 
 fn flat_and(left: Expr, right: Expr) -> Vec<Expr> {

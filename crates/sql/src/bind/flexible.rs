@@ -102,7 +102,7 @@ impl Binder<'_> {
     fn given(&mut self, column: String, item: &ast::Expr) -> Result<Given> {
         let nothing = Scope::default();
         let typed = self.expression(item, &mut Place::new(&nothing, "VALUES"))?;
-        let Typed { expr, of } = typed;
+        let Typed { expr, of, .. } = typed;
         if of == Type::UNKNOWN {
             let of = match expr {
                 Expr::Constant(value) if !value.is_null() => Some(Type::TEXT),

@@ -2,7 +2,7 @@
 
 use rustdb_catalog::Relation as Found;
 use sqlparser::ast;
-use sqlparser::ast::{JoinConstraint, JoinOperator, TableFactor};
+use sqlparser::ast::{JoinConstraint, JoinOperator, Spanned, TableFactor};
 
 use super::expression::Place;
 use super::level::Level;
@@ -10,8 +10,9 @@ use super::query::BoundQuery;
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
 use super::table::missing_relation;
 use super::{Binder, name_of};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{Expr, Typed};
+use crate::parse::{place, place_of_name};
 use crate::plan::{FunctionRows, Join, JoinKind, JoinMethod, Plan};
 use crate::rewrite;
 
@@ -109,7 +110,9 @@ impl Binder<'_> {
                 index_hints,
             } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
                 let before = self.named.len();
-                let item = self.table_factor(&object_name(name)?, alias.as_ref())?;
+                let item = self
+                    .table_factor(&object_name(name)?, alias.as_ref())
+                    .map_err(|error| error.at(place_of_name(name)))?;
                 self.note_reference(before, name, alias.as_ref());
                 Ok(item)
             }
@@ -189,9 +192,8 @@ impl Binder<'_> {
             Some(Found::View(view)) => self.view(&view),
             Some(Found::Sequence(sequence)) => Ok(self.sequence_row(&sequence)),
             Some(Found::Index(_, index)) => {
-                let message = format!("cannot open relation \"{}\"", index.name);
-                Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message)
-                    .with_detail("This operation is not supported for indexes."))
+                let message = format!("\"{}\" is an index", index.name);
+                Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
             }
             None => match self.system_relation(names) {
                 Some(found) => Ok(found),
@@ -209,7 +211,9 @@ impl Binder<'_> {
         };
         let hidden = std::mem::take(&mut self.ctes);
         self.views_around += 1;
-        let bound = self.query(query, &Scope::default());
+        let bound = self
+            .query(query, &Scope::default())
+            .map_err(Error::elsewhere);
         self.views_around -= 1;
         self.ctes = hidden;
         let mut bound = bound?;
@@ -251,9 +255,15 @@ impl Binder<'_> {
         // A single column takes the alias of the relation.
         let alias_name = alias.map(|alias| name_of(&alias.name));
         let alias_name = alias_name.filter(|_| written.len() == 1);
+        let begin = match factor {
+            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => {
+                place_of_name(name)
+            }
+            _ => None,
+        };
         for (names, arguments) in &written {
             let (call, made) =
-                self.call_in_from(names, arguments, alias_name.as_deref(), &scope)?;
+                self.call_in_from(names, arguments, begin, alias_name.as_deref(), &scope)?;
             calls.push((call, made.iter().map(|column| column.id).collect()));
             columns.extend(made);
         }
@@ -284,6 +294,7 @@ impl Binder<'_> {
         &mut self,
         names: &[String],
         arguments: &[&ast::Expr],
+        begin: Option<Position>,
         alias: Option<&str>,
         scope: &Scope<'_>,
     ) -> Result<(crate::expr::FunctionCall, Vec<NamedColumn>)> {
@@ -292,7 +303,9 @@ impl Binder<'_> {
         for argument in arguments {
             typed.push(self.expression(argument, &mut at)?);
         }
-        let (call, of) = self.function_call(names, typed)?;
+        let (call, of) = self
+            .function_call(names, typed)
+            .map_err(|error| error.at(begin))?;
         let function = call.call.function();
         let short = names.last().map_or("", String::as_str);
         let mut columns = Vec::new();
@@ -488,6 +501,7 @@ fn without_alias(query: &ast::Query) -> Error {
     let message = format!("{what} in FROM must have an alias");
     Error::new(SqlState::SYNTAX_ERROR, message)
         .with_hint(format!("For example, FROM ({example} ...) [AS] foo."))
+        .at_word_before(place(query.span()), "(")
 }
 
 type FunctionParts<'a> = (

@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 
 use rustdb_txn::RowMode;
 use sqlparser::ast;
+use sqlparser::ast::Spanned;
 
 use super::Binder;
 use super::aggregate::Collected;
 use super::scope::{Relation, Scope};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr};
+use crate::parse::position;
 use crate::plan::{JoinKind, LockRows, LockTarget, Plan, Scan};
 use crate::rewrite::{self, LockWords};
 
@@ -54,7 +56,8 @@ impl Binder<'_> {
                         "relation \"{name}\" in {} clause not found in FROM clause",
                         clause.name()
                     );
-                    return Err(Error::new(SqlState::UNDEFINED_TABLE, message));
+                    return Err(Error::new(SqlState::UNDEFINED_TABLE, message)
+                        .at_word_behind(place_of_clauses(select), name));
                 }
             }
         }
@@ -168,6 +171,12 @@ impl Binder<'_> {
         });
         Ok(())
     }
+}
+
+/// Where the clauses behind a SELECT are looked for.
+fn place_of_clauses(select: &ast::Select) -> Option<Position> {
+    let last = select.from.last().map(|item| item.span().end);
+    last.and_then(position)
 }
 
 impl Locks {

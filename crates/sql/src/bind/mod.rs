@@ -19,6 +19,7 @@ mod frame;
 mod from;
 mod json_subscript;
 mod level;
+mod likeness;
 mod literal;
 mod lock;
 mod named_call;
@@ -45,7 +46,7 @@ pub(crate) use flexible::Given;
 pub(crate) use from::object_name;
 pub(crate) use reference::{Alias, Reference, respelled};
 pub(crate) use table::{
-    bind_column_expression, bind_table_expression, missing_relation, schema_named,
+    bind_column_expression, bind_table_expression, bind_written, missing_relation, schema_named,
 };
 pub(crate) use user_type::value_table;
 pub(crate) use write::writes;
@@ -60,7 +61,7 @@ use rustdb_types::{Oid, Settings, Type};
 use sqlparser::ast;
 
 use crate::database::Database;
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::ColumnId;
 use crate::plan::Plan;
 
@@ -127,6 +128,8 @@ pub(crate) struct Binder<'s> {
     subqueries: usize,
     /// The queries around the one that is bound, the innermost last.
     levels: Vec<level::Level>,
+    /// Where columns are named outside of aggregates, if aggregates may stand there.
+    mentioned: Vec<(ColumnId, Position)>,
 }
 
 /// What a session is called by.
@@ -253,6 +256,7 @@ impl<'s> Binder<'s> {
             silent: Vec::new(),
             subqueries: 0,
             levels: Vec::new(),
+            mentioned: Vec::new(),
         }
     }
 

@@ -124,5 +124,8 @@ fn missing(function: &str, arguments: &[(Option<String>, Typed)]) -> Error {
     });
     let shown: Vec<String> = shown.collect();
     let message = format!("function {function}({}) does not exist", shown.join(", "));
-    Error::new(SqlState::UNDEFINED_FUNCTION, message)
+    Error::new(SqlState::UNDEFINED_FUNCTION, message).with_hint(
+        "No function matches the given name and argument types. \
+         You might need to add explicit type casts.",
+    )
 }

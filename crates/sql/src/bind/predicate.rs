@@ -8,10 +8,19 @@ use super::expression::{Place, operator_name, query_of, row_items};
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{AnyAll, Case, Expr, Extreme, RowTest, Subscript, SubscriptBounds, Typed};
+use crate::parse::end_of;
 
 impl Binder<'_> {
     /// An expression that is a test; others are functions with a syntax of their own.
     pub(super) fn test(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
+        self.test_inner(expr, at)
+            .map_err(|error| match test_word(expr) {
+                Some((operand, word)) => error.at_word_behind(end_of(operand), &word),
+                None => error,
+            })
+    }
+
+    fn test_inner(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
         match expr {
             ast::Expr::IsNull(inner) => self.is_null(inner, false, at),
             ast::Expr::IsNotNull(inner) => self.is_null(inner, true, at),
@@ -229,6 +238,31 @@ impl Binder<'_> {
         };
         Ok(Typed::new(Expr::AnyAll(Box::new(any)), Type::BOOL))
     }
+}
+
+/// The word that is the place of a test, and the operand before it.
+fn test_word(expr: &ast::Expr) -> Option<(&ast::Expr, String)> {
+    let (operand, negated, word) = match expr {
+        ast::Expr::IsDistinctFrom(left, _) | ast::Expr::IsNotDistinctFrom(left, _) => {
+            (left, &false, "IS")
+        }
+        ast::Expr::Between { expr, negated, .. } => (expr, negated, "BETWEEN"),
+        ast::Expr::InList { expr, negated, .. } | ast::Expr::InSubquery { expr, negated, .. } => {
+            (expr, negated, "IN")
+        }
+        ast::Expr::Like { expr, negated, .. } => (expr, negated, "LIKE"),
+        ast::Expr::ILike { expr, negated, .. } => (expr, negated, "ILIKE"),
+        ast::Expr::SimilarTo { expr, negated, .. } => (expr, negated, "SIMILAR"),
+        ast::Expr::AnyOp {
+            left, compare_op, ..
+        }
+        | ast::Expr::AllOp {
+            left, compare_op, ..
+        } => return Some((left, compare_op.to_string())),
+        _ => return None,
+    };
+    let word = if *negated { "NOT" } else { word };
+    Some((operand, word.to_owned()))
 }
 
 impl Binder<'_> {
@@ -542,10 +576,11 @@ impl Binder<'_> {
 
     fn subscript_bound(&mut self, bound: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Expr> {
         let bound = self.expression(bound, at)?;
+        let place = bound.place;
         let coerced = self.coerce(bound, &Type::INT4, CastContext::Assignment)?;
         coerced.ok_or_else(|| {
             let message = "array subscript must have type integer";
-            Error::new(SqlState::DATATYPE_MISMATCH, message)
+            Error::new(SqlState::DATATYPE_MISMATCH, message).at(place)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use rustdb_types::Type;
 use sqlparser::ast;
-use sqlparser::ast::SetExpr;
+use sqlparser::ast::{SetExpr, Spanned};
 
 use super::expression::Place;
 use super::lock::{clause_name, refused};
@@ -11,6 +11,7 @@ use super::write::writes;
 use super::{Binder, OutputColumn};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
+use crate::parse::place;
 use crate::plan::{Plan, SortKey};
 
 /// A query's plan and its visible columns; the plan may have others, which sorting needs.
@@ -162,7 +163,8 @@ impl Binder<'_> {
         for row in &values.rows {
             if row.content.len() != width {
                 let message = "VALUES lists must all be the same length";
-                return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+                let begin = row.content.first().and_then(|item| place(item.span()));
+                return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(begin));
             }
             for (column, item) in by_column.iter_mut().zip(&row.content) {
                 column.push(self.expression(item, &mut at)?);

@@ -111,6 +111,17 @@ impl Scope<'_> {
         Err(Error::new(SqlState::UNDEFINED_COLUMN, message).at(place))
     }
 
+    /// The error with names that are like the one that is not there.
+    pub(crate) fn with_alike(&self, error: Error, relation: Option<&str>, name: &str) -> Error {
+        if error.state() != SqlState::UNDEFINED_COLUMN {
+            return error;
+        }
+        match super::likeness::hint(self.outward(), relation, name) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
     /// The relation of this name, as `t.*` and `t.c` need it.
     pub(crate) fn relation(
         &self,

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use rustdb_types::Type;
 use sqlparser::ast;
-use sqlparser::ast::{SelectItem, SelectItemQualifiedWildcardKind};
+use sqlparser::ast::{SelectItem, SelectItemQualifiedWildcardKind, Spanned};
 
 use super::aggregate::{Collected, Grouping};
 use super::expression::Place;
@@ -20,7 +20,7 @@ use super::scope::{NamedColumn, Scope};
 use super::sets::{SetCall, before_sets, postpones_sets, projected, with_sets};
 use super::sort::{Target, check_ordered};
 use super::{Binder, OutputColumn, name_of};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::place;
 use crate::plan::{Plan, SortKey};
@@ -33,13 +33,40 @@ struct SelectList {
 }
 
 /// What comes after the select list was bound.
-struct Last {
+struct Last<'a> {
     /// Calls of set-returning functions, and whether they come after DISTINCT and ORDER BY.
     sets: Vec<SetCall>,
     postponed: bool,
-    /// How many entries of the list are shown.
+    sorting: Sorting<'a>,
+}
+
+/// ORDER BY.
+struct Sorting<'a> {
+    /// How many entries of the select list are shown; those behind them are sorted by only.
     shown: usize,
     keys: Vec<SortKey>,
+    /// What each key was written as.
+    written: &'a [ast::OrderByExpr],
+}
+
+impl<'a> Sorting<'a> {
+    fn new(shown: usize, keys: Vec<SortKey>, written: &'a [ast::OrderByExpr]) -> Sorting<'a> {
+        Sorting {
+            shown,
+            keys,
+            written,
+        }
+    }
+
+    /// Where the first key is written that is not shown.
+    fn place_of_hidden(&self, list: &SelectList) -> Option<Position> {
+        let shown = &list.items[..self.shown];
+        let hidden = self
+            .keys
+            .iter()
+            .position(|key| shown.iter().all(|(id, _)| *id != key.column));
+        place(self.written.get(hidden?)?.expr.span())
+    }
 }
 
 /// The longest select list, as PostgreSQL has it.
@@ -105,8 +132,7 @@ impl Binder<'_> {
         let last = Last {
             sets,
             postponed,
-            shown,
-            keys,
+            sorting: Sorting::new(shown, keys, order),
         };
         let plan = self.listed(select, plan, &mut list, last, locks.as_ref(), &scope)?;
         Ok(BoundQuery {
@@ -171,15 +197,14 @@ impl Binder<'_> {
         select: &ast::Select,
         mut plan: Plan,
         list: &mut SelectList,
-        last: Last,
+        last: Last<'_>,
         locks: Option<&Locks>,
         scope: &Scope<'_>,
     ) -> Result<Plan> {
         let Last {
             sets,
             postponed,
-            shown,
-            keys,
+            sorting,
         } = last;
         let finished = list.items.clone();
         match postponed {
@@ -190,7 +215,7 @@ impl Binder<'_> {
         if let Some(locks) = locks {
             locks.pass_through(&mut plan);
         }
-        plan = self.distinct_and_sort(select, plan, list, shown, keys, scope)?;
+        plan = self.distinct_and_sort(select, plan, list, sorting, scope)?;
         if postponed {
             let made: BTreeSet<ColumnId> = list.items.iter().map(|(id, _)| *id).collect();
             let items = finished
@@ -246,7 +271,8 @@ impl Binder<'_> {
                     refuse_options(options)?;
                     if scope.from.relations.is_empty() {
                         let message = "SELECT * with no tables specified is not valid";
-                        return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+                        let star = place(options.wildcard_token.0.span);
+                        return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(star));
                     }
                     let columns = scope.from.visible.clone();
                     self.add_columns(list, &columns);
@@ -337,7 +363,8 @@ impl Binder<'_> {
                     (self.projected(&mut list.items, typed), of)
                 }
             };
-            keys.push(self.sort_key(item, column, &of)?);
+            let key = self.sort_key(item, column, &of);
+            keys.push(key.map_err(|error| error.at(place(item.expr.span())))?);
         }
         Ok(keys)
     }
@@ -347,17 +374,17 @@ impl Binder<'_> {
         select: &ast::Select,
         plan: Plan,
         list: &SelectList,
-        shown: usize,
-        keys: Vec<SortKey>,
+        sorting: Sorting<'_>,
         scope: &Scope<'_>,
     ) -> Result<Plan> {
         match &select.distinct {
-            None | Some(ast::Distinct::All) => Ok(sorted(plan, keys)),
+            None | Some(ast::Distinct::All) => Ok(sorted(plan, sorting.keys)),
             Some(ast::Distinct::Distinct) => {
-                if list.items.len() > shown {
+                if list.items.len() > sorting.shown {
                     let message =
                         "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
-                    return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+                    return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message)
+                        .at(sorting.place_of_hidden(list)));
                 }
                 for column in &list.columns {
                     check_equality(&column.of)?;
@@ -367,9 +394,11 @@ impl Binder<'_> {
                     input: Box::new(plan),
                     on,
                 };
-                Ok(sorted(plan, keys))
+                Ok(sorted(plan, sorting.keys))
             }
-            Some(ast::Distinct::On(items)) => self.distinct_on_plan(items, plan, list, keys, scope),
+            Some(ast::Distinct::On(items)) => {
+                self.distinct_on_plan(items, plan, list, sorting.keys, scope)
+            }
         }
     }
 
@@ -389,7 +418,12 @@ impl Binder<'_> {
         let is_on = |key: &SortKey| on.iter().any(|(id, _)| *id == key.column);
         if !keys.iter().take(on.len()).all(is_on) {
             let message = "SELECT DISTINCT ON expressions must match initial ORDER BY expressions";
-            return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+            let missing = on.iter().position(|(id, _)| {
+                let first = keys.iter().take(on.len());
+                !first.map(|key| key.column).any(|column| column == *id)
+            });
+            let place = missing.and_then(|missing| place(items.get(missing)?.span()));
+            return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message).at(place));
         }
         for (column, of) in &on {
             if !keys.iter().any(|key| key.column == *column) {

@@ -106,8 +106,9 @@ impl Binder<'_> {
             if let Ok(number) = text.as_str().parse() {
                 return Ok(Expr::Constant(Value::Oid(number)));
             }
-            let names = split_name(text.as_str())?;
-            let oid = sequence_of(self.find_relation(&names)?, &names)?;
+            let found = split_name(text.as_str())
+                .and_then(|names| sequence_of(self.find_relation(&names)?, &names));
+            let oid = found.map_err(|error| error.at(typed.place))?;
             return Ok(Expr::Constant(Value::Oid(oid.0)));
         }
         if typed.of == Type::OID {

@@ -7,6 +7,7 @@ use super::scope::Scope;
 use super::{Binder, OutputColumn};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
+use crate::parse::place_of_target;
 use crate::plan::{Plan, SetKind, SetOperation};
 
 impl Binder<'_> {
@@ -29,6 +30,7 @@ impl Binder<'_> {
             other => return Err(Error::unsupported(format!("{op} {other}"))),
         };
         let uses = self.recursive_uses();
+        let written = right;
         let left = self.set_expression(left, outer)?;
         if kind == SetKind::Except && all {
             self.refuse_recursion(uses, "EXCEPT")?;
@@ -40,7 +42,7 @@ impl Binder<'_> {
             (SetKind::Intersect, true) => self.refuse_recursion(uses, "INTERSECT")?,
             (SetKind::Intersect, false) | (SetKind::Union, _) => (),
         }
-        self.combine(kind, all, left, right)
+        self.combine(kind, all, left, right, written)
     }
 
     fn combine(
@@ -49,6 +51,7 @@ impl Binder<'_> {
         all: bool,
         left: BoundQuery,
         right: BoundQuery,
+        written: &SetExpr,
     ) -> Result<BoundQuery> {
         let word = match kind {
             SetKind::Union => "UNION",
@@ -57,14 +60,16 @@ impl Binder<'_> {
         };
         if left.columns.len() != right.columns.len() {
             let message = format!("each {word} query must have the same number of columns");
-            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(place_of_target(written, 0)));
         }
         let mut columns = Vec::with_capacity(left.columns.len());
         let mut sides = [Vec::new(), Vec::new()];
-        for (mine, theirs) in left.columns.iter().zip(&right.columns) {
+        for (index, (mine, theirs)) in left.columns.iter().zip(&right.columns).enumerate() {
             let pair =
                 [mine, theirs].map(|column| Typed::new(Expr::Column(column.id), column.of.clone()));
-            let (unified, of) = self.unify(pair.to_vec(), word)?;
+            let unified = self.unify(pair.to_vec(), word);
+            let (unified, of) =
+                unified.map_err(|error| error.at(place_of_target(written, index)))?;
             for (side, expr) in sides.iter_mut().zip(unified) {
                 side.push(expr);
             }

@@ -2,6 +2,7 @@
 
 use rustdb_types::Type;
 use sqlparser::ast;
+use sqlparser::ast::Spanned;
 
 use super::expression::Place;
 use super::query::BoundQuery;
@@ -24,6 +25,16 @@ pub(super) enum Target {
 impl Binder<'_> {
     /// A number is a position, and a bare name an output column if there is one of that name.
     pub(super) fn output_target(
+        &self,
+        item: &ast::Expr,
+        outputs: &[OutputColumn],
+        clause: &str,
+    ) -> Result<Target> {
+        self.output_target_inner(item, outputs, clause)
+            .map_err(|error| error.at(place(item.span())))
+    }
+
+    fn output_target_inner(
         &self,
         item: &ast::Expr,
         outputs: &[OutputColumn],
@@ -58,9 +69,7 @@ impl Binder<'_> {
                 };
                 if found.any(|(_, other)| other.id != output.id) {
                     let message = format!("{clause} \"{folded}\" is ambiguous");
-                    return Err(
-                        Error::new(SqlState::AMBIGUOUS_COLUMN, message).at(place(name.span))
-                    );
+                    return Err(Error::new(SqlState::AMBIGUOUS_COLUMN, message));
                 }
                 Ok(Target::Output(first))
             }
@@ -113,6 +122,7 @@ impl Binder<'_> {
                     self.expression(&item.expr, &mut Place::new(&names, "ORDER BY"))?;
                     let message = "invalid UNION/INTERSECT/EXCEPT ORDER BY clause";
                     return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+                        .at(place(item.expr.span()))
                         .with_detail("Only result column names can be used, not expressions or functions.")
                         .with_hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause."));
                 }

@@ -2,6 +2,7 @@
 
 use rustdb_types::Type;
 use sqlparser::ast;
+use sqlparser::ast::Spanned;
 
 use super::Binder;
 use super::expression::{Place, row_items};
@@ -9,6 +10,7 @@ use super::level::Level;
 use super::query::BoundQuery;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Subquery, SubqueryKind, Typed};
+use crate::parse::place;
 
 impl Binder<'_> {
     fn inner_query(&mut self, query: &ast::Query, at: &mut Place<'_, '_>) -> Result<BoundQuery> {
@@ -31,7 +33,8 @@ impl Binder<'_> {
         let inner = self.inner_query(query, at)?;
         let [only] = &inner.columns[..] else {
             let message = "subquery must return only one column";
-            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message)
+                .at_word_before(place(query.span()), "("));
         };
         let of = only.of.clone();
         Ok(Typed::new(subquery(inner, SubqueryKind::Scalar), of))

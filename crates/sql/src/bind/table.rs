@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustdb_catalog::{Catalog, Column, Relation as Found, Table as Definition};
 use rustdb_txn::ObjectMode;
 use rustdb_types::{CastContext, Oid, Settings, Type};
+use sqlparser::ast;
 
 use super::expression::Place;
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
@@ -163,6 +164,19 @@ pub(crate) fn bind_table_expression(
     catalog: Option<&Arc<Catalog>>,
 ) -> Result<Typed> {
     let written = parse_expression(text)?;
+    let typed = bind_written(&written, definition, settings, catalog);
+    let mut typed = typed.map_err(Error::elsewhere)?;
+    typed.place = None;
+    Ok(typed)
+}
+
+/// As [`bind_table_expression`], of an expression in the text of a statement.
+pub(crate) fn bind_written(
+    written: &ast::Expr,
+    definition: &Definition,
+    settings: &Settings,
+    catalog: Option<&Arc<Catalog>>,
+) -> Result<Typed> {
     let session = SessionNames::of_stored();
     let mut binder = Binder::new(&[], settings, &session);
     binder.catalog = catalog.cloned();
@@ -180,8 +194,7 @@ pub(crate) fn bind_table_expression(
             columns: columns.collect(),
         }),
     };
-    let mut typed =
-        binder.expression(&written, &mut Place::new(&scope, "a table's expressions"))?;
+    let mut typed = binder.expression(written, &mut Place::new(&scope, "a table's expressions"))?;
     typed.expr.rewrite(&mut |expr| match expr {
         Expr::Column(id) => Column::place(id.0).map(Expr::Input),
         _ => None,
@@ -207,7 +220,7 @@ pub(crate) fn bind_column_expression(
 impl Binder<'_> {
     /// A value that is stored in a column of this type.
     pub(crate) fn assign(&mut self, from: Typed, to: &Type, column: &str) -> Result<Expr> {
-        let actual = from.of.clone();
+        let (actual, place) = (from.of.clone(), from.place);
         self.coerce(from, to, CastContext::Assignment)?
             .ok_or_else(|| {
                 let message = format!(
@@ -217,6 +230,7 @@ impl Binder<'_> {
                 );
                 Error::new(SqlState::DATATYPE_MISMATCH, message)
                     .with_hint("You will need to rewrite or cast the expression.")
+                    .at(place)
             })
     }
 }
@@ -225,7 +239,7 @@ impl Binder<'_> {
     /// The default of a column, which may read no column.
     pub(crate) fn default_of(
         &mut self,
-        written: &sqlparser::ast::Expr,
+        written: &ast::Expr,
         bare: &Definition,
         column: &Column,
     ) -> Result<Expr> {

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
+use crate::parse::place_of_name;
 
 impl Binder<'_> {
     /// The type that is meant.
@@ -60,7 +61,9 @@ impl Binder<'_> {
                 | ArrayElemTypeDef::AngleBracket(element)
                 | ArrayElemTypeDef::Parenthesis(element),
             ) => Ok(self.type_named(element)?.array_of()),
-            DataType::Custom(name, modifiers) => self.custom_type(name, modifiers),
+            DataType::Custom(name, modifiers) => self
+                .custom_type(name, modifiers)
+                .map_err(|error| error.at(place_of_name(name))),
             other => Err(missing_type(&other.to_string().to_lowercase())),
         }
     }

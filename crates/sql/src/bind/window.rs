@@ -13,6 +13,7 @@ use super::expression::Place;
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
+use crate::parse::place;
 use crate::plan::{Frame, FrameExclusion, OrderItem, Plan, Window, WindowCall, WindowItem};
 use crate::rewrite;
 
@@ -351,11 +352,12 @@ fn window_arguments<'a>(name: &str, call: &'a ast::Function) -> Result<Vec<&'a a
 fn written_window(over: &ast::WindowType, named: &[ast::NamedWindowDefinition]) -> Result<Written> {
     match over {
         ast::WindowType::NamedWindow(name) => {
+            let begin = place(name.span);
             let name = name_of(name);
             let position = named.iter().position(|other| name_of(&other.0) == name);
             match position {
                 Some(position) => named_window(named, position),
-                None => Err(missing_window(&name)),
+                None => Err(missing_window(&name).at(begin)),
             }
         }
         ast::WindowType::WindowSpec(spec) => from_spec(spec, named, true),
@@ -392,7 +394,8 @@ fn from_spec(
         return Ok(written);
     };
     let Some(position) = named.iter().position(|other| name_of(&other.0) == base) else {
-        return Err(missing_window(&base));
+        let name = spec.window_name.as_ref();
+        return Err(missing_window(&base).at(name.and_then(|name| place(name.span))));
     };
     let inherited = named_window(named, position)?;
     let refuse = |message: String| Error::new(SqlState::WINDOWING_ERROR, message);

@@ -16,6 +16,7 @@ use super::write::writes;
 use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
+use crate::parse::{place, place_of_target};
 use crate::plan::{NameNumber, NamedPlan, NamedRows, Plan, Recursive, With};
 
 /// A name that WITH gave.
@@ -147,7 +148,8 @@ impl Binder<'_> {
                 bound.columns.len(),
                 aliases.len()
             );
-            return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+            return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message)
+                .at(place(table.alias.name.span)));
         }
         let (plan, mut columns) = self.finish_output(bound)?;
         for (column, alias) in columns.iter_mut().zip(aliases) {
@@ -323,7 +325,9 @@ impl Binder<'_> {
         refuse_clauses(query)?;
         let all = matches!(set_quantifier, SetQuantifier::All);
         let name = name_of(&table.alias.name);
-        let mut bound = self.recursive(&name, number, all, base, step)?;
+        let mut bound = self
+            .recursive(&name, number, all, base, step)
+            .map_err(|error| error.at(place_of_target(right, 0)))?;
         bound.plan = self.with_tables(bound.plan, inner);
         self.ctes.truncate(depth);
         self.ready(table, bound, true)
@@ -465,7 +469,8 @@ fn names_in(with: &ast::With) -> Result<Vec<String>> {
     for (index, name) in names.iter().enumerate() {
         if names[..index].contains(name) {
             let message = format!("WITH query name \"{name}\" specified more than once");
-            return Err(Error::new(SqlState::DUPLICATE_ALIAS, message));
+            let place = place(with.cte_tables[index].alias.name.span);
+            return Err(Error::new(SqlState::DUPLICATE_ALIAS, message).at(place));
         }
     }
     Ok(names)

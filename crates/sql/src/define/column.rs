@@ -7,14 +7,17 @@ use rustdb_catalog::{
 use rustdb_types::function::Volatility;
 use rustdb_types::{Base, Oid, SqlState, Type, Value};
 use sqlparser::ast;
-use sqlparser::ast::ColumnOption;
+use sqlparser::ast::{ColumnOption, Spanned};
 
 use super::Definer;
 use super::constraint::{number, set_deferral};
 use super::sequence::Serial;
-use crate::bind::{Binder, bind_column_expression, bind_table_expression, name_of, object_name};
-use crate::error::{Error, Result};
-use crate::expr::{Expr, SessionFunction};
+use crate::bind::{
+    Binder, bind_column_expression, bind_table_expression, bind_written, name_of, object_name,
+};
+use crate::error::{Error, Position, Result};
+use crate::expr::{Expr, SessionFunction, Typed};
+use crate::parse::place;
 use crate::parse::utility::SequenceOption;
 
 impl Definer<'_> {
@@ -133,16 +136,58 @@ impl Definer<'_> {
         for constraint in &table.constraints {
             if let ConstraintKind::Check { expression, .. } = &constraint.kind {
                 let typed = bind_table_expression(&expression.text, table, settings, catalog)?;
-                if typed.of != Type::BOOL {
-                    let message = format!(
-                        "argument of CHECK must be type boolean, not type {}",
-                        typed.of.name()
-                    );
-                    return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
-                }
+                refuse_condition(&typed)?;
             }
         }
         Ok(())
+    }
+
+    /// Where in a CREATE TABLE an error of its table's expressions is: what is stored of them are
+    /// texts of their own.
+    pub(super) fn place_in(
+        &self,
+        create: &ast::CreateTable,
+        table: &Table,
+        error: &Error,
+    ) -> Option<Position> {
+        let bare = bare_of(table);
+        let columns = create.columns.iter().zip(&table.columns);
+        let of_columns = columns.flat_map(|(written, column)| {
+            let options = written.options.iter();
+            options.map(move |option| (&option.option, column))
+        });
+        let mut of_columns = of_columns.filter_map(|(option, column)| match option {
+            ColumnOption::Default(expr) => {
+                let bound = Binder::for_statement(&self.around).default_of(expr, &bare, column);
+                let again = bound.map_err(refuse_columns).err()?;
+                (again.message() == error.message()).then(|| again.position())?
+            }
+            ColumnOption::Check(check) => self.place_within(&check.expr, table, error),
+            ColumnOption::Generated {
+                generation_expr: Some(expr),
+                ..
+            } => self.place_within(expr, table, error),
+            _ => None,
+        });
+        of_columns.next().or_else(|| {
+            let mut constraints = create.constraints.iter();
+            constraints.find_map(|written| match written {
+                ast::TableConstraint::Check(check) => self.place_within(&check.expr, table, error),
+                _ => None,
+            })
+        })
+    }
+
+    /// Where an error is in an expression over a table, if it is one of that.
+    fn place_within(&self, expr: &ast::Expr, table: &Table, error: &Error) -> Option<Position> {
+        let catalog = Some(&self.around.catalog);
+        match bind_written(expr, table, self.around.settings, catalog) {
+            Err(again) => (again.message() == error.message()).then(|| again.position())?,
+            Ok(typed) => {
+                let again = refuse_condition(&typed).err()?;
+                (again.message() == error.message()).then(|| place(expr.span()))?
+            }
+        }
     }
 
     /// Binds a default. A sequence in it is noted by its number, so that it may get another name.
@@ -152,20 +197,11 @@ impl Definer<'_> {
         column: &Column,
         default: &mut Expression,
     ) -> Result<()> {
-        let bare = Table {
-            columns: Vec::new(),
-            ..table.clone()
-        };
+        let bare = bare_of(table);
         let written = crate::parse::parse_expression(&default.text)?;
         let mut binder = Binder::for_statement(&self.around);
         let bound = binder.default_of(&written, &bare, column);
-        let expr = bound.map_err(|error| match error.state() == SqlState::UNDEFINED_COLUMN {
-            true => Error::new(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                "cannot use column reference in DEFAULT expression",
-            ),
-            false => error,
-        })?;
+        let expr = bound.map_err(|error| refuse_columns(error).elsewhere())?;
         let mut sequences = Vec::new();
         expr.walk(&mut |part| {
             if let Expr::Session(call) = part
@@ -189,6 +225,33 @@ impl Definer<'_> {
             .collect();
         Ok(())
     }
+}
+
+/// The table without its columns, which a default may not read.
+fn bare_of(table: &Table) -> Table {
+    Table {
+        columns: Vec::new(),
+        ..table.clone()
+    }
+}
+
+/// What is said of a column in a default.
+fn refuse_columns(error: Error) -> Error {
+    if error.state() != SqlState::UNDEFINED_COLUMN {
+        return error;
+    }
+    let message = "cannot use column reference in DEFAULT expression";
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).at(error.position())
+}
+
+/// A CHECK is a condition.
+fn refuse_condition(typed: &Typed) -> Result<()> {
+    if typed.of == Type::BOOL {
+        return Ok(());
+    }
+    let name = typed.of.name();
+    let message = format!("argument of CHECK must be type boolean, not type {name}");
+    Err(Error::new(SqlState::DATATYPE_MISMATCH, message))
 }
 
 /// The columns that an expression over a table reads, as dependencies.

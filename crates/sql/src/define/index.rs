@@ -9,14 +9,16 @@ use rustdb_table::{RowKey, Statement};
 use rustdb_txn::{IsolationLevel, ObjectMode};
 use rustdb_types::{Oid, SqlState, Type};
 use sqlparser::ast;
+use sqlparser::ast::Spanned;
 
 use super::column::{columns_of, is_immutable};
 use super::constraint::column_ids;
 use super::{Defined, Definer};
-use crate::bind::{Binder, bind_table_expression, name_of, object_name};
+use crate::bind::{Binder, bind_written, name_of, object_name};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
+use crate::parse::place;
 
 /// Rows whose entries are added in one transaction, beside writers.
 const ROWS_AT_ONCE: usize = 1000;
@@ -142,18 +144,15 @@ impl Definer<'_> {
             None => None,
             Some(predicate) => {
                 let text = predicate.to_string();
-                let typed = bind_table_expression(
-                    &text,
-                    table,
-                    self.around.settings,
-                    Some(&self.around.catalog),
-                )?;
+                let catalog = Some(&self.around.catalog);
+                let typed = bind_written(predicate, table, self.around.settings, catalog)?;
                 if typed.of != Type::BOOL {
                     let message = format!(
                         "argument of WHERE must be type boolean, not type {}",
                         typed.of.name()
                     );
-                    return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
+                    return Err(Error::new(SqlState::DATATYPE_MISMATCH, message)
+                        .at(place(predicate.span())));
                 }
                 check_immutable(&typed.expr, "index predicate")?;
                 Some(Expression {
@@ -187,12 +186,8 @@ impl Definer<'_> {
             }
             expr => {
                 let text = expr.to_string();
-                let typed = bind_table_expression(
-                    &text,
-                    table,
-                    self.around.settings,
-                    Some(&self.around.catalog),
-                )?;
+                let catalog = Some(&self.around.catalog);
+                let typed = bind_written(expr, table, self.around.settings, catalog)?;
                 check_immutable(&typed.expr, "index expression")?;
                 IndexKey::Expression {
                     expression: Expression {

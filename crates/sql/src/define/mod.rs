@@ -181,7 +181,10 @@ impl Definer<'_> {
         let table = self.change.create_table(self.transaction, definition)?;
         self.own_sequences(table.oid, &made);
         let mut whole = Table::clone(&table);
-        self.check_expressions(&mut whole)?;
+        self.check_expressions(&mut whole).map_err(|error| {
+            let place = self.place_in(create, &table, &error);
+            error.at(place)
+        })?;
         if whole != *table {
             self.change.set(Object::Table(Arc::new(whole)));
         }

@@ -9,6 +9,7 @@ mod depth;
 mod dialect;
 mod insert;
 mod membership;
+mod place;
 mod rename;
 pub(crate) mod utility;
 mod with;
@@ -18,13 +19,17 @@ use sqlparser::ast;
 use sqlparser::ast::Statement;
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::error::{Error, Position, Result, SqlState};
 use crate::rewrite::rewrite;
 
 pub(crate) use depth::is_deep;
 pub(crate) use insert::{InsertClauses, Overriding, insert_query};
+pub(crate) use place::{
+    begin_of_leaf, end_of, place, place_of_name, place_of_target, position, word_before,
+    word_behind,
+};
 pub(crate) use rename::rename_column_in;
 
 use dialect::RustDialect;
@@ -44,7 +49,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
     let dialect = RustDialect::default();
     let tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
-        .map_err(|error| syntax(error.message, position(error.location)))?;
+        .map_err(|error| syntax(error.message, place::position(error.location)))?;
     refuse_junk(&tokens)?;
     refuse_clauses(&tokens)?;
     Parser::new(&dialect)
@@ -95,7 +100,7 @@ fn refuse_junk(tokens: &[TokenWithSpan]) -> Result<()> {
                 word.value
             );
             let error = Error::new(SqlState::SYNTAX_ERROR, message);
-            return Err(error.at(position(pair[0].span.start)));
+            return Err(error.at(place::position(pair[0].span.start)));
         }
     }
     Ok(())
@@ -138,18 +143,6 @@ pub fn parse_expression(text: &str) -> Result<sqlparser::ast::Expr> {
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_expr())
         .map_err(from_parser)
-}
-
-/// The place of a node in the text.
-pub(crate) fn place(span: Span) -> Option<Position> {
-    position(span.start)
-}
-
-fn position(location: Location) -> Option<Position> {
-    (location.line > 0).then_some(Position {
-        line: location.line,
-        column: location.column,
-    })
 }
 
 fn from_parser(error: ParserError) -> Error {

@@ -74,10 +74,10 @@ impl Session {
             self.end_implicit()?;
             Ok(answer)
         })();
-        if result.is_err() {
+        result.map_err(|error| {
             self.fail();
-        }
-        result
+            error.located(text)
+        })
     }
 
     /// Runs COPY that names a file.

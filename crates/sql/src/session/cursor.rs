@@ -43,10 +43,10 @@ impl Session {
             false => self.start_cursor(prepared, parameters),
             true => on_large_stack(|| self.start_cursor(prepared, parameters)),
         };
-        if cursor.is_err() {
+        cursor.map_err(|error| {
             self.fail();
-        }
-        cursor.map_err(|error| self.timed(error))
+            self.timed(error).located(prepared.text())
+        })
     }
 
     fn start_cursor(

@@ -216,10 +216,10 @@ impl Session {
                 Err(error) => Err(error),
             },
         };
-        if result.is_err() {
+        result.map_err(|error| {
             self.fail();
-        }
-        result
+            error.located(text)
+        })
     }
 
     fn execute_kept(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Vec<Answer>> {
@@ -240,7 +240,8 @@ impl Session {
             && let Some(pattern) = Pattern::of(text)
             && let Some(prepared) = self.by_pattern(&pattern)?
         {
-            answers.push(self.statement(&prepared, &pattern.values)?);
+            let answer = self.statement(&prepared, &pattern.values);
+            answers.push(answer.map_err(|error| self.placed_in(error, text))?);
         } else {
             let mut statements: Vec<Prepared> = parse(text)?
                 .into_iter()
@@ -279,6 +280,21 @@ impl Session {
         }
     }
 
+    /// An error of a pattern, at its place in the text that has values in it.
+    fn placed_in(&mut self, error: Error, text: &str) -> Error {
+        if error.position().is_none() {
+            return error;
+        }
+        let again = parse(text).and_then(|mut statements| match statements.pop() {
+            Some(statement) => self
+                .planned(&Prepared::new(statement, Vec::new()))
+                .map(drop),
+            None => Ok(()),
+        });
+        let place = again.err().and_then(|again| again.located(text).position());
+        error.elsewhere().at(place)
+    }
+
     fn begin_statements(&mut self) {
         self.cancelled.store(false, Ordering::Relaxed);
     }
@@ -314,6 +330,7 @@ impl Session {
                 self.open_for_statement()?;
                 let (prepared, values) = self.named_call(name.as_ref(), parameters)?;
                 self.run_planned(&prepared, &values)
+                    .map_err(Error::elsewhere)
             }
             other => {
                 if let Some(answer) = self.at_once(prepared, parameters)? {

@@ -77,7 +77,7 @@ impl Session {
             .get(&name)
             .cloned()
             .ok_or_else(|| missing(&name))?;
-        let planned = self.planned(&prepared)?;
+        let planned = self.planned(&prepared).map_err(Error::elsewhere)?;
         if planned.parameters.len() != arguments.len() {
             let message = format!("wrong number of parameters for prepared statement \"{name}\"");
             let detail = format!(
@@ -89,7 +89,8 @@ impl Session {
         }
         let mut values = Vec::with_capacity(arguments.len());
         for (argument, of) in arguments.iter().zip(&planned.parameters) {
-            values.push(self.constant(argument, of)?);
+            let value = self.constant(argument, of);
+            values.push(value.map_err(Error::elsewhere)?);
         }
         Ok((prepared, values))
     }

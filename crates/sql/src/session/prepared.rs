@@ -32,6 +32,8 @@ pub struct Prepared {
     statement: Statement,
     /// The types of the parameters that are known; [`Type::UNKNOWN`] asks the context.
     types: Vec<Type>,
+    /// What was read, for the places of errors.
+    text: Arc<str>,
     /// Whether it needs a large stack.
     pub(super) is_deep: bool,
     plan: Mutex<Option<Arc<Planned>>>,
@@ -75,6 +77,7 @@ impl Prepared {
         Prepared {
             statement,
             types,
+            text: Arc::default(),
             is_deep: false,
             plan: Mutex::default(),
         }
@@ -94,6 +97,11 @@ impl Prepared {
 
     pub(super) fn types(&self) -> &[Type] {
         &self.types
+    }
+
+    /// What was read; nothing, if another keeps it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(super) fn statement(&self) -> &Statement {
@@ -194,10 +202,12 @@ impl Session {
     /// [`Type::UNKNOWN`] stands for those that the statement shall say itself, and so do those
     /// that are left out.
     pub fn prepare(&mut self, text: &str, types: &[Type]) -> Result<Arc<Prepared>> {
-        match is_deep(text)? {
-            false => self.prepare_text(text, types, false),
-            true => on_large_stack(|| self.prepare_text(text, types, true)),
-        }
+        let prepared = match is_deep(text) {
+            Ok(false) => self.prepare_text(text, types, false),
+            Ok(true) => on_large_stack(|| self.prepare_text(text, types, true)),
+            Err(error) => Err(error),
+        };
+        prepared.map_err(|error| error.located(text))
     }
 
     fn prepare_text(&mut self, text: &str, types: &[Type], is_deep: bool) -> Result<Arc<Prepared>> {
@@ -208,6 +218,7 @@ impl Session {
         };
         let mut prepared = Prepared::new(statement, types.to_vec());
         prepared.is_deep = is_deep;
+        prepared.text = text.into();
         if prepared.is_planned() {
             self.apply_parameters()?;
             let was_idle = !self.has_transaction();
@@ -237,10 +248,10 @@ impl Session {
             self.end_implicit()?;
             Ok(answer)
         });
-        if result.is_err() {
+        result.map_err(|error| {
             self.fail();
-        }
-        result
+            error.located(prepared.text())
+        })
     }
 
     /// The plan of a statement; its tables are locked.

@@ -12,6 +12,7 @@ mod deep;
 mod define;
 mod differential;
 mod engines;
+mod errors;
 mod isolation;
 mod limits;
 mod load;

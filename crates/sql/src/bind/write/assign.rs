@@ -2,6 +2,7 @@
 
 use rustdb_catalog::{Column, Generated, Table as Definition};
 use sqlparser::ast;
+use sqlparser::ast::Spanned;
 
 use super::super::Binder;
 use super::super::expression::{Place, row_items};
@@ -10,6 +11,7 @@ use super::super::scope::Scope;
 use super::Assignment;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Subquery, SubqueryKind, Typed};
+use crate::parse::{place, place_of_name};
 use crate::plan::Plan;
 
 impl Binder<'_> {
@@ -32,7 +34,9 @@ impl Binder<'_> {
                     let message = "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression";
                     Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
                 })?;
-                check_width(names.len(), values.len())?;
+                check_width(names.len(), values.len()).map_err(|error| {
+                    error.at_word_before(values.first().and_then(|item| place(item.span())), "(")
+                })?;
                 for (name, value) in names.iter().zip(values) {
                     self.assignment(name, value, definition, scope, out)?;
                 }
@@ -136,14 +140,15 @@ fn assigned<'d>(
     definition: &'d Definition,
     others: &[Assignment],
 ) -> Result<(usize, &'d Column)> {
+    let begin = place_of_name(name);
     let names = object_name(name)?;
     // A name with a dot is a column and a field of it, which there are none of.
     let name = names.first().map_or("", String::as_str);
     if names.len() > 1 {
-        place_of(definition, name)?;
-        return Err(Error::unsupported("assigning a field of a column"));
+        place_of(definition, name).map_err(|error| error.at(begin))?;
+        return Err(Error::unsupported("assigning a field of a column").at(begin));
     }
-    let (place, column) = place_of(definition, name)?;
+    let (place, column) = place_of(definition, name).map_err(|error| error.at(begin))?;
     match others.iter().any(|other| other.places.contains(&place)) {
         true => Err(assigned_twice(name)),
         false => Ok((place, column)),

@@ -3,6 +3,7 @@
 use rustdb_catalog::{Index, IndexKey, IndexState, Table as Definition};
 use rustdb_types::Oid;
 use sqlparser::ast;
+use sqlparser::ast::Spanned;
 
 use super::super::expression::Place;
 use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
@@ -10,7 +11,7 @@ use super::super::{Binder, bind_table_expression, name_of};
 use super::Assignment;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr};
-use crate::parse::InsertClauses;
+use crate::parse::{InsertClauses, place};
 use crate::plan::Plan;
 use rustdb_catalog::Column;
 
@@ -152,7 +153,10 @@ impl Binder<'_> {
             Some(ast::ConflictTarget::Columns(_)) => {
                 let mut wanted = Vec::with_capacity(clauses.target.len());
                 for item in &clauses.target {
-                    wanted.push(self.of_table(&item.to_string(), definition)?);
+                    let of_table = self.of_table(&item.to_string(), definition);
+                    wanted.push(
+                        of_table.map_err(|error| error.at_word_before(place(item.span()), "("))?,
+                    );
                 }
                 let given = match clauses.predicate {
                     Some(predicate) => self

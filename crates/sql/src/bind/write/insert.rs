@@ -4,7 +4,7 @@ use rustdb_catalog::{Column, Generated, Table as Definition};
 use rustdb_txn::ObjectMode;
 use rustdb_types::Type;
 use sqlparser::ast;
-use sqlparser::ast::SetExpr;
+use sqlparser::ast::{SetExpr, Spanned};
 
 use super::super::expression::Place;
 use super::super::from::object_name;
@@ -14,7 +14,9 @@ use super::assign::{is_default, place_of};
 use super::{Write, WriteKind};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
-use crate::parse::{InsertClauses, Overriding, parse_expression};
+use crate::parse::{
+    InsertClauses, Overriding, parse_expression, place, place_of_name, place_of_target,
+};
 use crate::plan::Plan;
 
 impl Binder<'_> {
@@ -24,7 +26,9 @@ impl Binder<'_> {
             return Err(Error::unsupported("INSERT INTO a function"));
         };
         let names = object_name(name)?;
-        let definition = self.target_table(&names)?;
+        let definition = self
+            .target_table(&names)
+            .map_err(|error| error.at(place_of_name(name)))?;
         let (scan, relation) = self.scan(&definition)?;
         self.lock_table(definition.oid, ObjectMode::RowExclusive);
         let Plan::Scan(scan) = scan else {
@@ -78,14 +82,14 @@ impl Binder<'_> {
         let plain =
             query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none();
         if let (SetExpr::Values(values), true) = (&*query.body, plain) {
-            return self.insert_values(values, definition, targets, overriding);
+            return self.insert_values(insert, values, definition, targets, overriding);
         }
         // A literal takes the type of its column.
         self.keeps_unknown = true;
         let bound = self.query(query, &Scope::default());
         self.keeps_unknown = false;
         let bound = bound?;
-        check_count(bound.columns.len(), targets.len())?;
+        check_count(bound.columns.len(), insert, targets.len())?;
         let mut items = Vec::with_capacity(bound.columns.len());
         let mut given = Vec::with_capacity(bound.columns.len());
         for (column, place) in bound.columns.iter().zip(targets) {
@@ -102,7 +106,9 @@ impl Binder<'_> {
                     self.settle(typed)?
                 }
             };
-            let value = self.assign(typed, &target.column_type, &target.name)?;
+            let value = self.assign(typed, &target.column_type, &target.name);
+            let value =
+                value.map_err(|error| error.at(place_of_target(&query.body, given.len())))?;
             items.push((self.new_column(), value));
             given.push(items.last().map(|(id, _)| *id));
         }
@@ -115,6 +121,7 @@ impl Binder<'_> {
 
     fn insert_values(
         &mut self,
+        insert: &ast::Insert,
         values: &ast::Values,
         definition: &Definition,
         targets: &[usize],
@@ -122,12 +129,13 @@ impl Binder<'_> {
     ) -> Result<(Plan, Vec<Option<ColumnId>>)> {
         let nothing = Scope::default();
         let width = values.rows.first().map_or(0, |row| row.content.len());
-        check_count(width, targets.len())?;
+        check_count(width, insert, targets.len())?;
         let mut rows = Vec::with_capacity(values.rows.len());
         for row in &values.rows {
             if row.content.len() != width {
                 let message = "VALUES lists must all be the same length";
-                return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+                let begin = row.content.first().and_then(|item| place(item.span()));
+                return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(begin));
             }
             let mut items = Vec::with_capacity(width);
             for (item, place) in row.content.iter().zip(targets) {
@@ -257,8 +265,9 @@ impl Binder<'_> {
         };
         let written = parse_expression(&default.text)?;
         let nothing = Scope::default();
-        let typed = self.expression(&written, &mut Place::new(&nothing, "DEFAULT expressions"))?;
-        self.assign(typed, &column.column_type, &column.name)
+        let typed = self.expression(&written, &mut Place::new(&nothing, "DEFAULT expressions"));
+        let value = typed.and_then(|typed| self.assign(typed, &column.column_type, &column.name));
+        value.map_err(Error::elsewhere)
     }
 }
 
@@ -271,19 +280,20 @@ fn insert_targets(definition: &Definition, insert: &ast::Insert) -> Result<Vec<u
         if let Some(width) = insert.source.as_deref().and_then(width_of) {
             places.truncate(width);
             if width > places.len() {
-                return Err(too_many());
+                return Err(too_many(insert, places.len()));
             }
         }
         return Ok(places);
     }
     let mut places = Vec::with_capacity(insert.columns.len());
-    for name in &insert.columns {
-        let names = object_name(name)?;
+    for written in &insert.columns {
+        let names = object_name(written)?;
         let name = names.last().map(String::as_str).unwrap_or_default();
-        let (place, _) = place_of(definition, name)?;
+        let begin = place_of_name(written);
+        let (place, _) = place_of(definition, name).map_err(|error| error.at(begin))?;
         if places.contains(&place) {
             let message = format!("column \"{name}\" specified more than once");
-            return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
+            return Err(Error::new(SqlState::DUPLICATE_COLUMN, message).at(begin));
         }
         places.push(place);
     }
@@ -328,18 +338,21 @@ fn width_of(query: &ast::Query) -> Option<usize> {
     }
 }
 
-fn too_many() -> Error {
+fn too_many(insert: &ast::Insert, targets: usize) -> Error {
     let message = "INSERT has more expressions than target columns";
+    let source = insert.source.as_deref();
     Error::new(SqlState::SYNTAX_ERROR, message)
+        .at(source.and_then(|source| place_of_target(&source.body, targets)))
 }
 
-fn check_count(given: usize, targets: usize) -> Result<()> {
+fn check_count(given: usize, insert: &ast::Insert, targets: usize) -> Result<()> {
     if given > targets {
-        return Err(too_many());
+        return Err(too_many(insert, targets));
     }
     if given < targets {
         let message = "INSERT has more target columns than expressions";
-        return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+        let extra = insert.columns.get(given);
+        return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(extra.and_then(place_of_name)));
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ use super::scope::{FromNames, Scope};
 use super::{Binder, OutputColumn};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr};
+use crate::parse::place_of_name;
 use crate::plan::{Plan, Scan};
 
 pub(super) use assign::{is_default, plain_target};
@@ -226,7 +227,9 @@ impl Binder<'_> {
         if !target.joins.is_empty() {
             return Err(Error::unsupported("a join as the target"));
         }
-        let definition = self.target_table(&object_name(name)?)?;
+        let definition = self
+            .target_table(&object_name(name)?)
+            .map_err(|error| error.at(place_of_name(name)))?;
         let (scan, relation) = self.scan(&definition)?;
         self.lock_table(definition.oid, ObjectMode::RowExclusive);
         let Plan::Scan(mut scan) = scan else {

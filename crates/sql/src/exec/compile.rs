@@ -703,6 +703,9 @@ impl Compiler<'_> {
         index: &HashMap<ColumnId, usize>,
         outer: &Outer,
     ) -> Result<SubPlan> {
+        if let Some(measures) = &self.measures {
+            measures.enter(subquery);
+        }
         let mut inner = outer.clone();
         let mut arguments = Vec::new();
         let plan_takes = free_columns(&subquery.plan);

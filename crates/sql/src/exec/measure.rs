@@ -1,5 +1,6 @@
 //! What a node did, for `EXPLAIN ANALYZE`.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use super::context::Context;
 use super::spill::Spent;
 use super::{Node, Operator};
 use crate::error::Result;
+use crate::expr::{ColumnId, Subquery};
 use crate::plan::Plan;
 
 /// What a node of a plan did, over all its runs.
@@ -26,26 +28,57 @@ pub(crate) struct Measured {
     pub(crate) spent: Mutex<Option<Spent>>,
 }
 
-/// What the nodes of a plan did. A plan is known by its place in memory, so that it must not move
-/// from when it is made ready until it is looked at.
+/// What the nodes of a plan did.
+///
+/// A node is known by its place in memory, so that the plan must not move from when it is made
+/// ready until it is looked at. Expressions are copied on the way, and the plans of the subqueries
+/// within them too: their nodes are known by the columns of the subquery, which no other has, and
+/// their number in its plan. Whoever comes to a subquery [enters](Measures::enter) it first.
 #[derive(Debug, Default)]
-pub(crate) struct Measures(HashMap<usize, Arc<Measured>>);
+pub(crate) struct Measures {
+    measured: HashMap<NodeKey, Arc<Measured>>,
+    /// The nodes of subqueries that were entered, by their places: those of one copy.
+    entered: RefCell<HashMap<usize, NodeKey>>,
+}
+
+/// What a node is known by.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum NodeKey {
+    Place(usize),
+    OfSubquery(Vec<ColumnId>, usize),
+}
 
 impl Measures {
     fn place(plan: &Plan) -> usize {
         std::ptr::from_ref(plan) as usize
     }
 
+    fn key(&self, plan: &Plan) -> NodeKey {
+        let place = Measures::place(plan);
+        let known = self.entered.borrow().get(&place).cloned();
+        known.unwrap_or(NodeKey::Place(place))
+    }
+
+    /// Makes the nodes of a copy of a subquery known.
+    pub(crate) fn enter(&self, subquery: &Subquery) {
+        let mut entered = self.entered.borrow_mut();
+        let mut number = 0;
+        subquery.plan.for_each_plan(&mut |plan| {
+            let key = NodeKey::OfSubquery(subquery.columns.clone(), number);
+            entered.insert(Measures::place(plan), key);
+            number += 1;
+        });
+    }
+
     /// What a node did.
     pub(crate) fn of(&self, plan: &Plan) -> Option<&Measured> {
-        self.0
-            .get(&Measures::place(plan))
-            .map(|measured| &**measured)
+        let measured = self.measured.get(&self.key(plan));
+        measured.map(|measured| &**measured)
     }
 
     /// The node of a plan, watched.
     pub(super) fn watched(&mut self, plan: &Plan, node: Arc<dyn Node>) -> Arc<dyn Node> {
-        let measured = self.0.entry(Measures::place(plan)).or_default().clone();
+        let measured = self.measured.entry(self.key(plan)).or_default().clone();
         Arc::new(Watched { node, measured })
     }
 }

@@ -229,6 +229,7 @@ impl Explainer<'_> {
     fn subqueries(&self, expr: &Expr, entry: &mut Entry) {
         expr.walk(&mut |part| {
             if let Expr::Subquery(subquery) = part {
+                self.measures.enter(subquery);
                 let mut child = self.entry(&subquery.plan);
                 child.title = format!("SubPlan: {}", child.title);
                 entry.children.push(child);

@@ -207,6 +207,38 @@ fn explain_analyze_runs_the_statement() {
     assert!(dot[0].contains("n1 -> n0"), "{dot:?}");
 }
 
+/// Expressions are copied before they run; what their subqueries did is told all the same.
+#[test]
+fn explain_analyze_tells_what_subqueries_did() {
+    let mut session = tables();
+    let mut measured = |query: &str| {
+        let explain = "explain (analyze, costs off, timing off, summary off)";
+        let all = lines(&mut session, &format!("{explain} {query}"));
+        assert!(!all.join("\n").contains("never executed"), "{all:?}");
+        all.into_iter()
+            .filter(|line| line.contains("SubPlan") || line.contains("Scan"))
+            .map(|line| line.trim_start().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        measured(
+            "select id, (select max(s.id) from small s where s.id > b.id) from big b where id <= 3"
+        ),
+        [
+            "Index Scan using big_pkey on big b (actual rows=3 loops=1)",
+            "->  SubPlan: Aggregate (actual rows=1 loops=3)",
+            "->  Index Scan using small_pkey on small s (actual rows=38 loops=3)",
+        ]
+    );
+    // One that is the same for all rows runs once, and one within it too.
+    let nested = measured(
+        "select id from small where big_id > (select count(*) + (select count(*) from empty) from empty)",
+    );
+    let subplans = nested.iter().filter(|line| line.contains("SubPlan:"));
+    let loops: Vec<bool> = subplans.map(|line| line.ends_with("loops=1)")).collect();
+    assert_eq!(loops, [true, true], "{nested:?}");
+}
+
 #[test]
 fn every_way_to_join_gives_the_same_rows() {
     let mut session = tables();

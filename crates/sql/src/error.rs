@@ -66,6 +66,13 @@ impl Error {
         }))
     }
 
+    fn of_parts(state: SqlState, message: &str, detail: Option<&str>, hint: Option<&str>) -> Error {
+        let mut error = Error::new(state, message);
+        error.0.detail = detail.map(str::to_owned);
+        error.0.hint = hint.map(str::to_owned);
+        error
+    }
+
     /// `what` is something that RustDB does not do (yet): 0A000.
     pub fn unsupported(what: impl fmt::Display) -> Error {
         let message = format!("{what} is not supported");
@@ -180,27 +187,13 @@ impl Error {
 
 impl From<rustdb_types::Error> for Error {
     fn from(error: rustdb_types::Error) -> Error {
-        Error(Box::new(Parts {
-            state: error.state(),
-            message: error.message().to_owned(),
-            detail: error.detail().map(str::to_owned),
-            hint: error.hint().map(str::to_owned),
-            context: None,
-            place: None,
-        }))
+        Error::of_parts(error.state(), error.message(), error.detail(), error.hint())
     }
 }
 
 impl From<rustdb_catalog::Error> for Error {
     fn from(error: rustdb_catalog::Error) -> Error {
-        Error(Box::new(Parts {
-            state: error.state(),
-            message: error.message().to_owned(),
-            detail: error.detail().map(str::to_owned),
-            hint: error.hint().map(str::to_owned),
-            context: None,
-            place: None,
-        }))
+        Error::of_parts(error.state(), error.message(), error.detail(), error.hint())
     }
 }
 

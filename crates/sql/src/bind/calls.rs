@@ -232,46 +232,42 @@ impl Binder<'_> {
     }
 
     fn special_call_inner(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
-        let mut list = |binder: &mut Self, items: &[&ast::Expr]| {
-            let mut typed = Vec::with_capacity(items.len());
-            for item in items {
-                typed.push(binder.expression(item, at)?);
-            }
-            Ok::<_, Error>(typed)
-        };
         let (name, arguments) = match expr {
             ast::Expr::Extract { field, expr, .. } => {
                 let word = field.to_string().to_lowercase();
                 let word = word.trim_matches('\'').to_owned();
                 let mut arguments = vec![text_constant(&word)];
-                arguments.extend(list(self, &[expr])?);
+                arguments.extend(self.expressions(&[expr], at)?);
                 ("extract", arguments)
             }
-            ast::Expr::Position { expr, r#in } => ("position", list(self, &[r#in, expr])?),
+            ast::Expr::Position { expr, r#in } => {
+                ("position", self.expressions(&[r#in, expr], at)?)
+            }
             ast::Expr::Ceil { expr, field } if is_plain_rounding(field) => {
-                ("ceil", list(self, &[expr])?)
+                ("ceil", self.expressions(&[expr], at)?)
             }
             ast::Expr::Floor { expr, field } if is_plain_rounding(field) => {
-                ("floor", list(self, &[expr])?)
+                ("floor", self.expressions(&[expr], at)?)
             }
             ast::Expr::AtTimeZone {
                 timestamp,
                 time_zone,
-            } => ("timezone", list(self, &[time_zone, timestamp])?),
+            } => ("timezone", self.expressions(&[time_zone, timestamp], at)?),
             other => return self.text_call(other, at),
         };
         self.built_in(name, arguments, at)
     }
 
+    fn expressions(&mut self, items: &[&ast::Expr], at: &mut Place<'_, '_>) -> Result<Vec<Typed>> {
+        let mut typed = Vec::with_capacity(items.len());
+        for item in items {
+            typed.push(self.expression(item, at)?);
+        }
+        Ok(typed)
+    }
+
     /// SQL's words for functions of text.
     fn text_call(&mut self, expr: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Typed> {
-        let mut list = |binder: &mut Self, items: &[&ast::Expr]| {
-            let mut typed = Vec::with_capacity(items.len());
-            for item in items {
-                typed.push(binder.expression(item, at)?);
-            }
-            Ok::<_, Error>(typed)
-        };
         let (name, arguments) = match expr {
             ast::Expr::Substring {
                 expr,
@@ -279,13 +275,15 @@ impl Binder<'_> {
                 substring_for,
                 ..
             } => {
-                let mut arguments = list(self, &[expr])?;
+                let mut arguments = self.expressions(&[expr], at)?;
                 match (substring_from, substring_for) {
-                    (Some(from), Some(len)) => arguments.extend(list(self, &[from, len])?),
-                    (Some(from), None) => arguments.extend(list(self, &[from])?),
+                    (Some(from), Some(len)) => {
+                        arguments.extend(self.expressions(&[from, len], at)?)
+                    }
+                    (Some(from), None) => arguments.extend(self.expressions(&[from], at)?),
                     (None, Some(len)) => {
                         arguments.push(Typed::new(Expr::Constant(Value::Int4(1)), Type::INT4));
-                        arguments.extend(list(self, &[len])?);
+                        arguments.extend(self.expressions(&[len], at)?);
                     }
                     (None, None) => (),
                 }
@@ -302,12 +300,12 @@ impl Binder<'_> {
                     Some(ast::TrimWhereField::Trailing) => "rtrim",
                     Some(ast::TrimWhereField::Both) | None => "btrim",
                 };
-                let mut arguments = list(self, &[expr])?;
+                let mut arguments = self.expressions(&[expr], at)?;
                 if let Some(what) = trim_what {
-                    arguments.extend(list(self, &[what])?);
+                    arguments.extend(self.expressions(&[what], at)?);
                 }
                 for what in trim_characters.iter().flatten() {
-                    arguments.extend(list(self, &[what])?);
+                    arguments.extend(self.expressions(&[what], at)?);
                 }
                 (name, arguments)
             }
@@ -317,9 +315,9 @@ impl Binder<'_> {
                 overlay_from,
                 overlay_for,
             } => {
-                let mut arguments = list(self, &[expr, overlay_what, overlay_from])?;
+                let mut arguments = self.expressions(&[expr, overlay_what, overlay_from], at)?;
                 if let Some(count) = overlay_for {
-                    arguments.extend(list(self, &[count])?);
+                    arguments.extend(self.expressions(&[count], at)?);
                 }
                 ("overlay", arguments)
             }

@@ -1,13 +1,13 @@
 //! Tests, and what makes values of others: IS, BETWEEN, IN, ANY, CASE, arrays.
 
-use rustdb_types::{CastContext, DIMENSIONS_MAX, Type, Value};
+use rustdb_types::{CastContext, Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::BinaryOperator;
 
+use super::Binder;
 use super::expression::{Place, operator_name, query_of, row_items};
-use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
-use crate::expr::{AnyAll, Case, Expr, Extreme, RowTest, Subscript, SubscriptBounds, Typed};
+use crate::expr::{AnyAll, Case, Expr, Extreme, RowTest, Typed};
 use crate::parse::end_of;
 
 impl Binder<'_> {
@@ -455,133 +455,6 @@ impl Binder<'_> {
             });
         }
         self.array_of(items)
-    }
-
-    pub(super) fn subscripts(
-        &mut self,
-        root: &ast::Expr,
-        chain: &[ast::AccessExpr],
-        at: &mut Place<'_, '_>,
-    ) -> Result<Typed> {
-        // `t.c[1]` and `(ROW(1, 2)).f1`.
-        if let [
-            ast::AccessExpr::Dot(ast::Expr::Identifier(field)),
-            rest @ ..,
-        ] = chain
-        {
-            let field_of = match root {
-                ast::Expr::Identifier(relation) => {
-                    let parts = vec![relation.clone(), field.clone()];
-                    self.expression(&ast::Expr::CompoundIdentifier(parts), at)?
-                }
-                _ => self.field(root, &name_of(field), at)?,
-            };
-            return match rest {
-                [] => Ok(field_of),
-                rest => self.subscripts_of(field_of, rest, at),
-            };
-        }
-        let array = self.expression(root, at)?;
-        self.subscripts_of(array, chain, at)
-    }
-
-    /// A column of a row that is written out.
-    fn field(&mut self, root: &ast::Expr, name: &str, at: &mut Place<'_, '_>) -> Result<Typed> {
-        let mut inner = root;
-        while let ast::Expr::Nested(nested) = inner {
-            inner = nested;
-        }
-        if let ast::Expr::Identifier(relation) = inner
-            && at.scope.column(&name_of(relation), None).is_err()
-        {
-            let parts = vec![relation.clone(), ast::Ident::with_quote('"', name)];
-            return self.expression(&ast::Expr::CompoundIdentifier(parts), at);
-        }
-        let Some(items) = row_items(inner) else {
-            let typed = self.expression(root, at)?;
-            let message = format!("a column of the type {}", typed.of.name());
-            return Err(Error::unsupported(message));
-        };
-        let number = name
-            .strip_prefix('f')
-            .and_then(|digits| digits.parse::<usize>().ok());
-        let index = number.and_then(|number| number.checked_sub(1));
-        let mut found = None;
-        for (place, item) in items.into_iter().enumerate() {
-            let typed = self.expression(item, at)?;
-            if Some(place) == index {
-                found = Some(self.settle(typed)?);
-            }
-        }
-        found.ok_or_else(|| {
-            let message = format!("could not identify column \"{name}\" in record data type");
-            Error::new(SqlState::UNDEFINED_COLUMN, message)
-        })
-    }
-
-    fn subscripts_of(
-        &mut self,
-        array: Typed,
-        chain: &[ast::AccessExpr],
-        at: &mut Place<'_, '_>,
-    ) -> Result<Typed> {
-        if array.of.without_domains() == Type::JSONB {
-            return self.json_subscripts(array, chain, at);
-        }
-        if chain.len() > DIMENSIONS_MAX {
-            let message = format!(
-                "number of array dimensions ({}) exceeds the maximum allowed ({DIMENSIONS_MAX})",
-                chain.len()
-            );
-            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
-        }
-        let of = array.of.without_domains();
-        let Some(element) = of.element_type() else {
-            let message = format!(
-                "cannot subscript type {} because it does not support subscripting",
-                array.of.name()
-            );
-            return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
-        };
-        let mut dimensions = Vec::with_capacity(chain.len());
-        for access in chain {
-            dimensions.push(match access {
-                ast::AccessExpr::Subscript(ast::Subscript::Index { index }) => {
-                    SubscriptBounds::Index(self.subscript_bound(index, at)?)
-                }
-                ast::AccessExpr::Subscript(ast::Subscript::Slice {
-                    lower_bound,
-                    upper_bound,
-                    stride: None,
-                }) => {
-                    let mut end = |bound: &Option<ast::Expr>| match bound {
-                        Some(bound) => self.subscript_bound(bound, at).map(Some),
-                        None => Ok(None),
-                    };
-                    SubscriptBounds::Slice(end(lower_bound)?, end(upper_bound)?)
-                }
-                other => return Err(Error::unsupported(format!("the access {other}"))),
-            });
-        }
-        let sliced = dimensions
-            .iter()
-            .any(|bounds| matches!(bounds, SubscriptBounds::Slice(..)));
-        let subscript = Subscript {
-            array: array.expr,
-            dimensions,
-        };
-        let of = if sliced { of } else { element };
-        Ok(Typed::new(Expr::Subscript(Box::new(subscript)), of))
-    }
-
-    fn subscript_bound(&mut self, bound: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Expr> {
-        let bound = self.expression(bound, at)?;
-        let place = bound.place;
-        let coerced = self.coerce(bound, &Type::INT4, CastContext::Assignment)?;
-        coerced.ok_or_else(|| {
-            let message = "array subscript must have type integer";
-            Error::new(SqlState::DATATYPE_MISMATCH, message).at(place)
-        })
     }
 
     pub(super) fn interval_literal(

@@ -281,14 +281,7 @@ impl Binder<'_> {
             column.of = Type::TEXT;
             made.push((column.id, item));
         }
-        if !made.is_empty() {
-            let kept = plan.columns().into_iter().map(|id| (id, Expr::Column(id)));
-            let items = kept.chain(made).collect();
-            plan = Plan::Project {
-                input: Box::new(plan),
-                items,
-            };
-        }
+        let plan = plan.making(made);
         Ok(BoundQuery { plan, columns })
     }
 

@@ -31,12 +31,7 @@ impl Binder<'_> {
         at: &mut Place<'_, '_>,
     ) -> Result<Typed> {
         let inner = self.inner_query(query, at)?;
-        let [only] = &inner.columns[..] else {
-            let message = "subquery must return only one column";
-            return Err(Error::new(SqlState::SYNTAX_ERROR, message)
-                .at_word_before(place(query.span()), "("));
-        };
-        let of = only.of.clone();
+        let of = only_type(&inner, query)?.clone();
         Ok(Typed::new(subquery(inner, SubqueryKind::Scalar), of))
     }
 
@@ -47,11 +42,7 @@ impl Binder<'_> {
         at: &mut Place<'_, '_>,
     ) -> Result<Typed> {
         let inner = self.inner_query(query, at)?;
-        let [only] = &inner.columns[..] else {
-            let message = "subquery must return only one column";
-            return Err(Error::new(SqlState::SYNTAX_ERROR, message));
-        };
-        let of = only.of.array_of();
+        let of = only_type(&inner, query)?.array_of();
         Ok(Typed::new(subquery(inner, SubqueryKind::Array), of))
     }
 
@@ -122,6 +113,18 @@ impl Binder<'_> {
             false => SubqueryKind::Any(test),
         };
         Ok(Typed::new(subquery(inner, kind), Type::BOOL))
+    }
+}
+
+/// The type of the one column that a query gives.
+fn only_type<'q>(inner: &'q BoundQuery, query: &ast::Query) -> Result<&'q Type> {
+    match &inner.columns[..] {
+        [only] => Ok(&only.of),
+        _ => {
+            let message = "subquery must return only one column";
+            let error = Error::new(SqlState::SYNTAX_ERROR, message);
+            Err(error.at_word_before(place(query.span()), "("))
+        }
     }
 }
 

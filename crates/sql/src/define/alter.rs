@@ -3,9 +3,7 @@
 //! Actions are done in passes, as PostgreSQL does them, so that their order in the statement does
 //! not matter: what goes, types, new columns, properties of columns, constraints.
 
-use rustdb_catalog::{
-    Column, DropBehavior, Expression, Generated, PG_CATALOG, PUBLIC, Part, Relation, Table,
-};
+use rustdb_catalog::{Column, Expression, Generated, PG_CATALOG, PUBLIC, Part, Relation, Table};
 use rustdb_table::Validation;
 use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, Value};
@@ -147,22 +145,7 @@ impl Definer<'_> {
         cascade: bool,
         defined: &mut Defined,
     ) -> Result<()> {
-        let behavior = match cascade {
-            true => DropBehavior::Cascade,
-            false => DropBehavior::Restrict,
-        };
-        let path = [PG_CATALOG, PUBLIC];
-        let dropped = self
-            .change
-            .drop_parts(self.transaction, &[part], behavior, &path)?;
-        for (old, new) in &dropped.to_copy {
-            let now = self.change.view().table(new.oid).cloned();
-            let now = now.ok_or_else(|| Error::internal("the table is gone"))?;
-            let same = vec![Becomes::Same; now.columns.len()];
-            self.copy_rows(old, &now, &same)?;
-        }
-        defined.note_cascade(&dropped.cascaded);
-        Ok(())
+        self.drop_parts(&[part], cascade, &[PG_CATALOG, PUBLIC], defined)
     }
 
     // ------------------------------------------------------------------------------- columns

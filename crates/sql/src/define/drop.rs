@@ -1,7 +1,7 @@
 //! DROP: what is named, with what belongs to it and, if asked, what depends on it.
 
 use rustdb_catalog::{DropBehavior, Part, Relation, TypeKind};
-use rustdb_types::SqlState;
+use rustdb_types::{Oid, SqlState};
 use sqlparser::ast;
 
 use super::rows::Becomes;
@@ -52,14 +52,27 @@ impl Definer<'_> {
         if parts.is_empty() {
             return Ok(defined);
         }
+        let path = self.around.session.schemas(&self.change.view());
+        self.drop_parts(&parts, cascade, &path, &mut defined)?;
+        Ok(defined)
+    }
+
+    /// Drops objects, or parts of one; what has to go with them says the notice. Names in messages
+    /// are those that this path needs.
+    pub(super) fn drop_parts(
+        &mut self,
+        parts: &[Part],
+        cascade: bool,
+        path: &[Oid],
+        defined: &mut Defined,
+    ) -> Result<()> {
         let behavior = match cascade {
             true => DropBehavior::Cascade,
             false => DropBehavior::Restrict,
         };
-        let path = self.around.session.schemas(&self.change.view());
         let dropped = self
             .change
-            .drop_parts(self.transaction, &parts, behavior, &path)?;
+            .drop_parts(self.transaction, parts, behavior, path)?;
         for (old, new) in &dropped.to_copy {
             let now = self.change.view().table(new.oid).cloned();
             let now = now.ok_or_else(|| Error::internal("the table is gone"))?;
@@ -67,7 +80,7 @@ impl Definer<'_> {
             self.copy_rows(old, &now, &same)?;
         }
         defined.note_cascade(&dropped.cascaded);
-        Ok(defined)
+        Ok(())
     }
 
     pub(crate) fn drop_domain(&mut self, drop: &ast::DropDomain) -> Result<Defined> {

@@ -30,21 +30,7 @@ impl Definer<'_> {
                 format!("relation \"{name}\" already exists, skipping"),
             ));
         }
-        let mut sequence = Sequence {
-            oid: Oid(0),
-            schema,
-            name,
-            data_type: Type::INT8,
-            start: 1,
-            increment: 1,
-            minimum: 1,
-            maximum: i64::MAX,
-            cache: 1,
-            cycle: false,
-            owned_by: None,
-            storage: Oid(0),
-            temporary: create.temporary,
-        };
+        let mut sequence = plain_sequence(schema, name, Type::INT8, create.temporary);
         self.apply(&mut sequence, &create.options, true)?;
         if let Some(owner) = owned_by(&create.options) {
             sequence.owned_by = self.owner(owner, &sequence)?;
@@ -251,21 +237,8 @@ impl Definer<'_> {
                 "identity column type must be smallint, integer, or bigint",
             ));
         }
-        let mut sequence = Sequence {
-            oid: Oid(0),
-            schema,
-            name: self.sequence_name(schema, table, &column.name),
-            data_type: column.column_type.clone(),
-            start: 1,
-            increment: 1,
-            minimum: 1,
-            maximum: i64::MAX,
-            cache: 1,
-            cycle: false,
-            owned_by: None,
-            storage: Oid(0),
-            temporary,
-        };
+        let name = self.sequence_name(schema, table, &column.name);
+        let mut sequence = plain_sequence(schema, name, column.column_type.clone(), temporary);
         self.apply(&mut sequence, &serial.options, true)?;
         let made = self.change.create_sequence(self.transaction, sequence)?;
         match serial.identity {
@@ -304,6 +277,25 @@ impl Definer<'_> {
                 self.change.set(Object::Sequence(Arc::new(owned)));
             }
         }
+    }
+}
+
+/// A sequence of which nothing else is said: 1, 2, 3.
+fn plain_sequence(schema: Oid, name: String, data_type: Type, temporary: bool) -> Sequence {
+    Sequence {
+        oid: Oid(0),
+        schema,
+        name,
+        data_type,
+        start: 1,
+        increment: 1,
+        minimum: 1,
+        maximum: i64::MAX,
+        cache: 1,
+        cycle: false,
+        owned_by: None,
+        storage: Oid(0),
+        temporary,
     }
 }
 

@@ -245,12 +245,6 @@ impl<'a> Names<'a> {
         let of = match value {
             Value::Null => return "NULL".to_owned(),
             Value::Bool(truth) => return truth.to_string(),
-            Value::Int2(_) => Type::INT2,
-            Value::Int4(_) => Type::INT4,
-            Value::Int8(_) => Type::INT8,
-            Value::Float4(_) => Type::FLOAT4,
-            Value::Float8(_) => Type::FLOAT8,
-            Value::Numeric(_) => Type::NUMERIC,
             Value::Enum(_) | Value::Array(_) | Value::Record(_) => return "'...'".to_owned(),
             Value::Text(_) => Type::TEXT,
             other => crate::parameters::type_of(other),

@@ -209,6 +209,19 @@ impl Scan {
 }
 
 impl Access {
+    /// All rows in the order of an index, or of the row key.
+    pub(crate) fn of(index: Option<Oid>) -> Access {
+        Access {
+            index,
+            equal: Vec::new(),
+            lower: None,
+            upper: None,
+            backward: false,
+            order: Vec::new(),
+            covered: Vec::new(),
+        }
+    }
+
     /// The expressions in it.
     pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
         let ends = self.lower.iter().chain(&self.upper);
@@ -521,6 +534,19 @@ impl Plan {
                 columns.extend(rows.ordinality);
                 columns
             }
+        }
+    }
+
+    /// The plan with more columns, computed from those that it has.
+    pub(crate) fn making(self, made: Vec<(ColumnId, Expr)>) -> Plan {
+        if made.is_empty() {
+            return self;
+        }
+        let kept = self.columns().into_iter().map(|id| (id, Expr::Column(id)));
+        let items = kept.chain(made).collect();
+        Plan::Project {
+            input: Box::new(self),
+            items,
         }
     }
 

@@ -308,15 +308,7 @@ fn candidate(
         let mut all = usable.iter();
         all.find(|each| each.place == place && comparisons.contains(&each.comparison))
     };
-    let mut access = Access {
-        index,
-        equal: Vec::new(),
-        lower: None,
-        upper: None,
-        backward: false,
-        order: Vec::new(),
-        covered: Vec::new(),
-    };
+    let mut access = Access::of(index);
     for place in &places {
         if let Some(equal) = find(*place, &["="]) {
             access.equal.push(equal.value.clone());

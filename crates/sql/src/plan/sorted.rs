@@ -5,7 +5,6 @@
 //! (`ORDER BY ... LIMIT`), a scan may change to the index that has the order.
 
 use rustdb_catalog::{IndexKey, IndexMethod, IndexState, RowKeyColumns};
-use rustdb_types::Oid;
 
 use super::estimate::Estimator;
 use super::{Access, JoinKind, JoinMethod, Plan, Scan, SortKey};
@@ -220,15 +219,7 @@ fn gives(order: &Order, keys: &[SortKey]) -> Option<Direction> {
 fn turned(plan: &mut Plan) -> bool {
     match plan {
         Plan::Scan(scan) => {
-            let access = scan.access.get_or_insert_with(|| Access {
-                index: None,
-                equal: Vec::new(),
-                lower: None,
-                upper: None,
-                backward: false,
-                order: Vec::new(),
-                covered: Vec::new(),
-            });
+            let access = scan.access.get_or_insert_with(|| Access::of(None));
             access.backward = !access.backward;
             true
         }
@@ -305,23 +296,11 @@ fn use_index(plan: &mut Plan, wanted: f64, estimator: &Estimator<'_>) {
         if index.state != IndexState::Public || !index.is_total() || index.keyspace.is_none() {
             continue;
         }
-        let access = access_of(index.oid);
+        let access = Access::of(Some(index.oid));
         if gives(&order_of_scan(scan, Some(&access)), &keys).is_some() {
             scan.access = Some(access);
             return;
         }
-    }
-}
-
-fn access_of(index: Oid) -> Access {
-    Access {
-        index: Some(index),
-        equal: Vec::new(),
-        lower: None,
-        upper: None,
-        backward: false,
-        order: Vec::new(),
-        covered: Vec::new(),
     }
 }
 

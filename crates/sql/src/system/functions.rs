@@ -7,6 +7,10 @@ use rustdb_types::function::quoted_identifier;
 use rustdb_types::{Modifier, Oid, Parameter, Type, Value};
 
 use super::definition::Brackets;
+use super::object_names::{
+    find_relation, missing, name_of_regclass, name_of_regnamespace, name_of_regtype,
+    regclass_of_name, regnamespace_of_name, regtype_of_name, to_regclass, to_regtype,
+};
 use super::views::view_text;
 use super::{Around, comments, definition, relations, type_named};
 use crate::error::{Error, Result, SqlState};
@@ -192,7 +196,7 @@ fn allowed(arguments: &[Value], _: &Around<'_>) -> Result<Value> {
     })
 }
 
-fn oid(value: &Value) -> Option<Oid> {
+pub(super) fn oid(value: &Value) -> Option<Oid> {
     match value {
         Value::Oid(number) => Some(Oid(*number)),
         _ => None,
@@ -250,7 +254,7 @@ fn current_schemas(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
 }
 
 /// Schema and name of a relation of any kind.
-fn relation_of(catalog: &Catalog, oid: Oid) -> Option<(Oid, String)> {
+pub(super) fn relation_of(catalog: &Catalog, oid: Oid) -> Option<(Oid, String)> {
     if let Some(system) = relations().find(|relation| relation.oid == oid) {
         return Some((system.schema, system.name.to_owned()));
     }
@@ -313,7 +317,7 @@ fn format_type(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
 }
 
 /// A type with values, or the name of one without.
-fn type_of(catalog: &Catalog, oid: Oid) -> Option<Type> {
+pub(super) fn type_of(catalog: &Catalog, oid: Oid) -> Option<Type> {
     catalog.type_by_oid(oid)
 }
 
@@ -393,225 +397,9 @@ fn sequence_last_value(arguments: &[Value], around: &Around<'_>) -> Result<Value
     Ok(last.map_or(Value::Null, Value::Int8))
 }
 
-// -------------------------------------------------------------------------- names and numbers
-
-/// The parts of a name as it is written in SQL.
-fn name_parts(written: &str) -> Result<Vec<String>> {
-    let mut parts = Vec::new();
-    let mut rest = written.trim();
-    let invalid = || Error::new(SqlState::INVALID_NAME, "invalid name syntax");
-    loop {
-        let (part, after) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let mut part = String::new();
-                let mut letters = quoted.char_indices();
-                let end = loop {
-                    match letters.next() {
-                        Some((at, '"')) if quoted[at + 1..].starts_with('"') => {
-                            part.push('"');
-                            letters.next();
-                        }
-                        Some((at, '"')) => break at + 1,
-                        Some((_, letter)) => part.push(letter),
-                        None => return Err(invalid()),
-                    }
-                };
-                (part, &quoted[end..])
-            }
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                (rest[..end].trim().to_lowercase(), &rest[end..])
-            }
-        };
-        if part.is_empty() {
-            return Err(invalid());
-        }
-        parts.push(part);
-        match after.strip_prefix('.') {
-            Some(after) => rest = after,
-            None if after.trim().is_empty() => return Ok(parts),
-            None => return Err(invalid()),
-        }
-    }
-}
-
-/// A relation by the name that is written.
-fn find_relation(around: &Around<'_>, written: &str) -> Result<Option<Found>> {
-    let parts = name_parts(written)?;
-    Ok(match &parts[..] {
-        [name] => {
-            let mut path = around.names.schemas(around.catalog).into_iter();
-            path.find_map(|schema| around.catalog.relation(schema, name))
-        }
-        [schema, name] | [_, schema, name] => around
-            .catalog
-            .schema_named(schema)
-            .and_then(|schema| around.catalog.relation(schema.oid, name)),
-        _ => None,
-    })
-}
-
-fn relation_number(around: &Around<'_>, written: &str) -> Result<Option<Oid>> {
-    if !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(written.parse().ok().map(Oid));
-    }
-    if let Some(found) = find_relation(around, written)? {
-        return Ok(Some(found.oid()));
-    }
-    let parts = name_parts(written)?;
-    let system = match &parts[..] {
-        [name] => super::relation(PG_CATALOG, name),
-        [schema, name] => {
-            let schema = around.catalog.schema_named(schema);
-            schema.and_then(|schema| super::relation(schema.oid, name))
-        }
-        _ => None,
-    };
-    Ok(system.map(|relation| relation.oid))
-}
-
-fn missing(written: &str) -> Error {
-    let message = format!("relation \"{written}\" does not exist");
-    Error::new(SqlState::UNDEFINED_TABLE, message)
-}
-
-fn number(found: Option<Oid>) -> Value {
-    found.map_or(Value::Null, |oid| Value::Oid(oid.0))
-}
-
-fn to_regclass(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
-    match arguments[0].as_str() {
-        Some(written) => Ok(number(relation_number(around, written)?)),
-        None => Ok(Value::Null),
-    }
-}
-
-fn regclass_of_name(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
-    let Some(written) = arguments[0].as_str() else {
-        return Ok(Value::Null);
-    };
-    if written == "-" {
-        return Ok(Value::Oid(0));
-    }
-    match relation_number(around, written)? {
-        Some(oid) => Ok(Value::Oid(oid.0)),
-        None => Err(missing(&name_parts(written)?.join("."))),
-    }
-}
-
-fn name_of_regclass(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
-    let Some(oid) = oid(&arguments[0]) else {
-        return Ok(Value::Null);
-    };
-    if oid == Oid(0) {
-        return Ok(Value::text("-"));
-    }
-    Ok(Value::text(&match relation_of(around.catalog, oid) {
-        Some((schema, name)) => {
-            definition::relation_name(around.catalog, around.names, schema, &name)
-        }
-        None => oid.to_string(),
-    }))
-}
-
-fn type_number(around: &Around<'_>, written: &str) -> Result<Option<Oid>> {
-    if !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(written.parse().ok().map(Oid));
-    }
-    let (name, is_array) = match written.trim().strip_suffix("[]") {
-        Some(element) => (element, true),
-        None => (written.trim(), false),
-    };
-    let name = name.split('(').next().unwrap_or(name).trim();
-    let lower = name.to_lowercase();
-    let plain = lower.strip_prefix("pg_catalog.").unwrap_or(&lower);
-    let of = match rustdb_types::Base::from_name(plain) {
-        Some(base) => Some(Type::of(base)),
-        None => {
-            let parts = name_parts(name)?;
-            let object = match &parts[..] {
-                [name] => around.catalog.type_named(PUBLIC, name),
-                [schema, name] => around
-                    .catalog
-                    .schema_named(schema)
-                    .and_then(|schema| around.catalog.type_named(schema.oid, name)),
-                _ => None,
-            };
-            object.map(|object| object.as_type())
-        }
-    };
-    Ok(of.map(|of| {
-        if is_array {
-            of.array_of().oid()
-        } else {
-            of.oid()
-        }
-    }))
-}
-
-fn to_regtype(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
-    match arguments[0].as_str() {
-        Some(written) => Ok(number(type_number(around, written)?)),
-        None => Ok(Value::Null),
-    }
-}
-
-fn regtype_of_name(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
-    let Some(written) = arguments[0].as_str() else {
-        return Ok(Value::Null);
-    };
-    type_number(around, written)?
-        .map(|oid| Value::Oid(oid.0))
-        .ok_or_else(|| {
-            let message = format!("type \"{written}\" does not exist");
-            Error::new(SqlState::UNDEFINED_OBJECT, message)
-        })
-}
-
-fn name_of_regtype(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
-    let Some(oid) = oid(&arguments[0]) else {
-        return Ok(Value::Null);
-    };
-    Ok(Value::text(&match (oid, type_of(around.catalog, oid)) {
-        (Oid(0), _) => "-".to_owned(),
-        (_, Some(of)) => of.name(),
-        (oid, None) => oid.to_string(),
-    }))
-}
-
-fn regnamespace_of_name(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
-    let Some(written) = arguments[0].as_str() else {
-        return Ok(Value::Null);
-    };
-    let name = name_parts(written)?.join(".");
-    crate::bind::schema_named(around.catalog, &name).map(|oid| Value::Oid(oid.0))
-}
-
-fn name_of_regnamespace(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
-    let Some(oid) = oid(&arguments[0]) else {
-        return Ok(Value::Null);
-    };
-    let schema = around.catalog.schema(oid);
-    Ok(Value::text(&schema.map_or_else(
-        || oid.to_string(),
-        |schema| quoted_identifier(&schema.name),
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_read_as_sql_reads_them() {
-        assert_eq!(
-            name_parts("Public.\"A \"\"b\"").unwrap(),
-            ["public", "A \"b"]
-        );
-        assert!(name_parts("").is_err());
-        assert!(name_parts("\"open").is_err());
-        assert!(name_parts("a.").is_err());
-    }
 
     #[test]
     fn every_signature_is_read() {

@@ -19,6 +19,7 @@ mod constraints;
 pub(crate) mod definition;
 mod functions;
 mod information;
+mod object_names;
 mod sheet;
 mod small;
 mod types;

@@ -145,6 +145,7 @@ impl Binder<'_> {
                 let relation = Relation {
                     name: String::new(),
                     schema: None,
+                    alias_of: None,
                     columns: item.names.visible,
                 };
                 Ok(FromItem {
@@ -258,9 +259,11 @@ impl Binder<'_> {
         for (column, alias) in relation.columns.iter_mut().zip(&alias.columns) {
             column.name = name_of(&alias.name);
         }
+        let hidden = Some(relation.name).filter(|hidden| *hidden != name && !hidden.is_empty());
         Ok(Relation {
             name,
             schema: None,
+            alias_of: hidden,
             columns: relation.columns,
         })
     }

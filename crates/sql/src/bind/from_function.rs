@@ -52,7 +52,13 @@ impl Binder<'_> {
                 _ => String::new(),
             },
             schema: None,
+            alias_of: None,
             columns,
+        };
+        // The name of a function is no name of its rows.
+        let relation = Relation {
+            alias_of: None,
+            ..self.aliased(relation, alias)?
         };
         Ok(FromItem {
             plan: Plan::Function(Box::new(FunctionRows {
@@ -60,7 +66,7 @@ impl Binder<'_> {
                 calls,
                 ordinality,
             })),
-            names: FromNames::of(self.aliased(relation, alias)?),
+            names: FromNames::of(relation),
         })
     }
 

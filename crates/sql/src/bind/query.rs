@@ -73,6 +73,7 @@ impl Binder<'_> {
         Ok(Relation {
             name: name.to_owned(),
             schema: None,
+            alias_of: None,
             columns: columns.collect(),
         })
     }

@@ -30,6 +30,8 @@ pub(crate) struct Relation {
     pub(crate) name: String,
     /// The schema, if the relation has no alias.
     pub(crate) schema: Option<String>,
+    /// The name that the alias hides.
+    pub(crate) alias_of: Option<String>,
     /// Its columns.
     pub(crate) columns: Vec<NamedColumn>,
 }
@@ -49,6 +51,14 @@ pub(crate) struct NamedColumn {
 fn missing_relation(name: &str, place: Option<Position>) -> Error {
     let message = format!("missing FROM-clause entry for table \"{name}\"");
     Error::new(SqlState::UNDEFINED_TABLE, message).at(place)
+}
+
+/// A relation is named as it is called outside of the query, which gave it another name.
+fn hidden_relation(name: &str, alias: &str) -> Error {
+    let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
+    Error::new(SqlState::UNDEFINED_TABLE, message).with_hint(format!(
+        "Perhaps you meant to reference the table alias \"{alias}\"."
+    ))
 }
 
 impl FromNames {
@@ -144,7 +154,13 @@ impl Scope<'_> {
                 (None, _) => (),
             }
         }
-        Err(missing_relation(name, place))
+        let mut around = self.outward().flat_map(|names| &names.relations);
+        Err(
+            match around.find(|one| one.alias_of.as_deref() == Some(name)) {
+                Some(aliased) => hidden_relation(name, &aliased.name).at(place),
+                None => missing_relation(name, place),
+            },
+        )
     }
 
     /// Whether a relation of this name is there.

@@ -88,6 +88,7 @@ impl Binder<'_> {
         let relation = Relation {
             name: sequence.name.clone(),
             schema: None,
+            alias_of: None,
             columns,
         };
         (plan, relation)

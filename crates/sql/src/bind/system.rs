@@ -86,6 +86,7 @@ impl Binder<'_> {
         let relation = Relation {
             name: found.name.to_owned(),
             schema: Some(schema.to_owned()),
+            alias_of: None,
             columns,
         };
         Some((plan, relation))

@@ -124,6 +124,7 @@ impl Binder<'_> {
         let relation = Relation {
             name: definition.name.clone(),
             schema: schema.map(|schema| schema.name.clone()),
+            alias_of: None,
             columns,
         };
         Ok((plan, relation))
@@ -191,6 +192,7 @@ pub(crate) fn bind_written(
         from: FromNames::of(Relation {
             name: definition.name.clone(),
             schema: None,
+            alias_of: None,
             columns: columns.collect(),
         }),
     };
@@ -248,6 +250,7 @@ impl Binder<'_> {
             from: FromNames::of(Relation {
                 name: bare.name.clone(),
                 schema: None,
+                alias_of: None,
                 columns: Vec::new(),
             }),
         };

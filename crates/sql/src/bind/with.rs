@@ -226,6 +226,7 @@ impl Binder<'_> {
         let relation = Relation {
             name: name.to_owned(),
             schema: None,
+            alias_of: None,
             columns: named,
         };
         Ok(Some((plan, relation)))

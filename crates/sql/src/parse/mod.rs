@@ -57,7 +57,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         .with_tokens_with_locations(rewrite(tokens))
         .parse_statements()
         .map(|statements| statements.into_iter().map(without_into).collect())
-        .map_err(from_parser)
+        .map_err(|error| from_parser(error, text))
 }
 
 /// SEARCH and CYCLE of WITH RECURSIVE, which the parser does not know.
@@ -142,14 +142,17 @@ pub fn parse_expression(text: &str) -> Result<sqlparser::ast::Expr> {
         .with_recursion_limit(NESTING_MAX)
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_expr())
-        .map_err(from_parser)
+        .map_err(|error| from_parser(error, text))
 }
 
-fn from_parser(error: ParserError) -> Error {
+fn from_parser(error: ParserError, text: &str) -> Error {
     match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
             let (message, position) = split_position(&message);
-            syntax(message, position)
+            match expectation(message) {
+                Some((expected, found)) => unexpected(expected, found, position, text),
+                None => syntax(message, position),
+            }
         }
         ParserError::RecursionLimitExceeded => Error::new(
             SqlState::STATEMENT_TOO_COMPLEX,
@@ -159,6 +162,66 @@ fn from_parser(error: ParserError) -> Error {
             "Nest expressions no deeper than {NESTING_MAX} levels."
         )),
     }
+}
+
+/// What the parser expected, and what it found.
+fn expectation(message: &str) -> Option<(&str, &str)> {
+    message
+        .strip_prefix("Expected: ")
+        .and_then(|rest| rest.rsplit_once(", found: "))
+}
+
+/// What PostgreSQL's statements begin with that neither the parser nor we know.
+const STATEMENTS_NOT_HERE: [&str; 8] = [
+    "CHECKPOINT",
+    "CLUSTER",
+    "DO",
+    "IMPORT",
+    "REASSIGN",
+    "REFRESH",
+    "REINDEX",
+    "SECURITY",
+];
+
+/// What PostgreSQL can create that neither the parser nor we know.
+const OBJECTS_NOT_HERE: [&str; 12] = [
+    "AGGREGATE",
+    "CAST",
+    "CONVERSION",
+    "EVENT",
+    "LANGUAGE",
+    "PUBLICATION",
+    "RULE",
+    "STATISTICS",
+    "SUBSCRIPTION",
+    "TABLESPACE",
+    "TEXT",
+    "TRANSFORM",
+];
+
+/// An error in PostgreSQL's words, with what would have been right.
+fn unexpected(expected: &str, found: &str, position: Option<Position>, text: &str) -> Error {
+    let word = found.to_uppercase();
+    let what = match expected {
+        "an SQL statement" if STATEMENTS_NOT_HERE.contains(&word.as_str()) => Some(word),
+        "an object type after CREATE" if OBJECTS_NOT_HERE.contains(&word.as_str()) => {
+            Some(format!("CREATE {word}"))
+        }
+        _ => None,
+    };
+    if let Some(what) = what {
+        return Error::unsupported(what).at(position);
+    }
+    let (message, position) = match found {
+        "EOF" => (
+            "syntax error at end of input".to_owned(),
+            Some(place::end_of_text(text)),
+        ),
+        found => (format!("syntax error at or near \"{found}\""), position),
+    };
+    Error::new(SqlState::SYNTAX_ERROR, message)
+        .with_detail(format!("Expected {expected}."))
+        .at(position)
 }
 
 fn syntax(message: impl Into<String>, position: Option<Position>) -> Error {
@@ -193,6 +256,31 @@ mod tests {
         let error = parse("select 1;\n selec 2").unwrap_err();
         assert_eq!(error.state(), SqlState::SYNTAX_ERROR);
         assert_eq!(error.position(), Some(Position { line: 2, column: 2 }));
+    }
+
+    #[test]
+    fn what_ends_too_early_is_wrong_at_its_end() {
+        let error = parse("select *\nfrom t where ").unwrap_err();
+        assert_eq!(error.message(), "syntax error at end of input");
+        assert_eq!(
+            error.position(),
+            Some(Position {
+                line: 2,
+                column: 14
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_not_here_is_told_by_its_name() {
+        for (text, name) in [
+            ("reindex table t", "REINDEX"),
+            ("create rule r as on insert to t do nothing", "CREATE RULE"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.state(), SqlState::FEATURE_NOT_SUPPORTED);
+            assert_eq!(error.message(), format!("{name} is not supported"));
+        }
     }
 
     #[test]

@@ -66,6 +66,15 @@ pub(crate) fn position(location: Location) -> Option<Position> {
     })
 }
 
+/// Behind the last letter of a text.
+pub(super) fn end_of_text(text: &str) -> Position {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    Position {
+        line: text.matches('\n').count() as u64 + 1,
+        column: last.chars().count() as u64 + 1,
+    }
+}
+
 /// The first such word at a position or behind it.
 pub(crate) fn word_behind(text: &str, from: Position, word: &str) -> Option<Position> {
     let found = tokens(text).into_iter().find(|token| {

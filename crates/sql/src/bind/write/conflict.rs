@@ -92,6 +92,7 @@ impl Binder<'_> {
         let proposed = Relation {
             name: "excluded".to_owned(),
             schema: None,
+            alias_of: None,
             columns: proposed
                 .map(|(column, id)| NamedColumn {
                     name: column.name.clone(),

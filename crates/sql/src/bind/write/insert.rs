@@ -52,6 +52,7 @@ impl Binder<'_> {
             from: FromNames::of(Relation {
                 name: alias.unwrap_or(relation.name),
                 schema: None,
+                alias_of: None,
                 columns: named.collect(),
             }),
         };

@@ -111,7 +111,7 @@ pub(crate) fn utility(statement: &Statement) -> Option<Result<Utility>> {
 fn utility_of(text: &str) -> Result<Utility> {
     let tokens = Tokenizer::new(&RustDialect::default(), text).tokenize_with_location();
     let tokens = tokens.map_err(|error| Error::internal(error.message))?;
-    read(tokens).map_err(from_parser)
+    read(tokens).map_err(|error| from_parser(error, text))
 }
 
 fn read(tokens: Vec<TokenWithSpan>) -> std::result::Result<Utility, ParserError> {

@@ -196,6 +196,18 @@ fn without_number(message: &str) -> String {
     }
 }
 
+/// A message of the database, in which the system speaks as it does in ours.
+fn with_system(message: &str, error: &rustdb::Error) -> String {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return message.replace(&error.to_string(), &system(error));
+        }
+        cause = error.source();
+    }
+    without_number(message)
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -259,7 +271,7 @@ impl From<rustdb::Error> for Failure {
             Some((message, hint)) => (message, Some(hint)),
             None => (error.message(), None),
         };
-        let failure = Failure::new(without_number(message));
+        let failure = Failure::new(with_system(message, &error));
         match own_hint
             .or_else(|| error.hint())
             .or_else(|| hint_of(&error))

@@ -389,7 +389,12 @@ fn set_rest(session: &mut Shell, name: &str, value: &str) -> Result<()> {
                 false => "Pager usage is off.".to_owned(),
             }
         }
-        other => return Err(Failure::usage(format!("\\pset: unknown option: {other}"))),
+        other => {
+            return Err(Failure::usage(format!("\\pset: unknown option: {other}")).hint(
+                "there are format, expanded, null, tuples_only, footer, border, fieldsep, title \
+                 and pager",
+            ));
+        }
     };
     session.say(&said)
 }

@@ -29,12 +29,17 @@ fn keep(session: &mut Shell, prefix: &str, text: &str) -> Result<()> {
     let result = results.last();
     let columns = result.and_then(|result| result.columns());
     let (Some(result), Some(columns)) = (result, columns) else {
-        return Err(Failure::new("\\gset: the statement gives no rows"));
+        return Err(Failure::new("\\gset: the statement gives no rows")
+            .hint("it keeps the one row of a query, or of what RETURNING gives"));
     };
     let row = match result.rows() {
         [row] => row,
         [] => return Err(Failure::new("no rows returned for \\gset")),
-        _ => return Err(Failure::new("more than one row returned for \\gset")),
+        _ => {
+            return Err(
+                Failure::new("more than one row returned for \\gset").hint("`LIMIT 1` leaves one")
+            );
+        }
     };
     for (place, column) in columns.into_iter().enumerate() {
         let name = format!("{prefix}{column}");
@@ -79,7 +84,8 @@ fn execute(session: &mut Shell, text: &str) -> Result<()> {
 /// Runs the statement again and again, until Ctrl-C, a failure, or as often as was said.
 fn watch(session: &mut Shell, words: &[&str], text: &str) -> Result<()> {
     if super::input::is_blank(text) {
-        return Err(Failure::usage("\\watch cannot be used with an empty query"));
+        return Err(Failure::usage("\\watch cannot be used with an empty query")
+            .hint("write the query before it, without `;`"));
     }
     let (pause, times) = times(words)?;
     let text = filled(session, text);

@@ -369,7 +369,9 @@ impl Shell {
         let mut has_said = false;
         if let Some(grid) = Grid::of(result, &self.look) {
             self.show_grid(&grid)?;
-            has_said = result.tag().starts_with("SELECT") || result.tag().starts_with("SHOW");
+            // Of what gives rows, only what also writes says so.
+            let writes = ["INSERT", "UPDATE", "DELETE"];
+            has_said = !writes.iter().any(|word| result.tag().starts_with(word));
         }
         if has_said || self.is_quiet || self.look.format == Format::Json {
             return Ok(());

@@ -225,7 +225,9 @@ impl Source {
         if !self.header.is_empty() && self.record.len() != self.header.len() {
             let fields = counted(self.record.len() as u64, "field", "fields");
             let why = format!("{fields}, there are {} columns", self.header.len());
-            return Err(self.refused(line, &why));
+            return Err(self.refused(line, &why).hint(
+                "a field with a separator in it needs quotes; `--delimiter` names another one",
+            ));
         }
         let mut fields = Vec::with_capacity(self.header.len());
         for (place, bytes) in self.record.fields().enumerate() {
@@ -234,7 +236,10 @@ impl Source {
                 .filter(|text| !text.contains('\0'));
             let Some(text) = text else {
                 let name = self.header.get(place).map_or("?", String::as_str);
-                return Err(self.refused(line, &format!("column `{name}` is not text in UTF-8")));
+                let why = format!("column `{name}` is not text in UTF-8");
+                return Err(self.refused(line, &why).hint(
+                    "if it is text in another encoding, `iconv -f latin1 -t utf-8` makes it UTF-8",
+                ));
             };
             fields.push((!text.is_empty()).then(|| text.to_owned()));
         }

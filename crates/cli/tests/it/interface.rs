@@ -346,7 +346,7 @@ fn what_is_no_directory_or_no_database_is_told_with_what_to_do() {
         )
         .failed(1);
         let expected = format!(
-            "error: cannot read `{directory}`: Not a directory\n\
+            "error: cannot read `{directory}`: not a directory\n\
              hint: a database is a directory; name another one with `--data-dir`\n"
         );
         assert_eq!(told, expected);

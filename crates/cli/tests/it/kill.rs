@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::harness::{Place, command};
+use crate::harness::{Place, command, files};
 
 fn rounds() -> u64 {
     match std::env::var("RUSTDB_KILL_ROUNDS") {
@@ -67,6 +67,36 @@ fn write_until_killed(command: &mut Command, round: u64, random: &mut Random) ->
     killer.join().unwrap();
     feeder.join().unwrap();
     acknowledged as u64
+}
+
+#[test]
+fn what_a_killed_statement_put_aside_is_gone_when_the_database_opens_next() {
+    let place = Place::new();
+    let table =
+        "create table t (id int primary key); insert into t select generate_series(1, 1000)";
+    place.run(&["-c", table]).ok();
+    // Far more rows than any machine sorts before it is killed.
+    let sort = "set work_mem = '64kB'; select count(*) from (select md5(a.id::text || b.id) \
+                from t a, t b, generate_series(1, 1000) order by 1) x";
+    let mut statement = command();
+    statement.args(["-c", sort, "--data-dir"]);
+    statement.arg(place.database());
+    let mut child = statement.stdout(Stdio::null()).spawn().unwrap();
+    let has_put_aside = || {
+        let mut names = files(&place.database()).into_iter();
+        names.any(|name| name.ends_with(".spill.tmp"))
+    };
+    while !has_put_aside() {
+        assert_eq!(child.try_wait().unwrap(), None, "it put nothing aside");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(has_put_aside());
+    let count = ["--csv", "-c", "select count(*) from t"];
+    assert_eq!(place.run(&count).ok(), "count\n1000\n");
+    assert!(!has_put_aside());
+    place.run(&["verify"]).ok();
 }
 
 #[test]

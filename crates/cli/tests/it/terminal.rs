@@ -214,6 +214,28 @@ fn ctrl_c_clears_the_line_and_does_not_end_the_shell() {
 }
 
 #[test]
+fn ctrl_c_stops_a_statement_and_not_the_shell() {
+    let place = Place::new();
+    let mut terminal = Terminal::open(&place, &["sql"]);
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("select count(*) from generate_series(1, 2000000000) a;\r");
+    terminal.wait_for("Ctrl-C stops the statement");
+    // A terminal makes a signal of Ctrl-C while nobody edits a line.
+    kill_process(Pid::from_child(&terminal.child), Signal::INT).unwrap();
+    terminal.wait_for("canceling statement due to user request");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("select 'never run");
+    terminal.wait_for("never run");
+    terminal.type_keys("\x03");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("select 20 + 3 as after;\r");
+    terminal.wait_for("23");
+    terminal.wait_for("rustdb> ");
+    terminal.type_keys("\\q\r");
+    assert!(terminal.wait_for_end().success());
+}
+
+#[test]
 fn a_request_to_end_closes_the_database() {
     let place = Place::new();
     let mut terminal = Terminal::open(&place, &["local"]);

@@ -14,9 +14,10 @@ kv: the key-value engine. --peers builds the rivals too: redb, fjall, rocksdb, l
 surrealkv. RocksDB needs libclang and many minutes.
 sql: statements. The rivals are sqlite, postgres (PostgreSQL 15, if it is installed: another
 process, over a Unix socket) and duckdb (if Python has its package; RUSTDB_BENCH_PYTHON names
-another Python). Suites: rows, unless another is named, and tpch, whose scale is its own: at 1
-there are 6 million rows of orders. `--only Q9` runs some queries. RUSTDB_BENCH_CSV names the
-directory of packages.csv, relations.csv and tags.csv [../shared/data].
+another Python). Suites: rows, unless another is named; tpcc, transactions of several statements
+over one warehouse; and tpch, whose scale is its own: at 1 there are 6 million rows of orders.
+`--only Q9` runs some queries. RUSTDB_BENCH_CSV names the directory of packages.csv,
+relations.csv and tags.csv [../shared/data].
 
 what to run:
   --suite NAME         one suite; may be repeated

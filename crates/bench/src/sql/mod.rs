@@ -9,6 +9,7 @@
 //! | [`engine`] | what a row asks of an engine, and RustDB |
 //! | [`workloads`] | the tables and the rows |
 //! | [`whole`] | rows that are no statement in a loop |
+//! | [`tpcc`] | transactions of several statements: `--suite tpcc` |
 //! | `tpch` | analyses, behind a feature: `--suite tpch` |
 //! | `sqlite`, `postgres`, `duckdb` | the peers, each behind a feature; the last two if installed |
 //! | [`answer`], `csv` | answers compared; files read for engines that do not |
@@ -24,6 +25,7 @@ mod engine;
 mod postgres;
 #[cfg(feature = "peer-sqlite")]
 mod sqlite;
+mod tpcc;
 #[cfg(feature = "tpch")]
 mod tpch;
 mod whole;
@@ -65,11 +67,12 @@ pub(crate) fn measure(options: &Options) -> Result<()> {
     for suite in &options.suites {
         match &**suite {
             "rows" => measure_rows(options)?,
+            "tpcc" => tpcc::measure(options)?,
             #[cfg(feature = "tpch")]
             "tpch" => tpch::measure(options)?,
             #[cfg(not(feature = "tpch"))]
             "tpch" => fail!("this program was built without the feature `tpch`"),
-            _ => fail!("unknown suite `{suite}`: there are `rows` and `tpch`"),
+            _ => fail!("unknown suite `{suite}`: there are `rows`, `tpcc` and `tpch`"),
         }
     }
     Ok(())

@@ -167,15 +167,31 @@ pub(crate) fn write(
     settings: &Settings,
     measures: &Measures,
 ) -> Entry {
-    let child = query(&write.source, figures, settings, measures);
-    Entry {
+    let plan = Plan::Modify(Box::new(write.clone()));
+    let explainer = Explainer {
+        names: Names::new(&plan, settings),
+        estimator: Estimator::new(figures, &plan),
+        measures,
+    };
+    let child = explainer.entry(&write.source);
+    let mut entry = Entry {
         title: write_title(write),
         start: child.start,
         cost: child.cost,
         measured: child.measured.map(|(_, loops, micros)| (0, loops, micros)),
         children: vec![child],
         ..Entry::default()
+    };
+    // What is asked of a row that changed meanwhile is what its source asks, and shown there.
+    let asked_again: &[Expr] = match &write.kind {
+        WriteKind::Insert { .. } => &[],
+        WriteKind::Update { recheck, .. } | WriteKind::Delete { recheck } => recheck,
+    };
+    let is_again = |expr: &Expr| asked_again.iter().any(|again| std::ptr::eq(again, expr));
+    for expr in write.expressions().filter(|expr| !is_again(expr)) {
+        explainer.subqueries(expr, &mut entry);
     }
+    entry
 }
 
 fn write_title(write: &Write) -> String {

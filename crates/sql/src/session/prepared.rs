@@ -508,8 +508,14 @@ fn query_body(bound: Bound, figures: &dyn Figures, cx: &mut Context<'_>) -> Resu
     ))
 }
 
-fn write_body(mut write: Write, figures: &dyn Figures, cx: &mut Context<'_>) -> Result<Made> {
-    write.source = improve(write.source, &write.columns, figures, cx);
+fn write_body(write: Write, figures: &dyn Figures, cx: &mut Context<'_>) -> Result<Made> {
+    // Not the source alone: what is assigned and returned may ask queries too.
+    let plan = Plan::Modify(Box::new(write));
+    let wanted = plan.columns();
+    let Plan::Modify(write) = improve(plan, &wanted, figures, cx) else {
+        return Err(Error::internal("a better plan of a write is none"));
+    };
+    let write = *write;
     let (node, executable) = Executable::write(&write)?;
     let columns = write.returning.as_ref().map(|items| {
         let columns = items.iter().map(|(column, _)| column.clone());

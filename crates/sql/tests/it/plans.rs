@@ -48,6 +48,25 @@ fn a_row_is_found_by_its_key() {
 }
 
 #[test]
+fn queries_within_writes_find_their_rows_too() {
+    let mut session = tables();
+    let asked = "(select sum(id) from big where grp = small.id and id < 500)";
+    for write in [
+        format!("update small set big_id = {asked} where id = 3"),
+        format!("update small set name = 'x' where id = 3 returning {asked}"),
+        format!("delete from small where id = 3 returning {asked}"),
+        format!(
+            "insert into small values (3, 1, 'y')
+             on conflict (id) do update set big_id = {asked} where {asked} > 0"
+        ),
+    ] {
+        let plan = plan(&mut session, &write);
+        assert!(plan.contains("Index Scan using big_grp on big"), "{plan}");
+        assert!(!plan.contains("Seq Scan"), "{plan}");
+    }
+}
+
+#[test]
 fn rows_are_looked_up_for_a_few_and_hashed_for_many() {
     let mut session = tables();
     assert_eq!(

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use rustdb_catalog::{Column, ColumnStatistics, TableStatistics};
-use rustdb_table::{Projection, Table};
+use rustdb_table::{Projection, StoredRow, Table};
 use rustdb_txn::{KeyRange, Transaction};
 use rustdb_types::{Type, Value};
 
@@ -18,6 +18,9 @@ use crate::error::Result;
 
 /// How many rows ANALYZE keeps.
 const SAMPLE_ROWS: usize = 30_000;
+
+/// So many rows are looked at between two questions whether to go on.
+const ROWS_AT_ONCE: usize = 1024;
 
 /// How many values are kept as the most common, and how many parts a histogram has.
 const TARGET: usize = 100;
@@ -49,23 +52,26 @@ pub(crate) fn analyze(
     };
     let mut chance = Chance(table.oid().0.into());
     let mut scan = table.scan(transaction, KeyRange::all(), Projection::All)?;
-    let mut row = Vec::new();
-    while scan.next(transaction, &mut row)?.is_some() {
-        if sample.total.is_multiple_of(1024) {
-            go_on()?;
-        }
-        sample.total += 1;
-        if sample.rows.len() < SAMPLE_ROWS {
-            sample.rows.push(row.drain(..).map(shortened).collect());
-        } else {
-            let place = chance.below(sample.total) as usize;
-            if let Some(kept) = sample.rows.get_mut(place) {
-                *kept = row.drain(..).map(shortened).collect();
+    let shortened = |row: StoredRow<'_>| -> rustdb_table::Result<Vec<Value>> {
+        Ok(row.values()?.into_iter().map(shortened).collect())
+    };
+    loop {
+        go_on()?;
+        let rows = scan.visit(transaction, ROWS_AT_ONCE, |row| {
+            sample.total += 1;
+            if sample.rows.len() < SAMPLE_ROWS {
+                sample.rows.push(shortened(row)?);
+            } else if let place = chance.below(sample.total) as usize
+                && let Some(kept) = sample.rows.get_mut(place)
+            {
+                *kept = shortened(row)?;
             }
+            Ok(())
+        })?;
+        if rows < ROWS_AT_ONCE {
+            return Ok(sample.statistics(table, now_micros));
         }
-        row.clear();
     }
-    Ok(sample.statistics(table, now_micros))
 }
 
 /// Looks at some rows in several places.

@@ -21,7 +21,7 @@
 use std::sync::Arc;
 
 use rustdb_txn::{KeyRange, RowMode, Transaction};
-use rustdb_types::{Oid, SqlState, Value};
+use rustdb_types::{Oid, RowView, SqlState, Value};
 
 use crate::entry::TableIndex;
 use crate::scan::Projection;
@@ -52,8 +52,7 @@ impl Table {
         let mut row = Vec::new();
         let mut entries = 0;
         while let Some((key, bytes)) = rows.next(transaction)? {
-            row.clear();
-            self.decode(&bytes, &Projection::All, &mut row)?;
+            self.decode_for(index, &bytes, &mut row)?;
             if !index.holds(self, &row)? {
                 continue;
             }
@@ -74,6 +73,20 @@ impl Table {
             entries += 1;
         }
         Ok(entries)
+    }
+
+    /// Puts the columns that an index reads into a row, whose other columns are NULL.
+    fn decode_for(&self, index: &TableIndex, bytes: &[u8], row: &mut Vec<Value>) -> Result<()> {
+        let Some(reads) = &index.reads else {
+            row.clear();
+            return self.decode(bytes, &Projection::All, row);
+        };
+        row.resize(self.layout.len(), Value::Null);
+        let view = RowView::new(&self.layout, bytes)?;
+        for place in reads {
+            row[*place] = view.get(*place)?;
+        }
+        Ok(())
     }
 
     /// Whether a deferrable key has more than one entry.

@@ -40,7 +40,7 @@ pub(crate) struct TableIndex {
     pub(crate) include: Vec<usize>,
     include_layout: RowLayout,
     /// Places of all columns it reads; `None` if it has expressions, which may read any.
-    reads: Option<Vec<usize>>,
+    pub(crate) reads: Option<Vec<usize>>,
 }
 
 /// A column of an index.

@@ -41,7 +41,7 @@ pub use expressions::Expressions;
 pub use key::KeyPart;
 pub use rustdb_catalog::{Error, Result};
 pub use rustdb_txn::KeyRange;
-pub use scan::{IndexScan, Projection, TableScan};
+pub use scan::{IndexScan, Projection, StoredRow, TableScan};
 pub use statement::{Buffers, Statement, Tables};
 pub use store::TableStore;
 pub use table::{Locked, RowKey, Table};

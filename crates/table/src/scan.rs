@@ -30,6 +30,23 @@ pub struct TableScan {
     projection: Projection,
 }
 
+/// A row of a scan that was not decoded yet.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredRow<'a> {
+    table: &'a Table,
+    projection: &'a Projection,
+    bytes: &'a [u8],
+}
+
+impl StoredRow<'_> {
+    /// The columns of the projection.
+    pub fn values(&self) -> Result<Vec<Value>> {
+        let mut row = Vec::new();
+        self.table.decode(self.bytes, self.projection, &mut row)?;
+        Ok(row)
+    }
+}
+
 /// A walk through the entries of an index, from either end.
 #[derive(Debug)]
 pub struct IndexScan {
@@ -182,6 +199,24 @@ impl TableScan {
         let (table, projection) = (&self.table, &self.projection);
         self.scan.visit(transaction, rows_max, |_, bytes| {
             table.decode_into(bytes, projection, columns)
+        })
+    }
+
+    /// Shows up to `rows_max` rows to `look`, which need not decode them. Returns how many there
+    /// were; fewer only at the end.
+    pub fn visit(
+        &mut self,
+        transaction: &Transaction,
+        rows_max: usize,
+        mut look: impl FnMut(StoredRow<'_>) -> Result<()>,
+    ) -> Result<usize> {
+        let (table, projection) = (&*self.table, &self.projection);
+        self.scan.visit(transaction, rows_max, |_, bytes| {
+            look(StoredRow {
+                table,
+                projection,
+                bytes,
+            })
         })
     }
 

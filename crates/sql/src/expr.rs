@@ -240,9 +240,9 @@ pub enum SubscriptBounds {
 pub struct RowCompare {
     /// What is asked.
     pub kind: RowComparison,
-    /// `=` for each column, and `<` for those comparisons that need an order.
+    /// `=` for each column.
     pub equal: Vec<&'static Operator>,
-    /// See `equal`.
+    /// `<` for each column.
     pub less: Vec<&'static Operator>,
     /// The left row.
     pub left: Vec<Expr>,
@@ -250,13 +250,9 @@ pub struct RowCompare {
     pub right: Vec<Expr>,
 }
 
-/// How two rows are compared.
+/// How two rows are compared; that they are equal is that all their columns are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RowComparison {
-    /// `=`.
-    Equal,
-    /// `<>`.
-    NotEqual,
     /// `<`.
     Less,
     /// `<=`.

@@ -43,9 +43,12 @@ impl Binder<'_> {
         name: &str,
         pairs: Vec<(Typed, Typed)>,
     ) -> Result<Typed> {
+        if pairs.is_empty() {
+            let message = "cannot compare rows of zero length";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
         let kind = match name {
-            "=" => RowComparison::Equal,
-            "<>" => RowComparison::NotEqual,
+            "=" | "<>" => return self.compare_each(name, pairs),
             "<" => RowComparison::Less,
             "<=" => RowComparison::LessOrEqual,
             ">" => RowComparison::Greater,
@@ -61,10 +64,6 @@ impl Binder<'_> {
                 );
             }
         };
-        if pairs.is_empty() {
-            let message = "cannot compare rows of zero length";
-            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
-        }
         let mut rows = RowCompare {
             kind,
             equal: Vec::new(),
@@ -80,6 +79,21 @@ impl Binder<'_> {
             rows.right.push(call.right);
         }
         Ok(Typed::new(Expr::RowCompare(Box::new(rows)), Type::BOOL))
+    }
+
+    /// Whether all columns are equal, or one is not.
+    fn compare_each(&mut self, name: &str, pairs: Vec<(Typed, Typed)>) -> Result<Typed> {
+        let calls = pairs.into_iter().map(|(left, right)| {
+            let (call, _) = self.operator_call(name, Some(left), right)?;
+            Ok(Expr::Operator(Box::new(call)))
+        });
+        let mut calls = calls.collect::<Result<Vec<_>>>()?;
+        let all = match (name, calls.len()) {
+            (_, 1) => calls.remove(0),
+            ("=", _) => Expr::And(calls),
+            _ => Expr::Or(calls),
+        };
+        Ok(Typed::new(all, Type::BOOL))
     }
 
     fn less(&mut self, left: Typed, right: Typed) -> Result<&'static Operator> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_catalog::{Catalog, Column, Relation as Found, Table as Definition};
+use rustdb_catalog::{Catalog, Column, IndexKey, Relation as Found, Table as Definition};
 use rustdb_txn::ObjectMode;
 use rustdb_types::{CastContext, Oid, Settings, Type};
 use sqlparser::ast;
@@ -13,7 +13,7 @@ use super::{Binder, SessionNames};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::parse_expression;
-use crate::plan::{Plan, Scan};
+use crate::plan::{IndexExpressions, Plan, Scan};
 
 impl Binder<'_> {
     /// What a name stands for: in the schema it says, else along the search path.
@@ -93,6 +93,46 @@ impl Binder<'_> {
         }
     }
 
+    /// What a table's indexes have expressions for, over the columns of a scan. An index whose
+    /// expressions cannot be read is of no use to the scan.
+    fn index_expressions(
+        &self,
+        definition: &Definition,
+        places: &[(ColumnId, usize)],
+    ) -> Vec<IndexExpressions> {
+        let bound = |text: &str| {
+            let catalog = self.catalog.as_ref();
+            let typed = bind_table_expression(text, definition, self.settings, catalog);
+            let mut expr = typed.ok()?.expr;
+            expr.rewrite(&mut |part| match part {
+                Expr::Input(place) => {
+                    let column = places.iter().find(|(_, each)| each == place);
+                    column.map(|(id, _)| Expr::Column(*id))
+                }
+                _ => None,
+            });
+            Some(expr)
+        };
+        let indexes = definition.indexes.iter().filter_map(|index| {
+            let keys = index.columns.iter().filter_map(|column| match &column.key {
+                IndexKey::Expression { expression, .. } => Some(bound(&expression.text)),
+                IndexKey::Column(_) => None,
+            });
+            let keys = keys.collect::<Option<Vec<_>>>()?;
+            let predicate = match &index.predicate {
+                Some(predicate) => bound(&predicate.text)?.conjuncts(),
+                None => Vec::new(),
+            };
+            let is_plain = keys.is_empty() && predicate.is_empty();
+            (!is_plain).then_some(IndexExpressions {
+                index: index.oid,
+                keys,
+                predicate,
+            })
+        });
+        indexes.collect()
+    }
+
     /// A table as a plan that reads it and names for its columns.
     pub(super) fn scan(&mut self, definition: &Arc<Definition>) -> Result<(Plan, Relation)> {
         let table = self.open(definition)?;
@@ -110,12 +150,14 @@ impl Binder<'_> {
                 of: column.column_type.clone(),
             });
         }
+        let expressions = self.index_expressions(definition, &places);
         let plan = Plan::Scan(Box::new(Scan {
             table,
             alias: definition.name.clone(),
             columns: places,
             key: None,
             access: None,
+            expressions,
         }));
         let schema = self
             .catalog

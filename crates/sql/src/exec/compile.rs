@@ -1,20 +1,17 @@
 //! Making a plan ready to run: column ids become places.
 
+mod joins;
+mod scans;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rustdb_table::Projection;
 use rustdb_types::aggregate::AggregateKind;
 
 use super::aggregate::{AggregateNode, Call};
 use super::function::FunctionNode;
-use super::hash_join::{self, HashJoin};
-use super::join::NestedLoop;
 use super::measure::Measures;
-use super::merge_join::MergeJoin;
 use super::nodes::{Distinct, Filter, Limit, Project, Values};
-use super::point::{OneRow, Point};
-use super::scan::{AccessPath, ScanNode};
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
@@ -25,8 +22,7 @@ use crate::bind::{Assignment, OnConflict, Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
-    Aggregate, FunctionRows, Join, JoinKind, JoinMethod, NameNumber, Plan, Scan, SetOperation,
-    SortKey, free_columns, free_columns_of, is_merged,
+    Aggregate, FunctionRows, NameNumber, Plan, SetOperation, SortKey, free_columns, free_columns_of,
 };
 
 /// Values of outer rows that a plan can use: by column, where they are put.
@@ -256,148 +252,6 @@ impl Compiler<'_> {
         }))
     }
 
-    fn scan(&mut self, scan: &Scan, outer: &Outer) -> Result<Arc<dyn Node>> {
-        let places: Vec<usize> = scan.columns.iter().map(|(_, place)| *place).collect();
-        let columns: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
-        let access = match &scan.access {
-            None => None,
-            Some(access) => {
-                let mut end = |end: &Option<(Expr, bool)>| match end {
-                    None => Ok(None),
-                    Some((expr, included)) => {
-                        let mut expr = expr.clone();
-                        self.expression(&mut expr, &[], outer)?;
-                        Ok::<_, Error>(Some((expr, *included)))
-                    }
-                };
-                let (lower, upper) = (end(&access.lower)?, end(&access.upper)?);
-                let covers = access.index.is_some_and(|index| {
-                    places
-                        .iter()
-                        .all(|place| scan.table.index_covers(index, *place))
-                });
-                Some(AccessPath {
-                    index: access.index,
-                    covers: covers && !places.is_empty(),
-                    is_point: scan.is_keyed(),
-                    equal: self.all(&access.equal, &[], outer)?,
-                    lower,
-                    upper,
-                    backward: access.backward,
-                    order: sort_keys(&access.order, &columns)?,
-                    covered: match access.index {
-                        None => Vec::new(),
-                        Some(_) => self.all(&access.covered, &columns, outer)?,
-                    },
-                })
-            }
-        };
-        Ok(Arc::new(ScanNode {
-            table: scan.table.clone(),
-            projection: Projection::Columns(places.clone()),
-            places,
-            with_key: scan.key.is_some(),
-            access,
-        }))
-    }
-
-    /// The plan as one row by its key, if it is that.
-    fn point(&mut self, plan: &Plan, columns: &[ColumnId]) -> Result<Option<Point>> {
-        let (items, plan) = match plan {
-            Plan::Project { input, items } => (Some(items), &**input),
-            other => (None, other),
-        };
-        let (conditions, plan) = match plan {
-            Plan::Filter { input, conditions } => (&conditions[..], &**input),
-            other => (&[][..], other),
-        };
-        let Plan::Scan(scan) = plan else {
-            return Ok(None);
-        };
-        let Some(access) = scan.access.as_ref().filter(|_| scan.is_keyed()) else {
-            return Ok(None);
-        };
-        let outer = Outer::new();
-        let read: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
-        let wanted: Option<Vec<Expr>> = match items {
-            None => Some(columns.iter().map(|id| Expr::Column(*id)).collect()),
-            Some(items) => columns
-                .iter()
-                .map(|id| {
-                    let item = items.iter().find(|(item, _)| item == id);
-                    item.map(|(_, item)| item.clone())
-                })
-                .collect(),
-        };
-        let Some(wanted) = wanted else {
-            return Ok(None);
-        };
-        // Plain columns are read in the order in which they are wanted.
-        let plain: Option<Vec<ColumnId>> = wanted
-            .iter()
-            .map(|item| match item {
-                Expr::Column(id) => Some(*id),
-                _ => None,
-            })
-            .collect();
-        let key: &[ColumnId] = scan.key.as_slice();
-        let plain = plain.filter(|plain| {
-            let given = plain.strip_prefix(key);
-            let all_read = conditions.is_empty() || read.iter().all(|id| plain.contains(id));
-            all_read && given.is_some_and(|given| given.iter().all(|id| read.contains(id)))
-        });
-        let mine = plain.clone().unwrap_or_else(|| [key, &read[..]].concat());
-        let items = match plain {
-            Some(_) => None,
-            None => Some(self.all(&wanted, &mine, &outer)?),
-        };
-        let place = |id: &ColumnId| {
-            let column = scan.columns.iter().find(|(column, _)| column == id);
-            column.map(|(_, place)| *place)
-        };
-        Ok(Some(Point {
-            table: scan.table.clone(),
-            key: self.all(&access.equal, &[], &outer)?,
-            projection: Projection::Columns(mine[key.len()..].iter().filter_map(place).collect()),
-            with_key: scan.key.is_some(),
-            conditions: self.all(conditions, &mine, &outer)?,
-            items,
-        }))
-    }
-
-    /// The one row that a plan gives, if it is a plan of that kind.
-    fn one_row(&mut self, plan: &Plan, columns: &[ColumnId]) -> Result<Option<OneRow>> {
-        if self.measures.is_some() {
-            return Ok(None);
-        }
-        if let Some(point) = self.point(plan, columns)? {
-            return Ok(Some(OneRow::point(point)));
-        }
-        let (items, plan) = match plan {
-            Plan::Project { input, items } => (Some(items), &**input),
-            other => (None, other),
-        };
-        let Plan::Values { columns: ids, rows } = plan else {
-            return Ok(None);
-        };
-        let [row] = &rows[..] else {
-            return Ok(None);
-        };
-        let outer = Outer::new();
-        let mut stages = vec![self.all(row, &[], &outer)?];
-        let mut given = ids.clone();
-        if let Some(items) = items {
-            let exprs: Vec<Expr> = items.iter().map(|(_, item)| item.clone()).collect();
-            stages.push(self.all(&exprs, &given, &outer)?);
-            given = items.iter().map(|(id, _)| *id).collect();
-        }
-        if given != columns {
-            let exprs: Vec<Expr> = columns.iter().map(|id| Expr::Column(*id)).collect();
-            stages.push(self.all(&exprs, &given, &outer)?);
-        }
-        Ok(Some(OneRow::Values(stages.into())))
-    }
-
     fn limit(&mut self, plan: &Plan, outer: &Outer) -> Result<Arc<dyn Node>> {
         let Plan::Limit {
             input,
@@ -515,103 +369,6 @@ impl Compiler<'_> {
                 .iter()
                 .map(|one| one.1.clone())
                 .collect(),
-        }))
-    }
-
-    fn join(&mut self, join: &Join, outer: &Outer) -> Result<Compiled> {
-        let left = self.plan(&join.left, outer)?;
-        let taken = free_columns(&join.right);
-        let mut inner = outer.clone();
-        let mut passed = Vec::new();
-        for (place, column) in left.columns.iter().enumerate() {
-            if taken.contains(column) {
-                inner.insert(*column, self.outer);
-                passed.push((place, self.outer));
-                self.outer += 1;
-            }
-        }
-        let right = self.plan(&join.right, &inner)?;
-        let mut pair = left.columns.clone();
-        pair.extend(&right.columns);
-        let columns = match join.kind {
-            JoinKind::Semi | JoinKind::Anti => left.columns.clone(),
-            _ => pair.clone(),
-        };
-        let node: Arc<dyn Node> = match passed.is_empty() {
-            true if join.method == JoinMethod::Merge => {
-                self.merge_join(join, &left, &right, &pair, outer)?
-            }
-            true => {
-                let split = hash_join::split(join, &left.columns, &right.columns);
-                if split.keys.is_empty() || join.method == JoinMethod::Nested {
-                    self.nested_loop(join, &left, &right, &pair, Vec::new(), outer)?
-                } else {
-                    let mut left_keys = Vec::with_capacity(split.keys.len());
-                    let mut right_keys = Vec::with_capacity(split.keys.len());
-                    for (mine, theirs) in split.keys {
-                        left_keys.push(mine);
-                        right_keys.push(theirs);
-                    }
-                    Arc::new(HashJoin {
-                        kind: join.kind,
-                        left_keys: self.all(&left_keys, &left.columns, outer)?,
-                        right_keys: self.all(&right_keys, &right.columns, outer)?,
-                        rest: self.all(&split.rest, &pair, outer)?,
-                        left_width: left.columns.len(),
-                        right_width: right.columns.len(),
-                        left: left.node,
-                        right: right.node,
-                        keeps_order: join.keeps_order,
-                    })
-                }
-            }
-            false => self.nested_loop(join, &left, &right, &pair, passed, outer)?,
-        };
-        Ok(Compiled { node, columns })
-    }
-
-    fn merge_join(
-        &mut self,
-        join: &Join,
-        left: &Compiled,
-        right: &Compiled,
-        pair: &[ColumnId],
-        outer: &Outer,
-    ) -> Result<Arc<dyn Node>> {
-        let (mine, theirs): (Vec<ColumnId>, Vec<ColumnId>) = join.merged.iter().copied().unzip();
-        let mine = places(&mine, &left.columns)?;
-        let theirs = places(&theirs, &right.columns)?;
-        let rest = join.conditions.iter();
-        let rest = rest.filter(|condition| !is_merged(condition, &join.merged));
-        let rest: Vec<Expr> = rest.cloned().collect();
-        Ok(Arc::new(MergeJoin {
-            kind: join.kind,
-            keys: mine.into_iter().zip(theirs).collect(),
-            rest: self.all(&rest, pair, outer)?,
-            left_width: left.columns.len(),
-            right_width: right.columns.len(),
-            left: left.node.clone(),
-            right: right.node.clone(),
-        }))
-    }
-
-    fn nested_loop(
-        &mut self,
-        join: &Join,
-        left: &Compiled,
-        right: &Compiled,
-        pair: &[ColumnId],
-        passed: Vec<(usize, usize)>,
-        outer: &Outer,
-    ) -> Result<Arc<dyn Node>> {
-        Ok(Arc::new(NestedLoop {
-            kind: join.kind,
-            conditions: self.all(&join.conditions, pair, outer)?,
-            passed,
-            left_width: left.columns.len(),
-            right_width: right.columns.len(),
-            left: left.node.clone(),
-            right: right.node.clone(),
         }))
     }
 

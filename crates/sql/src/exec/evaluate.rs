@@ -451,12 +451,10 @@ fn compare_rows<R: Row + ?Sized>(
         let answer = operator.apply(&left[index], &right[index], settings)?;
         Ok(answer.as_bool())
     };
-    let ordered = !matches!(rows.kind, RowComparison::Equal | RowComparison::NotEqual);
-    let mut unknown = false;
     for (index, equal) in rows.equal.iter().enumerate() {
         match ask(equal, index)? {
             Some(true) => (),
-            Some(false) if ordered => {
+            Some(false) => {
                 let less = ask(rows.less[index], index)?;
                 return Ok(match (less, rows.kind) {
                     (None, _) => Value::Null,
@@ -466,17 +464,11 @@ fn compare_rows<R: Row + ?Sized>(
                     (Some(less), _) => Value::Bool(!less),
                 });
             }
-            Some(false) => return Ok(Value::Bool(rows.kind == RowComparison::NotEqual)),
-            None if ordered => return Ok(Value::Null),
-            None => unknown = true,
+            None => return Ok(Value::Null),
         }
     }
-    Ok(match (unknown, rows.kind) {
-        (true, _) => Value::Null,
-        (
-            false,
-            RowComparison::Equal | RowComparison::LessOrEqual | RowComparison::GreaterOrEqual,
-        ) => Value::Bool(true),
-        (false, _) => Value::Bool(false),
-    })
+    Ok(Value::Bool(matches!(
+        rows.kind,
+        RowComparison::LessOrEqual | RowComparison::GreaterOrEqual
+    )))
 }

@@ -36,6 +36,11 @@ pub(super) struct AccessPath {
     /// Whether it is one row, whose key is given in full.
     pub(super) is_point: bool,
     pub(super) equal: Vec<Expr>,
+    /// The elements of this array, one after the other, for the next column.
+    pub(super) any: Option<Expr>,
+    /// For each column of the key or index, the greatest integer of its type if that is one of
+    /// them.
+    pub(super) integers: Vec<Option<i64>>,
     pub(super) lower: Option<(Expr, bool)>,
     pub(super) upper: Option<(Expr, bool)>,
     pub(super) backward: bool,
@@ -48,6 +53,8 @@ pub(super) struct AccessPath {
 struct RunScan {
     node: Arc<ScanNode>,
     state: State,
+    /// Parts that come after the one that is read.
+    rest: std::vec::IntoIter<KeyRange>,
     row: Vec<Value>,
     /// How many rows the next batch has. The first are small: often a few rows are enough.
     batch_rows: usize,
@@ -61,6 +68,8 @@ enum State {
     Rows(TableScan),
     /// Entries of an index; whether the row has to be read too.
     Entries(IndexScan, bool),
+    /// The rows with these keys.
+    Keys(std::vec::IntoIter<KeyRange>),
     /// The row with the key, if it was there.
     Point(Option<(RowKey, Vec<Value>)>),
     /// Rows that were read and sorted, as the index would have given them.
@@ -73,6 +82,7 @@ impl Node for ScanNode {
         Box::new(RunScan {
             node: self,
             state: State::Start,
+            rest: Vec::new().into_iter(),
             row: Vec::new(),
             batch_rows: FIRST_ROWS,
         })
@@ -87,9 +97,10 @@ impl Operator for RunScan {
         let rows_max = self.batch_rows;
         self.batch_rows = (rows_max * 4).min(BATCH_ROWS);
         let node = &self.node;
+        let is_special = |access: &AccessPath| access.backward || access.any.is_some();
         if let State::Rows(scan) = &mut self.state
             && !node.with_key
-            && !node.access.as_ref().is_some_and(|access| access.backward)
+            && !node.access.as_ref().is_some_and(is_special)
         {
             return fill(scan, node.places.len(), rows_max, cx);
         }
@@ -130,8 +141,8 @@ fn fill(
 }
 
 impl RunScan {
-    fn start(&self, cx: &mut Context<'_>) -> Result<State> {
-        let node = &self.node;
+    fn start(&mut self, cx: &mut Context<'_>) -> Result<State> {
+        let node = self.node.clone();
         check_seen(&node.table, cx)?;
         // An index that is younger than the snapshot lacks entries that the snapshot needs. The
         // filter above the scan asks for the same rows either way.
@@ -151,9 +162,22 @@ impl RunScan {
         if access.is_point {
             return self.point(access, cx);
         }
-        let Some(range) = range(&node.table, access, cx)? else {
-            return Ok(State::Done);
+        let mut ranges = ranges(&node.table, access, cx)?.into_iter();
+        let has_key = access.any.is_some() && access.equal.len() + 1 == access.integers.len();
+        if access.index.is_none() && has_key {
+            return Ok(State::Keys(ranges));
+        }
+        let state = match ranges.next() {
+            Some(range) => self.part(access, range, cx)?,
+            None => State::Done,
         };
+        self.rest = ranges;
+        Ok(state)
+    }
+
+    /// Begins to read a part.
+    fn part(&self, access: &AccessPath, range: KeyRange, cx: &Context<'_>) -> Result<State> {
+        let node = &self.node;
         match access.index {
             None => {
                 let projection = node.projection.clone();
@@ -167,6 +191,19 @@ impl RunScan {
                     .index_scan(cx.transaction()?, index, range, places)?;
                 Ok(State::Entries(scan, !access.covers))
             }
+        }
+    }
+
+    /// The next row, of the next part if need be.
+    fn next_row(&mut self, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
+        loop {
+            if let Some(key) = self.next_of_part(cx)? {
+                return Ok(Some(key));
+            }
+            let (Some(range), Some(access)) = (self.rest.next(), &self.node.access) else {
+                return Ok(None);
+            };
+            self.state = self.part(access, range, cx)?;
         }
     }
 
@@ -184,7 +221,7 @@ impl RunScan {
         Ok(State::Point(is_there.then_some((key, row))))
     }
 
-    fn next_row(&mut self, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
+    fn next_of_part(&mut self, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
         let backward = self
             .node
             .access
@@ -193,6 +230,16 @@ impl RunScan {
         let row = &mut self.row;
         match &mut self.state {
             State::Start | State::Done => Ok(None),
+            State::Keys(keys) => {
+                for key in keys {
+                    cx.check_cancelled()?;
+                    let (table, projection) = (&self.node.table, &self.node.projection);
+                    if table.get(cx.transaction()?, &key.start, projection, row)? {
+                        return Ok(Some(RowKey::copy_from(&key.start)));
+                    }
+                }
+                Ok(None)
+            }
             State::Point(found) => Ok(found.take().map(|(key, values)| {
                 row.extend(values);
                 key
@@ -259,40 +306,111 @@ fn is_complete(access: &AccessPath, cx: &Context<'_>) -> bool {
     catalog.index_is_complete(index, transaction.snapshot().sequence())
 }
 
-/// The keys that are meant; `None` if no row can be: something is compared with NULL.
-fn range(table: &Table, access: &AccessPath, cx: &mut Context<'_>) -> Result<Option<KeyRange>> {
+/// The parts that are meant, in their order; none if no row can be: something is compared with
+/// NULL.
+fn ranges(table: &Table, access: &AccessPath, cx: &mut Context<'_>) -> Result<Vec<KeyRange>> {
     let nothing: &[Value] = &[];
-    let equal = values(&access.equal, nothing, cx)?;
-    if equal.iter().any(Value::is_null) {
-        return Ok(None);
+    let mut equal = Vec::with_capacity(access.equal.len() + 1);
+    for expr in &access.equal {
+        match access.fitted(equal.len(), evaluate(expr, nothing, cx)?.into_owned()) {
+            Fitted::Value(Value::Null) | Fitted::Beyond(_) => return Ok(Vec::new()),
+            Fitted::Value(value) => equal.push(value),
+        }
     }
-    let mut end = |end: &Option<(Expr, bool)>| -> Result<Option<(Value, bool)>> {
-        match end {
-            None => Ok(None),
-            Some((expr, included)) => {
-                let value = evaluate(expr, nothing, cx)?.into_owned();
-                Ok(Some((value, *included)))
+    let range = |equal: &[Value], part: KeyPart<'_>| match access.index {
+        None => table.key_range(equal, part),
+        Some(index) => table.index_range(index, equal, part),
+    };
+    let Some(array) = &access.any else {
+        return match bounds(access, equal.len(), cx)? {
+            None => Ok(Vec::new()),
+            Some((Bound::Unbounded, Bound::Unbounded)) if access.has_no_bounds() => {
+                Ok(vec![range(&equal, KeyPart::Any)?])
             }
-        }
+            Some((lower, upper)) => {
+                let part = KeyPart::Between(lower.as_ref(), upper.as_ref());
+                Ok(vec![range(&equal, part)?])
+            }
+        };
     };
-    let (lower, upper) = (end(&access.lower)?, end(&access.upper)?);
-    let is_null = |end: &Option<(Value, bool)>| matches!(end, Some((Value::Null, _)));
-    if is_null(&lower) || is_null(&upper) {
-        return Ok(None);
-    }
-    fn bound(end: &Option<(Value, bool)>) -> Bound<&Value> {
-        match end {
-            None => Bound::Unbounded,
-            Some((value, true)) => Bound::Included(value),
-            Some((value, false)) => Bound::Excluded(value),
+    let mut ranges = Vec::new();
+    if let Value::Array(array) = &*evaluate(array, nothing, cx)? {
+        for value in array.values() {
+            match access.fitted(equal.len(), value.clone()) {
+                Fitted::Value(Value::Null) | Fitted::Beyond(_) => continue,
+                Fitted::Value(value) => equal.push(value),
+            }
+            ranges.push(range(&equal, KeyPart::Any)?);
+            equal.pop();
         }
     }
-    let part = match (&lower, &upper) {
-        (None, None) => KeyPart::Any,
-        (lower, upper) => KeyPart::Between(bound(lower), bound(upper)),
-    };
-    Ok(Some(match access.index {
-        None => table.key_range(&equal, part)?,
-        Some(index) => table.index_range(index, &equal, part)?,
-    }))
+    ranges.sort_unstable_by(|a, b| a.start.cmp(&b.start));
+    ranges.dedup_by(|a, b| a.start == b.start);
+    if access.backward {
+        ranges.reverse();
+    }
+    Ok(ranges)
+}
+
+/// What the column after the equal ones is between; `None` if nothing is.
+fn bounds(
+    access: &AccessPath,
+    place: usize,
+    cx: &mut Context<'_>,
+) -> Result<Option<(Bound<Value>, Bound<Value>)>> {
+    let nothing: &[Value] = &[];
+    let mut ends = [Bound::Unbounded, Bound::Unbounded];
+    let given = [(&access.lower, Side::Below), (&access.upper, Side::Above)];
+    for (end, (given, harmless)) in ends.iter_mut().zip(given) {
+        let Some((expr, included)) = given else {
+            continue;
+        };
+        match access.fitted(place, evaluate(expr, nothing, cx)?.into_owned()) {
+            Fitted::Value(Value::Null) => return Ok(None),
+            Fitted::Value(value) if *included => *end = Bound::Included(value),
+            Fitted::Value(value) => *end = Bound::Excluded(value),
+            Fitted::Beyond(side) if side == harmless => {}
+            Fitted::Beyond(_) => return Ok(None),
+        }
+    }
+    let [lower, upper] = ends;
+    Ok(Some((lower, upper)))
+}
+
+/// A value as one of a column's type.
+enum Fitted {
+    Value(Value),
+    /// The type has none: it is on this side of all that it has.
+    Beyond(Side),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Below,
+    Above,
+}
+
+impl AccessPath {
+    fn has_no_bounds(&self) -> bool {
+        self.lower.is_none() && self.upper.is_none()
+    }
+
+    /// The value as one of the type of the column at a place, where that is one of integers.
+    fn fitted(&self, place: usize, value: Value) -> Fitted {
+        let (Some(Some(greatest)), Some(number)) = (self.integers.get(place), value.as_integer())
+        else {
+            return Fitted::Value(value);
+        };
+        if number > *greatest {
+            return Fitted::Beyond(Side::Above);
+        }
+        if number < -greatest - 1 {
+            return Fitted::Beyond(Side::Below);
+        }
+        Fitted::Value(match (i16::try_from(number), i32::try_from(number)) {
+            (Ok(number), _) if *greatest == i64::from(i16::MAX) => Value::Int2(number),
+            (_, Ok(number)) if *greatest == i64::from(i32::MAX) => Value::Int4(number),
+            _ => Value::Int8(number),
+        })
+    }
 }

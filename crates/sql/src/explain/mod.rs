@@ -382,8 +382,10 @@ impl Explainer<'_> {
             let mut places = scan.columns.iter().map(|(_, place)| *place);
             places.all(|place| scan.table.index_covers(index, place))
         });
-        let has_bounds =
-            !access.equal.is_empty() || access.lower.is_some() || access.upper.is_some();
+        let has_bounds = !access.equal.is_empty()
+            || access.any.is_some()
+            || access.lower.is_some()
+            || access.upper.is_some();
         let only = if covers { " Only" } else { "" };
         let backward = if access.backward { " Backward" } else { "" };
         entry.title = match (access.index, has_bounds) {
@@ -393,13 +395,19 @@ impl Explainer<'_> {
         let column = |at: usize| {
             let id = columns.get(at).copied().unwrap_or(0);
             let column = definition.columns.iter().find(|column| column.id == id);
-            column.map_or("(expression)".to_owned(), |column| column.name.clone())
+            match column {
+                Some(column) => column.name.clone(),
+                None => self.indexed_expression(scan, &columns[..at]),
+            }
         };
         let mut parts: Vec<String> = Vec::new();
         for (at, value) in access.equal.iter().enumerate() {
             parts.push(format!("({} = {})", column(at), self.names.text(value)));
         }
         let next = column(access.equal.len());
+        if let Some(array) = &access.any {
+            parts.push(format!("({next} = ANY ({}))", self.names.text(array)));
+        }
         let ends = [(&access.lower, ">"), (&access.upper, "<")];
         for (end, sign) in ends {
             if let Some((value, included)) = end {
@@ -414,6 +422,16 @@ impl Explainer<'_> {
                 .details
                 .push(("Index Cond", format!("({})", all.join(" AND ")))),
         }
+    }
+
+    /// The expression of the scan's index that comes after these columns of it.
+    fn indexed_expression(&self, scan: &Scan, before: &[u32]) -> String {
+        let index = scan.access.as_ref().and_then(|access| access.index);
+        let mut all = scan.expressions.iter();
+        let of_index = all.find(|each| Some(each.index) == index);
+        let number = before.iter().filter(|id| **id == 0).count();
+        let expr = of_index.and_then(|each| each.keys.get(number));
+        expr.map_or("(expression)".to_owned(), |expr| self.names.text(expr))
     }
 
     fn sort_keys(&self, keys: &[SortKey]) -> String {

@@ -220,8 +220,6 @@ impl<'a> Names<'a> {
             Expr::Row(items, _) => format!("ROW({})", self.list(items)),
             Expr::RowCompare(rows) => {
                 let word = match rows.kind {
-                    RowComparison::Equal => "=",
-                    RowComparison::NotEqual => "<>",
                     RowComparison::Less => "<",
                     RowComparison::LessOrEqual => "<=",
                     RowComparison::Greater => ">",

@@ -17,6 +17,13 @@ use crate::expr::Expr;
 /// Computes the constant parts of a plan's expressions, those of its subqueries too.
 pub(super) fn fold(plan: &mut Plan, cx: &mut Context<'_>) {
     plan.for_each_expression_mut(&mut |expr| fold_expression(expr, cx));
+    if let Plan::Scan(scan) = plan {
+        // So that they are the same as conditions that are.
+        for index in &mut scan.expressions {
+            let exprs = index.keys.iter_mut().chain(&mut index.predicate);
+            exprs.for_each(|expr| fold_expression(expr, cx));
+        }
+    }
     for input in plan.inputs_mut() {
         fold(input, cx);
     }

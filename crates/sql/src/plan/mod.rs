@@ -5,8 +5,10 @@
 //! expressions of the node above refer to those. A column that nothing below makes belongs to an
 //! outer query: such a plan is run once for each row out there.
 
+mod access;
 mod columns;
 mod estimate;
+mod extremes;
 mod factor;
 mod fold;
 mod lock;
@@ -132,6 +134,19 @@ pub struct Scan {
     /// Which part of the table is read, and how; all of it, in the order of its keys, if nothing
     /// is said.
     pub access: Option<Access>,
+    /// What the table's indexes have expressions for.
+    pub expressions: Vec<IndexExpressions>,
+}
+
+/// The expressions of an index, over the columns of a scan.
+#[derive(Clone, PartialEq, Debug)]
+pub struct IndexExpressions {
+    /// The index.
+    pub index: Oid,
+    /// Those that it is sorted by, in their order.
+    pub keys: Vec<Expr>,
+    /// What holds for the rows that it has.
+    pub predicate: Vec<Expr>,
 }
 
 /// The rows of a relation of the system.
@@ -156,10 +171,15 @@ pub struct Access {
     pub index: Option<Oid>,
     /// What the first columns are equal to.
     pub equal: Vec<Expr>,
+    /// An array: what the next column is equal to is one of its elements. Then there are no bounds.
+    pub any: Option<Expr>,
     /// What the next column is greater than (or equal to, if `true`).
     pub lower: Option<(Expr, bool)>,
     /// What the next column is less than (or equal to, if `true`).
     pub upper: Option<(Expr, bool)>,
+    /// Whether a value may be one that its column's type does not have: then no column is equal to
+    /// it, and all are on one side of it.
+    pub narrows: bool,
     /// Whether the rows are read from the end.
     pub backward: bool,
     /// The order of the rows that something above relies on; only of an index.
@@ -182,6 +202,7 @@ impl Scan {
     pub(crate) fn is_keyed(&self) -> bool {
         self.access.as_ref().is_some_and(|access| {
             access.index.is_none()
+                && !access.narrows
                 && !access.equal.is_empty()
                 && access.equal.len() == self.access_columns().len()
         })
@@ -209,13 +230,15 @@ impl Scan {
 }
 
 impl Access {
-    /// All rows in the order of an index, or of the row key.
+    /// All of an index, or of the rows by their keys.
     pub(crate) fn of(index: Option<Oid>) -> Access {
         Access {
             index,
             equal: Vec::new(),
+            any: None,
             lower: None,
             upper: None,
+            narrows: false,
             backward: false,
             order: Vec::new(),
             covered: Vec::new(),
@@ -225,14 +248,16 @@ impl Access {
     /// The expressions in it.
     pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
         let ends = self.lower.iter().chain(&self.upper);
-        let values = self.equal.iter().chain(ends.map(|(end, _)| end));
+        let values = self.equal.iter().chain(&self.any);
+        let values = values.chain(ends.map(|(end, _)| end));
         values.chain(&self.covered)
     }
 
     /// The expressions in it, to change them.
     pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let ends = self.lower.iter_mut().chain(&mut self.upper);
-        let values = self.equal.iter_mut().chain(ends.map(|(end, _)| end));
+        let values = self.equal.iter_mut().chain(&mut self.any);
+        let values = values.chain(ends.map(|(end, _)| end));
         values.chain(&mut self.covered)
     }
 }
@@ -424,8 +449,8 @@ pub enum SetKind {
 
 /// Makes a plan better, with the same result.
 ///
-/// What is constant is computed ([`fold`]); conditions go down and find keys and indexes ([`rules`]); joins are put in order, and rows
-/// looked up where that costs less ([`order`]); sorts that change nothing are left out
+/// What is constant is computed ([`fold`]); conditions go down ([`rules`]) and find keys and indexes
+/// ([`access`]), `min` and `max` the ends of them ([`extremes`]); joins are put in order, and rows looked up where that costs less ([`order`]); sorts that change nothing are left out
 /// ([`sorted`]), and what nobody looks at ([`prune`]).
 pub(crate) fn improve(
     mut plan: Plan,
@@ -435,6 +460,8 @@ pub(crate) fn improve(
 ) -> Plan {
     fold::fold(&mut plan, constants);
     let mut plan = push_conditions(plan);
+    access::choose_by_cost(&mut plan, figures);
+    extremes::find_extremes(&mut plan);
     order::order_joins(&mut plan, figures);
     leave_out_sorts(&mut plan, figures);
     prune::prune(&mut plan, wanted);

@@ -11,9 +11,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::access::best_access;
 use super::estimate::{Estimate, Estimator, Figures, dependent_cost, hash_cost, nested_cost};
 use super::merge::merge_of;
-use super::rules::{best_access, is_renaming, replaced};
+use super::rules::{is_renaming, replaced};
 use super::{Join, JoinKind, JoinMethod, Plan, free_columns, free_columns_of};
 use crate::expr::{ColumnId, Expr};
 

@@ -4,7 +4,7 @@
 //! that goes through its left side row by row. Where only the first rows are wanted
 //! (`ORDER BY ... LIMIT`), a scan may change to the index that has the order.
 
-use rustdb_catalog::{IndexKey, IndexMethod, IndexState, RowKeyColumns};
+use rustdb_catalog::{Index, IndexKey, IndexMethod, IndexState, RowKeyColumns};
 
 use super::estimate::Estimator;
 use super::{Access, JoinKind, JoinMethod, Plan, Scan, SortKey};
@@ -83,6 +83,23 @@ pub(super) fn is_sorted_by(plan: &Plan, columns: &[ColumnId]) -> bool {
     });
     let keys: Vec<SortKey> = keys.collect();
     order_of(plan).is_some_and(|order| gives(&order, &keys) == Some(Direction::Forward))
+}
+
+/// Whether the rows of a scan are, or could be, read in this order.
+pub(super) fn is_given(scan: &Scan, key: &SortKey) -> bool {
+    let keys = std::slice::from_ref(key);
+    let is_in_order = |access: Option<&Access>| gives(&order_of_scan(scan, access), keys).is_some();
+    if is_in_order(scan.access.as_ref()) {
+        return true;
+    }
+    let mut indexes = scan.table.definition().indexes.iter();
+    scan.access.is_none()
+        && indexes.any(|index| is_ready(index) && is_in_order(Some(&Access::of(Some(index.oid)))))
+}
+
+/// Whether an index has all rows for everybody.
+fn is_ready(index: &Index) -> bool {
+    index.state == IndexState::Public && index.is_total() && index.keyspace.is_some()
 }
 
 /// The columns that the rows of a plan are in the order of, ascending, NULL last.
@@ -293,7 +310,7 @@ fn use_index(plan: &mut Plan, wanted: f64, estimator: &Estimator<'_>) {
     }
     let definition = scan.table.definition().clone();
     for index in &definition.indexes {
-        if index.state != IndexState::Public || !index.is_total() || index.keyspace.is_none() {
+        if !is_ready(index) {
             continue;
         }
         let access = Access::of(Some(index.oid));

@@ -25,7 +25,15 @@ impl Session {
         types: &[Type],
     ) -> Result<Answer> {
         let request = Request::new(analyze, format, options)?;
-        let prepared = Prepared::new(statement.clone(), types.to_vec());
+        let (prepared, parameters) = match statement {
+            Statement::Execute {
+                name, parameters, ..
+            } => self.named_call(name.as_ref(), parameters)?,
+            _ => {
+                let prepared = Prepared::new(statement.clone(), types.to_vec());
+                (Arc::new(prepared), parameters.to_vec())
+            }
+        };
         if !prepared.is_planned() {
             return Err(Error::unsupported("EXPLAIN of this statement"));
         }
@@ -48,7 +56,7 @@ impl Session {
                 }
             };
             let begin = host.clock();
-            self.run_through(&planned, &body, parameters)?;
+            self.run_through(&planned, &body, &parameters)?;
             times.execution = host.clock() - begin;
         }
         let figures = self.figures(&planned.catalog);

@@ -5,6 +5,7 @@
     reason = "helpers of tests may unwrap, as tests do"
 )]
 
+mod access;
 mod copy;
 mod crash;
 mod database;

@@ -67,6 +67,26 @@ fn queries_within_writes_find_their_rows_too() {
 }
 
 #[test]
+fn a_prepared_statement_has_its_plan_explained() {
+    let mut session = tables();
+    let prepare = "prepare one (int) as select tag from big where id = $1";
+    session.execute(prepare, &[]).unwrap();
+    let shown = plan(&mut session, "execute one (5)");
+    assert_eq!(
+        shown,
+        "Index Scan using big_pkey on big\n  Index Cond: (id = $1)"
+    );
+    let ran = lines(
+        &mut session,
+        "explain (analyze, timing off) execute one (5)",
+    )
+    .join("\n");
+    assert!(ran.contains("rows=1 loops=1"), "{ran}");
+    let error = session.execute("explain execute two", &[]).unwrap_err();
+    assert_eq!(error.state().as_str(), "26000");
+}
+
+#[test]
 fn rows_are_looked_up_for_a_few_and_hashed_for_many() {
     let mut session = tables();
     assert_eq!(
@@ -241,7 +261,7 @@ fn explain_analyze_tells_what_subqueries_did() {
     };
     assert_eq!(
         measured(
-            "select id, (select max(s.id) from small s where s.id > b.id) from big b where id <= 3"
+            "select id, (select max(s.big_id) from small s where s.id > b.id) from big b where id <= 3"
         ),
         [
             "Index Scan using big_pkey on big b (actual rows=3 loops=1)",

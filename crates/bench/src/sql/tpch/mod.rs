@@ -214,9 +214,19 @@ fn differences(
     wrong
 }
 
+/// Where the answers at hand are not those of the specification: the query, what they say, and
+/// what is right. DuckDB and we have found so independently.
+const ERRATA: [(usize, &str, &str); 2] = [
+    (11, "1297         |17538456.86", "129760|17538456.86"),
+    (17, "348406.02", "348406.05"),
+];
+
 /// The answer at scale 1 that the specification comes with.
 fn published(number: usize) -> Option<Vec<Vec<String>>> {
-    let text = answers_sf1::answer(i32::try_from(number).ok()?)?;
+    let mut text = answers_sf1::answer(i32::try_from(number).ok()?)?.to_owned();
+    for (_, wrong, right) in ERRATA.iter().filter(|(of, ..)| *of == number) {
+        text = text.replace(wrong, right);
+    }
     let rows = text.lines().filter(|line| !line.trim().is_empty()).skip(1);
     let cells = |row: &str| row.split('|').map(|cell| cell.trim().to_owned()).collect();
     Some(rows.map(cells).collect())

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::{IndexKey, RowKeyColumns, TableStatistics};
 use rustdb_table::Table;
+use rustdb_types::Value;
 
 use super::{
     Aggregate, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SetOperation, free_columns,
@@ -95,6 +96,9 @@ const START: f64 = 0.01;
 
 /// Rows of a named query, whose readers do not look into it.
 const NAMED_ROWS: f64 = 1000.0;
+
+/// How many elements an array is taken to have if it is not known.
+const LISTED: f64 = 10.0;
 
 /// Different values of a column that nobody has analyzed.
 const DISTINCT: f64 = 200.0;
@@ -368,6 +372,13 @@ impl<'a> Estimator<'a> {
             }
             found *= one;
         }
+        if let Some(array) = &access.any {
+            let place = places.get(access.equal.len());
+            let place = place.and_then(|id| (*id as usize).checked_sub(1));
+            let facts = place.and_then(|place| self.facts_at(scan, place));
+            let one = facts.map_or(EQUAL, |facts| equal_to(&facts, None));
+            found *= (one * elements(array)).min(1.0);
+        }
         if access.lower.is_some() && access.upper.is_some() {
             found *= LESS * LESS;
         } else if access.lower.is_some() || access.upper.is_some() {
@@ -491,4 +502,13 @@ fn is_unique(scan: &Scan, column: u32) -> bool {
             && index.predicate.is_none()
             && matches!(&index.columns[..], [only] if matches!(only.key, IndexKey::Column(id) if id == column))
     })
+}
+
+/// How many elements an array has, if it is known, or about as many as lists have.
+fn elements(array: &Expr) -> f64 {
+    match array {
+        Expr::Constant(Value::Array(array)) => array.values().len() as f64,
+        Expr::Array(items, false) => items.len() as f64,
+        _ => LISTED,
+    }
 }

@@ -1,0 +1,111 @@
+//! Joins made ready to run.
+
+use std::sync::Arc;
+
+use super::super::Node;
+use super::super::hash_join::{self, HashJoin};
+use super::super::join::NestedLoop;
+use super::super::merge_join::MergeJoin;
+use super::{Compiled, Compiler, Outer, places};
+use crate::error::Result;
+use crate::expr::{ColumnId, Expr};
+use crate::plan::{Join, JoinKind, JoinMethod, free_columns, is_merged};
+
+impl Compiler<'_> {
+    pub(super) fn join(&mut self, join: &Join, outer: &Outer) -> Result<Compiled> {
+        let left = self.plan(&join.left, outer)?;
+        let taken = free_columns(&join.right);
+        let mut inner = outer.clone();
+        let mut passed = Vec::new();
+        for (place, column) in left.columns.iter().enumerate() {
+            if taken.contains(column) {
+                inner.insert(*column, self.outer);
+                passed.push((place, self.outer));
+                self.outer += 1;
+            }
+        }
+        let right = self.plan(&join.right, &inner)?;
+        let mut pair = left.columns.clone();
+        pair.extend(&right.columns);
+        let columns = match join.kind {
+            JoinKind::Semi | JoinKind::Anti => left.columns.clone(),
+            _ => pair.clone(),
+        };
+        let node: Arc<dyn Node> = match passed.is_empty() {
+            true if join.method == JoinMethod::Merge => {
+                self.merge_join(join, &left, &right, &pair, outer)?
+            }
+            true => {
+                let split = hash_join::split(join, &left.columns, &right.columns);
+                if split.keys.is_empty() || join.method == JoinMethod::Nested {
+                    self.nested_loop(join, &left, &right, &pair, Vec::new(), outer)?
+                } else {
+                    let mut left_keys = Vec::with_capacity(split.keys.len());
+                    let mut right_keys = Vec::with_capacity(split.keys.len());
+                    for (mine, theirs) in split.keys {
+                        left_keys.push(mine);
+                        right_keys.push(theirs);
+                    }
+                    Arc::new(HashJoin {
+                        kind: join.kind,
+                        left_keys: self.all(&left_keys, &left.columns, outer)?,
+                        right_keys: self.all(&right_keys, &right.columns, outer)?,
+                        rest: self.all(&split.rest, &pair, outer)?,
+                        left_width: left.columns.len(),
+                        right_width: right.columns.len(),
+                        left: left.node,
+                        right: right.node,
+                        keeps_order: join.keeps_order,
+                    })
+                }
+            }
+            false => self.nested_loop(join, &left, &right, &pair, passed, outer)?,
+        };
+        Ok(Compiled { node, columns })
+    }
+
+    fn merge_join(
+        &mut self,
+        join: &Join,
+        left: &Compiled,
+        right: &Compiled,
+        pair: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<Arc<dyn Node>> {
+        let (mine, theirs): (Vec<ColumnId>, Vec<ColumnId>) = join.merged.iter().copied().unzip();
+        let mine = places(&mine, &left.columns)?;
+        let theirs = places(&theirs, &right.columns)?;
+        let rest = join.conditions.iter();
+        let rest = rest.filter(|condition| !is_merged(condition, &join.merged));
+        let rest: Vec<Expr> = rest.cloned().collect();
+        Ok(Arc::new(MergeJoin {
+            kind: join.kind,
+            keys: mine.into_iter().zip(theirs).collect(),
+            rest: self.all(&rest, pair, outer)?,
+            left_width: left.columns.len(),
+            right_width: right.columns.len(),
+            left: left.node.clone(),
+            right: right.node.clone(),
+        }))
+    }
+
+    fn nested_loop(
+        &mut self,
+        join: &Join,
+        left: &Compiled,
+        right: &Compiled,
+        pair: &[ColumnId],
+        passed: Vec<(usize, usize)>,
+        outer: &Outer,
+    ) -> Result<Arc<dyn Node>> {
+        Ok(Arc::new(NestedLoop {
+            kind: join.kind,
+            conditions: self.all(&join.conditions, pair, outer)?,
+            passed,
+            left_width: left.columns.len(),
+            right_width: right.columns.len(),
+            left: left.node.clone(),
+            right: right.node.clone(),
+        }))
+    }
+}

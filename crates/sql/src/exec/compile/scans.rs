@@ -1,0 +1,180 @@
+//! Scans made ready to run, and plans that are no more than a row.
+
+use std::sync::Arc;
+
+use rustdb_table::Projection;
+use rustdb_types::Base;
+
+use super::super::Node;
+use super::super::point::{OneRow, Point};
+use super::super::scan::{AccessPath, ScanNode};
+use super::{Compiler, Outer, sort_keys};
+use crate::error::{Error, Result};
+use crate::expr::{ColumnId, Expr};
+use crate::plan::{Plan, Scan};
+
+impl Compiler<'_> {
+    pub(super) fn scan(&mut self, scan: &Scan, outer: &Outer) -> Result<Arc<dyn Node>> {
+        let places: Vec<usize> = scan.columns.iter().map(|(_, place)| *place).collect();
+        let columns: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
+        let access = match &scan.access {
+            None => None,
+            Some(access) => {
+                let mut end = |end: &Option<(Expr, bool)>| match end {
+                    None => Ok(None),
+                    Some((expr, included)) => {
+                        let mut expr = expr.clone();
+                        self.expression(&mut expr, &[], outer)?;
+                        Ok::<_, Error>(Some((expr, *included)))
+                    }
+                };
+                let (lower, upper) = (end(&access.lower)?, end(&access.upper)?);
+                let any = access.any.clone().map(|mut array| {
+                    self.expression(&mut array, &[], outer)?;
+                    Ok::<_, Error>(array)
+                });
+                let any = any.transpose()?;
+                let covers = access.index.is_some_and(|index| {
+                    places
+                        .iter()
+                        .all(|place| scan.table.index_covers(index, *place))
+                });
+                Some(AccessPath {
+                    index: access.index,
+                    covers: covers && !places.is_empty(),
+                    is_point: scan.is_keyed(),
+                    equal: self.all(&access.equal, &[], outer)?,
+                    any,
+                    integers: integers(scan),
+                    lower,
+                    upper,
+                    backward: access.backward,
+                    order: sort_keys(&access.order, &columns)?,
+                    covered: match access.index {
+                        None => Vec::new(),
+                        Some(_) => self.all(&access.covered, &columns, outer)?,
+                    },
+                })
+            }
+        };
+        Ok(Arc::new(ScanNode {
+            table: scan.table.clone(),
+            projection: Projection::Columns(places.clone()),
+            places,
+            with_key: scan.key.is_some(),
+            access,
+        }))
+    }
+
+    /// The plan as one row by its key, if it is that.
+    pub(super) fn point(&mut self, plan: &Plan, columns: &[ColumnId]) -> Result<Option<Point>> {
+        let (items, plan) = match plan {
+            Plan::Project { input, items } => (Some(items), &**input),
+            other => (None, other),
+        };
+        let (conditions, plan) = match plan {
+            Plan::Filter { input, conditions } => (&conditions[..], &**input),
+            other => (&[][..], other),
+        };
+        let Plan::Scan(scan) = plan else {
+            return Ok(None);
+        };
+        let Some(access) = scan.access.as_ref().filter(|_| scan.is_keyed()) else {
+            return Ok(None);
+        };
+        let outer = Outer::new();
+        let read: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
+        let wanted: Option<Vec<Expr>> = match items {
+            None => Some(columns.iter().map(|id| Expr::Column(*id)).collect()),
+            Some(items) => columns
+                .iter()
+                .map(|id| {
+                    let item = items.iter().find(|(item, _)| item == id);
+                    item.map(|(_, item)| item.clone())
+                })
+                .collect(),
+        };
+        let Some(wanted) = wanted else {
+            return Ok(None);
+        };
+        // Plain columns are read in the order in which they are wanted.
+        let plain: Option<Vec<ColumnId>> = wanted
+            .iter()
+            .map(|item| match item {
+                Expr::Column(id) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        let key: &[ColumnId] = scan.key.as_slice();
+        let plain = plain.filter(|plain| {
+            let given = plain.strip_prefix(key);
+            let all_read = conditions.is_empty() || read.iter().all(|id| plain.contains(id));
+            all_read && given.is_some_and(|given| given.iter().all(|id| read.contains(id)))
+        });
+        let mine = plain.clone().unwrap_or_else(|| [key, &read[..]].concat());
+        let items = match plain {
+            Some(_) => None,
+            None => Some(self.all(&wanted, &mine, &outer)?),
+        };
+        let place = |id: &ColumnId| {
+            let column = scan.columns.iter().find(|(column, _)| column == id);
+            column.map(|(_, place)| *place)
+        };
+        Ok(Some(Point {
+            table: scan.table.clone(),
+            key: self.all(&access.equal, &[], &outer)?,
+            projection: Projection::Columns(mine[key.len()..].iter().filter_map(place).collect()),
+            with_key: scan.key.is_some(),
+            conditions: self.all(conditions, &mine, &outer)?,
+            items,
+        }))
+    }
+
+    /// The one row that a plan gives, if it is a plan of that kind.
+    pub(super) fn one_row(&mut self, plan: &Plan, columns: &[ColumnId]) -> Result<Option<OneRow>> {
+        if self.measures.is_some() {
+            return Ok(None);
+        }
+        if let Some(point) = self.point(plan, columns)? {
+            return Ok(Some(OneRow::point(point)));
+        }
+        let (items, plan) = match plan {
+            Plan::Project { input, items } => (Some(items), &**input),
+            other => (None, other),
+        };
+        let Plan::Values { columns: ids, rows } = plan else {
+            return Ok(None);
+        };
+        let [row] = &rows[..] else {
+            return Ok(None);
+        };
+        let outer = Outer::new();
+        let mut stages = vec![self.all(row, &[], &outer)?];
+        let mut given = ids.clone();
+        if let Some(items) = items {
+            let exprs: Vec<Expr> = items.iter().map(|(_, item)| item.clone()).collect();
+            stages.push(self.all(&exprs, &given, &outer)?);
+            given = items.iter().map(|(id, _)| *id).collect();
+        }
+        if given != columns {
+            let exprs: Vec<Expr> = columns.iter().map(|id| Expr::Column(*id)).collect();
+            stages.push(self.all(&exprs, &given, &outer)?);
+        }
+        Ok(Some(OneRow::Values(stages.into())))
+    }
+}
+
+/// For each column that a scan goes by, the greatest number if it is one of integers.
+fn integers(scan: &Scan) -> Vec<Option<i64>> {
+    let columns = &scan.table.definition().columns;
+    let greatest = |id: u32| {
+        let column = columns.get((id as usize).checked_sub(1)?)?;
+        match column.column_type.without_domains().base()? {
+            Base::Int2 => Some(i64::from(i16::MAX)),
+            Base::Int4 => Some(i64::from(i32::MAX)),
+            Base::Int8 => Some(i64::MAX),
+            _ => None,
+        }
+    };
+    scan.access_columns().into_iter().map(greatest).collect()
+}

@@ -1,0 +1,239 @@
+//! Rows that are found by keys and indexes: which conditions find them so, and that they are the
+//! rows that reading everything gives.
+
+use rustdb_sql::Session;
+
+use crate::database::{cell, session};
+
+/// The same rows twice: `t` has keys and indexes, `plain` has none.
+fn tables() -> Session {
+    let mut session = session();
+    let columns = "id int, name varchar(20), small smallint, big bigint, note text, made date,
+        at timestamp, code char(4), active boolean, price float8";
+    let rows = "select i, 'name ' || i % 40, i % 9 - 4, case when i % 10 = 3 then null else i::bigint * 1000000000 end,
+        case when i % 7 = 2 then null else chr(97 + i % 26) || i % 5 end,
+        date '2024-01-01' + i % 60, timestamp '2024-01-01' + i % 60 * interval '12 hours',
+        'c' || i % 30, i % 3 = 0, i / 8.0::float8 from generate_series(1, 2500) i";
+    for statement in [
+        format!("create table t ({columns}, primary key (id))"),
+        format!("create table plain ({columns})"),
+        format!("insert into t {rows}"),
+        "insert into plain select * from t".to_owned(),
+        "create index t_name on t (name)".to_owned(),
+        "create index t_small on t (small, big desc)".to_owned(),
+        "create index t_big on t (big)".to_owned(),
+        "create index t_note on t (note)".to_owned(),
+        "create index t_made on t (made)".to_owned(),
+        "create index t_at on t (at)".to_owned(),
+        "create index t_code on t (code)".to_owned(),
+        "create index t_price on t (price)".to_owned(),
+        "create index t_upper on t (upper(name), id)".to_owned(),
+        "create index t_sum on t ((id + big))".to_owned(),
+        "create index t_active on t (made, id) where active".to_owned(),
+        "create index t_some on t (price, name) where note is not null".to_owned(),
+    ] {
+        session.execute(&statement, &[]).unwrap();
+    }
+    session
+}
+
+/// Conditions that an index finds rows by: how EXPLAIN puts it, and the condition.
+const FOUND: &[(&str, &str)] = &[
+    ("(id = 7)", "id = 7"),
+    ("(id = 7)", "id = 7::bigint"),
+    ("(id = 99999999999)", "id = 99999999999"),
+    ("(id < 99999999999)", "id < 99999999999 and id > 2490"),
+    ("(id > -99999999999)", "id > -99999999999 and id < 5"),
+    ("(id >= 99999999999)", "id >= 99999999999"),
+    ("(small = 3)", "small = 3 and big > 2400000000000"),
+    ("(small = 70000)", "small = 70000"),
+    ("(big = (5)::bigint)", "big = 5::int2"),
+    ("(id = ANY (", "id in (3, 5, 5, 9)"),
+    ("(id = ANY (", "id in (3, null, 9)"),
+    ("(id = ANY (", "id = any ('{3,99999999999}'::bigint[])"),
+    ("(small = ANY (", "small in (1, 2) and big < 60000000000"),
+    ("(name = ANY (", "name in ('name 3', 'x')"),
+    ("(id = ANY (ARRAY[1, 5]))", "id = 1 or id = 5"),
+    (
+        "(name = ANY (ARRAY['name 1'::text, 'name 2'::text]))",
+        "name = 'name 1' or name = 'name 2'",
+    ),
+    ("(name = 'name 3'::text)", "name = 'name 3'"),
+    ("(name >= 'name 38'::text)", "name >= 'name 38'"),
+    ("(note = 'a1'::text)", "note = 'a1'"),
+    ("(note >= 'b'::text)", "note like 'b%'"),
+    ("(name >= 'name 1'::text)", "name like 'name 1_'"),
+    ("(note = 'b1'::text)", "note like 'b1'"),
+    ("(note >= 'b'::text)", "note ~~ 'b%1'"),
+    ("(made = '2024-02-01'::date)", "made = '2024-02-01'"),
+    ("(at >= (", "at >= date '2024-01-30'"),
+    ("(code = 'c7'", "code = 'c7'"),
+    ("(price = (2.5)::double precision)", "price = 2.5::float4"),
+    ("(upper(name) = 'NAME 3'::text)", "upper(name) = 'NAME 3'"),
+    (
+        "(upper(name) >= 'NAME 3'::text)",
+        "upper(name) like 'NAME 3%'",
+    ),
+    ("((id + big) = ", "id + big = 3000000003"),
+    (
+        "using t_some",
+        "price = 4 and name = 'name 32' and note > 'a'",
+    ),
+    ("using t_active", "active and made = '2024-01-03'"),
+    (
+        "using t_some",
+        "price = 4 and name = 'name 32' and note is not null",
+    ),
+    ("(id >= 2490)", "(id, big) > (2490, 5)"),
+    ("(id <= 5)", "(id, name) <= (5, 'name 3')"),
+    ("(id = 5)", "(id, name) = (5, 'name 5')"),
+    ("(id = 5)", "(id, name) in ((5, 'name 5'))"),
+];
+
+/// Conditions like these that no index may answer.
+const READ: &[&str] = &[
+    "id <> 7",
+    "id = 7.5",
+    "id = all ('{3}')",
+    "id = 1 or name = 'name 2'",
+    "note like '%b'",
+    "note not like 'b%'",
+    "note ilike 'b%'",
+    "lower(name) = 'name 3'",
+    "(id, name) <> (5, 'name 5')",
+    "id = small",
+    "made < date '1999-01-01' or made is null",
+];
+
+fn rows(session: &mut Session, query: &str) -> Vec<String> {
+    let answer = session
+        .execute(query, &[])
+        .unwrap_or_else(|error| panic!("{query}: {error}"));
+    let answer = answer.into_iter().next_back().unwrap();
+    let columns = answer.columns.unwrap();
+    let rows = answer.rows.iter().map(|row| {
+        let cells = row.iter().zip(columns.iter());
+        let cells = cells.map(|(value, column)| cell(value, &column.of, session.settings()));
+        cells.collect::<Vec<_>>().join("|")
+    });
+    rows.collect()
+}
+
+fn plan(session: &mut Session, query: &str) -> String {
+    rows(session, &format!("explain (costs off) {query}")).join("\n")
+}
+
+#[test]
+fn conditions_find_rows_by_keys_and_indexes() {
+    let mut session = tables();
+    let mut others = Vec::new();
+    for (shown, condition) in FOUND {
+        let plan = plan(&mut session, &format!("select * from t where {condition}"));
+        if !(plan.contains(shown) && plan.contains("Index")) {
+            others.push(format!("{shown}: {condition}\n{plan}"));
+        }
+    }
+    assert!(others.is_empty(), "{}", others.join("\n"));
+    for condition in READ {
+        let plan = plan(&mut session, &format!("select * from t where {condition}"));
+        assert!(plan.contains("Seq Scan"), "{condition}\n{plan}");
+    }
+}
+
+#[test]
+fn rows_that_are_found_are_those_that_are_there() {
+    let mut session = tables();
+    let conditions = FOUND.iter().map(|(_, condition)| *condition);
+    for condition in conditions.chain(READ.iter().copied()) {
+        for end in [
+            "order by id",
+            "order by id desc limit 3",
+            "order by made, id limit 7",
+            "order by small desc, id",
+        ] {
+            let of = |table: &str| format!("select * from {table} where {condition} {end}");
+            let expected = rows(&mut session, &of("plain"));
+            assert_eq!(rows(&mut session, &of("t")), expected, "{}", of("t"));
+        }
+        let negated = |table: &str| format!("select count(*) from {table} where not ({condition})");
+        let expected = rows(&mut session, &negated("plain"));
+        assert_eq!(
+            rows(&mut session, &negated("t")),
+            expected,
+            "not ({condition})"
+        );
+    }
+}
+
+#[test]
+fn writes_find_their_rows_in_the_same_ways() {
+    let mut session = tables();
+    for (_, condition) in FOUND {
+        for write in [
+            "update {} set small = small + 1, made = made + 1, name = upper(name), id = id + 100000 where",
+            "delete from {} where",
+        ] {
+            rows(&mut session, "begin; select 1");
+            for table in ["t", "plain"] {
+                let write = format!("{} {condition}", write.replace("{}", table));
+                session.execute(&write, &[]).unwrap();
+            }
+            let expected = rows(&mut session, "select * from plain order by id");
+            let found = rows(&mut session, "select * from t order by id");
+            assert!(found == expected, "{write} {condition}");
+            session.execute("rollback", &[]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn much_of_a_table_is_read_without_an_index() {
+    let mut session = tables();
+    session.execute("analyze", &[]).unwrap();
+    let all = "select sum(big) from t where price > 1.0";
+    assert!(
+        plan(&mut session, all).contains("Seq Scan"),
+        "{}",
+        plan(&mut session, all)
+    );
+    let few = "select sum(big) from t where made = '2024-01-05' and small = 3";
+    assert!(
+        plan(&mut session, few).contains("t_made"),
+        "{}",
+        plan(&mut session, few)
+    );
+}
+
+#[test]
+fn extremes_are_at_the_ends_of_indexes() {
+    let mut session = tables();
+    for (query, is_found) in [
+        ("select max(id) from {}", true),
+        (
+            "select min(id), max(id) + 1, max(id) - min(id) from {}",
+            true,
+        ),
+        (
+            "select max(big), min(note), max(note), min(name), max(made), max(price) from {}",
+            true,
+        ),
+        ("select max(big) from {} where small = 3", true),
+        ("select max(small) from {} where small = 3", true),
+        ("select max(id) from {} where id < 100", true),
+        ("select max(id) from {} where id < 0", true),
+        ("select min(id) from {} where id in (7, 9)", true),
+        ("select (select max(id) from {}) + max(small) from {}", true),
+        ("select max(distinct id) from {} having max(id) > 5", true),
+        ("select max(id), count(*) from {}", false),
+        ("select max(id) filter (where small = 1) from {}", false),
+        ("select max(id) from {} where active", false),
+        ("select max(id) from {} group by small order by 1", false),
+        ("select max(id + 0) from {}", false),
+    ] {
+        let of = |table: &str| query.replace("{}", table);
+        let expected = rows(&mut session, &of("plain"));
+        assert_eq!(rows(&mut session, &of("t")), expected, "{query}");
+        let plan = plan(&mut session, &of("t"));
+        assert_eq!(plan.contains("Index"), is_found, "{query}\n{plan}");
+    }
+}

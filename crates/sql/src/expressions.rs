@@ -102,6 +102,8 @@ impl TableExpressions {
             return Ok(Value::Null);
         };
         let mut cx = Context::new(&self.settings, &*self.host, &[]);
+        // These settings are those of no session: the time of the row stands for its transaction's.
+        self.settings.now.set(cx.statement_time);
         evaluate_row(expr, row, &mut cx).map_err(|error| {
             let mut out = rustdb_catalog::Error::new(error.state(), error.message());
             if let Some(detail) = error.detail() {

@@ -1,5 +1,7 @@
 //! What a session says about reading and printing values.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use crate::zone::Zone;
 
 /// Settings of a session that text forms and conversions depend on.
@@ -17,8 +19,31 @@ pub struct Settings {
     pub bytea_output: ByteaOutput,
     /// `extra_float_digits`: 1 or more for the shortest form that reads back.
     pub extra_float_digits: i32,
-    /// When the transaction began, as [`crate::Value::Timestamptz`] has it: what 'now' means.
-    pub now: i64,
+    /// When the transaction began: what 'now' means.
+    pub now: Moment,
+}
+
+/// A moment, as [`crate::Value::Timestamptz`] has it, that is another one in the next transaction.
+/// It can be set where the settings around it are shared: plans that were made with them stay good.
+#[derive(Default, Debug)]
+pub struct Moment(AtomicI64);
+
+impl Moment {
+    /// The moment as it is now.
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Makes it another one.
+    pub fn set(&self, micros: i64) {
+        self.0.store(micros, Ordering::Relaxed);
+    }
+}
+
+impl Clone for Moment {
+    fn clone(&self) -> Moment {
+        Moment(AtomicI64::new(self.get()))
+    }
 }
 
 impl Default for Settings {
@@ -31,7 +56,7 @@ impl Default for Settings {
             interval_style: IntervalStyle::Postgres,
             bytea_output: ByteaOutput::Hex,
             extra_float_digits: 1,
-            now: 0,
+            now: Moment::default(),
         }
     }
 }

@@ -387,3 +387,12 @@ fn the_sentences_of_rusty_db_are_there_for_who_asks() {
     );
     assert_eq!(told("0"), "OK\nv w\nOK\n(nil)\nBye!\n");
 }
+
+#[test]
+fn statements_know_what_time_it_is() {
+    let place = Place::new();
+    let query = "select now() > '2020-01-01' as now, current_date > '2020-01-01' as today, \
+                 'now'::timestamptz > '2020-01-01' as literal";
+    let said = place.run(&["--csv", "-c", query]).ok();
+    assert_eq!(said, "now,today,literal\nt,t,t\n");
+}

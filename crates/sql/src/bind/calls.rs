@@ -1,9 +1,9 @@
 //! Functions, and what is written as one.
 
 use rustdb_types::aggregate::aggregates_named;
-use rustdb_types::function::{Call, Function, current_date, functions_named};
+use rustdb_types::function::{Call, Function, functions_named};
 use rustdb_types::window::window_functions_named;
-use rustdb_types::{Base, Parameter, Type, Value, resolve_function};
+use rustdb_types::{Base, Modifier, Parameter, Type, Value, resolve_function};
 use sqlparser::ast;
 use sqlparser::ast::Spanned;
 
@@ -24,6 +24,9 @@ impl Binder<'_> {
                 return self.array_subquery(query, at);
             }
             return Err(Error::unsupported(format!("the call {call}")));
+        }
+        if let Some(typed) = self.word_call(call)? {
+            return Ok(typed);
         }
         let is_window = window_functions_named(short).next().is_some();
         match &call.over {
@@ -194,13 +197,48 @@ impl Binder<'_> {
         )
     }
 
+    /// `CURRENT_DATE` and the like where the parser takes the word for a call, and
+    /// `CURRENT_TIMESTAMP(3)`, which says how many digits come after the second.
+    fn word_call(&mut self, call: &ast::Function) -> Result<Option<Typed>> {
+        let [ast::ObjectNamePart::Identifier(name)] = &call.name.0[..] else {
+            return Ok(None);
+        };
+        if name.quote_style.is_some() {
+            return Ok(None);
+        }
+        let name = super::name_of(name);
+        match &call.args {
+            ast::FunctionArguments::None => self.bare_call(&name),
+            ast::FunctionArguments::List(list) => {
+                let base = match name.as_str() {
+                    "current_timestamp" => Base::Timestamptz,
+                    "localtimestamp" => Base::Timestamp,
+                    "localtime" => Base::Time,
+                    _ => return Ok(None),
+                };
+                let [argument] = &list.args[..] else {
+                    return Ok(None);
+                };
+                let Ok(digits) = argument.to_string().parse::<i32>() else {
+                    return Ok(None);
+                };
+                let Some(now) = self.bare_call(&name)? else {
+                    return Ok(None);
+                };
+                let of = Type::of(base).with_modifier(Modifier::fraction(digits)?);
+                self.explicit_cast(now, &of).map(Some)
+            }
+            ast::FunctionArguments::Subquery(_) => Ok(None),
+        }
+    }
+
     /// `current_date` and the like: functions without brackets.
     pub(super) fn bare_call(&mut self, name: &str) -> Result<Option<Typed>> {
         let now = |binder: &mut Self| binder.function(&["now".to_owned()], Vec::new(), None);
         let typed = match name {
             "current_date" => {
-                let today = current_date(self.settings)?;
-                Typed::new(Expr::Constant(today), Type::DATE)
+                let now = now(self)?;
+                self.explicit_cast(now, &Type::DATE)?
             }
             "current_timestamp" => now(self)?,
             "localtimestamp" => {

@@ -266,7 +266,7 @@ mod tests {
             error.position(),
             Some(Position {
                 line: 2,
-                column: 14
+                column: 13
             })
         );
     }

@@ -66,8 +66,9 @@ pub(crate) fn position(location: Location) -> Option<Position> {
     })
 }
 
-/// Behind the last letter of a text.
+/// Behind the last letter of a text that is not blank.
 pub(super) fn end_of_text(text: &str) -> Position {
+    let text = text.trim_end();
     let last = text.rsplit('\n').next().unwrap_or_default();
     Position {
         line: text.matches('\n').count() as u64 + 1,

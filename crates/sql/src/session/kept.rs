@@ -53,7 +53,7 @@ impl Kept {
 
     /// Keeps a statement, if its text came before.
     pub(super) fn keep(&mut self, text: &str, prepared: Prepared) {
-        if text.len() > KEPT_BYTES_MAX || !self.came_before(text) {
+        if text.len() > KEPT_BYTES_MAX || !self.came_before(text) || names_moment(text) {
             return;
         }
         if self.texts.len() >= KEPT_MAX {
@@ -85,6 +85,13 @@ impl Kept {
         let place = &mut self.seen[hash as usize % SEEN];
         std::mem::replace(place, hash) == hash
     }
+}
+
+/// Whether a text may have a literal such as `'today'`, which is another day tomorrow.
+fn names_moment(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let mut words = ["now", "today", "tomorrow", "yesterday"].iter();
+    words.any(|word| lower.contains(&format!("'{word}")))
 }
 
 /// A text without the values in it.

@@ -122,6 +122,8 @@ struct Open {
     is_fresh: bool,
     /// Whether it may write.
     access: Access,
+    /// When it began, for the one statement that began it.
+    began: Option<i64>,
 }
 
 /// A moment to return to.

@@ -476,7 +476,8 @@ impl Session {
             return Err(Error::internal("a statement runs outside of a transaction"));
         };
         let shared = &self.database.shared;
-        let mut cx = Context::new(&self.settings, &*shared.host, parameters);
+        let mut cx = Context::timeless(&self.settings, &*shared.host, parameters);
+        cx.statement_time = open.began.take().unwrap_or_else(|| shared.host.clock());
         cx.transaction = Some(&mut open.transaction);
         cx.catalog = Some((&planned.catalog, &shared.catalog));
         cx.names = Some(&self.names);

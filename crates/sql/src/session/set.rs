@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustdb_txn::{Access, Durability, IsolationLevel, Wait};
-use rustdb_types::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, Settings, Type, Value, Zone};
+use rustdb_types::{
+    ByteaOutput, DateOrder, DateStyle, IntervalStyle, Moment, Settings, Type, Value, Zone,
+};
 use sqlparser::ast;
 
 use super::{Answer, Session, State, done, noticed};
@@ -78,7 +80,7 @@ impl Session {
             .map(|name| self.parameters.get(name).unwrap_or_default())
             .collect();
         if values != self.meaning.settings {
-            let now = self.settings.now;
+            let now = self.settings.now.clone();
             self.settings = Arc::new(settings_of(&values, now)?);
             self.meaning.settings = values;
         }
@@ -489,7 +491,7 @@ fn text_of(value: &ast::Expr) -> Result<String> {
 }
 
 /// How values are read and printed.
-fn settings_of(values: &[String], now: i64) -> Result<Settings> {
+fn settings_of(values: &[String], now: Moment) -> Result<Settings> {
     let value = |at: usize| values.get(at).map_or("", String::as_str);
     let (style, order) = value(1).split_once(", ").unwrap_or(("ISO", "MDY"));
     Ok(Settings {

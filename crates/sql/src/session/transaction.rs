@@ -76,6 +76,8 @@ impl Session {
         let is_read_only = access == Access::ReadOnly;
         let noted = (isolation_name(isolation), is_read_only);
         self.before = self.parameters.begin_transaction(noted);
+        let began = shared.host.clock();
+        self.settings.now.set(began);
         Ok(Open {
             transaction,
             change: shared.catalog.begin_change(),
@@ -84,6 +86,7 @@ impl Session {
             is_block: false,
             is_fresh: true,
             access,
+            began: Some(began),
         })
     }
 
@@ -187,6 +190,7 @@ impl Session {
             State::Idle => {
                 let mut open = self.begin(isolation, access)?;
                 open.is_block = true;
+                open.began = None;
                 self.state = State::Open(Box::new(open));
             }
         }

@@ -19,6 +19,7 @@ mod limits;
 mod load;
 mod locks;
 mod merges;
+mod moments;
 mod partitions;
 mod plans;
 mod prepared;

@@ -35,7 +35,6 @@ pub(crate) use temporal::general;
 pub use context::{FunctionContext, Host, Random};
 pub use json::json_text;
 pub use pattern::similar_pattern;
-pub use temporal::current_date;
 pub use text::{quoted_identifier, quoted_literal};
 
 use crate::array::Array;

@@ -309,16 +309,16 @@ impl<'a> Decoder<'a> {
     }
 
     fn set_now(&mut self) -> u32 {
-        let offset = self.settings.zone.offset_at(self.settings.now);
-        let local = self.settings.now + i64::from(offset) * MICROS_PER_SECOND;
+        let offset = self.settings.zone.offset_at(self.settings.now.get());
+        let local = self.settings.now.get() + i64::from(offset) * MICROS_PER_SECOND;
         self.set_civil(calendar::civil_from_micros(local));
         self.zone = Some(ZoneSpec::Offset(offset));
         known::DATE | known::TIME | known::ZONE
     }
 
     fn set_today(&mut self, shift: i64) -> u32 {
-        let offset = self.settings.zone.offset_at(self.settings.now);
-        let local = self.settings.now + i64::from(offset) * MICROS_PER_SECOND;
+        let offset = self.settings.zone.offset_at(self.settings.now.get());
+        let local = self.settings.now.get() + i64::from(offset) * MICROS_PER_SECOND;
         let days = local.div_euclid(MICROS_PER_DAY) + shift;
         (self.year, self.month, self.day) = calendar::civil_from_days(days);
         self.julian = true;

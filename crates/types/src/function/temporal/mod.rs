@@ -21,10 +21,10 @@ pub(super) use overlap::ROWS as OVERLAP;
 
 pub(super) static ROWS: &[Row] = &[
     raw!("now() timestamptz stable", |_, scope| Ok(
-        Value::Timestamptz(scope.settings.now)
+        Value::Timestamptz(scope.settings.now.get())
     )),
     raw!("transaction_timestamp() timestamptz stable", |_, scope| Ok(
-        Value::Timestamptz(scope.settings.now)
+        Value::Timestamptz(scope.settings.now.get())
     )),
     raw!("statement_timestamp() timestamptz stable", |_, scope| Ok(
         Value::Timestamptz(scope.statement_time)
@@ -183,14 +183,8 @@ pub(super) static ROWS: &[Row] = &[
 
 /// The midnight that began the transaction's day in the session's zone, on its clocks.
 fn today(scope: &Scope<'_>) -> Result<i64> {
-    let local = datetime::timestamptz_to_timestamp(scope.settings.now, &scope.settings.zone)?;
+    let local = datetime::timestamptz_to_timestamp(scope.settings.now.get(), &scope.settings.zone)?;
     Ok(local - local.rem_euclid(MICROS_PER_DAY))
-}
-
-/// The current date in the session's zone, as of the transaction's start: what `CURRENT_DATE` is.
-pub fn current_date(settings: &crate::settings::Settings) -> Result<Value> {
-    let local = datetime::timestamptz_to_timestamp(settings.now, &settings.zone)?;
-    Ok(Value::Date(datetime::timestamp_to_date(local)))
 }
 
 fn time_of_day(scope: &Scope<'_>) -> Result<Value> {

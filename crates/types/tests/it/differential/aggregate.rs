@@ -202,7 +202,7 @@ fn plain(cells: &Cells) -> Vec<Value> {
 fn outcome(aggregate: &Aggregate, types: &[Type], rows: &[Cells], settings: &Settings) -> String {
     let context = FunctionContext {
         settings,
-        statement_time: settings.now,
+        statement_time: settings.now.get(),
         host: &Still,
     };
     let compute = || -> rustdb_types::Result<(Value, AggregateCall)> {

@@ -281,7 +281,7 @@ fn outcome(function: &Function, types: &[Type], values: &[Value], settings: &Set
     };
     let context = FunctionContext {
         settings,
-        statement_time: settings.now,
+        statement_time: settings.now.get(),
         host: &Still,
     };
     let call = Call::new(&rows[resolved.index], resolved, false);

@@ -243,7 +243,11 @@ impl<'a> Names<'a> {
         let of = match value {
             Value::Null => return "NULL".to_owned(),
             Value::Bool(truth) => return truth.to_string(),
-            Value::Enum(_) | Value::Array(_) | Value::Record(_) => return "'...'".to_owned(),
+            Value::Array(array) => {
+                let items = array.values().iter().map(|item| self.constant(item));
+                return format!("ARRAY[{}]", items.collect::<Vec<_>>().join(", "));
+            }
+            Value::Enum(_) | Value::Record(_) => return "'...'".to_owned(),
             Value::Text(_) => Type::TEXT,
             other => crate::parameters::type_of(other),
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustdb_catalog::{ColumnStatistics, TableStatistics};
 use rustdb_types::{Type, Value};
 
-use super::Estimator;
+use super::{Estimator, elements};
 use crate::expr::{ColumnId, Expr, OperatorCall};
 
 /// What is assumed of `a = b` if nothing is known of either.
@@ -71,13 +71,10 @@ impl Estimator<'_> {
                 Some(known) => known.null_fraction,
                 None => EQUAL,
             },
-            Expr::AnyAll(any) => match &any.array {
-                Expr::Constant(Value::Array(array)) if !any.all && any.operator.name == "=" => {
-                    let one = self.equal(&any.left, None);
-                    (one * array.values().len() as f64).min(1.0)
-                }
-                _ => OTHER,
-            },
+            Expr::AnyAll(any) if !any.all && any.operator.name == "=" => {
+                (self.equal(&any.left, None) * elements(&any.array)).min(1.0)
+            }
+            Expr::AnyAll(_) => OTHER,
             Expr::Operator(call) => self.operator(call),
             _ => OTHER,
         }

@@ -356,7 +356,7 @@ impl<'a> Estimator<'a> {
         // What the access says is among the conditions, except for what a join hands in.
         let definition = scan.table.definition();
         let places = scan.access_columns();
-        let mut found = 1.0;
+        let (mut found, mut lookups) = (1.0, 1.0);
         for (id, value) in places.iter().zip(&access.equal) {
             // The scan may not give the column itself.
             let place = (*id as usize).checked_sub(1);
@@ -378,6 +378,7 @@ impl<'a> Estimator<'a> {
             let facts = place.and_then(|place| self.facts_at(scan, place));
             let one = facts.map_or(EQUAL, |facts| equal_to(&facts, None));
             found *= (one * elements(array)).min(1.0);
+            lookups = elements(array);
         }
         if access.lower.is_some() && access.upper.is_some() {
             found *= LESS * LESS;
@@ -401,7 +402,7 @@ impl<'a> Estimator<'a> {
         };
         Estimate {
             rows: (all * share).min(found),
-            cost: START + LOOKUP + found * (each + self.work(conditions)),
+            cost: START + lookups * LOOKUP + found * (each + self.work(conditions)),
         }
     }
 
@@ -505,7 +506,7 @@ fn is_unique(scan: &Scan, column: u32) -> bool {
 }
 
 /// How many elements an array has, if it is known, or about as many as lists have.
-fn elements(array: &Expr) -> f64 {
+pub(super) fn elements(array: &Expr) -> f64 {
     match array {
         Expr::Constant(Value::Array(array)) => array.values().len() as f64,
         Expr::Array(items, false) => items.len() as f64,

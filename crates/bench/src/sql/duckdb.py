@@ -5,6 +5,7 @@ backslashes within fields are escaped. A request is a letter and fields; an answ
 begin with `row`, and then one that begins with `ok`, seconds and a sum, or with `error`.
 """
 
+import os
 import sys
 import threading
 import time
@@ -13,6 +14,11 @@ import duckdb
 
 ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 LETTERS = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
+
+
+# What DuckDB prints itself, its bar of progress above all, is no answer.
+ANSWERS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 
 
 def escaped(value):
@@ -83,8 +89,8 @@ def answer(engine, letter, fields):
     elif letter == "rows":
         seconds, rows = engine.rows(*fields)
     for row in rows:
-        print("row", *map(escaped, row), sep="\t")
-    print("ok", seconds, result, sep="\t", flush=True)
+        print("row", *map(escaped, row), sep="\t", file=ANSWERS)
+    print("ok", seconds, result, sep="\t", file=ANSWERS, flush=True)
 
 
 def main():
@@ -94,7 +100,7 @@ def main():
         try:
             answer(engine, letter, fields)
         except Exception as error:
-            print("error", escaped(error), sep="\t", flush=True)
+            print("error", escaped(error), sep="\t", file=ANSWERS, flush=True)
 
 
 main()

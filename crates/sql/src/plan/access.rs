@@ -13,7 +13,7 @@
 //! where the conditions say what its predicate says.
 
 use rustdb_catalog::{Index, IndexKey, IndexState, RowKeyColumns};
-use rustdb_types::{Base, Cast, CastContext, Oid, Type, Value};
+use rustdb_types::{Base, Cast, CastContext, Oid, Settings, Type, Value};
 
 use super::{Access, Estimator, Figures, IndexExpressions, Plan, Scan, free_columns_of};
 use crate::expr::{AnyAll, Expr, OperatorCall, RowCompare, RowComparison};
@@ -361,6 +361,15 @@ fn fitting(value: &Expr, of: &Type, of_value: &Type) -> Option<(Expr, bool)> {
     if wanted == given {
         return Some((value.clone(), false));
     }
+    if (wanted, given) == (Base::Timestamp, Base::Date) {
+        // Some dates are no timestamps, though they compare with them: only where it is known.
+        let Expr::Constant(date) = value else {
+            return None;
+        };
+        let cast = Cast::find(of_value, of, CastContext::Implicit)?;
+        let timestamp = cast.apply(date, &Settings::default()).ok()?;
+        return Some((Expr::Constant(timestamp), false));
+    }
     if is_wider(wanted, given) {
         let cast = Cast::find(of_value, of, CastContext::Implicit)?;
         return Some((Expr::Cast(Box::new((cast, value.clone()))), false));
@@ -377,7 +386,6 @@ fn is_wider(first: Base, second: Base) -> bool {
         (Base::Int8, Base::Int4 | Base::Int2)
             | (Base::Int4, Base::Int2)
             | (Base::Float8, Base::Float4)
-            | (Base::Timestamp, Base::Date)
     )
 }
 

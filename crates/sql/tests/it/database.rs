@@ -52,3 +52,17 @@ pub(crate) fn cell(value: &Value, of: &Type, settings: &Settings) -> String {
         false => format(value, of, settings),
     }
 }
+
+/// The rows that the last of some statements gives, as texts between bars.
+pub(crate) fn lines(session: &mut Session, text: &str) -> Vec<String> {
+    let answers = session.execute(text, &[]);
+    let answers = answers.unwrap_or_else(|error| panic!("{text}: {error}"));
+    let answer = answers.into_iter().next_back().unwrap();
+    let columns = answer.columns.unwrap();
+    let rows = answer.rows.iter().map(|row| {
+        let cells = row.iter().zip(columns.iter());
+        let cells = cells.map(|(value, column)| cell(value, &column.of, session.settings()));
+        cells.collect::<Vec<_>>().join("|")
+    });
+    rows.collect()
+}

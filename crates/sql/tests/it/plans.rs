@@ -2,7 +2,7 @@
 
 use rustdb_sql::{Methods, Session};
 
-use crate::database::{cell, session};
+use crate::database::{lines, session};
 
 /// Three tables of different sizes with keys, an index, NULLs and repeated values.
 fn tables() -> Session {
@@ -18,17 +18,6 @@ fn tables() -> Session {
         session.execute(statement, &[]).unwrap();
     }
     session
-}
-
-fn lines(session: &mut Session, statement: &str) -> Vec<String> {
-    let answer = session.execute(statement, &[]).unwrap().pop().unwrap();
-    let columns = answer.columns.unwrap();
-    let rows = answer.rows.iter().map(|row| {
-        let cells = row.iter().zip(columns.iter());
-        let cells = cells.map(|(value, column)| cell(value, &column.of, session.settings()));
-        cells.collect::<Vec<_>>().join("|")
-    });
-    rows.collect()
 }
 
 fn plan(session: &mut Session, query: &str) -> String {

@@ -45,8 +45,8 @@ pub use rustdb_storage::slice::Slice;
 pub use rustdb_storage::{Error as StorageError, KeyspaceId, SequenceNumber};
 
 pub use lock::{
-    LockError, LockInfo, LockMark, LockOwner, LockStats, LockTable, LockTarget, ObjectMode,
-    OwnerId, RowMode, Wait,
+    AdvisoryKey, LockError, LockInfo, LockMark, LockOwner, LockStats, LockTable, LockTarget,
+    ObjectMode, OwnerId, Party, RowMode, SessionLocks, Wait,
 };
 pub use manager::{KeyspaceRef, RESERVED_KEYSPACES, TransactionManager, TransactionOptions};
 pub use removal::Extract;

@@ -5,14 +5,14 @@
 //! (`autocommit`), because a commit that leaves no trace there cannot conflict.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustdb_storage::{KeyspaceId, SequenceNumber};
 
 use crate::Result;
 use crate::conflict::{Checks, Recent, Slots};
-use crate::lock::{LockOwner, LockTable, OwnerId, Wait};
+use crate::lock::{LockOwner, LockTable, OwnerId, Party, SessionLocks, Wait};
 use crate::moves::Moves;
 use crate::transaction::{Access, IsolationLevel, Transaction};
 use rustdb_storage::engine::Engine;
@@ -143,9 +143,25 @@ impl TransactionManager {
         Transaction::begin(self.shared.clone(), isolation, access)
     }
 
-    /// An owner of locks that belongs to no transaction.
-    pub fn new_owner(&self) -> LockOwner {
-        self.shared.new_owner()
+    /// Someone whose transactions follow each other and do not wait for each other's locks, nor for
+    /// [their own](Self::session_locks). Its waits end soon after the flag is set.
+    pub fn new_party(&self, cancelled: Arc<AtomicBool>) -> Party {
+        Party::new(self.shared.new_owner_id(), Some(cancelled))
+    }
+
+    /// Begins a transaction of a party, which has no other one that holds locks.
+    pub fn begin_as(
+        &self,
+        party: &Party,
+        isolation: IsolationLevel,
+        access: Access,
+    ) -> Result<Transaction> {
+        Transaction::begin_as(self.shared.clone(), party.clone(), isolation, access)
+    }
+
+    /// The locks that a party holds beside its transactions; one such thing for each party.
+    pub fn session_locks(&self, party: &Party) -> SessionLocks {
+        SessionLocks::new(self.locks().clone(), party.clone())
     }
 
     pub(crate) fn shared(&self) -> &Shared {

@@ -28,7 +28,7 @@ use rustdb_storage::memory::{Account, MemoryCharge};
 
 use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
-use crate::lock::{LockMark, LockOwner, ObjectMode, OwnerId, RowMode, Wait};
+use crate::lock::{AdvisoryKey, LockMark, LockOwner, ObjectMode, OwnerId, Party, RowMode, Wait};
 use crate::manager::{KeyspaceRef, Shared};
 use crate::moves::Move;
 use crate::reads::ReadSet;
@@ -111,8 +111,29 @@ impl Transaction {
         isolation: IsolationLevel,
         access: Access,
     ) -> Result<Self> {
+        let locks = shared.new_owner();
+        Self::begin_with(shared, locks, isolation, access)
+    }
+
+    /// Begins a transaction whose locks are those of a party.
+    pub(crate) fn begin_as(
+        shared: Arc<Shared>,
+        party: Party,
+        isolation: IsolationLevel,
+        access: Access,
+    ) -> Result<Self> {
+        let locks = LockOwner::of(shared.checks.locks.clone(), party);
+        Self::begin_with(shared, locks, isolation, access)
+    }
+
+    fn begin_with(
+        shared: Arc<Shared>,
+        locks: LockOwner,
+        isolation: IsolationLevel,
+        access: Access,
+    ) -> Result<Self> {
         let watches = isolation == IsolationLevel::Serializable && access == Access::ReadWrite;
-        let mut transaction = Self::begin_unwatched(shared, isolation, access);
+        let mut transaction = Self::begin_unwatched(shared, locks, isolation, access);
         if watches {
             transaction.watch_all()?;
         }
@@ -121,18 +142,24 @@ impl Transaction {
 
     /// Begins a transaction that can delete any range whatever else goes on.
     pub(crate) fn begin_watching(shared: Arc<Shared>, isolation: IsolationLevel) -> Result<Self> {
-        let mut transaction = Self::begin_unwatched(shared, isolation, Access::ReadWrite);
+        let locks = shared.new_owner();
+        let mut transaction = Self::begin_unwatched(shared, locks, isolation, Access::ReadWrite);
         transaction.watch_all()?;
         Ok(transaction)
     }
 
-    fn begin_unwatched(shared: Arc<Shared>, isolation: IsolationLevel, access: Access) -> Self {
+    fn begin_unwatched(
+        shared: Arc<Shared>,
+        locks: LockOwner,
+        isolation: IsolationLevel,
+        access: Access,
+    ) -> Self {
         let reads = ReadSet::new(shared.options.read_ranges_max);
         Self {
             snapshot: shared.engine.snapshot(),
             isolation,
             access,
-            locks: shared.new_owner(),
+            locks,
             writes: RefCell::new(WriteSet::new()),
             reads: RefCell::new(reads),
             watch: None,
@@ -429,6 +456,11 @@ impl Transaction {
     /// Locks a named object until the end of the transaction.
     pub fn lock_object(&mut self, object: u64, mode: ObjectMode, wait: Wait) -> Result<()> {
         Ok(self.locks.lock_object(object, mode, wait)?)
+    }
+
+    /// Locks what programs agree on until the end of the transaction.
+    pub fn lock_advisory(&mut self, key: AdvisoryKey, mode: ObjectMode, wait: Wait) -> Result<()> {
+        Ok(self.locks.lock_advisory(key, mode, wait)?)
     }
 
     /// Locks a key for writing, waiting if need be, and returns its value.

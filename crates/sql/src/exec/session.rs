@@ -3,14 +3,15 @@
 //! # Advisory locks
 //!
 //! One that is held to the end of a transaction is a lock of the transaction. One that is held by
-//! the session survives its transactions, and has an owner of its own. A session does not wait for
-//! itself: what it holds in one of the two ways is granted in the other.
+//! the session survives its transactions. The lock table knows both as locks of one party, which
+//! does not wait for itself, and keeps them apart when they are given back.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustdb_catalog::{Relation, Sequence, lock};
-use rustdb_txn::{LockError, LockOwner, ObjectMode, OwnerId, Wait};
+use rustdb_catalog::{Relation, Sequence};
+use rustdb_txn::{AdvisoryKey, LockError, ObjectMode, SessionLocks, Wait};
 use rustdb_types::{Oid, Value};
 use rustdb_vfs::sync::Mutex;
 
@@ -25,6 +26,13 @@ pub(crate) struct SessionState {
     /// The schema of the session's temporary objects, if there are any.
     temporary_schema: String,
     inner: Mutex<State>,
+    /// Advisory locks that outlive transactions.
+    /// NB: one thread runs a session's statements, so that waiting with this held keeps nobody.
+    locks: Mutex<SessionLocks>,
+    /// What functions have to say besides what they give.
+    notices: Mutex<Vec<String>>,
+    /// Whether there are any: statements ask this.
+    has_notices: AtomicBool,
 }
 
 #[derive(Default)]
@@ -35,12 +43,8 @@ struct State {
     last: Option<Oid>,
     /// Values taken ahead, by where the sequence's value is kept: the next, and how many.
     ahead: HashMap<Oid, (i64, u32)>,
-    /// Advisory locks of the session, with how often each is held.
-    held: HashMap<(u64, ObjectMode), (Option<LockOwner>, u64)>,
     /// Temporary tables that lose their rows when a transaction commits, or are dropped then.
     at_commit: Vec<(Oid, bool)>,
-    /// Advisory locks of a transaction.
-    of_transaction: (OwnerId, Vec<(u64, ObjectMode)>),
 }
 
 impl fmt::Debug for SessionState {
@@ -51,11 +55,28 @@ impl fmt::Debug for SessionState {
 
 impl SessionState {
     /// What a session begins with.
-    pub(crate) fn new(temporary_schema: &str) -> SessionState {
+    pub(crate) fn new(temporary_schema: &str, locks: SessionLocks) -> SessionState {
         SessionState {
             temporary_schema: temporary_schema.to_owned(),
             inner: Mutex::default(),
+            locks: Mutex::new(locks),
+            notices: Mutex::default(),
+            has_notices: AtomicBool::new(false),
         }
+    }
+
+    /// What functions had to say since this was asked last.
+    pub(crate) fn take_notices(&self) -> Vec<String> {
+        if !self.has_notices.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.has_notices.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *self.notices.lock())
+    }
+
+    fn notice(&self, notice: String) {
+        self.notices.lock().push(notice);
+        self.has_notices.store(true, Ordering::Relaxed);
     }
 
     /// Forgets what sequences gave.
@@ -68,7 +89,7 @@ impl SessionState {
 
     /// Gives back the advisory locks of the session.
     pub(crate) fn unlock_all(&self) {
-        self.inner.lock().held.clear();
+        self.locks.lock().unlock_all();
     }
 
     /// Temporary tables for which something is done at a commit: whether they are dropped.
@@ -158,17 +179,23 @@ pub(super) fn call<R: Row + ?Sized>(
 }
 
 impl Context<'_> {
-    /// The number of an advisory lock in the lock table. One number and two are different keys,
-    /// and every database has its own.
-    fn advisory_key(&self, arguments: &[Value]) -> Result<u64> {
-        let parts: Vec<String> = arguments
-            .iter()
-            .map(|value| value.as_integer().unwrap_or_default().to_string())
-            .collect();
+    /// What an advisory lock is on. One number and two are different keys, and every database has
+    /// its own.
+    fn advisory_key(&self, arguments: &[Value]) -> Result<AdvisoryKey> {
+        let integer = |value: &Value| value.as_integer().unwrap_or_default();
+        let key = match arguments {
+            [class, object] => {
+                let (class, object) = (integer(class) as u32, integer(object) as u32);
+                u64::from(class) << 32 | u64::from(object)
+            }
+            one => one.first().map_or(0, integer) as u64,
+        };
         let (_, store) = self.catalog()?;
-        // No schema has this number.
-        let number = lock::name(Oid(1), &parts.join("/"));
-        Ok(lock::in_database(store.database(), number))
+        Ok(AdvisoryKey {
+            database: store.database().0,
+            key,
+            is_pair: arguments.len() == 2,
+        })
     }
 
     fn session(&self) -> Result<&SessionState> {
@@ -340,76 +367,24 @@ impl Context<'_> {
     // ------------------------------------------------------------------------ advisory locks
 
     /// Locks to the end of the transaction; whether it is held.
-    fn lock_transaction(&mut self, key: u64, mode: ObjectMode, wait: Wait) -> Result<bool> {
-        let session = self
-            .session
-            .ok_or_else(|| Error::internal("there is no session here"))?;
-        let is_held = session.inner.lock().held.contains_key(&(key, mode))
-            || session
-                .inner
-                .lock()
-                .held
-                .contains_key(&(key, ObjectMode::Exclusive));
-        let transaction = self.transaction_mut()?;
-        if !is_held && !granted(transaction.lock_object(key, mode, wait))? {
-            return Ok(false);
-        }
-        let id = transaction.id();
-        let mut state = session.inner.lock();
-        if state.of_transaction.0 != id {
-            state.of_transaction = (id, Vec::new());
-        }
-        state.of_transaction.1.push((key, mode));
-        Ok(true)
+    fn lock_transaction(&mut self, key: AdvisoryKey, mode: ObjectMode, wait: Wait) -> Result<bool> {
+        granted(self.transaction_mut()?.lock_advisory(key, mode, wait))
     }
 
     /// Locks until it is given back; whether it is held.
-    fn lock_session(&mut self, key: u64, mode: ObjectMode, wait: Wait) -> Result<bool> {
-        let id = self.transaction()?.id();
-        let (_, store) = self.catalog()?;
-        let manager = store.manager().clone();
-        let session = self.session()?;
-        let is_own = {
-            let mut state = session.inner.lock();
-            if let Some((_, count)) = state.held.get_mut(&(key, mode)) {
-                *count += 1;
-                return Ok(true);
-            }
-            // Its other mode, or its transaction's, keeps others away already.
-            let covers = |held: ObjectMode| held == mode || held == ObjectMode::Exclusive;
-            let of_transaction = state.of_transaction.0 == id
-                && state
-                    .of_transaction
-                    .1
-                    .iter()
-                    .any(|(at, held)| *at == key && covers(*held));
-            of_transaction || state.held.contains_key(&(key, ObjectMode::Exclusive))
-        };
-        let mut owner = None;
-        if !is_own {
-            // NB: waited for without the session's mutex.
-            let mut new = manager.new_owner();
-            match new.lock_object(key, mode, wait) {
-                Ok(()) => owner = Some(new),
-                Err(LockError::NotAvailable) => return Ok(false),
-                Err(error) => return Err(rustdb_txn::Error::Lock(error).into()),
-            }
-        }
-        session.inner.lock().held.insert((key, mode), (owner, 1));
-        Ok(true)
+    fn lock_session(&self, key: AdvisoryKey, mode: ObjectMode, wait: Wait) -> Result<bool> {
+        let locked = self.session()?.locks.lock().lock(key, mode, wait);
+        granted(locked.map_err(rustdb_txn::Error::Lock))
     }
 
     /// Gives back a lock of the session; whether it was held.
-    fn unlock(&mut self, key: u64, mode: ObjectMode) -> Result<bool> {
-        let mut state = self.session()?.inner.lock();
-        let Some((_, count)) = state.held.get_mut(&(key, mode)) else {
-            return Ok(false);
-        };
-        *count -= 1;
-        if *count == 0 {
-            state.held.remove(&(key, mode));
+    fn unlock(&self, key: AdvisoryKey, mode: ObjectMode) -> Result<bool> {
+        let session = self.session()?;
+        let was_held = session.locks.lock().unlock(key, mode);
+        if !was_held {
+            session.notice(format!("you don't own a lock of type {mode:?}Lock"));
         }
-        Ok(true)
+        Ok(was_held)
     }
 }
 

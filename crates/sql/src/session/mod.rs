@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustdb_catalog::{CatalogChange, ChangeMark};
 use rustdb_table::{Buffers, Deferred, DeferredMark};
-use rustdb_txn::{Access, Durability, SavepointId, Transaction};
+use rustdb_txn::{Access, Durability, Party, SavepointId, Transaction};
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast::Statement;
 
@@ -77,6 +77,8 @@ pub struct Session {
     settings: Arc<Settings>,
     state: State,
     cancelled: Arc<AtomicBool>,
+    /// Who waits and holds locks, in all of its transactions and besides.
+    party: Party,
     durability: Durability,
     /// Ways to join that the planner may choose.
     methods: Methods,
@@ -138,6 +140,10 @@ struct Savepoint {
 impl Session {
     pub(crate) fn new(database: Database, connected: Connected) -> Session {
         let temporary_schema = database.new_temporary_schema();
+        let manager = &database.shared.manager;
+        let cancelled = Arc::default();
+        let party = manager.new_party(Arc::clone(&cancelled));
+        let locks = manager.session_locks(&party);
         Session {
             database,
             names: Arc::new(SessionNames {
@@ -148,7 +154,8 @@ impl Session {
             }),
             settings: Arc::new(Settings::default()),
             state: State::Idle,
-            cancelled: Arc::default(),
+            cancelled,
+            party,
             durability: Durability::Sync,
             methods: Methods::default(),
             work_mem: None,
@@ -156,7 +163,7 @@ impl Session {
             before: Arc::default(),
             meaning: Meaning::default(),
             named: Named::default(),
-            kept_by_functions: Arc::new(SessionState::new(&temporary_schema)),
+            kept_by_functions: Arc::new(SessionState::new(&temporary_schema, locks)),
             files: None,
             kept: Kept::default(),
             tables: None,
@@ -299,13 +306,22 @@ impl Session {
 
     fn begin_statements(&mut self) {
         self.cancelled.store(false, Ordering::Relaxed);
+        // What a cursor's functions had to say has nowhere to go.
+        self.kept_by_functions.take_notices();
     }
 
     fn statement(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
         self.apply_parameters()?;
         self.begin_time();
         let result = self.statement_of(prepared, parameters);
-        result.map_err(|error| self.timed(error))
+        let notices = self.kept_by_functions.take_notices();
+        match result {
+            Ok(mut answer) => {
+                answer.notices.extend(notices);
+                Ok(answer)
+            }
+            Err(error) => Err(self.timed(error)),
+        }
     }
 
     fn statement_of(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {

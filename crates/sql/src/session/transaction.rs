@@ -72,7 +72,7 @@ impl Session {
 
     pub(super) fn begin(&mut self, isolation: IsolationLevel, access: Access) -> Result<Open> {
         let shared = &self.database.shared;
-        let transaction = shared.manager.begin(isolation, access)?;
+        let transaction = shared.manager.begin_as(&self.party, isolation, access)?;
         let is_read_only = access == Access::ReadOnly;
         let noted = (isolation_name(isolation), is_read_only);
         self.before = self.parameters.begin_transaction(noted);
@@ -120,7 +120,7 @@ impl Session {
     /// isolation says otherwise.
     pub(super) fn open_for_statement(&mut self) -> Result<&mut Open> {
         let of_block = matches!(&self.state, State::Open(open) if open.is_block && open.is_fresh);
-        let manager = of_block.then(|| self.database.shared.manager.clone());
+        let who = of_block.then(|| (self.database.shared.manager.clone(), self.party.clone()));
         let open = self.open()?;
         let is_fresh = std::mem::replace(&mut open.is_fresh, false);
         let isolation = open.transaction.isolation();
@@ -129,9 +129,9 @@ impl Session {
             if of_block || !is_fresh {
                 open.transaction.refresh()?;
             }
-        } else if let Some(manager) = manager {
+        } else if let Some((manager, party)) = who {
             // A block's snapshot is taken by its first statement; so far there is nothing else.
-            open.transaction = manager.begin(isolation, open.access)?;
+            open.transaction = manager.begin_as(&party, isolation, open.access)?;
             for savepoint in &mut open.savepoints {
                 savepoint.id = open.transaction.savepoint();
             }

@@ -11,10 +11,14 @@
 //! * A bounded number of locks: [`LockError::TooMany`] beyond it.
 //!
 //! A transaction's locks are a [`LockOwner`]; it remembers the order in which it got them, so that
-//! those taken since a savepoint can be given back.
+//! those taken since a savepoint can be given back. A session whose transactions follow each other
+//! is one [`Party`] with all of them: it never waits for itself, and what it holds in its own name
+//! ([`SessionLocks`]) is held beside what its transaction holds, for another [`Term`]: giving back
+//! the one leaves the other.
 
 mod mode;
 mod owner;
+mod party;
 mod queue;
 mod table;
 #[cfg(test)]
@@ -23,13 +27,24 @@ mod wait;
 
 pub use mode::{ObjectMode, RowMode};
 pub use owner::{LockMark, LockOwner};
-pub use table::{LockInfo, LockStats, LockTable, LockTarget};
+pub use party::{Party, SessionLocks};
+pub use table::{AdvisoryKey, LockInfo, LockStats, LockTable, LockTarget};
 
 use std::fmt;
 use std::time::Duration;
 
-/// Identifies a transaction to the lock table. Zero is nobody.
+/// Identifies a transaction, or a session with all of its transactions, to the lock table. Zero is
+/// nobody.
 pub type OwnerId = u64;
+
+/// How long a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Term {
+    /// To the end of a transaction.
+    Transaction,
+    /// Until a session gives it back.
+    Session,
+}
 
 /// What to do when a lock is not free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +67,7 @@ pub enum LockError {
     Timeout,
     /// Another transaction holds the lock, and the request was not to wait.
     NotAvailable,
-    /// [`LockTable::cancel`] ended the wait.
+    /// [`LockTable::cancel`] ended the wait, or the party was told to stop.
     Cancelled,
     /// The lock table is full; the number is its limit.
     TooMany(usize),

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use rustdb_storage::KeyspaceId;
 
 use super::mode::{Mode, ModeSet};
-use super::table::{LockTable, Target};
-use super::{LockError, ObjectMode, OwnerId, RowMode, Wait};
+use super::party::Party;
+use super::table::{AdvisoryKey, LockTable, Target};
+use super::{LockError, ObjectMode, OwnerId, RowMode, Term, Wait};
 
 /// The locks one transaction holds, in the order it got them. Dropping it releases them.
 #[derive(Debug)]
 pub struct LockOwner {
     table: Arc<LockTable>,
-    id: OwnerId,
+    party: Party,
     /// What was granted, each mode of a target once.
     held: Vec<(Target, ModeSet)>,
 }
@@ -24,17 +25,21 @@ pub struct LockMark(usize);
 impl LockOwner {
     /// An owner without locks. `id` must be unique among the living ones, and not zero.
     pub fn new(table: Arc<LockTable>, id: OwnerId) -> Self {
-        assert_ne!(id, 0, "zero means nobody");
+        Self::of(table, Party::new(id, None))
+    }
+
+    /// The locks of a transaction of a party.
+    pub(crate) fn of(table: Arc<LockTable>, party: Party) -> Self {
         Self {
             table,
-            id,
+            party,
             held: Vec::new(),
         }
     }
 
     /// The number that the table knows this owner by.
     pub fn id(&self) -> OwnerId {
-        self.id
+        self.party.id()
     }
 
     /// Locks the row with this key, or does nothing if it is held in this or a stronger mode.
@@ -58,12 +63,22 @@ impl LockOwner {
         self.lock(Target::Object(object), mode.into(), wait)
     }
 
+    /// Locks what programs agree on, or does nothing if it is held in this mode.
+    pub fn lock_advisory(
+        &mut self,
+        key: AdvisoryKey,
+        mode: ObjectMode,
+        wait: Wait,
+    ) -> Result<(), LockError> {
+        self.lock(Target::Advisory(key), mode.into(), wait)
+    }
+
     /// Whether this owner holds the row in `mode` or a stronger one.
     pub fn holds_row(&self, keyspace: KeyspaceId, key: &[u8], mode: RowMode) -> bool {
         !self.held.is_empty()
             && self
                 .table
-                .is_held(self.id, &Target::row(keyspace, key), mode.into())
+                .is_held(self.id(), &Target::row(keyspace, key), mode.into())
     }
 
     /// How many locks are held, each mode counted.
@@ -85,7 +100,8 @@ impl LockOwner {
     pub fn release_since(&mut self, mark: LockMark) {
         while self.held.len() > mark.0 {
             if let Some((target, modes)) = self.held.pop() {
-                self.table.release(self.id, &target, modes);
+                self.table
+                    .release(self.id(), &target, modes, Term::Transaction);
             }
         }
     }
@@ -96,7 +112,8 @@ impl LockOwner {
     }
 
     fn lock(&mut self, target: Target, mode: Mode, wait: Wait) -> Result<(), LockError> {
-        if self.table.acquire(self.id, &target, mode, wait)? {
+        let term = Term::Transaction;
+        if self.table.acquire(&self.party, &target, mode, term, wait)? {
             self.held.push((target, mode.bit()));
         }
         Ok(())

@@ -11,14 +11,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::OwnerId;
 use super::mode::{Mode, ModeSet};
 use super::wait::Ticket;
+use super::{OwnerId, Term};
 
 /// The state of one locked row or object.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// One element per owner; `modes` is never empty.
+    /// One element per owner; its modes are never none.
     holders: Vec<Holder>,
     /// In the order in which they will be granted.
     waiters: VecDeque<Waiter>,
@@ -27,13 +27,22 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) struct Holder {
     pub(super) owner: OwnerId,
-    pub(super) modes: ModeSet,
+    /// What is held for each [`Term`], in their order.
+    terms: [ModeSet; 2],
+}
+
+impl Holder {
+    /// What is held for either term.
+    pub(super) fn modes(&self) -> ModeSet {
+        self.terms[0] | self.terms[1]
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) owner: OwnerId,
     pub(super) mode: Mode,
+    pub(super) term: Term,
     pub(super) ticket: Arc<Ticket>,
 }
 
@@ -60,7 +69,15 @@ impl Queue {
         self.holders
             .iter()
             .find(|h| h.owner == owner)
-            .map_or(0, |h| h.modes)
+            .map_or(0, Holder::modes)
+    }
+
+    /// The modes `owner` holds for `term`.
+    pub(super) fn held_for(&self, owner: OwnerId, term: Term) -> ModeSet {
+        self.holders
+            .iter()
+            .find(|h| h.owner == owner)
+            .map_or(0, |h| h.terms[term as usize])
     }
 
     /// Whether anyone but `owner` holds the lock, in any mode.
@@ -69,11 +86,11 @@ impl Queue {
     }
 
     /// Grants `mode` to `owner` if its turn is now; returns whether it did.
-    pub(super) fn try_grant(&mut self, owner: OwnerId, mode: Mode) -> bool {
+    pub(super) fn try_grant(&mut self, owner: OwnerId, mode: Mode, term: Term) -> bool {
         let ahead = self.position(owner);
         let free = self.blockers(owner, mode, ahead).next().is_none();
         if free {
-            self.hold(owner, mode);
+            self.hold(owner, mode, term);
         }
         free
     }
@@ -93,11 +110,11 @@ impl Queue {
         self.waiters.len() != before
     }
 
-    /// Takes `modes` away from `owner`.
-    pub(super) fn release(&mut self, owner: OwnerId, modes: ModeSet) {
+    /// Takes `modes` of a term away from `owner`.
+    pub(super) fn release(&mut self, owner: OwnerId, modes: ModeSet, term: Term) {
         if let Some(at) = self.holders.iter().position(|h| h.owner == owner) {
-            self.holders[at].modes &= !modes;
-            if self.holders[at].modes == 0 {
+            self.holders[at].terms[term as usize] &= !modes;
+            if self.holders[at].modes() == 0 {
                 self.holders.swap_remove(at);
             }
         }
@@ -108,12 +125,12 @@ impl Queue {
         let mut granted = Vec::new();
         let mut at = 0;
         while let Some(waiter) = self.waiters.get(at) {
-            let (owner, mode) = (waiter.owner, waiter.mode);
+            let (owner, mode, term) = (waiter.owner, waiter.mode, waiter.term);
             if self.blockers(owner, mode, at).next().is_some() {
                 at += 1;
                 continue;
             }
-            self.hold(owner, mode);
+            self.hold(owner, mode, term);
             granted.extend(self.waiters.remove(at));
         }
         granted
@@ -141,7 +158,7 @@ impl Queue {
         let holders = self
             .holders
             .iter()
-            .filter(move |h| h.owner != owner && h.modes & mode.conflicts() != 0)
+            .filter(move |h| h.owner != owner && h.modes() & mode.conflicts() != 0)
             .map(|h| h.owner);
         let ahead = self
             .waiters
@@ -152,13 +169,15 @@ impl Queue {
         holders.chain(ahead)
     }
 
-    fn hold(&mut self, owner: OwnerId, mode: Mode) {
-        match self.holders.iter_mut().find(|h| h.owner == owner) {
-            Some(holder) => holder.modes |= mode.bit(),
-            None => self.holders.push(Holder {
-                owner,
-                modes: mode.bit(),
-            }),
-        }
+    fn hold(&mut self, owner: OwnerId, mode: Mode, term: Term) {
+        let at = match self.holders.iter().position(|h| h.owner == owner) {
+            Some(at) => at,
+            None => {
+                let terms = [0; 2];
+                self.holders.push(Holder { owner, terms });
+                self.holders.len() - 1
+            }
+        };
+        self.holders[at].terms[term as usize] |= mode.bit();
     }
 }

@@ -26,10 +26,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::mode::{Mode, ModeSet, ObjectMode};
 use super::queue::{Queue, Waiter};
 use super::wait::{Ticket, WaitGraph};
-use super::{LockError, OwnerId, Wait};
+use super::{LockError, OwnerId, Party, Term, Wait};
 
 /// The number of independently locked parts; a power of two.
 const SHARDS: usize = 64;
+
+/// How often who waits looks whether it was told to stop.
+const CANCEL_POLL: Duration = Duration::from_millis(20);
 
 /// What is locked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +40,18 @@ pub(super) enum Target {
     /// A storage key.
     Row(Arc<[u8]>),
     Object(u64),
+    Advisory(AdvisoryKey),
+}
+
+/// What an advisory lock is on: a number that programs give a meaning to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AdvisoryKey {
+    /// Whose number it is: databases do not meet.
+    pub database: u32,
+    /// The number, or two of 32 bits with the first one above.
+    pub key: u64,
+    /// Whether it is two numbers: they are another key than the one of the same bits.
+    pub is_pair: bool,
 }
 
 impl Target {
@@ -119,6 +134,8 @@ pub enum LockTarget {
     Row(KeyspaceId, Vec<u8>),
     /// A named object.
     Object(u64),
+    /// What programs agree on.
+    Advisory(AdvisoryKey),
 }
 
 /// One line of [`LockTable::list`].
@@ -190,7 +207,7 @@ impl LockTable {
                     Target::Row(key) => split_storage_key(key).is_some_and(|(keyspace, key)| {
                         queue.is_held_by_other(owner) && wanted(keyspace, key)
                     }),
-                    Target::Object(_) => false,
+                    Target::Object(_) | Target::Advisory(_) => false,
                 })
             })
     }
@@ -245,7 +262,12 @@ impl LockTable {
                     modes: Mode::names(target.kind(), modes),
                     granted,
                 };
-                list.extend(queue.holders().iter().map(|h| info(h.owner, h.modes, true)));
+                list.extend(
+                    queue
+                        .holders()
+                        .iter()
+                        .map(|h| info(h.owner, h.modes(), true)),
+                );
                 list.extend(queue.waiters().map(|w| info(w.owner, w.mode.bit(), false)));
             }
         }
@@ -253,18 +275,20 @@ impl LockTable {
         list
     }
 
-    /// Gets a lock, waiting for it if told to. Returns whether it was not covered by what `owner`
-    /// held already.
+    /// Gets a lock for a term, waiting for it if told to. Returns whether it was not covered by what
+    /// `party` held for that term already.
     pub(super) fn acquire(
         &self,
-        owner: OwnerId,
+        party: &Party,
         target: &Target,
         mode: Mode,
+        term: Term,
         wait: Wait,
     ) -> Result<bool, LockError> {
+        let owner = party.id();
         let mut shard = self.shard(target);
         let queue = shard.entry(target.clone()).or_default();
-        if mode.is_covered_by(queue.held_by(owner)) {
+        if mode.is_covered_by(queue.held_for(owner, term)) {
             return Ok(false);
         }
         if let Err(error) = self.reserve() {
@@ -273,7 +297,7 @@ impl LockTable {
             }
             return Err(error);
         }
-        if queue.try_grant(owner, mode) {
+        if queue.try_grant(owner, mode, term) {
             self.count_grant(target, mode);
             return Ok(true);
         }
@@ -289,6 +313,7 @@ impl LockTable {
         let blockers = queue.enqueue(Waiter {
             owner,
             mode,
+            term,
             ticket: ticket.clone(),
         });
         if !self.graph.lock().start(owner, target.clone(), blockers) {
@@ -300,14 +325,14 @@ impl LockTable {
         }
         drop(shard);
         self.counters.waits.fetch_add(1, Ordering::Relaxed);
-        self.wait(owner, target, &ticket, timeout).map(|()| true)
+        self.wait(party, target, &ticket, timeout).map(|()| true)
     }
 
     /// Takes `modes` of a lock from `owner` and lets those behind it go on.
-    pub(super) fn release(&self, owner: OwnerId, target: &Target, modes: ModeSet) {
+    pub(super) fn release(&self, owner: OwnerId, target: &Target, modes: ModeSet, term: Term) {
         let mut shard = self.shard(target);
         if let Some(queue) = shard.get_mut(target) {
-            queue.release(owner, modes);
+            queue.release(owner, modes, term);
             self.unreserve();
             if let Some(count) = self.count_of(target, modes) {
                 count.fetch_sub(1, Ordering::SeqCst);
@@ -323,25 +348,42 @@ impl LockTable {
             .is_some_and(|q| mode.is_covered_by(q.held_by(owner)))
     }
 
-    /// Sleeps until the ticket is answered or the time is over.
+    /// Sleeps until the ticket is answered, the time is over, or the party is told to stop.
     fn wait(
         &self,
-        owner: OwnerId,
+        party: &Party,
         target: &Target,
         ticket: &Ticket,
         timeout: Option<Duration>,
     ) -> Result<(), LockError> {
-        if let Some(answer) = ticket.wait(timeout) {
-            return answer;
-        }
+        let mut left = timeout;
+        let error = loop {
+            // The flag wakes nobody, so that who has one looks at it from time to time.
+            let slice = match party.is_cancellable() {
+                true => Some(left.map_or(CANCEL_POLL, |left| left.min(CANCEL_POLL))),
+                false => left,
+            };
+            if let Some(answer) = ticket.wait(slice) {
+                return answer;
+            }
+            left = left.map(|left| left.saturating_sub(slice.unwrap_or(left)));
+            if party.is_cancelled() {
+                break LockError::Cancelled;
+            }
+            if left.is_some_and(|left| left.is_zero()) {
+                break LockError::Timeout;
+            }
+        };
         let mut shard = self.shard(target);
         // The answer may have come between the end of the sleep and the shard's mutex.
         if let Some(answer) = ticket.poll() {
             return answer;
         }
-        self.withdraw(&mut shard, owner, target);
-        self.counters.timeouts.fetch_add(1, Ordering::Relaxed);
-        Err(LockError::Timeout)
+        self.withdraw(&mut shard, party.id(), target);
+        if error == LockError::Timeout {
+            self.counters.timeouts.fetch_add(1, Ordering::Relaxed);
+        }
+        Err(error)
     }
 
     /// Takes a waiting request out of its queue.
@@ -389,6 +431,7 @@ impl LockTable {
     fn count_of(&self, target: &Target, modes: ModeSet) -> Option<&AtomicUsize> {
         match target {
             Target::Row(_) => Some(&self.rows),
+            Target::Advisory(_) => None,
             Target::Object(_) => {
                 let exclusive = Mode::Object(ObjectMode::AccessExclusive).bit();
                 (modes & exclusive != 0).then_some(&self.exclusive)
@@ -420,7 +463,7 @@ impl Target {
     fn kind(&self) -> Mode {
         match self {
             Target::Row(_) => Mode::Row(super::RowMode::Update),
-            Target::Object(_) => Mode::Object(ObjectMode::AccessExclusive),
+            Target::Object(_) | Target::Advisory(_) => Mode::Object(ObjectMode::AccessExclusive),
         }
     }
 }
@@ -433,6 +476,7 @@ impl From<&Target> for LockTarget {
                 LockTarget::Row(keyspace, key.to_vec())
             }
             Target::Object(object) => LockTarget::Object(*object),
+            Target::Advisory(key) => LockTarget::Advisory(*key),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! The rules of the lock table, with real threads where a rule is about waiting.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustdb_storage::KeyspaceId;
 
-use super::{LockError, LockOwner, LockTable, ObjectMode, OwnerId, RowMode, Wait};
+use super::{
+    AdvisoryKey, LockError, LockOwner, LockTable, ObjectMode, OwnerId, Party, RowMode,
+    SessionLocks, Wait,
+};
 
 const KS: KeyspaceId = KeyspaceId::DEFAULT;
 
@@ -223,6 +227,73 @@ fn cancel_ends_a_wait() {
 }
 
 #[test]
+fn a_party_that_is_told_to_stop_waits_no_longer() {
+    let table = table();
+    let mut a = owner(&table, 1);
+    a.lock_row(KS, b"k", RowMode::Update, Wait::No).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let party = Party::new(2, Some(stop.clone()));
+            let mut b = LockOwner::of(table.clone(), party);
+            b.lock_row(KS, b"k", RowMode::Update, Wait::Forever)
+        });
+        until_waiting(&table, 2);
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(waiter.join().unwrap(), Err(LockError::Cancelled));
+    });
+    assert!(!table.is_waiting(2));
+    assert_eq!(table.stats().used, 1);
+}
+
+/// A key that no other test knows.
+const KEY: AdvisoryKey = AdvisoryKey {
+    database: 1,
+    key: 7,
+    is_pair: false,
+};
+
+#[test]
+fn a_session_and_its_transaction_hold_a_lock_each_for_itself() {
+    use ObjectMode::{Exclusive, Share};
+    let table = table();
+    let party = Party::new(1, None);
+    let mut other = owner(&table, 2);
+    let mut is_free = |mode| {
+        let mark = other.mark();
+        let is_free = other.lock_advisory(KEY, mode, Wait::No).is_ok();
+        other.release_since(mark);
+        is_free
+    };
+    let mut session = SessionLocks::new(table.clone(), party.clone());
+    for first_is_session in [true, false] {
+        let mut transaction = LockOwner::of(table.clone(), party.clone());
+        if first_is_session {
+            session.lock(KEY, Exclusive, Wait::No).unwrap();
+            transaction.lock_advisory(KEY, Share, Wait::No).unwrap();
+        } else {
+            transaction.lock_advisory(KEY, Exclusive, Wait::No).unwrap();
+            session.lock(KEY, Exclusive, Wait::No).unwrap();
+        }
+        session.lock(KEY, Exclusive, Wait::No).unwrap();
+        drop(transaction);
+        assert!(!is_free(Share), "the session's is left");
+        let mut transaction = LockOwner::of(table.clone(), party.clone());
+        transaction.lock_advisory(KEY, Share, Wait::No).unwrap();
+        assert!(session.unlock(KEY, Exclusive) && !is_free(Share));
+        assert!(session.unlock(KEY, Exclusive) && !session.unlock(KEY, Exclusive));
+        assert!(is_free(Share) && !is_free(Exclusive), "the transaction's");
+        drop(transaction);
+        assert!(is_free(Exclusive));
+    }
+    session.lock(KEY, Share, Wait::No).unwrap();
+    session.lock(KEY, Exclusive, Wait::No).unwrap();
+    drop(session);
+    assert!(is_free(Exclusive));
+    assert_eq!(table.stats().used, 0);
+}
+
+#[test]
 fn rollback_to_a_mark_keeps_what_was_held_before() {
     let table = table();
     let (mut a, mut b) = (owner(&table, 1), owner(&table, 2));
@@ -259,7 +330,7 @@ fn full_table_is_a_clear_error() {
 /// excludes, nothing may hang, and nothing may be left.
 #[test]
 fn contended_locks_exclude_and_never_hang() {
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::atomic::AtomicI64;
     let table = table();
     let inside: Vec<AtomicI64> = (0..4).map(|_| AtomicI64::new(0)).collect();
     std::thread::scope(|scope| {

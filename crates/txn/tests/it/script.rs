@@ -238,6 +238,7 @@ impl Runner {
                 let target = match lock.target {
                     LockTarget::Row(_, key) => String::from_utf8(key).unwrap(),
                     LockTarget::Object(object) => format!("#{object}"),
+                    LockTarget::Advisory(key) => format!("{key:?}"),
                 };
                 let verb = if lock.granted { "holds" } else { "wants" };
                 format!("{target} {} {verb} {}", name(lock.owner), lock.modes)

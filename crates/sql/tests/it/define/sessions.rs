@@ -78,6 +78,59 @@ fn advisory_locks_of_a_session_survive_its_transactions() {
 }
 
 #[test]
+fn who_gives_back_what_it_does_not_hold_is_warned() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    let mut notices = |statement: &str| session.execute(statement, &[]).unwrap().remove(0).notices;
+    assert!(notices("select pg_advisory_lock(1), pg_advisory_unlock(1)").is_empty());
+    assert_eq!(
+        notices("select pg_advisory_unlock(1), pg_advisory_unlock_shared(1)"),
+        [
+            "you don't own a lock of type ExclusiveLock",
+            "you don't own a lock of type ShareLock"
+        ]
+    );
+    assert!(notices("select 1").is_empty());
+}
+
+#[test]
+fn a_wait_for_a_lock_is_cancelled() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut one = database.connect();
+    run(&mut one, "create table t (a int primary key)");
+    run(
+        &mut one,
+        "insert into t values (1); select pg_advisory_lock(1)",
+    );
+    run(&mut one, "begin; delete from t");
+    for statement in [
+        "select pg_advisory_lock(1)",
+        "begin; select pg_advisory_xact_lock_shared(1)",
+        "update t set a = 2",
+        "select * from t for key share",
+        "lock table t in share mode",
+        "drop table t",
+        "insert into t values (1)",
+    ] {
+        let mut two = database.connect();
+        let flag = two.cancellation();
+        let state = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                run(&mut two, "begin");
+                state_of(&mut two, statement)
+            });
+            // What is said before the statement begins is not heard.
+            while !waiting.is_finished() {
+                flag.store(true, std::sync::atomic::Ordering::Relaxed);
+                std::thread::yield_now();
+            }
+            waiting.join().unwrap()
+        });
+        assert_eq!(state, "57014", "{statement}");
+    }
+}
+
+#[test]
 fn sequences_give_each_value_once_to_several_sessions() {
     let database = database_over(Arc::new(MemVfs::new()));
     let mut session = database.connect();

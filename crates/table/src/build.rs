@@ -21,7 +21,7 @@
 use std::sync::Arc;
 
 use rustdb_txn::{KeyRange, RowMode, Transaction};
-use rustdb_types::{Oid, RowView, SqlState, Value};
+use rustdb_types::{Oid, RowView, SqlState, Value, interrupt};
 
 use crate::entry::TableIndex;
 use crate::scan::Projection;
@@ -52,6 +52,7 @@ impl Table {
         let mut row = Vec::new();
         let mut entries = 0;
         while let Some((key, bytes)) = rows.next(transaction)? {
+            interrupt::spend(interrupt::ROW_UNITS)?;
             self.decode_for(index, &bytes, &mut row)?;
             if !index.holds(self, &row)? {
                 continue;
@@ -145,6 +146,7 @@ impl Table {
         row: &mut Vec<Value>,
         statement: &mut Statement,
     ) -> Result<()> {
+        interrupt::spend(interrupt::ROW_UNITS)?;
         let wait = statement.wait;
         transaction.lock_row(self.keyspace, key, RowMode::Share, wait)?;
         row.clear();
@@ -201,6 +203,7 @@ impl Table {
         statement.newest_parents = true;
         let mut row = Vec::new();
         while let Some((_, bytes)) = rows.next(transaction)? {
+            interrupt::spend(interrupt::ROW_UNITS)?;
             row.clear();
             self.decode(&bytes, &Projection::All, &mut row)?;
             match (what, constraint, foreign) {
@@ -236,6 +239,7 @@ impl Table {
         let mut row = Vec::new();
         let mut copied = 0;
         while let Some((key, bytes)) = rows.next(transaction)? {
+            interrupt::spend(interrupt::ROW_UNITS)?;
             row.clear();
             self.decode(&bytes, &Projection::All, &mut row)?;
             let new = convert(&row)?;

@@ -25,6 +25,7 @@ mod cast;
 pub mod datetime;
 mod error;
 pub mod function;
+pub mod interrupt;
 mod interval;
 mod io;
 mod json;

@@ -7,7 +7,9 @@ use rustdb_catalog::{
 };
 use rustdb_table::Projection;
 use rustdb_txn::ObjectMode;
-use rustdb_types::{DomainType, Element, EnumLabel, EnumType, Oid, SqlState, Type, Value};
+use rustdb_types::{
+    DomainType, Element, EnumLabel, EnumType, Oid, SqlState, Type, Value, interrupt,
+};
 use sqlparser::ast;
 
 use super::{Defined, Definer};
@@ -379,6 +381,7 @@ impl Definer<'_> {
         let mut scan = self.transaction.scan_newest(rows.keyspace(), all)?;
         let (column, name) = (&table.columns[place].name, &table.name);
         while let Some((key, _)) = scan.next(self.transaction)? {
+            interrupt::spend(interrupt::ROW_UNITS)?;
             let mut value = Vec::new();
             let wanted = Projection::Columns(vec![place]);
             rows.get_newest(self.transaction, &key, &wanted, &mut value)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use rustdb_types::Value;
 use rustdb_types::aggregate::{AggregateCall, State};
+use rustdb_types::interrupt;
 
 use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
@@ -399,13 +400,15 @@ pub(super) fn finish(
             }
             // What shows the order of what it was given shows it sorted.
             let mut rows: Vec<RowKey> = taken.into_iter().collect();
-            rows.sort();
+            interrupt::sort_by(&mut rows, Ord::cmp)?;
             let rows = rows.into_iter().map(|row| (Vec::new(), row.into_vec()));
             return finish_rows(call, rows.collect(), group, cx);
         }
         Seen::Rows(rows) => rows,
     };
-    rows.sort_by(|(left, _), (right, _)| order_of(call, left, right));
+    interrupt::sort_by(&mut rows, |(left, _), (right, _)| {
+        order_of(call, left, right)
+    })?;
     if call.distinct {
         let mut taken: HashSet<RowKey> = HashSet::new();
         rows.retain(|(_, arguments)| taken.insert(arguments.clone().into()));

@@ -152,16 +152,19 @@ impl<'a> Context<'a> {
         if let Some((vfs, end)) = self.deadline
             && vfs.monotonic() >= end
         {
-            return Err(Error::new(
-                SqlState::QUERY_CANCELED,
-                "canceling statement due to statement timeout",
-            ));
+            return Err(timed_out());
         }
         match self.cancelled {
             Some(cancelled) => check_cancelled(cancelled),
             None => Ok(()),
         }
     }
+}
+
+/// What a statement fails with whose time is over.
+pub(crate) fn timed_out() -> Error {
+    let words = "canceling statement due to statement timeout";
+    Error::new(SqlState::QUERY_CANCELED, words)
 }
 
 /// 57014 once the statement was cancelled.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use rustdb_types::{Array, Dimension, Operator, Record, Type, Value};
+use rustdb_types::{Array, Dimension, Operator, Record, Type, Value, interrupt};
 
 use super::batch::Row;
 use super::context::Context;
@@ -267,6 +267,7 @@ fn any_all<R: Row + ?Sized>(any: &AnyAll, row: &R, cx: &mut Context<'_>) -> Resu
     };
     let mut unknown = false;
     for element in array.values() {
+        interrupt::spend(16)?;
         match any.operator.apply(&left, element, settings)?.as_bool() {
             None => unknown = true,
             Some(truth) if truth != any.all => return Ok(Value::Bool(truth)),

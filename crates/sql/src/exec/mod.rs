@@ -60,7 +60,7 @@ pub(crate) use session::{SessionState, quoted, sequence_of, split_name};
 pub(crate) use write::WriteNode;
 
 pub use context::Context;
-pub(crate) use context::{Memory, check_cancelled};
+pub(crate) use context::{Memory, check_cancelled, timed_out};
 pub(crate) use hash_join::is_hashable;
 pub(crate) use measure::Measures;
 pub(crate) use modify::{Careful, run_carefully};

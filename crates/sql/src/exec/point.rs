@@ -77,6 +77,18 @@ impl Point {
         }
     }
 
+    /// Whether nothing in it can take long.
+    pub(crate) fn is_brief(&self) -> bool {
+        let is_brief = |expr: &Expr| {
+            matches!(
+                expr,
+                Expr::Constant(_) | Expr::Input(_) | Expr::Parameter(_)
+            )
+        };
+        let mut items = self.items.iter().flatten().chain(&self.key);
+        self.conditions.is_empty() && items.all(is_brief)
+    }
+
     /// Whether there is no more to its expressions than parameters, columns, constants and
     /// operators: nothing that asks for the time, the session or the transaction.
     fn is_plain(&self) -> bool {

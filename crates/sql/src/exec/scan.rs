@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use rustdb_table::{IndexScan, KeyPart, KeyRange, Projection, RowKey, Table, TableScan};
-use rustdb_types::{Oid, Value};
+use rustdb_types::{Oid, Value, interrupt};
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
@@ -282,7 +282,9 @@ fn without_index(scan: &mut TableScan, access: &AccessPath, cx: &mut Context<'_>
         }
         row.clear();
     }
-    rows.sort_by(|(_, left), (_, right)| compare(&access.order, left, right));
+    interrupt::sort_by(&mut rows, |(_, left), (_, right)| {
+        compare(&access.order, left, right)
+    })?;
     Ok(State::Sorted(rows.into_iter()))
 }
 

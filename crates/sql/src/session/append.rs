@@ -82,7 +82,7 @@ impl Session {
 
     /// Appends a row.
     pub fn append(&mut self, append: &mut Append, row: &[Value]) -> Result<()> {
-        let result = self.append_row(append, row);
+        let result = self.watched(|session| session.append_row(append, row));
         match result {
             Ok(()) => append.rows += 1,
             Err(_) => self.fail(),

@@ -8,7 +8,7 @@
 
 use rustdb_types::Value;
 
-use super::prepared::{Body, Prepared};
+use super::prepared::{Body, Planned, Prepared};
 use super::tag::Tag;
 use super::{Answer, Session, State};
 use crate::error::Result;
@@ -19,7 +19,7 @@ impl Session {
     /// The answer to such a statement. `None` if it is no such statement, or not now: then it is to
     /// be run as others are.
     pub(super) fn at_once(
-        &self,
+        &mut self,
         prepared: &Prepared,
         parameters: &[Value],
     ) -> Result<Option<Answer>> {
@@ -35,18 +35,21 @@ impl Session {
         let Some(point) = executable.committed_point() else {
             return Ok(None);
         };
-        let shared = &self.database.shared;
-        let is_undisturbed = || {
-            planned.is_good(shared.catalog.version(), self)
-                && !shared.manager.locks().has_exclusive_objects()
-        };
-        if !is_undisturbed() {
+        if !self.is_undisturbed(&planned) {
             return Ok(None);
         }
         let parameters = converted(parameters, &planned.parameters, &self.settings)?;
-        let mut cx = Context::timeless(&self.settings, &*shared.host, &parameters);
-        let row = point.run_committed(&shared.manager, &mut cx);
-        if !is_undisturbed() {
+        let run = |session: &Session| {
+            let shared = &session.database.shared;
+            let mut cx = Context::timeless(&session.settings, &*shared.host, &parameters);
+            point.run_committed(&shared.manager, &mut cx)
+        };
+        // To watch what cannot take long would cost more than it.
+        let row = match point.is_brief() {
+            true => run(self),
+            false => self.watched(|session| run(session)),
+        };
+        if !self.is_undisturbed(&planned) {
             return Ok(None);
         }
         let rows: Vec<Vec<Value>> = row?.into_iter().collect();
@@ -56,5 +59,12 @@ impl Session {
             rows,
             notices: Vec::new(),
         }))
+    }
+
+    /// Whether a plan is good now, and nobody holds an object in ACCESS EXCLUSIVE mode.
+    fn is_undisturbed(&self, planned: &Planned) -> bool {
+        let shared = &self.database.shared;
+        planned.is_good(shared.catalog.version(), self)
+            && !shared.manager.locks().has_exclusive_objects()
     }
 }

@@ -70,7 +70,8 @@ impl Session {
             self.apply_parameters()?;
             self.begin_time();
             self.open_for_statement()?;
-            let answer = run(self, &copy).map_err(|error| self.timed(error))?;
+            let answer = self.watched(|session| run(session, &copy));
+            let answer = answer.map_err(|error| self.timed(error))?;
             self.end_implicit()?;
             Ok(answer)
         })();

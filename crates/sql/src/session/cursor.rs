@@ -40,8 +40,10 @@ impl Session {
     pub fn start(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Option<Cursor>> {
         self.begin_statements();
         let cursor = match prepared.is_deep {
-            false => self.start_cursor(prepared, parameters),
-            true => on_large_stack(|| self.start_cursor(prepared, parameters)),
+            false => self.watched(|session| session.start_cursor(prepared, parameters)),
+            true => on_large_stack(|| {
+                self.watched(|session| session.start_cursor(prepared, parameters))
+            }),
         };
         cursor.map_err(|error| {
             self.fail();
@@ -85,7 +87,7 @@ impl Session {
 
     /// Some more rows; `None` if there are no more. Then what was no block has been committed.
     pub fn fetch(&mut self, cursor: &mut Cursor) -> Result<Option<Vec<Vec<Value>>>> {
-        let rows = self.fetch_rows(cursor);
+        let rows = self.watched(|session| session.fetch_rows(cursor));
         match rows {
             Ok(Some(rows)) => Ok(Some(rows)),
             Ok(None) => self.close(cursor).map(|()| None),

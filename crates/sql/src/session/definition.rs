@@ -78,7 +78,7 @@ impl Session {
         self.end_implicit()?;
         let mut from = None;
         loop {
-            crate::exec::check_cancelled(&self.cancelled)?;
+            rustdb_types::interrupt::check()?;
             self.define(|definer| definer.back_fill(index, &mut from))?;
             self.end_implicit()?;
             if from.is_none() {

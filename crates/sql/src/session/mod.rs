@@ -24,6 +24,7 @@ mod set;
 mod tag;
 mod transaction;
 mod utility;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustdb_catalog::{CatalogChange, ChangeMark};
 use rustdb_table::{Buffers, Deferred, DeferredMark};
 use rustdb_txn::{Access, Durability, Party, SavepointId, Transaction};
+use rustdb_types::interrupt::{self, Watch};
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast::Statement;
 
@@ -54,6 +56,7 @@ use named::Named;
 pub use prepared::Prepared;
 use set::Meaning;
 pub use tag::Tag;
+use watch::SessionWatch;
 
 /// What a statement gives.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +80,10 @@ pub struct Session {
     settings: Arc<Settings>,
     state: State,
     cancelled: Arc<AtomicBool>,
+    /// Whether and when the running statement is to stop, for what knows no session.
+    watch: Arc<SessionWatch>,
+    /// The same, while no statement runs.
+    spare_watch: Option<Arc<dyn Watch>>,
     /// Who waits and holds locks, in all of its transactions and besides.
     party: Party,
     durability: Durability,
@@ -144,6 +151,8 @@ impl Session {
         let cancelled = Arc::default();
         let party = manager.new_party(Arc::clone(&cancelled));
         let locks = manager.session_locks(&party);
+        let clock = manager.engine().vfs().clone();
+        let watch = Arc::new(SessionWatch::new(Arc::clone(&cancelled), clock));
         Session {
             database,
             names: Arc::new(SessionNames {
@@ -155,6 +164,8 @@ impl Session {
             settings: Arc::new(Settings::default()),
             state: State::Idle,
             cancelled,
+            watch,
+            spare_watch: None,
             party,
             durability: Durability::Sync,
             methods: Methods::default(),
@@ -313,7 +324,11 @@ impl Session {
     fn statement(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
         self.apply_parameters()?;
         self.begin_time();
-        let result = self.statement_of(prepared, parameters);
+        let result = match self.at_once(prepared, parameters) {
+            Ok(None) => self.watched(|session| session.statement_of(prepared, parameters)),
+            Ok(Some(answer)) => return Ok(answer),
+            Err(error) => Err(error),
+        };
         let notices = self.kept_by_functions.take_notices();
         match result {
             Ok(mut answer) => {
@@ -351,9 +366,6 @@ impl Session {
                     .map_err(Error::elsewhere)
             }
             other => {
-                if let Some(answer) = self.at_once(prepared, parameters)? {
-                    return Ok(answer);
-                }
                 self.open_for_statement()?;
                 match prepared.is_planned() {
                     true => self.run_planned(prepared, parameters),
@@ -405,8 +417,7 @@ impl Session {
             }
             Statement::CreateIndex(create) => self.define(|definer| definer.create_index(create)),
             Statement::Analyze(analyze) => {
-                let cancelled = self.cancelled.clone();
-                let go_on = move || crate::exec::check_cancelled(&cancelled);
+                let go_on = || interrupt::check().map_err(Error::from);
                 self.define(|definer| definer.analyze(analyze, &go_on))
             }
             Statement::Truncate(truncate) => self.define(|definer| definer.truncate(truncate)),

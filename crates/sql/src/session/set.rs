@@ -135,6 +135,9 @@ impl Session {
     pub(super) fn begin_time(&mut self) {
         let timeout = self.meaning.statement_timeout;
         let end = (timeout > 0).then(|| self.now() + Duration::from_millis(timeout));
+        if self.meaning.deadline != end {
+            self.watch.set_deadline(end);
+        }
         self.meaning.deadline = end;
     }
 
@@ -161,10 +164,7 @@ impl Session {
     pub(super) fn timed(&self, error: Error) -> Error {
         let is_late = self.meaning.deadline.is_some_and(|end| self.now() >= end);
         match is_late && error.state() == SqlState::LOCK_NOT_AVAILABLE {
-            true => Error::new(
-                SqlState::QUERY_CANCELED,
-                "canceling statement due to statement timeout",
-            ),
+            true => crate::exec::timed_out(),
             false => error,
         }
     }

@@ -28,7 +28,10 @@ impl Session {
 
     pub(super) fn end_implicit(&mut self) -> Result<()> {
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::Open(open) if !open.is_block => self.commit_open(*open),
+            State::Open(open) if !open.is_block => {
+                // What is deferred is checked now, and that may take as long as the statement.
+                self.watched(|session| session.commit_open(*open))
+            }
             other => {
                 self.state = other;
                 Ok(())

@@ -14,6 +14,7 @@ mod define;
 mod differential;
 mod engines;
 mod errors;
+mod interrupts;
 mod isolation;
 mod limits;
 mod load;

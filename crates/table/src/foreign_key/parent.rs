@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::{Action, Column, Constraint, Error, ForeignKey};
 use rustdb_txn::{IsolationLevel, KeyRange, ObjectMode, RowMode, Scan, Transaction};
-use rustdb_types::{Oid, SqlState, Value, encode_key};
+use rustdb_types::{Oid, SqlState, Value, encode_key, interrupt};
 
 use super::values::converted;
 use super::{ChildKey, Event};
@@ -91,6 +91,7 @@ pub(crate) fn settle(
         return Ok(());
     };
     while let Some((row_key, row)) = search.next(transaction, action, statement)? {
+        interrupt::spend(interrupt::ROW_UNITS)?;
         match (action, gone.new) {
             (Action::NoAction | Action::Restrict, _) => {
                 return Err(parent.still_referenced(&child, constraint, gone.old, statement));

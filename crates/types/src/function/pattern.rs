@@ -141,7 +141,7 @@ pub(super) static ROWS: &[Row] = &[
 
 /// `text ~ pattern`.
 pub(crate) fn is_match(text: &str, pattern: &str, options: Options) -> Result<bool> {
-    let letters: Vec<char> = text.chars().collect();
+    let letters = crate::interrupt::letters(text)?;
     Regex::cached(pattern, options)?.is_match(&letters)
 }
 
@@ -174,7 +174,7 @@ impl Search {
             }
         }
         Ok(Search {
-            text: text.chars().collect(),
+            text: crate::interrupt::letters(text)?,
             regex: Regex::cached(pattern, options)?,
             global,
         })

@@ -8,6 +8,7 @@ use super::{Row, Scope, VALUE_BYTES_MAX, invalid, raw, row, too_long};
 use crate::array::Array;
 use crate::cast::{Cast, CastContext};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::io;
 use crate::operator::operand::take;
 use crate::text::Text;
@@ -319,13 +320,16 @@ fn replaced(text: &str, old: &str, new: &str) -> Result<Value> {
 /// Each letter of `from` becomes the one in its place in `to`, or goes.
 fn translated(text: &str, from: &str, to: &str) -> Result<Value> {
     let to: Vec<char> = to.chars().collect();
-    let change = |letter: char| match from.chars().position(|other| other == letter) {
-        Some(place) => to.get(place).copied(),
-        None => Some(letter),
-    };
-    Ok(Value::from(
-        text.chars().filter_map(change).collect::<String>(),
-    ))
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let place = from.chars().position(|other| other == letter);
+        interrupt::spend(place.unwrap_or(from.len()) + 8)?;
+        match place {
+            Some(place) => out.extend(to.get(place)),
+            None => out.push(letter),
+        }
+    }
+    Ok(Value::from(out))
 }
 
 fn position(text: &str, part: &str) -> i32 {
@@ -366,20 +370,35 @@ fn padded(text: &str, length: i32, fill: &str, before: bool) -> Result<Value> {
         let kept = text.char_indices().nth(length);
         return Ok(Value::text(kept.map_or(text, |(end, _)| &text[..end])));
     }
-    let filling: String = fill.chars().cycle().take(length - letters).collect();
-    Ok(Value::from(if before {
-        filling + text
-    } else {
-        text.to_owned() + &filling
-    }))
+    let mut out = String::new();
+    if !before {
+        out.push_str(text);
+    }
+    for letter in fill.chars().cycle().take(length - letters) {
+        interrupt::spend(4)?;
+        out.push(letter);
+    }
+    if before {
+        out.push_str(text);
+    }
+    Ok(Value::from(out))
 }
+
+/// So many bytes are copied without a question whether to stop.
+const REPEATED_AT_ONCE: usize = 1 << 16;
 
 fn repeated(text: &str, times: i32) -> Result<Value> {
     let times = usize::try_from(times).unwrap_or(0);
     if text.len().saturating_mul(times) > VALUE_BYTES_MAX - 4 {
         return Err(too_long());
     }
-    Ok(Value::from(text.repeat(times)))
+    let mut out = String::with_capacity(text.len() * times);
+    let some = text.repeat((REPEATED_AT_ONCE / text.len().max(1)).clamp(1, times.max(1)));
+    while out.len() < text.len() * times {
+        interrupt::spend(some.len())?;
+        out.push_str(&some[..some.len().min(text.len() * times - out.len())]);
+    }
+    Ok(Value::from(out))
 }
 
 /// A field, counted from 1, or from the end if negative.

@@ -2,6 +2,7 @@
 
 use super::Json;
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 
 impl Json {
     /// The value as text: a string as it is, anything else printed, nothing for `null`.
@@ -24,7 +25,13 @@ impl Json {
     }
 
     /// `self @> other`: whether the structure of `other` is found in this.
-    pub fn contains(&self, other: &Json) -> bool {
+    pub fn contains(&self, other: &Json) -> Result<bool> {
+        let contains = self.contains_all_of(other);
+        interrupt::finish()?;
+        Ok(contains)
+    }
+
+    fn contains_all_of(&self, other: &Json) -> bool {
         match (self, other) {
             // At the top an array may contain a bare scalar.
             (Json::Array(elements), scalar) if !scalar.is_container() => elements.contains(scalar),
@@ -33,6 +40,9 @@ impl Json {
     }
 
     fn contains_alike(&self, other: &Json) -> bool {
+        if interrupt::is_stopped(16) {
+            return true;
+        }
         match (self, other) {
             (Json::Object(_), Json::Object(members)) => members.iter().all(|(key, value)| {
                 self.member(key)

@@ -5,6 +5,7 @@
 
 use super::{DEPTH_MAX, Json};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::modifier::Modifier;
 use crate::numeric::Numeric;
 
@@ -89,6 +90,7 @@ impl<'a> Parser<'a> {
     }
 
     fn value(&mut self) -> Result<Json> {
+        interrupt::spend(64)?;
         self.skip_space();
         match self.peek() {
             Some(b'{') => self.nested(Self::object),

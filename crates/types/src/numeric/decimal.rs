@@ -6,6 +6,8 @@
 
 use std::cmp::Ordering;
 
+use crate::interrupt;
+
 /// Decimal digits in one `u16`.
 pub(super) const DIGITS: i32 = 4;
 pub(super) const BASE: u32 = 10_000;
@@ -285,10 +287,13 @@ impl Decimal {
         }
     }
 
-    /// The exact product.
+    /// The exact product. It is of no use if [`interrupt::finish`] fails.
     pub(super) fn multiply(&self, other: &Decimal) -> Decimal {
         let mut sums = vec![0_u64; self.digits.len() + other.digits.len() + 1];
         for (left_index, left) in self.digits.iter().enumerate() {
+            if interrupt::is_stopped(other.digits.len()) {
+                break;
+            }
             // A sum grows by less than 10^8 per row: 10^10 rows would be needed to overflow it.
             for (right_index, right) in other.digits.iter().enumerate() {
                 sums[left_index + right_index + 1] += u64::from(*left) * u64::from(*right);

@@ -4,6 +4,7 @@ use super::Numeric;
 use super::arithmetic::{DISPLAY_SCALE_MAX, SIGNIFICANT_DIGITS_MIN};
 use super::decimal::{BASE, DIGITS, Decimal};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 
 impl Numeric {
     /// The square root, with at least sixteen significant digits.
@@ -51,7 +52,7 @@ pub(super) fn square_root(number: &Decimal, scale: i32) -> Decimal {
     loop {
         let quotient = target.divide_truncated(&guess, 0);
         let next = guess.add(&quotient).divide_truncated(&two, 0);
-        if next.compare_magnitude(&guess).is_ge() {
+        if next.compare_magnitude(&guess).is_ge() || interrupt::is_stopped(1) {
             break;
         }
         guess = next;

@@ -27,6 +27,7 @@ pub(crate) use codec::{decode_key, decode_row, encode_key, encode_row};
 use decimal::{Decimal, SmallDigits};
 
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 
 /// The most digits after the point.
 pub const SCALE_MAX: i32 = 16383;
@@ -88,6 +89,7 @@ impl Numeric {
 
     /// Checks the limits of the format, as every result must.
     fn from_decimal(decimal: Decimal) -> Result<Numeric> {
+        interrupt::finish()?;
         let decimal = decimal.normalized();
         if decimal.weight > WEIGHT_MAX || decimal.scale > SCALE_MAX {
             return Err(overflow());

@@ -11,6 +11,7 @@ use super::decimal::{DIGITS, Decimal};
 use super::math::square_root;
 use super::{Numeric, WEIGHT_MAX, overflow};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 
 /// Digits of the largest result, about: what is beyond is not even tried.
 const RESULT_SCALE_MAX: f64 = 2000.0;
@@ -76,6 +77,7 @@ impl Numeric {
         let digits = scale + result_weight + SPARE_DIGITS;
         let ln_base = logarithm(&base, (digits - base_weight).max(0));
         let ln_number = logarithm(&number, (digits - weight).max(0));
+        interrupt::finish()?;
         if ln_base.is_zero() {
             return Err(Error::division_by_zero());
         }
@@ -214,12 +216,14 @@ fn exponential(number: &Decimal, scale: i32) -> Result<Decimal> {
     let mut count = 2;
     term = term.divide_rounded(&integer(count), inner).normalized();
     while !term.is_zero() {
+        interrupt::finish()?;
         sum = sum.add(&term);
         count += 1;
         term = times(&term, &part, inner);
         term = term.divide_rounded(&integer(count), inner).normalized();
     }
     for _ in 0..halvings {
+        interrupt::finish()?;
         let inner = (digits - sum.weight * 2 * DIGITS).max(0);
         sum = times(&sum, &sum, inner);
     }
@@ -258,6 +262,9 @@ fn logarithm(number: &Decimal, scale: i32) -> Decimal {
     let mut number = number.clone();
     let mut roots = 0;
     while number.compare_magnitude(&low).is_le() || number.compare_magnitude(&high).is_ge() {
+        if interrupt::is_stopped(1) {
+            return number;
+        }
         let inner = scale - number.weight * DIGITS / 2 + SPARE_DIGITS;
         number = square_root(&number, inner).rounded(inner).normalized();
         roots += 1;
@@ -274,7 +281,7 @@ fn logarithm(number: &Decimal, scale: i32) -> Decimal {
         count += 2;
         power = times(&power, &square, inner);
         let term = power.divide_rounded(&integer(count), inner).normalized();
-        if term.is_zero() {
+        if term.is_zero() || interrupt::is_stopped(1) {
             break;
         }
         sum = sum.add(&term);
@@ -345,6 +352,7 @@ fn whole_power(base: &Decimal, exponent: i32, scale: i32) -> Result<Decimal> {
     let mut result = if bits & 1 == 1 { base.clone() } else { one() };
     bits >>= 1;
     while bits > 0 {
+        interrupt::finish()?;
         let inner = digits - 2 * square.weight * DIGITS;
         let inner = inner.min(2 * square.scale).max(0);
         square = times(&square, &square, inner);
@@ -353,6 +361,7 @@ fn whole_power(base: &Decimal, exponent: i32, scale: i32) -> Result<Decimal> {
             let inner = inner.min(square.scale + result.scale).max(0);
             result = times(&square, &result, inner);
         }
+        interrupt::finish()?;
         if square.weight > WEIGHT_MAX || result.weight > WEIGHT_MAX {
             return match negative {
                 true => Ok(nothing(scale)),
@@ -361,6 +370,7 @@ fn whole_power(base: &Decimal, exponent: i32, scale: i32) -> Result<Decimal> {
         }
         bits >>= 1;
     }
+    interrupt::finish()?;
     match negative {
         true if result.is_zero() => Err(Error::division_by_zero()),
         true => Ok(one().divide_rounded(&result.normalized(), scale)),

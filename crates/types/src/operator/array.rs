@@ -7,6 +7,7 @@ use super::{Function, Operator};
 use crate::array::{Array, Dimension};
 use crate::base::Base;
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::parameter::Parameter;
 use crate::value::Value;
 
@@ -36,13 +37,13 @@ pub(super) static OPERATORS: &[Operator] = &[
         function: Function::Infix(|left, right, _| concatenated_arrays(left, right)),
     },
     set("@>", |left, right, _| {
-        truth(contains(take(left)?, take(right)?))
+        contains(take(left)?, take(right)?).map(Value::Bool)
     }),
     set("<@", |left, right, _| {
-        truth(contains(take(right)?, take(left)?))
+        contains(take(right)?, take(left)?).map(Value::Bool)
     }),
     set("&&", |left, right, _| {
-        truth(overlaps(take(left)?, take(right)?))
+        overlaps(take(left)?, take(right)?).map(Value::Bool)
     }),
 ];
 
@@ -59,20 +60,29 @@ const fn set(name: &'static str, function: Infix) -> Operator {
     }
 }
 
-fn truth(truth: bool) -> Result<Value> {
-    Ok(Value::Bool(truth))
-}
-
 /// Whether every element of `right` is in `left`. NULL is in nothing.
-fn contains(left: &Array, right: &Array) -> bool {
-    let in_left = |value: &Value| !value.is_null() && left.values().contains(value);
-    right.values().iter().all(in_left)
+fn contains(left: &Array, right: &Array) -> Result<bool> {
+    for value in right.values() {
+        if !is_in(value, left)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether both have an element in common that is not NULL.
-fn overlaps(left: &Array, right: &Array) -> bool {
-    let in_left = |value: &Value| !value.is_null() && left.values().contains(value);
-    right.values().iter().any(in_left)
+fn overlaps(left: &Array, right: &Array) -> Result<bool> {
+    for value in right.values() {
+        if is_in(value, left)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_in(value: &Value, array: &Array) -> Result<bool> {
+    interrupt::spend(array.values().len() * 4)?;
+    Ok(!value.is_null() && array.values().contains(value))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -58,8 +58,8 @@ pub(super) static OPERATORS: &[Operator] = &[
             None => Ok(Value::Null),
         },
     ),
-    infix!("@>", Jsonb, Jsonb => Bool, |l: &Json, r: &Json| Ok(l.contains(r))),
-    infix!("<@", Jsonb, Jsonb => Bool, |l: &Json, r: &Json| Ok(r.contains(l))),
+    infix!("@>", Jsonb, Jsonb => Bool, |l: &Json, r: &Json| l.contains(r)),
+    infix!("<@", Jsonb, Jsonb => Bool, |l: &Json, r: &Json| r.contains(l)),
     infix!("?", Jsonb, Text => Bool, |l: &Json, r: &Text| Ok(l.has_key(r))),
     by_path("?|", Base::Jsonb, Base::Bool, |left, right, _| {
         let keys = some_keys(right)?;

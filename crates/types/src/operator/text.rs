@@ -8,6 +8,7 @@ use crate::base::Base;
 use crate::cast::{Cast, CastContext};
 use crate::error::{Error, Result, SqlState};
 use crate::function::pattern::is_match;
+use crate::interrupt;
 use crate::io;
 use crate::parameter::Parameter;
 use crate::regex::Options;
@@ -100,18 +101,20 @@ fn joined(left: &str, right: &str) -> Text {
 
 /// `text LIKE pattern`: `%` is any text, `_` any letter, `\` makes the next one itself.
 pub fn like(text: &str, pattern: &str) -> Result<bool> {
-    let letters = |text: &str| -> Vec<char> { text.chars().collect() };
-    matches(&letters(text), &letters(pattern), |left, right| {
-        left == right
-    })
+    matches(
+        &interrupt::letters(text)?,
+        &interrupt::letters(pattern)?,
+        |left, right| left == right,
+    )
 }
 
 /// `text ILIKE pattern`: the same, where only letters of ASCII have cases, as in collation "C".
 pub fn like_any_case(text: &str, pattern: &str) -> Result<bool> {
-    let letters = |text: &str| -> Vec<char> { text.chars().collect() };
-    matches(&letters(text), &letters(pattern), |left, right| {
-        left.eq_ignore_ascii_case(right)
-    })
+    matches(
+        &interrupt::letters(text)?,
+        &interrupt::letters(pattern)?,
+        |left, right| left.eq_ignore_ascii_case(right),
+    )
 }
 
 /// `LIKE` of `bytea`.
@@ -129,6 +132,7 @@ fn matches(text: &[char], pattern: &[char], same: impl Fn(&char, &char) -> bool)
     // Where to go on after a mismatch: the rule after the last `%`, and what it was tried at.
     let mut retry: Option<(usize, usize)> = None;
     loop {
+        interrupt::spend(2)?;
         let fits = match pattern.get(rule) {
             Some('%') => {
                 rule += 1;

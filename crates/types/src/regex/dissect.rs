@@ -6,6 +6,7 @@
 use super::parse::{Kind, Node};
 use super::{Regex, Span};
 use crate::error::Result;
+use crate::interrupt;
 
 impl Regex {
     /// Fills `spans` for a part that matches there by its program; false if it does not after all.
@@ -19,6 +20,8 @@ impl Regex {
         if !node.messy {
             return Ok(true);
         }
+        interrupt::spend(64)?;
+        interrupt::finish()?;
         match &node.kind {
             Kind::Group(inner, number) => {
                 if !self.dissect(inner, text, (start, end), spans)? {
@@ -77,6 +80,8 @@ impl Regex {
         }
         let rest = self.program(right)?;
         for cut in cuts {
+            interrupt::spend(16)?;
+            interrupt::finish()?;
             if !rest.matches(text, (cut, end), self.options) {
                 continue;
             }
@@ -123,6 +128,8 @@ impl Regex {
         }];
         let mut kept = 0;
         while let Some(count) = Some(rounds.len()).filter(|count| *count > 0) {
+            interrupt::spend(16)?;
+            interrupt::finish()?;
             let round = &mut rounds[count - 1];
             let Some(stop) = round.ends.pop() else {
                 rounds.pop();

@@ -20,6 +20,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 pub(crate) use parse::set_option;
 use parse::{Node, Parsed};
 use program::Program;
@@ -123,7 +124,9 @@ impl Regex {
         if self.tree.has_reference {
             return Ok(self.find(text, 0)?.is_some());
         }
-        Ok(self.search.first_start(text, 0, self.options).is_some())
+        let found = self.search.first_start(text, 0, self.options);
+        interrupt::finish()?;
+        Ok(found.is_some())
     }
 
     /// The first match at or after a place: the whole, then each bracket.
@@ -131,6 +134,7 @@ impl Regex {
         let mut from = from;
         while let Some(start) = self.search.first_start(text, from, self.options) {
             let mut ends = self.search.ends(text, start, text.len(), self.options);
+            interrupt::finish()?;
             if !self.tree.prefers_short() {
                 ends.reverse();
             }
@@ -145,6 +149,7 @@ impl Regex {
             }
             from = start + 1;
         }
+        interrupt::finish()?;
         Ok(None)
     }
 

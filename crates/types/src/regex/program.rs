@@ -3,9 +3,13 @@
 use super::parse::{Class, Kind, Node, Place};
 use super::{Options, too_complex};
 use crate::error::Result;
+use crate::interrupt;
 
 /// The most states of a program.
 const STATES_MAX: usize = 20_000;
+
+/// What it costs to follow a state by a letter, in units of [`interrupt`].
+const STEP_UNITS: usize = 8;
 
 /// States, and the one it begins with.
 #[derive(Debug)]
@@ -42,7 +46,8 @@ impl Program {
         })
     }
 
-    /// The earliest place at or after `from` where a match begins.
+    /// The earliest place at or after `from` where a match begins. What it gives is of no use if
+    /// [`interrupt::finish`] fails.
     pub(super) fn first_start(
         &self,
         text: &[char],
@@ -54,6 +59,9 @@ impl Program {
         let mut now = Threads::new(self.states.len());
         let mut next = Threads::new(self.states.len());
         for at in from..=text.len() {
+            if interrupt::is_stopped(now.order.len() * STEP_UNITS + 1) {
+                break;
+            }
             if best.is_none() {
                 self.follow(self.start, at, at, text, options, &mut now);
             }
@@ -77,7 +85,8 @@ impl Program {
         best
     }
 
-    /// Where matches that begin at `start` end, up to `limit`, in order.
+    /// Where matches that begin at `start` end, up to `limit`, in order. What it gives is of no use
+    /// if [`interrupt::finish`] fails.
     pub(super) fn ends(
         &self,
         text: &[char],
@@ -86,10 +95,16 @@ impl Program {
         options: Options,
     ) -> Vec<usize> {
         let mut ends = Vec::new();
+        if interrupt::is_stopped(self.states.len()) {
+            return ends;
+        }
         let mut now = Threads::new(self.states.len());
         let mut next = Threads::new(self.states.len());
         self.follow(self.start, start, start, text, options, &mut now);
         for at in start..=limit {
+            if interrupt::is_stopped(now.order.len() * STEP_UNITS) {
+                break;
+            }
             if now.start_of(0).is_some() {
                 ends.push(at);
             }
@@ -174,7 +189,9 @@ impl Program {
                     let found = if *ahead {
                         !program.ends(text, at, text.len(), options).is_empty()
                     } else {
-                        (0..=at).any(|from| program.matches(text, (from, at), options))
+                        (0..=at)
+                            .take_while(|_| !interrupt::is_stopped(STEP_UNITS))
+                            .any(|from| program.matches(text, (from, at), options))
                     };
                     if found != *negative {
                         stack.push(*next);

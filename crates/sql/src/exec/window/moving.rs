@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use rustdb_types::Value;
 use rustdb_types::aggregate::{AggregateCall, State};
+use rustdb_types::interrupt;
 
 use super::frame::Frames;
 use super::{Call, Partition};
@@ -168,6 +169,7 @@ impl<'p> Moving<'p> {
     }
 
     fn take(&mut self, state: &mut State, row: usize, cx: &mut Context<'_>) -> Result<()> {
+        interrupt::spend(128)?;
         if matches!(self.arguments[row], Arguments::Unknown) {
             self.arguments[row] = self.arguments_of(row, cx)?;
         }

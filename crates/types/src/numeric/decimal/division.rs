@@ -1,6 +1,7 @@
 //! Long division of decimals: Knuth's algorithm D to the base 10000.
 
 use super::{BASE, DIGITS, Decimal};
+use crate::interrupt;
 
 impl Decimal {
     /// `self / divisor` with `scale` decimals, rounded half away from zero. The divisor is not
@@ -46,7 +47,7 @@ impl Decimal {
     }
 }
 
-/// `count` digits of the quotient. The dividend begins with a zero and is as long as `count` and
+/// `count` digits of the quotient, which is of no use if [`interrupt::finish`] fails. The dividend begins with a zero and is as long as `count` and
 /// the divisor together.
 fn quotient(mut dividend: Vec<u32>, divisor: &[u16], count: usize) -> Vec<u16> {
     let mut divisor: Vec<u32> = divisor.iter().map(|digit| u32::from(*digit)).collect();
@@ -61,6 +62,9 @@ fn quotient(mut dividend: Vec<u32>, divisor: &[u16], count: usize) -> Vec<u16> {
     let (top, second) = (divisor[0], divisor[1]);
     let mut digits = vec![0; count];
     for (index, digit) in digits.iter_mut().enumerate() {
+        if interrupt::is_stopped(divisor.len() * 4) {
+            break;
+        }
         let head = dividend[index] * BASE + dividend[index + 1];
         if head == 0 {
             continue;

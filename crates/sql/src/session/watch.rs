@@ -1,0 +1,67 @@
+//! When a session's statement shall stop, for what runs long within one evaluation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustdb_types::interrupt::{self, Watch};
+use rustdb_vfs::VfsRef;
+
+use super::Session;
+use crate::error::{Error, Result};
+use crate::exec::{check_cancelled, timed_out};
+
+/// A session's flag and clock, as [`interrupt`] asks them.
+pub(super) struct SessionWatch {
+    cancelled: Arc<AtomicBool>,
+    clock: VfsRef,
+    /// When the statement is to end, in nanoseconds of the clock; the greatest number is never.
+    deadline: AtomicU64,
+}
+
+impl SessionWatch {
+    pub(super) fn new(cancelled: Arc<AtomicBool>, clock: VfsRef) -> SessionWatch {
+        SessionWatch {
+            cancelled,
+            clock,
+            deadline: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Sets when the statement is to end.
+    pub(super) fn set_deadline(&self, end: Option<Duration>) {
+        let end = end.map_or(u64::MAX, nanoseconds);
+        self.deadline.store(end, Ordering::Relaxed);
+    }
+}
+
+impl Watch for SessionWatch {
+    fn ask(&self) -> rustdb_types::Result<()> {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        let asked = match deadline != u64::MAX && nanoseconds(self.clock.monotonic()) >= deadline {
+            true => Err(timed_out()),
+            false => check_cancelled(&self.cancelled),
+        };
+        asked.map_err(|error| rustdb_types::Error::new(error.state(), error.message()))
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Session {
+    /// Does something that stops when the session's statement shall stop. What it gives is no good
+    /// if something in it was left off for that.
+    pub(super) fn watched<T>(&mut self, body: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+        // It is lent, not cloned: counting owners would cost a point query as much as the rest.
+        let watch = self.spare_watch.take();
+        let watch = watch.unwrap_or_else(|| self.watch.clone());
+        let (watch, result) = interrupt::watched(watch, || {
+            let result = body(self);
+            interrupt::finish().map_err(Error::from).and(result)
+        });
+        self.spare_watch = watch;
+        result
+    }
+}

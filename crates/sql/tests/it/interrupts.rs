@@ -1,0 +1,171 @@
+//! Statements that would take minutes within one row, and stop when they are told to.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use rustdb_sql::{Database, Session};
+use rustdb_vfs::MemVfs;
+
+use crate::database::database_over;
+
+/// How long a statement may go on after it was told to stop before that is taken for ever. What is
+/// wanted is less than a twentieth of a second on a machine that has nothing else to do.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// So long a statement runs before it is told to stop.
+const BEFORE: Duration = Duration::from_millis(200);
+
+/// Each of them alone keeps a processor busy for minutes at least.
+const ENDLESS: &[&str] = &[
+    // Patterns: parts that are cut anew, starts that are tried anew, looking back.
+    "select repeat('a', 1001) || 'b' ~ '^(a*)(a*)(a*)(a*)\\1\\2\\3\\4b$'",
+    "select regexp_count(repeat('a', 2000000), 'a*b|a')",
+    "select regexp_replace(repeat('a', 2000000), 'a*b|a', 'x', 'g')",
+    "select count(*) from regexp_split_to_table(repeat('a', 2000000), 'a*b|a')",
+    "select repeat('a', 1000000) ~ '(?<=(a|b)*c)d|e'",
+    "select repeat('a', 4000000) like '%' || repeat('a', 2000000) || 'b%'",
+    "select repeat('a', 4000000) ilike '%' || repeat('A', 2000000) || 'b%'",
+    // Texts.
+    "select length(translate(repeat('x', 100000000), repeat('abcdefgh', 100000), ''))",
+    // Arrays and documents that are compared element by element.
+    "select up @> down from lists",
+    "select up && below from lists",
+    "select to_jsonb(up) @> to_jsonb(down) from lists",
+    "select count(*) from lists, generate_series(1, 1000000) i where i <> all(below)",
+    // Numbers of a hundred thousand digits, over and over.
+    "select sum((3::numeric ^ 200000 + i) * (3::numeric ^ 200000 - i)) from generate_series(1, 100000) i",
+    "select sum(trunc((3::numeric ^ 200000 + i) / 2::numeric ^ 200000)) from generate_series(1, 100000) i",
+    "select count(ln(3::numeric ^ 200000 + i)) from generate_series(1, 100000) i",
+    "select count(exp(numeric '4000.123' + 1 / (i * 1e300))) from generate_series(1, 1000000) i",
+    "select count(sqrt(3::numeric ^ 200000 + i)) from generate_series(1, 100000) i",
+    "select count(factorial(32000)) from generate_series(1, 1000000) i where factorial(32000) > i",
+    // Rows that never end.
+    "select count(*) from generate_series(1, 1000000000000) i",
+    "select count(*) from (select generate_series(1, 1000000000000)) x",
+    "with recursive r as (select 1 as n union all select 1 from r) select count(*) from r",
+    "with recursive r as (select 1 as n union select n + 1 from r) select count(*) from r where n < 0",
+    "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b where a + b < 0",
+    "select count(*) from generate_series(1, 1000000) a where not exists (select from generate_series(1, 1000000) b where a + b < 0)",
+    "select count(*) from generate_series(1, 1000000) a left join generate_series(1, 1000000) b on a + b < 0",
+    "select count((select max(b) from generate_series(1, 1000000) b where b <> a)) from generate_series(1, 1000000) a",
+    // Frames that are summed anew for each row.
+    "select max(s) from (select string_agg('x', '') over (order by i rows between 300000 preceding and 1 following exclude current row) s from generate_series(1, 600000) i) x",
+];
+
+fn filled() -> Database {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    session
+        .execute("create table t (a int primary key, b int, c text)", &[])
+        .unwrap();
+    session
+        .execute(
+            "insert into t select i, i % 10, 'x' from generate_series(1, 2000) i",
+            &[],
+        )
+        .unwrap();
+    let list = |series: &str| format!("array(select generate_series({series}))");
+    let lists = format!(
+        "create table lists as select {} up, {} down, {} below",
+        list("1, 60000"),
+        list("60000, 1, -1"),
+        list("-60000, 0"),
+    );
+    session.execute(&lists, &[]).unwrap();
+    database
+}
+
+/// Runs a statement, tells it to stop while it runs, and gives the code of its error.
+fn stopped(mut session: Session, statement: &str) -> String {
+    let flag = session.cancellation();
+    let (said, heard) = channel();
+    let text = statement.to_owned();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it may go on when the test gives up"
+    )]
+    std::thread::spawn(move || {
+        let result = session.execute(&text, &[]);
+        let state = match result {
+            Ok(_) => "it ended".to_owned(),
+            Err(error) => error.state().as_str().to_owned(),
+        };
+        // It can go on, but for what it is told meanwhile.
+        let mut after = (0..100).map(|_| session.execute("rollback; select 1", &[]));
+        let after = after.any(|result| result.is_ok());
+        let _nobody_waits = said.send((state, after));
+    });
+    // Some of its work is done before it is told. What is said before it begins is not heard, so
+    // that it is said again.
+    if let Ok((state, _)) = heard.recv_timeout(BEFORE) {
+        return format!("it ended by itself: {state}");
+    }
+    let mut waited = Duration::ZERO;
+    while waited < LIMIT {
+        flag.store(true, Ordering::Relaxed);
+        let pause = Duration::from_millis(5);
+        if let Ok((state, after)) = heard.recv_timeout(pause) {
+            return match after {
+                true => state,
+                false => "the session is broken".to_owned(),
+            };
+        }
+        waited += pause;
+    }
+    "it goes on".to_owned()
+}
+
+#[test]
+fn what_takes_long_within_one_row_is_cancelled() {
+    let database = filled();
+    let outcomes = ENDLESS.iter().map(|statement| {
+        let outcome = stopped(database.connect(), statement);
+        (outcome, *statement)
+    });
+    let wrong: Vec<_> = outcomes.filter(|(outcome, _)| outcome != "57014").collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn definitions_over_many_rows_are_cancelled() {
+    let database = filled();
+    let slow = "(a + length(translate(repeat('x', 1000000), repeat('abcdefgh', 1000), '')))";
+    for statement in [
+        format!("create index on t ({slow})"),
+        format!("alter table t add check ({slow} > 0)"),
+        format!("alter table t alter b type int using {slow}"),
+        format!("alter table t add d int generated always as ({slow}) stored"),
+        format!("create table u as select {slow} as d from t"),
+        format!("update t set b = {slow}"),
+        format!("insert into t select a + 10000, {slow} from t"),
+        format!("delete from t where {slow} < 0"),
+    ] {
+        assert_eq!(
+            stopped(database.connect(), &statement),
+            "57014",
+            "{statement}"
+        );
+    }
+    let mut session = database.connect();
+    let count = session.execute("select count(*), sum(b) from t", &[]);
+    let row = &count.unwrap()[0].rows[0];
+    let row: Vec<Option<i64>> = row.iter().map(|value| value.as_integer()).collect();
+    assert_eq!(row, [Some(2000), Some(9000)]);
+}
+
+#[test]
+fn what_takes_long_within_one_row_ends_with_its_time() {
+    let database = filled();
+    let mut session = database.connect();
+    session.execute("set statement_timeout = 20", &[]).unwrap();
+    for statement in ENDLESS.iter().step_by(4) {
+        let error = session.execute(statement, &[]).unwrap_err();
+        assert_eq!(
+            (error.state().as_str(), error.message()),
+            ("57014", "canceling statement due to statement timeout"),
+            "{statement}"
+        );
+    }
+}

@@ -106,10 +106,15 @@ impl Memory {
         self.used(account) > self.budget / ACCOUNT_PART_MAX
     }
 
+    /// The limit of all together, if there is one.
+    pub fn budget(&self) -> Option<usize> {
+        (self.budget != usize::MAX).then_some(self.budget)
+    }
+
     /// What there is at this moment.
     pub fn stats(&self) -> MemoryStats {
         MemoryStats {
-            budget: (self.budget != usize::MAX).then_some(self.budget),
+            budget: self.budget(),
             cache: self.cache.stats().used_bytes,
             memtables: self.used(Account::Memtables),
             write_sets: self.used(Account::WriteSets),

@@ -182,7 +182,7 @@ fn collect(
             Some(prepared) => prepared.take(node, &batch, index, groups, cx)?,
             None => by_row(node, &batch, index, groups, cx)?,
         }
-        if !grouping.count(&batch) {
+        if !grouping.count(&batch)? {
             let spilled = grouping.take_rest(input, cx)?;
             return Ok(Collected::Spilled(Box::new(spilled)));
         }

@@ -144,7 +144,9 @@ impl<'a> Context<'a> {
             true => self.work_mem,
             false => usize::MAX,
         };
-        self.memory.pool.insert(Pool::new(limit)).clone()
+        let budget = transaction.and_then(|it| it.engine().memory().budget());
+        let pool = Pool::with_reserve(limit, self.work_mem, budget);
+        self.memory.pool.insert(pool).clone()
     }
 
     /// 57014 once the statement was cancelled.

@@ -90,7 +90,7 @@ impl Dedupe {
             Some(charge) => charge,
             None => self.charge.insert(cx.pool().charge()),
         };
-        charge.add(bytes);
+        charge.hold(bytes)?;
         if self.shares.is_none() && charge.is_over() {
             let pool = charge.pool().clone();
             let count = share_count(&pool);

@@ -215,7 +215,7 @@ fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
             let found = key(&node.right_keys, &batch.row(row), &mut scratch, cx)?;
             keys.push(found.then(|| scratch.as_slice().into()));
         }
-        charge.add(batch.bytes() + batch.rows() * node.entry_bytes());
+        charge.hold(batch.bytes() + batch.rows() * node.entry_bytes())?;
         rows.append(batch);
         if charge.is_over() {
             return Ok(Built::Begun(Begun {

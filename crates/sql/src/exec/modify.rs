@@ -71,7 +71,11 @@ pub(crate) fn run_carefully(
         None => {
             let rows = cx.before_writes(|cx| executable.rows(cx))?;
             let count = rows.len() as u64;
-            Written { count, rows }
+            Written {
+                count,
+                rows,
+                ..Written::default()
+            }
         }
     };
     let careful = cx.careful.as_mut();

@@ -10,6 +10,7 @@ use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
 use super::sort::{Key, compare};
+use super::spill::row_bytes;
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
@@ -275,9 +276,11 @@ impl RunScan {
 fn without_index(scan: &mut TableScan, access: &AccessPath, cx: &mut Context<'_>) -> Result<State> {
     let mut rows = Vec::new();
     let mut row = Vec::new();
+    let mut charge = cx.pool().charge();
     while let Some(key) = scan.next(cx.transaction()?, &mut row)? {
         cx.check_cancelled()?;
         if all_true(&access.covered, &row[..], cx)? {
+            charge.hold(row_bytes(&row))?;
             rows.push((key, std::mem::take(&mut row)));
         }
         row.clear();

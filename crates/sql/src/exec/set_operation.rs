@@ -134,7 +134,7 @@ impl RunSetOperation {
                 match counts.get_mut(&row[..]) {
                     Some(count) => *count += 1,
                     None => {
-                        charge.add(row_bytes(&row) + ENTRY_BYTES);
+                        charge.hold(row_bytes(&row) + ENTRY_BYTES)?;
                         counts.insert(row.into(), 1);
                     }
                 }

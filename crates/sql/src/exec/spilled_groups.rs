@@ -89,8 +89,9 @@ impl Grouping {
         }
     }
 
-    /// Counts what a batch has added. False if there is no more memory.
-    pub(super) fn count(&mut self, batch: &Batch) -> bool {
+    /// Counts what a batch has added. False if there is no more memory; an error if there is not even
+    /// enough for what cannot be put aside.
+    pub(super) fn count(&mut self, batch: &Batch) -> Result<bool> {
         let given = match self.memory.grows {
             true => batch.bytes() + batch.rows() * size_of::<Vec<Value>>(),
             false => 0,
@@ -98,20 +99,22 @@ impl Grouping {
         self.count_given(given)
     }
 
-    fn count_given(&mut self, given: usize) -> bool {
+    fn count_given(&mut self, given: usize) -> Result<bool> {
         let memory = &mut self.memory;
         let new = &self.groups[memory.groups..];
         let new: usize = new.iter().map(group_bytes).sum();
         memory.groups = self.groups.len();
         memory.since += given;
         memory.charge.add(new + given);
-        if memory.charge.is_over() && memory.since > memory.charge.pool().share() / 16 {
+        let is_much = memory.since > memory.charge.pool().share() / 16;
+        if memory.charge.is_over() && is_much || memory.charge.check().is_err() {
             // Not all that was given was kept.
             let all = self.groups.iter().map(group_bytes).sum();
             memory.since = 0;
             memory.charge.set(all);
         }
-        !memory.charge.is_over()
+        memory.charge.check()?;
+        Ok(!memory.charge.is_over())
     }
 
     /// The groups, if no more rows come and all are in memory.
@@ -179,7 +182,7 @@ impl Grouping {
                     self.take(&key, &record, cx)?;
                 }
             }
-            self.count(&batch);
+            self.count(&batch)?;
         }
         let mut spilled = SpilledGroups {
             pool: self.memory.charge.pool().clone(),
@@ -400,7 +403,7 @@ impl SpilledGroups {
             };
             // Not for every row: counting has its price.
             if given >= 4096 || grouping.groups.len() >= grouping.memory.groups + 16 {
-                let fits = grouping.count_given(std::mem::take(&mut given));
+                let fits = grouping.count_given(std::mem::take(&mut given))?;
                 if !fits && grouping.full.is_none() {
                     grouping.fill(cx)?;
                 }
@@ -503,6 +506,7 @@ impl Held {
     ) -> Result<Value> {
         let mut last: Option<Vec<Value>> = None;
         let mut rows = Vec::new();
+        let mut charge = cx.pool().charge();
         let mut state = match call.is_sorted {
             true => None,
             false => Some(call.call.state()?),
@@ -511,6 +515,9 @@ impl Held {
             let arguments = row.split_off(1 + call.order.len());
             if call.distinct && last.as_ref() == Some(&arguments) {
                 continue;
+            }
+            if state.as_ref().is_none_or(|state| !state.is_of_one_size()) {
+                charge.hold(row_bytes(&arguments) + row_bytes(&row))?;
             }
             match &mut state {
                 Some(state) => state.update(&arguments, &cx.functions())?,

@@ -66,7 +66,9 @@ pub(super) fn evaluate_subquery<R: Row + ?Sized>(
         SubPlanKind::Exists => Value::Bool(run.next(cx)?.is_some()),
         _ => {
             let mut values = Vec::new();
+            let mut charge = cx.pool().charge();
             while let Some(batch) = run.next(cx)? {
+                charge.hold(batch.bytes())?;
                 values.extend_from_slice(batch.column(0));
             }
             super::evaluate::array_of(values)?

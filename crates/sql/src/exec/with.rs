@@ -10,7 +10,7 @@ use super::batch::Batch;
 use super::compile::{Compiled, Compiler, Outer};
 use super::context::Context;
 use super::key::{RowKey, key_at};
-use super::spill::Kept;
+use super::spill::{Charge, Kept};
 use super::{Node, Operator};
 use crate::error::{Error, Result};
 use crate::expr::ColumnId;
@@ -161,6 +161,8 @@ struct RunRecursive {
     /// What the next step works on.
     last: Kept,
     seen: HashSet<RowKey>,
+    /// For what was seen.
+    charge: Option<Charge>,
 }
 
 impl Node for RecursiveNode {
@@ -170,6 +172,7 @@ impl Node for RecursiveNode {
             node: self,
             last: Kept::default(),
             seen: HashSet::new(),
+            charge: None,
         })
     }
 }
@@ -184,6 +187,8 @@ impl Operator for RunRecursive {
             };
             if !self.node.all {
                 self.keep_new(&mut batch);
+                let charge = self.charge.get_or_insert_with(|| cx.pool().charge());
+                charge.hold(batch.bytes() + batch.rows() * size_of::<RowKey>() * 2)?;
             }
             if !batch.is_empty() {
                 self.last.push(batch.clone(), cx)?;

@@ -16,6 +16,7 @@ use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
 use super::point::OneRow;
 use super::source::SourceRows;
+use super::spill::{Charge, row_bytes};
 use crate::bind::{Assignment, OnConflict};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -44,6 +45,9 @@ pub(super) enum Kind {
     },
 }
 
+/// What a key of a row that was seen takes beside its bytes, about.
+const SEEN_BYTES: usize = 64;
+
 /// What was written.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
@@ -51,6 +55,8 @@ pub(crate) struct Written {
     pub(crate) count: u64,
     /// What RETURNING gives.
     pub(crate) rows: Vec<Vec<Value>>,
+    /// For the rows.
+    pub(super) charge: Option<Charge>,
 }
 
 impl WriteNode {
@@ -96,6 +102,7 @@ impl WriteNode {
     ) -> Result<Written> {
         let mut written = Written::default();
         let mut seen: HashSet<Arc<[u8]>> = HashSet::new();
+        let mut charge = None;
         let is_alone = rows.is_alone();
         while let Some(mut row) = rows.next(cx)? {
             cx.check_cancelled()?;
@@ -104,8 +111,12 @@ impl WriteNode {
             };
             let mut key = key.clone();
             // A row that meets several partners is changed once.
-            if !is_alone && !seen.insert(key.clone()) {
-                continue;
+            if !is_alone {
+                if !seen.insert(key.clone()) {
+                    continue;
+                }
+                let charge = charge.get_or_insert_with(|| cx.pool().charge());
+                charge.hold(key.len() + SEEN_BYTES)?;
             }
             if cx.has_written(&self.table, &key)? {
                 continue;
@@ -206,6 +217,11 @@ impl WriteNode {
         written.count += 1;
         if let Some(returning) = &self.returning {
             let returned = cx.before_writes(|cx| values(returning, row, cx))?;
+            // One row is little.
+            if !written.rows.is_empty() {
+                let charge = written.charge.get_or_insert_with(|| cx.pool().charge());
+                charge.hold(row_bytes(&returned))?;
+            }
             written.rows.push(returned);
         }
         Ok(())

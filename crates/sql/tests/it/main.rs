@@ -19,6 +19,7 @@ mod isolation;
 mod limits;
 mod load;
 mod locks;
+mod memory;
 mod merges;
 mod moments;
 mod partitions;

@@ -41,6 +41,7 @@ impl Kept {
         self.rows += batch.rows();
         charge.add(bytes);
         if !charge.is_over() {
+            charge.check()?;
             self.stored.push(Stored::Memory(Arc::new(batch)));
             return Ok(());
         }

@@ -1,9 +1,18 @@
 //! Who holds how much memory.
+//!
+//! Most operators put rows aside once there is no more of it. What cannot be put aside, as what
+//! `array_agg` has collected, may take more: `work_mem`, and a reserve besides. A statement that wants
+//! more than that fails, and leaves the machine's memory to others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustdb_types::Value;
+
+use crate::error::{Error, Result, SqlState};
+
+/// The reserve, where the database has no budget of its own: 4 GiB, where there can be so much.
+const RESERVE: usize = 1 << (if usize::BITS > 32 { 32 } else { 29 });
 
 /// Whatever the other operators of a statement hold, each may hold this part of the limit.
 const PART_MIN: usize = 8;
@@ -16,14 +25,24 @@ pub(crate) struct Pool(Arc<Shared>);
 struct Shared {
     /// `usize::MAX` if there is no place to put rows aside.
     limit: usize,
+    /// What must not be exceeded by what cannot be put aside.
+    most: usize,
     used: AtomicUsize,
 }
 
 impl Pool {
-    /// A pool of so many bytes.
+    /// A pool of so many bytes, with the usual reserve.
+    #[cfg(test)]
     pub(crate) fn new(limit: usize) -> Pool {
+        Pool::with_reserve(limit, limit, None)
+    }
+
+    /// A pool whose operators put rows aside beyond `limit`. What cannot be put aside may take
+    /// `work_mem` and a reserve: the memory of the database, if that is limited.
+    pub(crate) fn with_reserve(limit: usize, work_mem: usize, budget: Option<usize>) -> Pool {
         Pool(Arc::new(Shared {
             limit,
+            most: work_mem.saturating_add(budget.unwrap_or(RESERVE)),
             used: AtomicUsize::new(0),
         }))
     }
@@ -66,6 +85,33 @@ impl Charge {
         self.pool.0.used.fetch_sub(self.bytes, Relaxed);
         self.bytes = 0;
         self.add(bytes);
+    }
+
+    /// Holds so much more that cannot be put aside; an error if that is too much.
+    #[inline]
+    pub(in crate::exec) fn hold(&mut self, bytes: usize) -> Result<()> {
+        self.add(bytes);
+        match self.pool.0.used.load(Relaxed) > self.pool.0.most {
+            true => self.check(),
+            false => Ok(()),
+        }
+    }
+
+    /// 53200 if all together hold more than cannot be put aside may take.
+    pub(in crate::exec) fn check(&self) -> Result<()> {
+        let (used, most) = (self.pool.0.used.load(Relaxed), self.pool.0.most);
+        if used <= most {
+            return Ok(());
+        }
+        let detail = format!(
+            "Failed on request of size {} in memory context \"ExecutorState\".",
+            used - most
+        );
+        let error = Error::new(SqlState::OUT_OF_MEMORY, "out of memory").with_detail(detail);
+        Err(error.with_hint(format!(
+            "The statement keeps more than {} MB that cannot be put aside. You might need to increase \"work_mem\".",
+            most >> 20
+        )))
     }
 
     /// What it holds.
@@ -146,5 +192,16 @@ mod tests {
         assert!(!other.is_over());
         drop(other);
         assert_eq!((one.peak(), pool.share()), (790, 800));
+    }
+
+    #[test]
+    fn what_is_held_beyond_the_reserve_is_an_error() {
+        let pool = Pool::with_reserve(800, 800, Some(200));
+        let (mut one, mut other) = (pool.charge(), pool.charge());
+        assert!(one.hold(900).is_ok() && other.hold(100).is_ok());
+        let error = other.hold(1).unwrap_err();
+        assert_eq!(error.state(), SqlState::OUT_OF_MEMORY);
+        drop(one);
+        assert!(other.hold(1).is_ok());
     }
 }

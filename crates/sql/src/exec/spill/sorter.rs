@@ -117,7 +117,8 @@ impl Sorter {
         }
         match self.charge.is_over() {
             true => self.write_run(cx),
-            false => Ok(()),
+            // Where nothing can be put aside.
+            false => self.charge.check(),
         }
     }
 

@@ -83,6 +83,8 @@ struct RunWindow {
     ready: std::vec::IntoIter<Vec<Value>>,
     /// For the partition that is being given out.
     charge: Option<Charge>,
+    /// For its new columns.
+    results: Option<Charge>,
 }
 
 impl Node for WindowNode {
@@ -94,6 +96,7 @@ impl Node for WindowNode {
             first: None,
             ready: Vec::new().into_iter(),
             charge: None,
+            results: None,
         })
     }
 }
@@ -114,7 +117,9 @@ impl Operator for RunWindow {
             if partition.is_empty() {
                 break;
             }
-            self.ready = compute(&node, partition, cx)?.into_iter();
+            let charge = self.results.get_or_insert_with(|| cx.pool().charge());
+            charge.set(0);
+            self.ready = compute(&node, partition, charge, cx)?.into_iter();
         }
         Ok((!batch.is_empty()).then_some(batch))
     }
@@ -136,9 +141,13 @@ impl RunWindow {
             return Ok(rows.take(count).collect());
         }
         let mut rows: Vec<Vec<Value>> = self.first.take().into_iter().collect();
-        let mut bytes = 0;
+        let charge = match &mut self.charge {
+            Some(charge) => charge,
+            None => self.charge.insert(cx.pool().charge()),
+        };
+        charge.set(0);
         while let Some(row) = sorted.next(cx)? {
-            bytes += row_bytes(&row);
+            charge.hold(row_bytes(&row))?;
             match rows.first() {
                 Some(first) if compare(keys, first, &row).is_ne() => {
                     self.first = Some(row);
@@ -147,11 +156,6 @@ impl RunWindow {
                 _ => rows.push(row),
             }
         }
-        let charge = match &mut self.charge {
-            Some(charge) => charge,
-            None => self.charge.insert(cx.pool().charge()),
-        };
-        charge.set(bytes);
         Ok(rows)
     }
 }
@@ -181,6 +185,7 @@ fn sorted(node: &WindowNode, input: &mut dyn Operator, cx: &mut Context<'_>) -> 
 fn compute(
     node: &WindowNode,
     mut rows: Vec<Vec<Value>>,
+    charge: &mut Charge,
     cx: &mut Context<'_>,
 ) -> Result<Vec<Vec<Value>>> {
     let mut columns = Vec::with_capacity(node.calls.len());
@@ -189,7 +194,9 @@ fn compute(
         for call in &node.calls {
             let column = match &call.function {
                 Function::Window(kind) => functions::compute(*kind, call, &partition, cx)?,
-                Function::Aggregate(aggregate) => moving::compute(aggregate, call, &partition, cx)?,
+                Function::Aggregate(aggregate) => {
+                    moving::compute(aggregate, call, &partition, charge, cx)?
+                }
             };
             columns.push(column.into_iter());
         }

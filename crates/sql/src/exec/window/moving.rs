@@ -16,6 +16,7 @@ use super::{Call, Partition};
 use crate::error::Result;
 use crate::exec::context::Context;
 use crate::exec::evaluate::{truth, values};
+use crate::exec::spill::{Charge, row_bytes};
 use crate::plan::FrameExclusion;
 
 /// The aggregate's value for each row of the partition.
@@ -23,10 +24,11 @@ pub(super) fn compute(
     aggregate: &AggregateCall,
     call: &Call,
     partition: &Partition<'_>,
+    charge: &mut Charge,
     cx: &mut Context<'_>,
 ) -> Result<Vec<Value>> {
     let mut frames = Frames::new(&call.frame, partition, cx)?;
-    let mut moving = Moving::new(aggregate, call, partition)?;
+    let mut moving = Moving::new(aggregate, call, partition, cx.pool().charge())?;
     let mut column: Vec<Value> = Vec::with_capacity(partition.len());
     let mut before: Option<Range<usize>> = None;
     for row in 0..partition.len() {
@@ -40,6 +42,7 @@ pub(super) fn compute(
                 _ => moving.at(&frame, cx)?,
             }
         };
+        charge.hold(value.heap_bytes() + size_of::<Value>())?;
         column.push(value);
         before = Some(frame);
     }
@@ -60,6 +63,8 @@ struct Moving<'p> {
     call: &'p Call,
     partition: &'p Partition<'p>,
     arguments: Vec<Arguments>,
+    /// For the arguments.
+    charge: Charge,
     /// What has seen `seen`.
     state: State,
     seen: Range<usize>,
@@ -73,12 +78,14 @@ impl<'p> Moving<'p> {
         aggregate: &'p AggregateCall,
         call: &'p Call,
         partition: &'p Partition<'p>,
+        charge: Charge,
     ) -> Result<Moving<'p>> {
         Ok(Moving {
             aggregate,
             call,
             partition,
             arguments: vec![Arguments::Unknown; partition.len()],
+            charge,
             state: aggregate.state()?,
             seen: 0..0,
             ends: None,
@@ -172,6 +179,9 @@ impl<'p> Moving<'p> {
         interrupt::spend(128)?;
         if matches!(self.arguments[row], Arguments::Unknown) {
             self.arguments[row] = self.arguments_of(row, cx)?;
+            if let Arguments::In(arguments) = &self.arguments[row] {
+                self.charge.hold(row_bytes(arguments))?;
+            }
         }
         if let Arguments::In(arguments) = &self.arguments[row] {
             state.update(arguments, &cx.functions())?;

@@ -17,6 +17,7 @@ use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::plan::{Aggregate, AggregateItem, Group, Plan};
+use crate::rewrite::GROUP_DISTINCT;
 
 /// GROUP BY, bound.
 #[derive(Debug, Default)]
@@ -45,7 +46,10 @@ impl Binder<'_> {
             sets: vec![Vec::new()],
             ..Grouping::default()
         };
-        for item in items {
+        let is_distinct = items.first().is_some_and(
+            |item| matches!(item, ast::Expr::Identifier(name) if name.value == GROUP_DISTINCT),
+        );
+        for item in items.iter().skip(usize::from(is_distinct)) {
             let choices = self.grouping_choices(item, outputs, scope, &mut grouping)?;
             let mut sets = Vec::with_capacity(grouping.sets.len() * choices.len());
             for set in &grouping.sets {
@@ -60,6 +64,14 @@ impl Binder<'_> {
                 return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message));
             }
             grouping.sets = sets;
+        }
+        if is_distinct {
+            let mut seen = BTreeSet::new();
+            grouping.sets.retain(|set| {
+                let mut sorted = set.clone();
+                sorted.sort_unstable();
+                seen.insert(sorted)
+            });
         }
         Ok(grouping)
     }

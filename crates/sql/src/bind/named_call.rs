@@ -50,7 +50,18 @@ fn written(call: &ast::Function) -> Result<Option<Vec<Argument<'_>>>> {
     let mut names = 0;
     for argument in &list.args {
         let (name, expr) = match argument {
-            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => (None, expr),
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => match expr {
+                // `name := value`
+                ast::Expr::BinaryOp {
+                    left,
+                    op: ast::BinaryOperator::Assignment,
+                    right,
+                } => match &**left {
+                    ast::Expr::Identifier(name) => (Some(name_of(name)), &**right),
+                    _ => return Ok(None),
+                },
+                _ => (None, expr),
+            },
             ast::FunctionArg::Named {
                 name,
                 arg: ast::FunctionArgExpr::Expr(expr),

@@ -44,7 +44,11 @@ fn named(expr: &ast::Expr) -> Option<String> {
             });
             return Some(of_else.unwrap_or_else(|| "case".to_owned()));
         }
-        ast::Expr::Exists { .. } => "exists",
+        ast::Expr::Exists { negated: false, .. } => "exists",
+        ast::Expr::BinaryOp {
+            op: ast::BinaryOperator::Overlaps,
+            ..
+        } => "overlaps",
         ast::Expr::Array(_) => "array",
         ast::Expr::Tuple(_) => "row",
         ast::Expr::Subquery(query) => return subquery_name(query),

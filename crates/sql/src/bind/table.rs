@@ -74,13 +74,9 @@ impl Binder<'_> {
         let name = names.last().map(String::as_str).unwrap_or_default();
         match self.find_relation(names)? {
             Some(Found::Table(table)) => Ok(table),
-            Some(Found::View(_)) => {
-                let message = format!("cannot change view \"{name}\"");
-                Err(Error::new(
-                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                    message,
-                ))
-            }
+            Some(Found::View(_)) => Err(Error::unsupported(format!(
+                "writing to the view \"{name}\""
+            ))),
             Some(Found::Sequence(_)) => {
                 let message = format!("cannot change sequence \"{name}\"");
                 Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))

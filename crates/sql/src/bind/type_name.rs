@@ -128,7 +128,54 @@ impl Binder<'_> {
     }
 }
 
+/// PostgreSQL's types that are not here.
+const TYPES_NOT_HERE: [&str; 38] = [
+    "bit",
+    "bit varying",
+    "box",
+    "cidr",
+    "circle",
+    "datemultirange",
+    "daterange",
+    "inet",
+    "int4multirange",
+    "int4range",
+    "int8multirange",
+    "int8range",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "nummultirange",
+    "numrange",
+    "path",
+    "pg_lsn",
+    "pg_snapshot",
+    "point",
+    "polygon",
+    "refcursor",
+    "time with time zone",
+    "timetz",
+    "tsmultirange",
+    "tsquery",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "tsvector",
+    "txid_snapshot",
+    "varbit",
+    "xid8",
+    "xml",
+];
+
 fn missing_type(name: &str) -> Error {
+    let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
+    let plain = plain.split('(').next().unwrap_or(plain);
+    if TYPES_NOT_HERE.contains(&plain) {
+        return Error::unsupported(format!("the type {name}"));
+    }
     let message = format!("type \"{name}\" does not exist");
     Error::new(SqlState::UNDEFINED_OBJECT, message)
 }

@@ -132,6 +132,9 @@ impl Definer<'_> {
             Some(word) => match word.to_lowercase().as_str() {
                 "btree" => IndexMethod::BTree,
                 "hash" => IndexMethod::Hash,
+                other @ ("brin" | "gin" | "gist" | "spgist") => {
+                    return Err(Error::unsupported(format!("the access method {other}")));
+                }
                 other => {
                     let message = format!("access method \"{other}\" does not exist");
                     return Err(Error::new(SqlState::UNDEFINED_OBJECT, message));

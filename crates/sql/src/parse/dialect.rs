@@ -107,6 +107,7 @@ impl Dialect for RustDialect {
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
         super::membership::parse(parser, expr)
+            .or_else(|| super::between::parse(self, parser, expr))
             .or_else(|| self.0.parse_infix(parser, expr, precedence))
     }
 

@@ -4,6 +4,8 @@
 //! errors PostgreSQL's code and a place in the text, and reads the statements that the crate reads
 //! only in part.
 
+mod absent;
+mod between;
 mod create;
 mod depth;
 mod dialect;
@@ -22,7 +24,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::error::{Error, Position, Result, SqlState};
-use crate::rewrite::rewrite;
+use crate::rewrite::{join_texts, rewrite};
 
 pub(crate) use depth::is_deep;
 pub(crate) use insert::{InsertClauses, Overriding, insert_query};
@@ -47,11 +49,15 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
     }
     let dialect = RustDialect::default();
-    let tokens = Tokenizer::new(&dialect, text)
+    let mut tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|error| syntax(error.message, place::position(error.location)))?;
     refuse_junk(&tokens)?;
     refuse_clauses(&tokens)?;
+    join_texts(&mut tokens).map_err(|token| {
+        let message = format!("syntax error at or near \"{}\"", token.token);
+        Error::new(SqlState::SYNTAX_ERROR, message).at(place::position(token.span.start))
+    })?;
     Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
         .with_tokens_with_locations(rewrite(tokens))
@@ -171,45 +177,9 @@ fn expectation(message: &str) -> Option<(&str, &str)> {
         .and_then(|rest| rest.rsplit_once(", found: "))
 }
 
-/// What PostgreSQL's statements begin with that neither the parser nor we know.
-const STATEMENTS_NOT_HERE: [&str; 8] = [
-    "CHECKPOINT",
-    "CLUSTER",
-    "DO",
-    "IMPORT",
-    "REASSIGN",
-    "REFRESH",
-    "REINDEX",
-    "SECURITY",
-];
-
-/// What PostgreSQL can create that neither the parser nor we know.
-const OBJECTS_NOT_HERE: [&str; 12] = [
-    "AGGREGATE",
-    "CAST",
-    "CONVERSION",
-    "EVENT",
-    "LANGUAGE",
-    "PUBLICATION",
-    "RULE",
-    "STATISTICS",
-    "SUBSCRIPTION",
-    "TABLESPACE",
-    "TEXT",
-    "TRANSFORM",
-];
-
 /// An error in PostgreSQL's words, with what would have been right.
 fn unexpected(expected: &str, found: &str, position: Option<Position>, text: &str) -> Error {
-    let word = found.to_uppercase();
-    let what = match expected {
-        "an SQL statement" if STATEMENTS_NOT_HERE.contains(&word.as_str()) => Some(word),
-        "an object type after CREATE" if OBJECTS_NOT_HERE.contains(&word.as_str()) => {
-            Some(format!("CREATE {word}"))
-        }
-        _ => None,
-    };
-    if let Some(what) = what {
+    if let Some(what) = absent::name(text, position) {
         return Error::unsupported(what).at(position);
     }
     let (message, position) = match found {
@@ -276,6 +246,22 @@ mod tests {
         for (text, name) in [
             ("reindex table t", "REINDEX"),
             ("create rule r as on insert to t do nothing", "CREATE RULE"),
+            ("move 1 in c", "MOVE"),
+            ("select 1; create user u with password 'x'", "CREATE USER"),
+            ("create or replace procedure p() as ''", "CREATE PROCEDURE"),
+            (
+                "alter table t enable row level security",
+                "ALTER TABLE ... ENABLE",
+            ),
+            (
+                "create table t (a int) using heap",
+                "CREATE TABLE ... USING",
+            ),
+            ("delete from t where current of c", "WHERE CURRENT OF"),
+            (
+                "select * from t join u using (id) as x",
+                "an alias of JOIN ... USING",
+            ),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.state(), SqlState::FEATURE_NOT_SUPPORTED);

@@ -16,6 +16,8 @@
 //! A distance of a frame that begins with a text, `'1 day' PRECEDING`, gets brackets: the parser
 //! would take the text for an interval.
 
+mod spelling;
+
 use rustdb_txn::RowMode;
 use sqlparser::ast::{Ident, LockClause, LockType, NonBlock};
 use sqlparser::keywords::Keyword;
@@ -24,6 +26,8 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 use crate::bind::{name_of, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::plan::{FrameExclusion, LockWait};
+
+pub(crate) use spelling::{GROUP_DISTINCT, join_texts};
 
 /// What begins a name that says a clause.
 const MARK: char = '\0';
@@ -50,6 +54,12 @@ const WORDS: [&str; 9] = [
 /// The tokens with such clauses rewritten. A text with the character zero in it is as it is: it
 /// is refused elsewhere.
 pub(crate) fn rewrite(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if tokens
+        .iter()
+        .any(|token| spelling::is_suspect(&token.token))
+    {
+        spelling::respell(&mut tokens);
+    }
     let has = |words: &[&str]| {
         let mut tokens = tokens.iter();
         tokens.any(|token| words.iter().any(|word| is_word(&token.token, word)))

@@ -14,6 +14,7 @@ use rustdb_vfs::sync::Mutex;
 use crate::databases::Place;
 use crate::error::Result;
 use crate::expressions::TableExpressions;
+use crate::sessions::Sessions;
 
 /// A database that understands SQL. Cheap to clone; one for all sessions.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Database {
 pub(crate) struct Shared {
     /// Which of a directory's databases it is.
     pub(crate) place: Place,
+    /// The sessions of all of them.
+    pub(crate) connected: Arc<Sessions>,
     pub(crate) manager: TransactionManager,
     pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) host: Arc<dyn Host + Send + Sync>,
@@ -57,7 +60,8 @@ impl Database {
         host: Arc<dyn Host + Send + Sync>,
     ) -> Result<Database> {
         let catalog = CatalogStore::open(&manager)?;
-        Ok(Database::of(catalog, host, Place::First(Mutex::default())))
+        let place = Place::First(Mutex::default());
+        Ok(Database::of(catalog, host, place, Arc::default()))
     }
 
     /// A database whose catalog was read.
@@ -65,11 +69,13 @@ impl Database {
         catalog: Arc<CatalogStore>,
         host: Arc<dyn Host + Send + Sync>,
         place: Place,
+        connected: Arc<Sessions>,
     ) -> Database {
         let manager = catalog.manager().clone();
         Database {
             shared: Arc::new(Shared {
                 place,
+                connected,
                 catalog,
                 store: TableStore::new(&manager),
                 opened: Mutex::default(),

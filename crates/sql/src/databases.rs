@@ -83,7 +83,12 @@ impl Database {
                 let store = catalog.open_database(number)?;
                 let place = Place::Other(Arc::downgrade(&self.shared));
                 entry.insert(Open {
-                    database: Database::of(store, self.shared.host.clone(), place),
+                    database: Database::of(
+                        store,
+                        self.shared.host.clone(),
+                        place,
+                        self.shared.connected.clone(),
+                    ),
                     sessions: Arc::default(),
                 })
             }

@@ -26,6 +26,7 @@ mod parse;
 mod plan;
 mod rewrite;
 mod session;
+mod sessions;
 mod settings;
 mod statistics;
 mod system;

@@ -118,6 +118,7 @@ impl<'a> Context<'a> {
                 store,
                 names,
                 parameters,
+                activity: self.session.map(SessionState::activity),
             }),
             _ => Err(Error::internal("there is no catalog here")),
         }

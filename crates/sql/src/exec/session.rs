@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustdb_catalog::{Relation, Sequence};
@@ -20,11 +21,14 @@ use super::context::Context;
 use super::evaluate::values;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, SessionFunction};
+use crate::sessions::Activity;
 
 /// What a session keeps from statement to statement, as functions see it.
 pub(crate) struct SessionState {
     /// The schema of the session's temporary objects, if there are any.
     temporary_schema: String,
+    /// What the session does, for others.
+    activity: Arc<Activity>,
     inner: Mutex<State>,
     /// Advisory locks that outlive transactions.
     /// NB: one thread runs a session's statements, so that waiting with this held keeps nobody.
@@ -55,14 +59,24 @@ impl fmt::Debug for SessionState {
 
 impl SessionState {
     /// What a session begins with.
-    pub(crate) fn new(temporary_schema: &str, locks: SessionLocks) -> SessionState {
+    pub(crate) fn new(
+        temporary_schema: &str,
+        activity: Arc<Activity>,
+        locks: SessionLocks,
+    ) -> SessionState {
         SessionState {
             temporary_schema: temporary_schema.to_owned(),
+            activity,
             inner: Mutex::default(),
             locks: Mutex::new(locks),
             notices: Mutex::default(),
             has_notices: AtomicBool::new(false),
         }
+    }
+
+    /// What the session does.
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// What functions had to say since this was asked last.

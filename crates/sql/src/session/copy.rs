@@ -69,16 +69,19 @@ impl Session {
             }
             self.apply_parameters()?;
             self.begin_time();
+            self.tell_begin(text);
             self.open_for_statement()?;
             let answer = self.watched(|session| run(session, &copy));
             let answer = answer.map_err(|error| self.timed(error))?;
             self.end_implicit()?;
             Ok(answer)
         })();
-        result.map_err(|error| {
+        let result = result.map_err(|error| {
             self.fail();
             error.located(text)
-        })
+        });
+        self.tell_end();
+        result
     }
 
     /// Runs COPY that names a file.

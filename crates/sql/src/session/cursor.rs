@@ -45,10 +45,15 @@ impl Session {
                 self.watched(|session| session.start_cursor(prepared, parameters))
             }),
         };
-        cursor.map_err(|error| {
+        let cursor = cursor.map_err(|error| {
             self.fail();
             self.timed(error).located(prepared.text())
-        })
+        });
+        // A statement whose rows are asked for runs until the last one.
+        if !matches!(cursor, Ok(Some(_))) {
+            self.tell_end();
+        }
+        cursor
     }
 
     fn start_cursor(
@@ -57,12 +62,13 @@ impl Session {
         parameters: &[Value],
     ) -> Result<Option<Cursor>> {
         if !prepared.is_planned() {
-            self.statement(prepared, parameters)?;
+            self.statement(prepared, prepared.text(), parameters)?;
             self.end_implicit()?;
             return Ok(None);
         }
         self.apply_parameters()?;
         self.begin_time();
+        self.tell_begin(prepared.text());
         self.open_for_statement()?;
         let planned = self.planned(prepared)?;
         let source = match &planned.body {
@@ -94,6 +100,7 @@ impl Session {
             Err(error) => {
                 cursor.source = Source::Done;
                 self.fail();
+                self.tell_end();
                 Err(self.timed(error))
             }
         }
@@ -119,6 +126,7 @@ impl Session {
         if result.is_err() {
             self.fail();
         }
+        self.tell_end();
         result
     }
 

@@ -147,10 +147,17 @@ struct Savepoint {
 impl Session {
     pub(crate) fn new(database: Database, connected: Connected) -> Session {
         let temporary_schema = database.new_temporary_schema();
-        let manager = &database.shared.manager;
+        let shared = &database.shared;
+        let manager = &shared.manager;
         let cancelled = Arc::default();
         let party = manager.new_party(Arc::clone(&cancelled));
         let locks = manager.session_locks(&party);
+        let activity = shared.connected.add(
+            party.id(),
+            shared.catalog.database(),
+            connected.name.clone(),
+            shared.host.clock(),
+        );
         let clock = manager.engine().vfs().clone();
         let watch = Arc::new(SessionWatch::new(Arc::clone(&cancelled), clock));
         Session {
@@ -174,7 +181,7 @@ impl Session {
             before: Arc::default(),
             meaning: Meaning::default(),
             named: Named::default(),
-            kept_by_functions: Arc::new(SessionState::new(&temporary_schema, locks)),
+            kept_by_functions: Arc::new(SessionState::new(&temporary_schema, activity, locks)),
             files: None,
             kept: Kept::default(),
             tables: None,
@@ -229,21 +236,28 @@ impl Session {
         let types: Vec<Type> = parameters.iter().map(type_of).collect();
         // What is kept is not deep.
         let result = match self.kept.find(text, &types) {
-            Some(prepared) => self.execute_kept(&prepared, parameters),
+            Some(prepared) => self.execute_kept(&prepared, text, parameters),
             None => match is_deep(text) {
                 Ok(false) => self.execute_text(text, &types, parameters, true),
                 Ok(true) => on_large_stack(|| self.execute_text(text, &types, parameters, false)),
                 Err(error) => Err(error),
             },
         };
-        result.map_err(|error| {
+        let result = result.map_err(|error| {
             self.fail();
             error.located(text)
-        })
+        });
+        self.tell_end();
+        result
     }
 
-    fn execute_kept(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Vec<Answer>> {
-        let answer = self.statement(prepared, parameters)?;
+    fn execute_kept(
+        &mut self,
+        prepared: &Prepared,
+        text: &str,
+        parameters: &[Value],
+    ) -> Result<Vec<Answer>> {
+        let answer = self.statement(prepared, text, parameters)?;
         self.end_implicit()?;
         Ok(vec![answer])
     }
@@ -260,7 +274,7 @@ impl Session {
             && let Some(pattern) = Pattern::of(text)
             && let Some(prepared) = self.by_pattern(&pattern)?
         {
-            let answer = self.statement(&prepared, &pattern.values);
+            let answer = self.statement(&prepared, text, &pattern.values);
             answers.push(answer.map_err(|error| self.placed_in(error, text))?);
         } else {
             let mut statements: Vec<Prepared> = parse(text)?
@@ -270,7 +284,7 @@ impl Session {
             let is_alone = statements.len() == 1;
             answers.reserve(statements.len());
             for prepared in statements.drain(..) {
-                answers.push(self.statement(&prepared, parameters)?);
+                answers.push(self.statement(&prepared, text, parameters)?);
                 if is_alone && prepared.has_plan() && is_worth_keeping {
                     self.kept.keep(text, prepared);
                 }
@@ -321,11 +335,20 @@ impl Session {
         self.kept_by_functions.take_notices();
     }
 
-    fn statement(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
+    /// Runs a statement; `text` is what is told of it.
+    fn statement(
+        &mut self,
+        prepared: &Prepared,
+        text: &str,
+        parameters: &[Value],
+    ) -> Result<Answer> {
         self.apply_parameters()?;
         self.begin_time();
         let result = match self.at_once(prepared, parameters) {
-            Ok(None) => self.watched(|session| session.statement_of(prepared, parameters)),
+            Ok(None) => {
+                self.tell_begin(text);
+                self.watched(|session| session.statement_of(prepared, parameters))
+            }
             Ok(Some(answer)) => return Ok(answer),
             Err(error) => Err(error),
         };

@@ -241,17 +241,19 @@ impl Session {
     pub fn run_prepared(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
         self.begin_statements();
         let result = match prepared.is_deep {
-            false => self.statement(prepared, parameters),
-            true => on_large_stack(|| self.statement(prepared, parameters)),
+            false => self.statement(prepared, prepared.text(), parameters),
+            true => on_large_stack(|| self.statement(prepared, prepared.text(), parameters)),
         };
         let result = result.and_then(|answer| {
             self.end_implicit()?;
             Ok(answer)
         });
-        result.map_err(|error| {
+        let result = result.map_err(|error| {
             self.fail();
             error.located(prepared.text())
-        })
+        });
+        self.tell_end();
+        result
     }
 
     /// The plan of a statement; its tables are locked.

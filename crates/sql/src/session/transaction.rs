@@ -81,6 +81,7 @@ impl Session {
         self.before = self.parameters.begin_transaction(noted);
         let began = shared.host.clock();
         self.settings.now.set(began);
+        self.kept_by_functions.activity().begin_transaction(began);
         Ok(Open {
             transaction,
             change: shared.catalog.begin_change(),

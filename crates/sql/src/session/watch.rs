@@ -1,4 +1,5 @@
-//! When a session's statement shall stop, for what runs long within one evaluation.
+//! When a session's statement shall stop, for what runs long within one evaluation; and what other
+//! sessions are told about it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,9 +8,10 @@ use std::time::Duration;
 use rustdb_types::interrupt::{self, Watch};
 use rustdb_vfs::VfsRef;
 
-use super::Session;
+use super::{Session, State};
 use crate::error::{Error, Result};
 use crate::exec::{check_cancelled, timed_out};
+use crate::sessions::Doing;
 
 /// A session's flag and clock, as [`interrupt`] asks them.
 pub(super) struct SessionWatch {
@@ -51,6 +53,24 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 impl Session {
+    /// Tells other sessions that a statement begins.
+    pub(super) fn tell_begin(&self, text: &str) {
+        let now = self.database.shared.host.clock();
+        self.kept_by_functions.activity().begin(text, now);
+    }
+
+    /// Tells other sessions that what was begun has ended, if that was told.
+    pub(super) fn tell_end(&self) {
+        let activity = self.kept_by_functions.activity();
+        if activity.is_busy() {
+            activity.end(match &self.state {
+                State::Idle => Doing::Nothing,
+                State::Open(_) => Doing::Block,
+                State::Failed(_) => Doing::FailedBlock,
+            });
+        }
+    }
+
     /// Does something that stops when the session's statement shall stop. What it gives is no good
     /// if something in it was left off for that.
     pub(super) fn watched<T>(&mut self, body: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {

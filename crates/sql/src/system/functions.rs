@@ -70,7 +70,10 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
     ("current_setting text bool", "text", current_setting),
     ("set_config text text bool", "text", set_config),
     ("current_schemas bool", "name[]", current_schemas),
-    ("pg_backend_pid", "int4", |_, _| Ok(Value::Int4(1))),
+    ("pg_backend_pid", "int4", |_, around| {
+        let owner = around.activity.map_or(0, |activity| activity.owner);
+        Ok(Value::Int4(super::activity::process(owner)))
+    }),
     ("pg_is_in_recovery", "bool", |_, _| Ok(Value::Bool(false))),
     ("pg_my_temp_schema", "oid", |_, _| Ok(Value::Oid(0))),
     ("pg_is_other_temp_schema oid", "bool", |_, _| {

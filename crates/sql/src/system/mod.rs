@@ -13,6 +13,7 @@
 //! Numbers and columns are PostgreSQL's. Types that RustDB lacks are replaced: `regproc` and
 //! `pg_node_tree` by `text`, `int2vector` by an array that begins at 0.
 
+mod activity;
 mod classes;
 mod comments;
 mod constraints;
@@ -32,6 +33,7 @@ use rustdb_catalog::{Catalog, CatalogStore, INFORMATION_SCHEMA, PG_CATALOG};
 use rustdb_types::{Base, Oid, Type, Value};
 
 use crate::bind::SessionNames;
+use crate::sessions::Activity;
 use crate::settings::Parameters;
 pub(crate) use functions::{SERVER_VERSION, SystemFunction, functions_named};
 use sheet::Sheet;
@@ -58,6 +60,8 @@ pub(crate) struct Around<'a> {
     pub(crate) store: &'a CatalogStore,
     pub(crate) names: &'a SessionNames,
     pub(crate) parameters: &'a Parameters,
+    /// What the session that asks does, if it is one.
+    pub(crate) activity: Option<&'a Activity>,
 }
 
 /// The relations by name; no name is in both schemas.
@@ -168,6 +172,8 @@ fn fill(name: &str, around: &Around<'_>, sheet: &mut Sheet) {
         "pg_indexes" => views::indexes(around, sheet),
         "pg_sequences" => views::sequences(around, sheet),
         "pg_stat_user_tables" | "pg_stat_all_tables" => views::table_statistics(around, sheet),
+        "pg_stat_activity" => activity::activity(around, sheet),
+        "pg_locks" => activity::locks(around, sheet),
         "pg_stats" => views::column_statistics(around, sheet),
         _ => small::fill(name, around, sheet),
     }

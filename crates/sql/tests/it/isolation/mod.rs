@@ -115,7 +115,8 @@ fn theirs(case: &Case, scratch: &Scratch<'_>) -> Vec<Vec<String>> {
     play::<Theirs>(sessions, &case.steps, Waits::Theirs(control))
 }
 
-const THEIRS: [&str; 5] = [
+const THEIRS: [&str; 6] = [
+    "activity.txt",
     "advisory.txt",
     "hermitage.txt",
     "sessions.txt",

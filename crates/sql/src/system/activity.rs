@@ -1,0 +1,168 @@
+//! What goes on: `pg_stat_activity` and `pg_locks`.
+//!
+//! A session is one process to PostgreSQL's clients; its number is the one that the lock table
+//! knows it by. Transactions that are no session's, those of keys and values, have locks too.
+
+use std::collections::HashMap;
+
+use rustdb_catalog::Object;
+use rustdb_txn::{KeyspaceId, LockInfo, LockTarget, OwnerId};
+use rustdb_types::{Oid, Value};
+
+use super::Around;
+use super::classes::OWNER;
+use super::sheet::Sheet;
+
+/// `pg_stat_activity`.
+pub(super) fn activity(around: &Around<'_>, sheet: &mut Sheet) {
+    sheet
+        .always("usesysid", OWNER)
+        .always("usename", &around.names.user)
+        .always("application_name", "")
+        .always("backend_type", "client backend");
+    sheet.names(
+        "datid datname pid backend_start xact_start query_start state_change wait_event_type \
+         wait_event state query",
+    );
+    let Some(own) = around.activity else {
+        return;
+    };
+    let waiting: HashMap<OwnerId, &str> = around
+        .store
+        .manager()
+        .locks()
+        .list()
+        .into_iter()
+        .filter(|lock| !lock.granted)
+        .map(|lock| (lock.owner, kind_of(around, &lock)))
+        .collect();
+    for session in own.sessions() {
+        let wait = match waiting.get(&session.owner) {
+            Some(kind) => Some(("Lock", *kind)),
+            None if !session.is_busy() => Some(("Client", "ClientRead")),
+            None => None,
+        };
+        sheet.row([
+            session.database.into(),
+            (&*session.database_name).into(),
+            process(session.owner).into(),
+            Value::Timestamptz(session.began).into(),
+            session.transaction_began().map(Value::Timestamptz).into(),
+            session.query_began().map(Value::Timestamptz).into(),
+            session.query_began().map(Value::Timestamptz).into(),
+            wait.map(|(of, _)| of).into(),
+            wait.map(|(_, event)| event).into(),
+            session.state().into(),
+            session.query().into(),
+        ]);
+    }
+}
+
+/// `pg_locks`: a row for each mode of each holder.
+pub(super) fn locks(around: &Around<'_>, sheet: &mut Sheet) {
+    sheet.always("fastpath", false);
+    sheet.names(
+        "locktype database relation classid objid objsubid virtualtransaction pid mode granted",
+    );
+    let tables: HashMap<KeyspaceId, Oid> = around
+        .catalog
+        .tables()
+        .iter()
+        .flat_map(|table| table.keyspaces().map(|keyspace| (keyspace, table.oid)))
+        .collect();
+    for lock in around.store.manager().locks().list() {
+        let target = target(around, &lock, &tables);
+        for mode in lock.modes.split('+') {
+            sheet.row([
+                kind_of(around, &lock).into(),
+                target.database.into(),
+                target.relation.into(),
+                target.class.into(),
+                target.object.into(),
+                target.part.into(),
+                format!("{}/0", lock.owner).into(),
+                process(lock.owner).into(),
+                mode_name(&lock, mode).into(),
+                lock.granted.into(),
+            ]);
+        }
+    }
+}
+
+/// The number of a session as processes have it.
+pub(super) fn process(owner: OwnerId) -> i32 {
+    (owner & 0x7fff_ffff) as i32
+}
+
+#[derive(Default)]
+struct Columns {
+    database: Option<Oid>,
+    relation: Option<Oid>,
+    class: Option<Oid>,
+    object: Option<Oid>,
+    part: Option<i16>,
+}
+
+fn target(around: &Around<'_>, lock: &LockInfo, tables: &HashMap<KeyspaceId, Oid>) -> Columns {
+    let database = Some(around.store.database());
+    match &lock.target {
+        LockTarget::Row(keyspace, _) => Columns {
+            database,
+            relation: tables.get(keyspace).copied(),
+            ..Columns::default()
+        },
+        LockTarget::Object(number) => {
+            let oid = u32::try_from(*number).ok().map(Oid);
+            match oid.filter(|oid| is_relation(around, *oid)) {
+                Some(relation) => Columns {
+                    database,
+                    relation: Some(relation),
+                    ..Columns::default()
+                },
+                // A name that is locked has no number.
+                None => Columns {
+                    database,
+                    object: oid,
+                    ..Columns::default()
+                },
+            }
+        }
+        LockTarget::Advisory(key) => Columns {
+            database: Some(Oid(key.database)),
+            class: Some(Oid((key.key >> 32) as u32)),
+            object: Some(Oid(key.key as u32)),
+            part: Some(if key.is_pair { 2 } else { 1 }),
+            ..Columns::default()
+        },
+    }
+}
+
+fn is_relation(around: &Around<'_>, oid: Oid) -> bool {
+    matches!(
+        around.catalog.object(oid),
+        Some(Object::Table(_) | Object::View(_) | Object::Sequence(_))
+    )
+}
+
+fn kind_of(around: &Around<'_>, lock: &LockInfo) -> &'static str {
+    match &lock.target {
+        LockTarget::Row(..) => "tuple",
+        LockTarget::Advisory(_) => "advisory",
+        LockTarget::Object(number) => match u32::try_from(*number) {
+            Ok(oid) if is_relation(around, Oid(oid)) => "relation",
+            _ => "object",
+        },
+    }
+}
+
+/// PostgreSQL's name of a mode. Its modes of rows are those of objects in a queue for them.
+fn mode_name(lock: &LockInfo, mode: &str) -> String {
+    let name = match (&lock.target, mode) {
+        (LockTarget::Row(..), "KeyShare") => "AccessShare",
+        (LockTarget::Row(..), "Share") => "RowShare",
+        (LockTarget::Row(..), "NoKeyUpdate") => "Exclusive",
+        (LockTarget::Row(..), _) => "AccessExclusive",
+        (_, other) => other,
+    };
+    format!("{name}Lock")
+}

@@ -107,6 +107,12 @@ impl Type {
         }
     }
 
+    /// Whether values of this type that are equal may end in more or fewer blanks: those of
+    /// `char(n)` all have the same length.
+    pub fn varies_in_padding(&self) -> bool {
+        self.is_padded() && self.modifier.character_count().is_none()
+    }
+
     /// Whether this is `char(n)`, a domain over it, or an array of such.
     pub fn is_padded(&self) -> bool {
         match &self.element {

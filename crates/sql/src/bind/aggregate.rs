@@ -75,7 +75,7 @@ impl Binder<'_> {
         let resolved_types = types.types().to_vec();
         let mut cast = Vec::with_capacity(arguments.len());
         for (argument, of) in arguments.into_iter().zip(&resolved_types) {
-            cast.push(self.coerce_argument(argument, of)?);
+            cast.push(self.aggregated(argument, of, distinct)?);
         }
         let mut item = AggregateItem {
             call: types,
@@ -105,6 +105,17 @@ impl Binder<'_> {
             item.filter = Some(self.coerce_to_bool(filter, "FILTER")?);
         }
         self.put_aside(item, at)
+    }
+
+    /// An argument, of which equal ones are the same behind DISTINCT: `char` without blanks at
+    /// its end.
+    fn aggregated(&mut self, argument: Typed, of: &Type, distinct: bool) -> Result<Expr> {
+        let argument = self.coerce_argument(argument, of)?;
+        if !distinct || !of.varies_in_padding() || of.array {
+            return Ok(argument);
+        }
+        let text = self.explicit_cast(Typed::new(argument, of.clone()), &Type::TEXT)?;
+        Ok(self.explicit_cast(text, of)?.expr)
     }
 
     /// Makes what a hypothetical row has of the types of what is sorted.

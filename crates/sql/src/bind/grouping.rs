@@ -173,7 +173,7 @@ impl Binder<'_> {
         grouping.groups.push(Group {
             id: self.new_column(),
             // Values of char(n) all have n letters, and are shown with them.
-            padded: typed.of.is_padded() && typed.of.modifier.character_count().is_none(),
+            padded: typed.of.varies_in_padding(),
             expr: typed.expr,
         });
         Ok(grouping.groups.len() - 1)

@@ -392,9 +392,13 @@ impl Binder<'_> {
                     check_equality(&column.of)?;
                 }
                 let on = list.columns.iter().map(|column| column.id).collect();
+                let columns = list.columns.iter();
+                let padded = columns.filter(|column| column.of.varies_in_padding());
+                let padded = padded.map(|column| column.id).collect();
                 let plan = Plan::Distinct {
                     input: Box::new(plan),
                     on,
+                    padded,
                 };
                 Ok(sorted(plan, sorting.keys))
             }
@@ -444,8 +448,10 @@ impl Binder<'_> {
             },
             other => other,
         };
+        let padded = on.iter().filter(|(_, of)| of.varies_in_padding());
         Ok(Plan::Distinct {
             input: Box::new(sorted(plan, keys)),
+            padded: padded.map(|(id, _)| *id).collect(),
             on: on.into_iter().map(|(id, _)| id).collect(),
         })
     }

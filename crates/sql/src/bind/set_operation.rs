@@ -84,6 +84,11 @@ impl Binder<'_> {
             kind,
             all,
             columns: columns.iter().map(|column| column.id).collect(),
+            padded: {
+                let places = columns.iter().enumerate();
+                let padded = places.filter(|(_, column)| column.of.varies_in_padding());
+                padded.map(|(place, _)| place).collect()
+            },
             left: self.side(left.plan, left_items),
             right: self.side(right.plan, right_items),
         };

@@ -153,7 +153,7 @@ impl Binder<'_> {
         let Expr::System(call) = &from.expr else {
             return Ok(from);
         };
-        let name = match call.function.name {
+        let name = match call.function.name.as_str() {
             "to_regclass" => "rustdb_regclass",
             "to_regtype" => "rustdb_regtype",
             name if name.starts_with("rustdb_reg") && !name.ends_with("_name") => name,

@@ -11,7 +11,7 @@ use rustdb_types::interrupt;
 use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
 use super::evaluate::{evaluate, truth, values};
-use super::key::RowKey;
+use super::key::{RowKey, trimmed};
 use super::sort::Key;
 use super::spill::{Charge, Spent};
 use super::spilled_groups::{Grouping, SpilledGroups, order_of};
@@ -339,14 +339,6 @@ pub(super) fn set_key(node: &AggregateNode, number: usize, key: &[Value], severa
         .collect();
     parts.push(Value::Int8(i64::try_from(number).unwrap_or(i64::MAX)));
     parts.into()
-}
-
-/// Text without the blanks at its end: equal `char(n)` are one group.
-fn trimmed(value: Value) -> Value {
-    match &value {
-        Value::Text(text) => Value::text(text.as_str().trim_end_matches(' ')),
-        _ => value,
-    }
 }
 
 pub(super) fn start(node: &AggregateNode) -> Result<Vec<Seen>> {

@@ -214,14 +214,7 @@ impl Compiler<'_> {
                 })
             }
             Plan::Limit { .. } => self.limit(plan, outer)?,
-            Plan::Distinct { input, on } => {
-                let input = self.plan(input, outer)?;
-                Arc::new(Distinct {
-                    places: places(on, &input.columns)?,
-                    width: input.columns.len(),
-                    input: input.node,
-                })
-            }
+            Plan::Distinct { input, on, padded } => self.distinct(input, on, padded, outer)?,
             Plan::SetOperation(operation) => self.set_operation(operation, outer)?,
             Plan::Aggregate(aggregate) => self.aggregate(aggregate, outer)?,
             Plan::Window(window) => self.window(window, outer)?,
@@ -238,6 +231,24 @@ impl Compiler<'_> {
         })
     }
 
+    fn distinct(
+        &mut self,
+        input: &Plan,
+        on: &[ColumnId],
+        padded: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<Arc<dyn Node>> {
+        let input = self.plan(input, outer)?;
+        let all = on.iter().enumerate();
+        let padded = all.filter(|(_, id)| padded.contains(id));
+        Ok(Arc::new(Distinct {
+            padded: padded.map(|(place, _)| place).collect(),
+            places: places(on, &input.columns)?,
+            width: input.columns.len(),
+            input: input.node,
+        }))
+    }
+
     fn set_operation(&mut self, operation: &SetOperation, outer: &Outer) -> Result<Arc<dyn Node>> {
         let mut side = |(plan, columns): &(Plan, Vec<ColumnId>)| {
             let compiled = self.plan(plan, outer)?;
@@ -246,6 +257,7 @@ impl Compiler<'_> {
         Ok(Arc::new(SetOperationNode {
             kind: operation.kind,
             all: operation.all,
+            padded: operation.padded.clone(),
             width: operation.columns.len(),
             left: side(&operation.left)?,
             right: side(&operation.right)?,

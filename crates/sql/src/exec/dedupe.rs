@@ -12,7 +12,7 @@ use rustdb_types::Value;
 
 use super::batch::{Batch, Row};
 use super::context::Context;
-use super::key::RowKey;
+use super::key::{RowKey, unpad};
 use super::sort::Key;
 use super::spill::{
     Aside, Charge, Shares, Sorted, Sorter, Spent, Stream, row_bytes, share_count, share_of,
@@ -23,6 +23,8 @@ use crate::error::Result;
 pub(super) struct Dedupe {
     /// What is compared; everything if nothing is said.
     places: Option<Vec<usize>>,
+    /// Which values of a key are padded with blanks that do not count.
+    padded: Vec<usize>,
     width: usize,
     seen: HashSet<RowKey, RandomState>,
     charge: Option<Charge>,
@@ -46,10 +48,12 @@ struct Share {
 const ENTRY_BYTES: usize = 32;
 
 impl Dedupe {
-    /// Rows of so many values are equal if those at these places are, or all.
-    pub(super) fn new(places: Option<Vec<usize>>, width: usize) -> Dedupe {
+    /// Rows of so many values are equal if those at these places are, or all. Of those compared
+    /// some are padded with blanks that do not count.
+    pub(super) fn new(places: Option<Vec<usize>>, padded: Vec<usize>, width: usize) -> Dedupe {
         Dedupe {
             places,
+            padded,
             width,
             seen: HashSet::default(),
             charge: None,
@@ -105,6 +109,7 @@ impl Dedupe {
             Some(places) => key.extend(places.iter().map(|place| row.value(*place).clone())),
             None => key.extend((0..self.width).map(|place| row.value(place).clone())),
         }
+        unpad(key, &self.padded);
     }
 
     /// Once no more rows come: those that could not go on at once.

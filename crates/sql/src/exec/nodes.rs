@@ -307,6 +307,8 @@ fn row_count(
 pub(super) struct Distinct {
     pub(super) input: Arc<dyn Node>,
     pub(super) places: Vec<usize>,
+    /// Which of the places are padded with blanks that do not count.
+    pub(super) padded: Vec<usize>,
     /// How many columns the rows have.
     pub(super) width: usize,
 }
@@ -321,7 +323,7 @@ impl Node for Distinct {
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunDistinct {
             input: Some(self.input.clone().open()),
-            dedupe: Dedupe::new(Some(self.places.clone()), self.width),
+            dedupe: Dedupe::new(Some(self.places.clone()), self.padded.clone(), self.width),
         })
     }
 }

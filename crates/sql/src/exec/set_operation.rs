@@ -3,6 +3,7 @@
 //! INTERSECT and EXCEPT count the rows of the right side, and let those of the left pass that are
 //! among them, or are not; of equal rows that pass, the first goes on unless all do.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use rustdb_types::Value;
 use super::batch::Batch;
 use super::context::Context;
 use super::dedupe::Dedupe;
-use super::key::RowKey;
+use super::key::{RowKey, unpad};
 use super::spill::{Charge, Spent, row_bytes};
 use super::spilled_set::SpilledSet;
 use super::{Node, Operator};
@@ -24,6 +25,8 @@ use crate::plan::SetKind;
 pub(super) struct SetOperationNode {
     pub(super) kind: SetKind,
     pub(super) all: bool,
+    /// Which values are padded with blanks that do not count.
+    pub(super) padded: Vec<usize>,
     pub(super) width: usize,
     pub(super) left: Arc<dyn Node>,
     pub(super) right: Arc<dyn Node>,
@@ -60,7 +63,7 @@ impl Node for SetOperationNode {
             left: Some(self.left.clone().open()),
             right: Some(self.right.clone().open()),
             counted: None,
-            dedupe: (!self.all).then(|| Dedupe::new(None, self.width)),
+            dedupe: (!self.all).then(|| Dedupe::new(None, self.padded.clone(), self.width)),
             node: self,
         })
     }
@@ -98,9 +101,18 @@ impl Operator for RunSetOperation {
 }
 
 impl SetOperationNode {
+    /// What of a row is compared.
+    pub(super) fn key<'a>(&self, row: &'a [Value]) -> Cow<'a, [Value]> {
+        let mut key = Cow::Borrowed(row);
+        if !self.padded.is_empty() {
+            unpad(key.to_mut(), &self.padded);
+        }
+        key
+    }
+
     /// Whether a row of the left passes.
     pub(super) fn passes(&self, counts: &mut Counts, row: &[Value]) -> bool {
-        let count = counts.get_mut(row);
+        let count = counts.get_mut(&*self.key(row));
         match (self.kind, count) {
             (SetKind::Union, _) | (SetKind::Except, None) => true,
             (SetKind::Intersect, None) => false,
@@ -130,7 +142,8 @@ impl RunSetOperation {
         while let Some(batch) = right.next(cx)? {
             cx.check_cancelled()?;
             for row in 0..batch.rows() {
-                let row = batch.take_row(row);
+                let mut row = batch.take_row(row);
+                unpad(&mut row, &self.node.padded);
                 match counts.get_mut(&row[..]) {
                     Some(count) => *count += 1,
                     None => {

@@ -61,7 +61,7 @@ impl SpilledSet {
         while let Some(batch) = right.next(cx)? {
             cx.check_cancelled()?;
             for row in 0..batch.rows() {
-                let share = share_of(&batch.take_row(row), 0, count);
+                let share = share_of(&node.key(&batch.take_row(row)), 0, count);
                 shares.push_row(share, &[Value::Int8(1)], &batch, row)?;
             }
         }
@@ -71,7 +71,7 @@ impl SpilledSet {
             cx.check_cancelled()?;
             for row in 0..batch.rows() {
                 number += 1;
-                let share = share_of(&batch.take_row(row), 0, count);
+                let share = share_of(&node.key(&batch.take_row(row)), 0, count);
                 others.push_row(share, &[Value::Int8(number)], &batch, row)?;
             }
         }
@@ -139,7 +139,10 @@ impl SpilledSet {
             let mut reader = share.aside.reader(stream, 1 + self.node.width);
             let mut row = Vec::new();
             while reader.next_into(&mut row, cx)? {
-                shares.push(share_of(&row[1..], share.depth, count), &row)?;
+                shares.push(
+                    share_of(&self.node.key(&row[1..]), share.depth, count),
+                    &row,
+                )?;
             }
             sides.push(shares.finish()?.1);
         }
@@ -164,11 +167,12 @@ impl SpilledSet {
         while right.next_into(&mut row, cx)? {
             let number = row[0].as_integer().and_then(|it| u64::try_from(it).ok());
             let number = number.unwrap_or(1);
-            match counts.get_mut(&row[1..]) {
+            let key = self.node.key(&row[1..]);
+            match counts.get_mut(&*key) {
                 Some(count) => *count += number,
                 None => {
-                    self.charge.add(row_bytes(&row[1..]) + ENTRY_BYTES);
-                    counts.insert(row[1..].into(), number);
+                    self.charge.add(row_bytes(&key) + ENTRY_BYTES);
+                    counts.insert((*key).into(), number);
                 }
             }
         }

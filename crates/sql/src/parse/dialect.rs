@@ -97,7 +97,7 @@ impl Dialect for RustDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
-        self.0.parse_prefix(parser)
+        super::typed::constant(parser).or_else(|| self.0.parse_prefix(parser))
     }
 
     fn parse_infix(
@@ -108,6 +108,7 @@ impl Dialect for RustDialect {
     ) -> Option<Result<Expr, ParserError>> {
         super::membership::parse(parser, expr)
             .or_else(|| super::between::parse(self, parser, expr))
+            .or_else(|| super::typed::collation(parser, expr))
             .or_else(|| self.0.parse_infix(parser, expr, precedence))
     }
 

@@ -9,10 +9,12 @@ mod between;
 mod create;
 mod depth;
 mod dialect;
+mod escape;
 mod insert;
 mod membership;
 mod place;
 mod rename;
+mod typed;
 pub(crate) mod utility;
 mod with;
 mod words;
@@ -51,7 +53,10 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
     let dialect = RustDialect::default();
     let mut tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
-        .map_err(|error| syntax(error.message, place::position(error.location)))?;
+        .map_err(|error| {
+            let at = place::position(error.location);
+            escape::fault(text, at).unwrap_or_else(|| syntax(error.message, at))
+        })?;
     refuse_junk(&tokens)?;
     refuse_clauses(&tokens)?;
     join_texts(&mut tokens).map_err(|token| {

@@ -113,6 +113,8 @@ pub enum Plan {
         input: Box<Plan>,
         /// The columns that are compared.
         on: Vec<ColumnId>,
+        /// Those of them that are padded with blanks that do not count.
+        padded: Vec<ColumnId>,
     },
     /// `UNION`, `INTERSECT`, `EXCEPT`.
     SetOperation(Box<SetOperation>),
@@ -430,6 +432,8 @@ pub struct SetOperation {
     pub all: bool,
     /// The columns of the result.
     pub columns: Vec<ColumnId>,
+    /// The places of those that are padded with blanks that do not count.
+    pub padded: Vec<usize>,
     /// The left input, and its columns in the result's order.
     pub left: (Plan, Vec<ColumnId>),
     /// The right input.

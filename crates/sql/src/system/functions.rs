@@ -9,7 +9,8 @@ use rustdb_types::{Modifier, Oid, Parameter, Type, Value};
 use super::definition::Brackets;
 use super::object_names::{
     find_relation, missing, name_of_regclass, name_of_regnamespace, name_of_regtype,
-    regclass_of_name, regnamespace_of_name, regtype_of_name, to_regclass, to_regtype,
+    regclass_of_name, regnamespace_of_name, regrole_of_name, regtype_of_name, to_regclass,
+    to_regtype,
 };
 use super::views::view_text;
 use super::{Around, comments, definition, relations, type_named};
@@ -19,16 +20,27 @@ use crate::settings::Scope;
 /// A function that needs the catalog.
 #[derive(Debug)]
 pub(crate) struct SystemFunction {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) result: Parameter,
     body: Body,
 }
 
 /// What it does with its arguments. NULL in is NULL out, except as it says itself.
-type Body = fn(&[Value], &Around<'_>) -> Result<Value>;
+pub(super) type Body = fn(&[Value], &Around<'_>) -> Result<Value>;
 
 impl SystemFunction {
+    /// The function with this name and these parameters, which stand behind it.
+    pub(super) fn new(signature: &str, result: &str, body: Body) -> SystemFunction {
+        let mut words = signature.split_whitespace();
+        SystemFunction {
+            name: words.next().unwrap_or_default().to_owned(),
+            parameters: words.map(|of| Parameter::Of(type_named(of))).collect(),
+            result: Parameter::Of(type_named(result)),
+            body,
+        }
+    }
+
     /// Whether it changes something.
     pub(crate) fn is_volatile(&self) -> bool {
         self.name == "set_config"
@@ -43,20 +55,15 @@ impl SystemFunction {
 /// The functions of this name.
 pub(crate) fn functions_named(name: &str) -> Vec<&'static SystemFunction> {
     static ALL: OnceLock<Vec<SystemFunction>> = OnceLock::new();
-    let all = ALL.get_or_init(|| FUNCTIONS.iter().map(read).collect());
+    let all = ALL.get_or_init(|| {
+        let own = FUNCTIONS.iter();
+        let own =
+            own.map(|(signature, result, body)| SystemFunction::new(signature, result, *body));
+        own.chain(super::privileges::all()).collect()
+    });
     all.iter()
         .filter(|function| function.name == name)
         .collect()
-}
-
-fn read((signature, result, body): &(&'static str, &'static str, Body)) -> SystemFunction {
-    let mut words = signature.split_whitespace();
-    SystemFunction {
-        name: words.next().unwrap_or_default(),
-        parameters: words.map(|of| Parameter::Of(type_named(of))).collect(),
-        result: Parameter::Of(type_named(result)),
-        body: *body,
-    }
 }
 
 /// Name and parameters, result, body.
@@ -132,24 +139,6 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
     ("inet_server_port", "int4", nothing),
     ("inet_client_addr", "text", nothing),
     ("inet_client_port", "int4", nothing),
-    ("has_table_privilege text text", "bool", allowed),
-    ("has_table_privilege oid text", "bool", allowed),
-    ("has_table_privilege name text text", "bool", allowed),
-    ("has_table_privilege name oid text", "bool", allowed),
-    ("has_any_column_privilege oid text", "bool", allowed),
-    ("has_column_privilege oid int2 text", "bool", allowed),
-    ("has_column_privilege text text text", "bool", allowed),
-    ("has_sequence_privilege oid text", "bool", allowed),
-    ("has_sequence_privilege text text", "bool", allowed),
-    ("has_schema_privilege text text", "bool", allowed),
-    ("has_schema_privilege oid text", "bool", allowed),
-    ("has_schema_privilege name text text", "bool", allowed),
-    ("has_schema_privilege name oid text", "bool", allowed),
-    ("has_database_privilege text text", "bool", allowed),
-    ("has_database_privilege oid text", "bool", allowed),
-    ("has_database_privilege name text text", "bool", allowed),
-    ("has_function_privilege oid text", "bool", allowed),
-    ("has_type_privilege oid text", "bool", allowed),
     ("row_security_active oid", "bool", |_, _| {
         Ok(Value::Bool(false))
     }),
@@ -164,9 +153,7 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
     ("rustdb_regclass text", "oid", regclass_of_name),
     ("rustdb_regtype text", "oid", regtype_of_name),
     ("rustdb_regnamespace text", "oid", regnamespace_of_name),
-    ("rustdb_regrole text", "oid", |_, _| {
-        Ok(Value::Oid(super::classes::OWNER.0))
-    }),
+    ("rustdb_regrole text", "oid", regrole_of_name),
     ("rustdb_regclass_name oid", "text", name_of_regclass),
     ("rustdb_regtype_name oid", "text", name_of_regtype),
     ("rustdb_regnamespace_name oid", "text", name_of_regnamespace),
@@ -189,14 +176,6 @@ fn version() -> String {
 
 fn nothing(_: &[Value], _: &Around<'_>) -> Result<Value> {
     Ok(Value::Null)
-}
-
-/// As long as there are no roles, everybody may everything; what is not there is nobody's.
-fn allowed(arguments: &[Value], _: &Around<'_>) -> Result<Value> {
-    Ok(match arguments.iter().any(Value::is_null) {
-        true => Value::Null,
-        false => Value::Bool(true),
-    })
 }
 
 pub(super) fn oid(value: &Value) -> Option<Oid> {

@@ -21,6 +21,7 @@ pub(crate) mod definition;
 mod functions;
 mod information;
 mod object_names;
+mod privileges;
 mod sheet;
 mod small;
 mod types;

@@ -4,12 +4,14 @@ use rustdb_catalog::{PG_CATALOG, PUBLIC, Relation as Found};
 use rustdb_types::function::quoted_identifier;
 use rustdb_types::{Oid, Type, Value};
 
+use super::classes::OWNER;
 use super::functions::{oid, relation_of, type_of};
+use super::privileges::undefined;
 use super::{Around, definition};
 use crate::error::{Error, Result, SqlState};
 
 /// The parts of a name as it is written in SQL.
-fn name_parts(written: &str) -> Result<Vec<String>> {
+pub(super) fn name_parts(written: &str) -> Result<Vec<String>> {
     let mut parts = Vec::new();
     let mut rest = written.trim();
     let invalid = || Error::new(SqlState::INVALID_NAME, "invalid name syntax");
@@ -64,7 +66,7 @@ pub(super) fn find_relation(around: &Around<'_>, written: &str) -> Result<Option
     })
 }
 
-fn relation_number(around: &Around<'_>, written: &str) -> Result<Option<Oid>> {
+pub(super) fn relation_number(around: &Around<'_>, written: &str) -> Result<Option<Oid>> {
     if !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(written.parse().ok().map(Oid));
     }
@@ -127,7 +129,7 @@ pub(super) fn name_of_regclass(arguments: &[Value], around: &Around<'_>) -> Resu
     }))
 }
 
-fn type_number(around: &Around<'_>, written: &str) -> Result<Option<Oid>> {
+pub(super) fn type_number(around: &Around<'_>, written: &str) -> Result<Option<Oid>> {
     if !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(written.parse().ok().map(Oid));
     }
@@ -198,6 +200,17 @@ pub(super) fn regnamespace_of_name(arguments: &[Value], around: &Around<'_>) -> 
     };
     let name = name_parts(written)?.join(".");
     crate::bind::schema_named(around.catalog, &name).map(|oid| Value::Oid(oid.0))
+}
+
+pub(super) fn regrole_of_name(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(written) = arguments[0].as_str() else {
+        return Ok(Value::Null);
+    };
+    let name = name_parts(written)?.join(".");
+    match name == around.names.user || name == OWNER.0.to_string() {
+        true => Ok(Value::Oid(OWNER.0)),
+        false => Err(undefined("role", &name)),
+    }
 }
 
 pub(super) fn name_of_regnamespace(arguments: &[Value], around: &Around<'_>) -> Result<Value> {

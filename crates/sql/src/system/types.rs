@@ -209,9 +209,11 @@ pub(super) fn labels(around: &Around<'_>, sheet: &mut Sheet) {
     }
 }
 
+/// The number of the first built-in function.
+pub(super) const FIRST_FUNCTION: u32 = 1_000_000_000;
+
 /// The built-in functions. Their numbers are their places, out of the way of all others.
 pub(super) fn functions(sheet: &mut Sheet) {
-    const FIRST: u32 = 1_000_000_000;
     sheet
         .always("pronamespace", PG_CATALOG)
         .always("proowner", OWNER)
@@ -223,7 +225,7 @@ pub(super) fn functions(sheet: &mut Sheet) {
         "oid proname proisstrict proretset provolatile pronargs pronargdefaults prorettype \
          proargtypes prosrc",
     );
-    for (function, number) in rustdb_types::function::functions().zip(FIRST..) {
+    for (function, number) in rustdb_types::function::functions().zip(FIRST_FUNCTION..) {
         use rustdb_types::function::Volatility;
         let volatility = match function.volatility {
             Volatility::Immutable => "i",

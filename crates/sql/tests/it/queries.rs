@@ -17,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("windows.txt", include_str!("windows.txt")),
     ("with.txt", include_str!("with.txt")),
     ("right.txt", include_str!("right.txt")),
+    ("same.txt", include_str!("same.txt")),
     ("templates.txt", include_str!("templates.txt")),
 ];
 

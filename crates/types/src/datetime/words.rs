@@ -86,7 +86,7 @@ pub(super) fn word(text: &str) -> Option<Word> {
         "yesterday" => Word::Yesterday,
         "allballs" => Word::Allballs,
         "epoch" => Word::Epoch,
-        "infinity" | "+infinity" => Word::Infinity,
+        "infinity" => Word::Infinity,
         "-infinity" => Word::NegativeInfinity,
         "am" => Word::Am,
         "pm" => Word::Pm,

@@ -1,8 +1,8 @@
 //! Regular expressions with PostgreSQL's meaning: its "advanced" ones, in collation "C".
 //!
 //! ```text
-//! pattern ─▶ parse ─▶ tree ─▶ program     which texts match: states, all followed at once
-//!                      └────▶ dissect     which part of the text each bracket has
+//! pattern ─▶ parse ─▶ tree ─▶ program              which texts match: states, all followed at once
+//!                      └────▶ shape ─▶ dissect     which part of the text each bracket has
 //! ```
 //!
 //! The match that begins first wins; of those the longest, or the shortest if the expression
@@ -15,6 +15,7 @@
 mod dissect;
 mod parse;
 mod program;
+mod shape;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,6 +25,7 @@ use crate::interrupt;
 pub(crate) use parse::set_option;
 use parse::{Node, Parsed};
 use program::Program;
+use shape::Part;
 
 /// The most compiled expressions that a thread keeps.
 const CACHED_MAX: usize = 32;
@@ -46,13 +48,13 @@ pub(crate) struct Options {
 /// A compiled expression.
 #[derive(Debug)]
 pub(crate) struct Regex {
-    tree: Node,
+    tree: Part,
     groups: usize,
     options: Options,
     /// Whether it can be matched by the program alone.
     search: Program,
     programs: RefCell<Vec<Option<Rc<Program>>>>,
-    references: Vec<Option<Node>>,
+    references: Vec<Option<Rc<Node>>>,
 }
 
 /// Where a part of the expression matched, in letters; `None` if it did not.
@@ -99,17 +101,17 @@ impl Regex {
         let Parsed {
             tree,
             groups,
-            nodes,
             options,
             references,
         } = parse::parse(pattern, options)?;
         let search = Program::compile(&tree, &references)?;
+        let (tree, parts) = shape::shape(&tree);
         Ok(Regex {
             tree,
             groups,
             options,
             search,
-            programs: RefCell::new(vec![None; nodes]),
+            programs: RefCell::new(vec![None; parts]),
             references,
         })
     }
@@ -121,7 +123,7 @@ impl Regex {
 
     /// Whether it matches anywhere.
     pub(crate) fn is_match(&self, text: &[char]) -> Result<bool> {
-        if self.tree.has_reference {
+        if self.tree.traits.refers {
             return Ok(self.find(text, 0)?.is_some());
         }
         let found = self.search.first_start(text, 0, self.options);
@@ -135,15 +137,13 @@ impl Regex {
         while let Some(start) = self.search.first_start(text, from, self.options) {
             let mut ends = self.search.ends(text, start, text.len(), self.options);
             interrupt::finish()?;
-            if !self.tree.prefers_short() {
+            if !self.tree.traits.is_short() {
                 ends.reverse();
             }
             for end in ends {
                 let mut spans = vec![None; self.groups + 1];
                 spans[0] = Some((start, end));
-                let fits =
-                    !self.tree.messy || self.dissect(&self.tree, text, (start, end), &mut spans)?;
-                if fits {
+                if self.dissect(&self.tree, text, (start, end), &mut spans)? {
                     return Ok(Some(spans));
                 }
             }
@@ -154,12 +154,12 @@ impl Regex {
     }
 
     /// The program of a part.
-    fn program(&self, node: &Node) -> Result<Rc<Program>> {
-        if let Some(program) = &self.programs.borrow()[node.id] {
+    fn program(&self, part: &Part) -> Result<Rc<Program>> {
+        if let Some(program) = &self.programs.borrow()[part.id] {
             return Ok(program.clone());
         }
-        let program = Rc::new(Program::compile(node, &self.references)?);
-        self.programs.borrow_mut()[node.id] = Some(program.clone());
+        let program = Rc::new(Program::compile(&part.syntax, &self.references)?);
+        self.programs.borrow_mut()[part.id] = Some(program.clone());
         Ok(program)
     }
 }

@@ -1,5 +1,7 @@
 //! Patterns as trees.
 
+use std::rc::Rc;
+
 use super::{Options, invalid, too_complex};
 use crate::error::{Error, Result, SqlState};
 
@@ -14,12 +16,6 @@ const PARTS_MAX: usize = 1000;
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) kind: Kind,
-    pub(super) id: usize,
-    /// Whether it holds brackets that capture, or back-references.
-    pub(super) messy: bool,
-    pub(super) has_reference: bool,
-    /// Whether it wants to be long or short, if it cares.
-    pub(super) prefers: Option<Length>,
 }
 
 /// A preferred length.
@@ -34,15 +30,17 @@ pub(super) enum Kind {
     Empty,
     Literal(Vec<char>),
     Class(Class),
-    Concat(Box<Node>, Box<Node>),
-    Alternate(Vec<Node>),
-    Repeat(Box<Node>, u32, Option<u32>),
-    Group(Box<Node>, usize),
+    /// One after the other; one within another is what brackets hold that do not capture.
+    Sequence(Vec<Rc<Node>>),
+    Alternate(Vec<Rc<Node>>),
+    /// So often, and whether often or seldom is wanted, unless it is as what it repeats.
+    Repeat(Rc<Node>, u32, Option<u32>, Option<Length>),
+    Group(Rc<Node>, usize),
     At(Place),
     Look {
         ahead: bool,
         negative: bool,
-        inner: Box<Node>,
+        inner: Rc<Node>,
     },
     Reference(usize),
 }
@@ -85,18 +83,17 @@ impl Class {
 }
 
 impl Node {
-    pub(super) fn prefers_short(&self) -> bool {
-        self.prefers == Some(Length::Short)
+    pub(super) fn new(kind: Kind) -> Rc<Node> {
+        Rc::new(Node { kind })
     }
 }
 
 pub(super) struct Parsed {
-    pub(super) tree: Node,
+    pub(super) tree: Rc<Node>,
     pub(super) groups: usize,
-    pub(super) nodes: usize,
     pub(super) options: Options,
     /// What each bracket holds, for back-references to it.
-    pub(super) references: Vec<Option<Node>>,
+    pub(super) references: Vec<Option<Rc<Node>>>,
 }
 
 pub(super) fn parse(pattern: &str, options: Options) -> Result<Parsed> {
@@ -105,7 +102,6 @@ pub(super) fn parse(pattern: &str, options: Options) -> Result<Parsed> {
         at: 0,
         options,
         groups: 0,
-        nodes: 0,
         depth: 0,
         looking: 0,
         references: vec![None],
@@ -113,7 +109,7 @@ pub(super) fn parse(pattern: &str, options: Options) -> Result<Parsed> {
     parser.prefix()?;
     let tree = if parser.options.literal {
         let letters = parser.letters.split_off(parser.at);
-        parser.node(Kind::Literal(letters), None)
+        Node::new(Kind::Literal(letters))
     } else {
         let tree = parser.alternation()?;
         if parser.at < parser.letters.len() {
@@ -124,7 +120,6 @@ pub(super) fn parse(pattern: &str, options: Options) -> Result<Parsed> {
     Ok(Parsed {
         tree,
         groups: parser.groups,
-        nodes: parser.nodes,
         options: parser.options,
         references: parser.references,
     })
@@ -135,11 +130,10 @@ struct Parser {
     at: usize,
     options: Options,
     groups: usize,
-    nodes: usize,
     depth: usize,
     /// How many lookaround constraints are open: brackets in them do not capture.
     looking: usize,
-    references: Vec<Option<Node>>,
+    references: Vec<Option<Rc<Node>>>,
 }
 
 impl Parser {
@@ -158,29 +152,6 @@ impl Parser {
             self.at += text.len();
         }
         found
-    }
-
-    fn node(&mut self, kind: Kind, prefers: Option<Length>) -> Node {
-        let inner: &[&Node] = match &kind {
-            Kind::Concat(left, right) => &[left, right],
-            Kind::Repeat(inner, ..) | Kind::Group(inner, _) => &[inner],
-            _ => &[],
-        };
-        let any = |test: fn(&Node) -> bool| match &kind {
-            Kind::Alternate(branches) => branches.iter().any(test),
-            _ => inner.iter().any(|node| test(node)),
-        };
-        let reference = matches!(kind, Kind::Reference(_));
-        let messy = reference || matches!(kind, Kind::Group(..)) || any(|node| node.messy);
-        let has_reference = reference || any(|node| node.has_reference);
-        self.nodes += 1;
-        Node {
-            kind,
-            id: self.nodes - 1,
-            messy,
-            has_reference,
-            prefers,
-        }
     }
 
     /// `***=`, `***:`, and options in brackets.
@@ -238,7 +209,7 @@ impl Parser {
         }
     }
 
-    fn alternation(&mut self) -> Result<Node> {
+    fn alternation(&mut self) -> Result<Rc<Node>> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(too_complex());
@@ -252,11 +223,11 @@ impl Parser {
         if branches.len() == 1 {
             return branches.pop().ok_or_else(too_complex);
         }
-        Ok(self.node(Kind::Alternate(branches), Some(Length::Long)))
+        Ok(Node::new(Kind::Alternate(branches)))
     }
 
-    fn branch(&mut self) -> Result<Node> {
-        let mut parts: Vec<Node> = Vec::new();
+    fn branch(&mut self) -> Result<Rc<Node>> {
+        let mut parts: Vec<Rc<Node>> = Vec::new();
         loop {
             self.skip_blanks()?;
             match self.peek() {
@@ -266,8 +237,9 @@ impl Parser {
             }
             let part = self.quantified()?;
             // Letters in a row are one part.
-            if let (Some(Kind::Literal(before)), Kind::Literal(more)) =
-                (parts.last_mut().map(|last| &mut last.kind), &part.kind)
+            if let Kind::Literal(more) = &part.kind
+                && let Some(last) = parts.last_mut().and_then(Rc::get_mut)
+                && let Kind::Literal(before) = &mut last.kind
             {
                 before.extend(more);
                 continue;
@@ -277,18 +249,14 @@ impl Parser {
                 return Err(too_complex());
             }
         }
-        let Some(mut tree) = parts.pop() else {
-            return Ok(self.node(Kind::Empty, None));
-        };
-        while let Some(left) = parts.pop() {
-            // The first part that cares says what the whole prefers.
-            let prefers = left.prefers.or(tree.prefers);
-            tree = self.node(Kind::Concat(Box::new(left), Box::new(tree)), prefers);
-        }
-        Ok(tree)
+        Ok(match parts.len() {
+            0 => Node::new(Kind::Empty),
+            1 => parts.remove(0),
+            _ => Node::new(Kind::Sequence(parts)),
+        })
     }
 
-    fn quantified(&mut self) -> Result<Node> {
+    fn quantified(&mut self) -> Result<Rc<Node>> {
         let atom = self.atom()?;
         self.skip_blanks()?;
         let (min, max, fixed) = match self.peek() {
@@ -326,11 +294,11 @@ impl Parser {
             return Err(invalid("quantifier operand invalid"));
         }
         let prefers = match (fixed, short) {
-            (true, _) => atom.prefers,
+            (true, _) => None,
             (false, true) => Some(Length::Short),
             (false, false) => Some(Length::Long),
         };
-        Ok(self.node(Kind::Repeat(Box::new(atom), min, max), prefers))
+        Ok(Node::new(Kind::Repeat(atom, min, max, prefers)))
     }
 
     /// `m}`, `m,}`, `m,n}` up to the closing brace.
@@ -367,7 +335,7 @@ impl Parser {
         Ok(number)
     }
 
-    fn atom(&mut self) -> Result<Node> {
+    fn atom(&mut self) -> Result<Rc<Node>> {
         let letter = self.peek().ok_or_else(too_complex)?;
         self.at += 1;
         let kind = match letter {
@@ -401,10 +369,10 @@ impl Parser {
             letter => Kind::Literal(vec![letter]),
         };
         // A letter with a quantifier stands alone.
-        Ok(self.node(kind, None))
+        Ok(Node::new(kind))
     }
 
-    fn bracketed(&mut self) -> Result<Node> {
+    fn bracketed(&mut self) -> Result<Rc<Node>> {
         let look = [
             ("?=", true, false),
             ("?!", true, true),
@@ -414,7 +382,7 @@ impl Parser {
         for (mark, ahead, negative) in look {
             if self.take(mark) {
                 self.looking += 1;
-                let inner = Box::new(self.alternation()?);
+                let inner = self.alternation()?;
                 self.looking -= 1;
                 self.close()?;
                 let kind = Kind::Look {
@@ -422,13 +390,13 @@ impl Parser {
                     negative,
                     inner,
                 };
-                return Ok(self.node(kind, None));
+                return Ok(Node::new(kind));
             }
         }
         if self.take("?:") || self.looking > 0 {
             let inner = self.alternation()?;
             self.close()?;
-            return Ok(self.without_merging(inner));
+            return Ok(as_brackets(inner));
         }
         if self.peek() == Some('?') {
             return Err(invalid("quantifier operand invalid"));
@@ -439,19 +407,7 @@ impl Parser {
         let inner = self.alternation()?;
         self.close()?;
         self.references[number] = Some(inner.clone());
-        let prefers = inner.prefers;
-        Ok(self.node(Kind::Group(Box::new(inner), number), prefers))
-    }
-
-    /// Letters in brackets are one atom, which must not be taken apart by a quantifier.
-    fn without_merging(&mut self, inner: Node) -> Node {
-        match inner.kind {
-            Kind::Literal(_) => {
-                let prefers = inner.prefers;
-                self.node(Kind::Repeat(Box::new(inner), 1, Some(1)), prefers)
-            }
-            _ => inner,
-        }
+        Ok(Node::new(Kind::Group(inner, number)))
     }
 
     fn close(&mut self) -> Result<()> {
@@ -462,17 +418,17 @@ impl Parser {
         Ok(())
     }
 
-    fn bracket_or_place(&mut self) -> Result<Node> {
+    fn bracket_or_place(&mut self) -> Result<Rc<Node>> {
         for (mark, place) in [("[:<:]]", Place::WordStart), ("[:>:]]", Place::WordEnd)] {
             if self.take(mark) {
-                return Ok(self.node(Kind::At(place), None));
+                return Ok(Node::new(Kind::At(place)));
             }
         }
         let mut class = self.class()?;
         if class.negated && self.options.lines_apart {
             class.ranges.push(('\n', '\n'));
         }
-        Ok(self.node(Kind::Class(class), None))
+        Ok(Node::new(Kind::Class(class)))
     }
 
     fn class(&mut self) -> Result<Class> {
@@ -653,6 +609,17 @@ impl Parser {
             return Err(bad());
         }
         char::from_u32(value).ok_or_else(bad)
+    }
+}
+
+/// What brackets hold that do not capture is one atom: letters in them are none of those beside
+/// them, and places may come more than once.
+fn as_brackets(inner: Rc<Node>) -> Rc<Node> {
+    match &inner.kind {
+        Kind::Literal(_) | Kind::At(_) | Kind::Look { .. } | Kind::Reference(_) => {
+            Node::new(Kind::Sequence(vec![inner]))
+        }
+        _ => inner,
     }
 }
 

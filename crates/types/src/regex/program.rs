@@ -1,5 +1,7 @@
 //! Trees as states that are followed all at once.
 
+use std::rc::Rc;
+
 use super::parse::{Class, Kind, Node, Place};
 use super::{Options, too_complex};
 use crate::error::Result;
@@ -34,7 +36,7 @@ enum State {
 }
 
 impl Program {
-    pub(super) fn compile(node: &Node, references: &[Option<Node>]) -> Result<Program> {
+    pub(super) fn compile(node: &Node, references: &[Option<Rc<Node>>]) -> Result<Program> {
         let mut compiler = Compiler {
             states: vec![State::Accept],
             references,
@@ -262,7 +264,7 @@ fn is_at(place: Place, text: &[char], at: usize) -> bool {
 
 struct Compiler<'a> {
     states: Vec<State>,
-    references: &'a [Option<Node>],
+    references: &'a [Option<Rc<Node>>],
 }
 
 impl Compiler<'_> {
@@ -283,10 +285,10 @@ impl Compiler<'_> {
                 .rev()
                 .try_fold(next, |next, letter| self.push(State::Letter(*letter, next))),
             Kind::Class(class) => self.push(State::Class(class.clone(), next)),
-            Kind::Concat(left, right) => {
-                let right = self.add(right, next)?;
-                self.add(left, right)
-            }
+            Kind::Sequence(parts) => parts
+                .iter()
+                .rev()
+                .try_fold(next, |next, part| self.add(part, next)),
             Kind::Alternate(branches) => {
                 let mut first: Option<usize> = None;
                 for branch in branches.iter().rev() {
@@ -298,7 +300,7 @@ impl Compiler<'_> {
                 }
                 Ok(first.unwrap_or(next))
             }
-            Kind::Repeat(inner, min, max) => self.repeat(inner, *min, *max, next),
+            Kind::Repeat(inner, min, max, _) => self.repeat(inner, *min, *max, next),
             Kind::Group(inner, _) => self.add(inner, next),
             Kind::At(place) => self.push(State::At(*place, next)),
             Kind::Look {

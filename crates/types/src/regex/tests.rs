@@ -87,3 +87,18 @@ fn long_texts_take_their_time_and_no_more() {
     let regex = Regex::new("(a|b)*", Options::default()).unwrap();
     assert_eq!(regex.find(&text, 0).unwrap().unwrap()[0], Some((0, 3000)));
 }
+
+#[test]
+fn only_the_last_round_counts() {
+    assert_eq!(groups("((a)|b)*", "ab"), "b,-");
+    assert_eq!(groups("^a|((b){0,2}.){0,2}c(b)?|c", "bbabc"), "b,-,-");
+    assert_eq!(groups(".(c*)*c{0,2}", "bbabbab"), "");
+    assert_eq!(groups("(a??)??b{0,2}", "aaab"), "-");
+    assert_eq!(groups(r"(){2}(\1)??\2{0}", ""), ",");
+}
+
+#[test]
+fn letters_before_brackets_are_taken_as_one() {
+    assert_eq!(groups("a?(?:ab)?(.*)", "abc"), "c");
+    assert_eq!(groups("^(?:a|ab)(c?)(bcd)?", "abcd"), ",bcd");
+}

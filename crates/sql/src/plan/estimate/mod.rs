@@ -246,7 +246,7 @@ impl<'a> Estimator<'a> {
                 offset,
                 ..
             } => self.limited(input, count.as_ref(), offset.as_ref()),
-            Plan::Distinct { input, on } => {
+            Plan::Distinct { input, on, .. } => {
                 let input = self.plan(input);
                 let distinct = on.iter().map(|id| self.distinct(&Expr::Column(*id)));
                 let distinct: f64 = distinct.map(|one| one.unwrap_or(DISTINCT)).product();

@@ -1,0 +1,52 @@
+//! Expressions that the crate `sqlparser` does not read: `name 'x'`, and COLLATE behind more than a
+//! name.
+
+use sqlparser::ast::{CastKind, DataType, Expr, ObjectName};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+
+/// Names of types that are also keywords of the crate, but none of PostgreSQL's.
+const NAMES: &[&str] = &["name", "oid", "regclass"];
+
+/// Reads a constant with its type before it; none if something else is next.
+pub(super) fn constant(parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+    let Token::Word(word) = &parser.peek_token_ref().token else {
+        return None;
+    };
+    let is_text = |ahead: usize| {
+        matches!(
+            parser.peek_nth_token_ref(ahead).token,
+            Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_)
+        )
+    };
+    let is_name = word.keyword == Keyword::NoKeyword
+        || word.quote_style.is_some()
+        || NAMES
+            .iter()
+            .any(|name| word.value.eq_ignore_ascii_case(name));
+    (is_name && is_text(1)).then(|| named(parser))
+}
+
+fn named(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
+    let name = parser.parse_identifier()?;
+    let value = parser.parse_value()?;
+    Ok(Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::Value(value)),
+        data_type: DataType::Custom(ObjectName::from(vec![name]), Vec::new()),
+        format: None,
+    })
+}
+
+/// Reads COLLATE behind an expression; none if something else is next.
+pub(super) fn collation(parser: &mut Parser<'_>, expr: &Expr) -> Option<Result<Expr, ParserError>> {
+    if !parser.parse_keyword(Keyword::COLLATE) {
+        return None;
+    }
+    let collation = parser.parse_object_name(false);
+    Some(collation.map(|collation| Expr::Collate {
+        expr: Box::new(expr.clone()),
+        collation,
+    }))
+}

@@ -14,6 +14,7 @@ use rustdb_vfs::sync::Mutex;
 use crate::databases::Place;
 use crate::error::Result;
 use crate::expressions::TableExpressions;
+use crate::session::IdleBlocks;
 use crate::sessions::Sessions;
 
 /// A database that understands SQL. Cheap to clone; one for all sessions.
@@ -25,6 +26,8 @@ pub struct Database {
 pub(crate) struct Shared {
     /// Which of a directory's databases it is.
     pub(crate) place: Place,
+    /// Blocks of its sessions whose idle time is limited.
+    pub(crate) idle_blocks: Arc<IdleBlocks>,
     /// The sessions of all of them.
     pub(crate) connected: Arc<Sessions>,
     pub(crate) manager: TransactionManager,
@@ -75,6 +78,7 @@ impl Database {
         Database {
             shared: Arc::new(Shared {
                 place,
+                idle_blocks: Arc::default(),
                 connected,
                 catalog,
                 store: TableStore::new(&manager),

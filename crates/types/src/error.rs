@@ -132,6 +132,8 @@ states! {
     READ_ONLY_TRANSACTION = b"25006";
     /// `no_active_sql_transaction`.
     NO_ACTIVE_TRANSACTION = b"25P01";
+    /// `idle_in_transaction_session_timeout`.
+    IDLE_IN_TRANSACTION_SESSION_TIMEOUT = b"25P03";
     /// `in_failed_sql_transaction`.
     FAILED_TRANSACTION = b"25P02";
     /// `invalid_sql_statement_name`.

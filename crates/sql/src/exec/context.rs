@@ -118,7 +118,7 @@ impl<'a> Context<'a> {
                 store,
                 names,
                 parameters,
-                activity: self.session.map(SessionState::activity),
+                activity: self.session.map(|session| &**session.activity()),
             }),
             _ => Err(Error::internal("there is no catalog here")),
         }

@@ -75,7 +75,7 @@ impl SessionState {
     }
 
     /// What the session does.
-    pub(crate) fn activity(&self) -> &Activity {
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 

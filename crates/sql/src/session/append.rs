@@ -33,7 +33,7 @@ impl Session {
     /// Begins to append to a table, named as in SQL. The values come in the order of `columns`; no
     /// columns are all of the table's. What is left out has its default.
     pub fn start_append(&mut self, table: &str, columns: &[&str]) -> Result<Append> {
-        self.begin_statements();
+        self.begin_statements()?;
         let append = self.append_to(table, columns);
         if append.is_err() {
             self.fail();
@@ -82,6 +82,7 @@ impl Session {
 
     /// Appends a row.
     pub fn append(&mut self, append: &mut Append, row: &[Value]) -> Result<()> {
+        self.wake()?;
         let result = self.watched(|session| session.append_row(append, row));
         match result {
             Ok(()) => append.rows += 1,
@@ -111,6 +112,7 @@ impl Session {
             rows,
             ..
         } = append;
+        self.wake()?;
         let result = self
             .open()
             .and_then(|open| Ok(statement.finish(&mut open.transaction, &mut open.deferred)?));
@@ -124,6 +126,9 @@ impl Session {
     /// Gives up: what was appended is rolled back; a block has failed.
     pub fn cancel_append(&mut self, append: Append) {
         drop(append);
-        self.fail();
+        // What is gone need not fail.
+        if self.wake().is_ok() {
+            self.fail();
+        }
     }
 }

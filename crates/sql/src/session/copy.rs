@@ -54,7 +54,7 @@ impl Session {
         text: &str,
         run: impl FnOnce(&mut Session, &Copy) -> Result<Answer>,
     ) -> Result<Answer> {
-        self.begin_statements();
+        self.begin_statements()?;
         let result = (|| {
             let statements = parse(text)?;
             let copy = match &statements[..] {

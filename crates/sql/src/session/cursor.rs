@@ -38,7 +38,7 @@ impl Session {
     /// Begins to run a prepared statement whose rows are asked for with [`Session::fetch`].
     /// `None` if it is of a kind that gives no rows: then it has run.
     pub fn start(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Option<Cursor>> {
-        self.begin_statements();
+        self.begin_statements()?;
         let cursor = match prepared.is_deep {
             false => self.watched(|session| session.start_cursor(prepared, parameters)),
             true => on_large_stack(|| {
@@ -93,6 +93,7 @@ impl Session {
 
     /// Some more rows; `None` if there are no more. Then what was no block has been committed.
     pub fn fetch(&mut self, cursor: &mut Cursor) -> Result<Option<Vec<Vec<Value>>>> {
+        self.wake()?;
         let rows = self.watched(|session| session.fetch_rows(cursor));
         match rows {
             Ok(Some(rows)) => Ok(Some(rows)),
@@ -122,6 +123,7 @@ impl Session {
         if let Source::Done = std::mem::replace(&mut cursor.source, Source::Done) {
             return Ok(());
         }
+        self.wake()?;
         let result = self.end_implicit();
         if result.is_err() {
             self.fail();

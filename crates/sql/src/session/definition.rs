@@ -172,6 +172,8 @@ fn is_owned(object: &Object) -> bool {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // A block that is lent is rolled back, whether its time was over or not.
+        let _was_late = self.wake().is_err();
         self.state = super::State::Idle;
         // What is left is gone when the database is opened again.
         let _is_gone_later = self.drop_temporary().is_err();

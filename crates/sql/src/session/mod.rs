@@ -17,6 +17,7 @@ mod definition;
 mod explain;
 mod figures;
 mod flexible;
+mod idle;
 mod kept;
 mod named;
 mod prepared;
@@ -51,6 +52,7 @@ use crate::settings::{Parameters, Values};
 pub use append::Append;
 pub use copy::Files;
 pub use cursor::Cursor;
+pub(crate) use idle::IdleBlocks;
 use kept::{Kept, Known, Pattern};
 use named::Named;
 pub use prepared::Prepared;
@@ -79,6 +81,8 @@ pub struct Session {
     names: Arc<SessionNames>,
     settings: Arc<Settings>,
     state: State,
+    /// Where the block is, if its idle time is limited and no call runs.
+    lent: Option<idle::BlockKey>,
     cancelled: Arc<AtomicBool>,
     /// Whether and when the running statement is to stop, for what knows no session.
     watch: Arc<SessionWatch>,
@@ -170,6 +174,7 @@ impl Session {
             }),
             settings: Arc::new(Settings::default()),
             state: State::Idle,
+            lent: None,
             cancelled,
             watch,
             spare_watch: None,
@@ -224,7 +229,7 @@ impl Session {
     /// Whether BEGIN was said, and not yet COMMIT or ROLLBACK.
     pub fn is_in_transaction(&self) -> bool {
         match &self.state {
-            State::Idle => false,
+            State::Idle => self.lent.is_some(),
             State::Open(open) => open.is_block,
             State::Failed(_) => true,
         }
@@ -232,7 +237,7 @@ impl Session {
 
     /// Runs the statements of a text, with parameters if it is one statement.
     pub fn execute(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
-        self.begin_statements();
+        self.begin_statements()?;
         let types: Vec<Type> = parameters.iter().map(type_of).collect();
         // What is kept is not deep.
         let result = match self.kept.find(text, &types) {
@@ -329,10 +334,11 @@ impl Session {
         error.elsewhere().at(place)
     }
 
-    fn begin_statements(&mut self) {
+    fn begin_statements(&mut self) -> Result<()> {
         self.cancelled.store(false, Ordering::Relaxed);
         // What a cursor's functions had to say has nowhere to go.
         self.kept_by_functions.take_notices();
+        self.wake()
     }
 
     /// Runs a statement; `text` is what is told of it.

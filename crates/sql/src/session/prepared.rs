@@ -202,6 +202,7 @@ impl Session {
     /// [`Type::UNKNOWN`] stands for those that the statement shall say itself, and so do those
     /// that are left out.
     pub fn prepare(&mut self, text: &str, types: &[Type]) -> Result<Arc<Prepared>> {
+        self.wake()?;
         let prepared = match is_deep(text) {
             Ok(false) => self.prepare_text(text, types, false),
             Ok(true) => on_large_stack(|| self.prepare_text(text, types, true)),
@@ -239,7 +240,7 @@ impl Session {
 
     /// Runs a prepared statement.
     pub fn run_prepared(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
-        self.begin_statements();
+        self.begin_statements()?;
         let result = match prepared.is_deep {
             false => self.statement(prepared, prepared.text(), parameters),
             true => on_large_stack(|| self.statement(prepared, prepared.text(), parameters)),

@@ -25,6 +25,7 @@ pub(super) struct Meaning {
     path: String,
     statement_timeout: u64,
     lock_timeout: u64,
+    idle_timeout: u64,
     is_asynchronous: bool,
     /// What a transaction is that nothing more is said about, if that was set.
     modes: Option<(IsolationLevel, Access)>,
@@ -44,6 +45,7 @@ impl Default for Meaning {
             path: String::new(),
             statement_timeout: 0,
             lock_timeout: 0,
+            idle_timeout: 0,
             is_asynchronous: false,
             modes: None,
             deadline: None,
@@ -94,6 +96,8 @@ impl Session {
         }
         self.meaning.statement_timeout = self.parameters.timeout("statement_timeout");
         self.meaning.lock_timeout = self.parameters.timeout("lock_timeout");
+        let idle = "idle_in_transaction_session_timeout";
+        self.meaning.idle_timeout = self.parameters.timeout(idle);
         self.meaning.methods = Methods {
             hash: self.parameters.is_on("enable_hashjoin"),
             nested: self.parameters.is_on("enable_nestloop"),
@@ -144,6 +148,12 @@ impl Session {
     /// When the statement that runs is to end.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.meaning.deadline
+    }
+
+    /// How long a block may wait for the next call, if that is limited.
+    pub(super) fn idle_limit(&self) -> Option<Duration> {
+        let limit = self.meaning.idle_timeout;
+        (limit > 0).then(|| Duration::from_millis(limit))
     }
 
     /// How long a statement waits for a lock.

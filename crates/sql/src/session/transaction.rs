@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// What was set in a transaction is undone with it.
-    fn rolled_back(&self) {
+    pub(super) fn rolled_back(&self) {
         self.parameters.undo_transaction(&self.before);
     }
 
@@ -111,6 +111,7 @@ impl Session {
     /// The transaction of a block, to be read and written by other means too. It sees what is
     /// committed now, unless its isolation says otherwise.
     pub fn block_transaction(&mut self) -> Result<&mut Transaction> {
+        self.wake()?;
         if !self.is_in_transaction() {
             let message = "there is no transaction in progress";
             return Err(

@@ -59,8 +59,8 @@ impl Session {
         self.kept_by_functions.activity().begin(text, now);
     }
 
-    /// Tells other sessions that what was begun has ended, if that was told.
-    pub(super) fn tell_end(&self) {
+    /// At the end of a call: tells other sessions that what was begun has ended, if that was told.
+    pub(super) fn tell_end(&mut self) {
         let activity = self.kept_by_functions.activity();
         if activity.is_busy() {
             activity.end(match &self.state {
@@ -69,6 +69,7 @@ impl Session {
                 State::Failed(_) => Doing::FailedBlock,
             });
         }
+        self.rest();
     }
 
     /// Does something that stops when the session's statement shall stop. What it gives is no good

@@ -144,7 +144,7 @@ static DEFINITIONS: &[Definition] = &[
         "idle_in_transaction_session_timeout",
         "0",
         Kind::Time,
-        "Sets the maximum allowed idle time between queries, when in a transaction; for the server.",
+        "Sets the maximum allowed idle time between queries, when in a transaction.",
     ),
     of(
         "in_hot_standby",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustdb_sql::{Result, Session};
 use rustdb_types::Value;
-use rustdb_vfs::MemVfs;
+use rustdb_vfs::{MemVfs, Vfs};
 
 use crate::database::database_over;
 
@@ -121,4 +121,81 @@ fn a_row_by_its_key_waits_for_who_alters_the_table() {
     two.execute("rollback", &[]).unwrap();
     one.execute("drop table t", &[]).unwrap();
     assert_eq!(read(&mut two).unwrap_err().state().as_str(), "42P01");
+}
+
+/// Waits until a statement runs without an error.
+fn until_ok(session: &mut Session, statement: &str) {
+    let clock = MemVfs::new();
+    while let Err(error) = session.execute(statement, &[]) {
+        let is_early = clock.monotonic() < std::time::Duration::from_secs(60);
+        assert!(is_early, "{statement}: {error}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_block_that_nobody_goes_on_with_is_rolled_back() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut one, mut two) = (database.connect(), database.connect());
+    one.execute("create table t (a int primary key)", &[])
+        .unwrap();
+    for (block, next) in [
+        ("begin; insert into t values (1)", "commit"),
+        ("begin; savepoint s; insert into t values (1)", "select 1"),
+        (
+            "begin; insert into t values (1); savepoint s; select 1 / 0",
+            "rollback",
+        ),
+    ] {
+        one.execute("set idle_in_transaction_session_timeout = 20", &[])
+            .unwrap();
+        let _some_fail = one.execute(block, &[]);
+        assert!(one.is_in_transaction(), "{block}");
+        // Its lock is free once it is rolled back, though its session does nothing.
+        until_ok(&mut two, "rollback; begin; lock table t nowait; commit");
+        let error = one.execute(next, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), "25P03", "{block}: {error}");
+        assert!(!one.is_in_transaction());
+        assert_eq!(numbers(&mut one, "select count(*) from t"), [0], "{block}");
+    }
+    one.execute("begin", &[]).unwrap();
+    let nobody = "select 1 / (case when count(*) = 0 then 1 else 0 end) from pg_stat_activity where state like 'idle in%'";
+    until_ok(&mut two, nobody);
+    let error = one.prepare("select 1", &[]).unwrap_err();
+    assert_eq!(error.state().as_str(), "25P03");
+}
+
+#[test]
+fn a_block_that_goes_on_in_time_stays() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut one = database.connect();
+    one.execute("create table t (a int primary key)", &[])
+        .unwrap();
+    one.execute("set idle_in_transaction_session_timeout = '1h'", &[])
+        .unwrap();
+    one.execute("begin; insert into t values (1)", &[]).unwrap();
+    assert!(one.is_in_transaction());
+    one.execute("savepoint s; insert into t values (1)", &[])
+        .unwrap_err();
+    assert!(one.is_in_transaction());
+    one.execute("rollback to s", &[]).unwrap();
+    let insert = one.prepare("insert into t values ($1)", &[]).unwrap();
+    one.run_prepared(&insert, &[Value::Int4(2)]).unwrap();
+    let mut append = one.start_append("t", &[]).unwrap();
+    one.append(&mut append, &[Value::Int4(3)]).unwrap();
+    one.finish_append(append).unwrap();
+    let query = one.prepare("select a from t order by a", &[]).unwrap();
+    let mut cursor = one.start(&query, &[]).unwrap().unwrap();
+    assert_eq!(one.fetch(&mut cursor).unwrap().unwrap().len(), 3);
+    one.close(&mut cursor).unwrap();
+    one.execute("commit", &[]).unwrap();
+    assert!(!one.is_in_transaction());
+    // Outside of a block there is nothing to end, and a session that goes takes its block along.
+    one.execute("begin; delete from t", &[]).unwrap();
+    drop(one);
+    let mut two = database.connect();
+    assert_eq!(numbers(&mut two, "select count(*) from t"), [3]);
+    two.execute("lock table t", &[]).unwrap_err();
+    two.execute("begin; lock table t nowait; commit", &[])
+        .unwrap();
 }

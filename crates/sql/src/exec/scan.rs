@@ -14,6 +14,7 @@ use super::spill::row_bytes;
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
+use crate::plan::Given;
 
 /// The rows of a table, or some of them by key or index.
 #[derive(Debug)]
@@ -37,8 +38,8 @@ pub(super) struct AccessPath {
     /// Whether it is one row, whose key is given in full.
     pub(super) is_point: bool,
     pub(super) equal: Vec<Expr>,
-    /// The elements of this array, one after the other, for the next column.
-    pub(super) any: Option<Expr>,
+    /// What is known of the columns behind them; the first is one of the elements of an array.
+    pub(super) behind: Vec<Given>,
     /// For each column of the key or index, the greatest integer of its type if that is one of
     /// them.
     pub(super) integers: Vec<Option<i64>>,
@@ -98,7 +99,7 @@ impl Operator for RunScan {
         let rows_max = self.batch_rows;
         self.batch_rows = (rows_max * 4).min(BATCH_ROWS);
         let node = &self.node;
-        let is_special = |access: &AccessPath| access.backward || access.any.is_some();
+        let is_special = |access: &AccessPath| access.backward || !access.behind.is_empty();
         if let State::Rows(scan) = &mut self.state
             && !node.with_key
             && !node.access.as_ref().is_some_and(is_special)
@@ -163,8 +164,9 @@ impl RunScan {
         if access.is_point {
             return self.point(access, cx);
         }
-        let mut ranges = ranges(&node.table, access, cx)?.into_iter();
-        let has_key = access.any.is_some() && access.equal.len() + 1 == access.integers.len();
+        let Parts { ranges, fixed } = parts(&node.table, access, cx)?;
+        let mut ranges = ranges.into_iter();
+        let has_key = !access.behind.is_empty() && fixed == access.integers.len();
         if access.index.is_none() && has_key {
             return Ok(State::Keys(ranges));
         }
@@ -311,50 +313,98 @@ fn is_complete(access: &AccessPath, cx: &Context<'_>) -> bool {
     catalog.index_is_complete(index, transaction.snapshot().sequence())
 }
 
+/// The parts of a key or an index that are read.
+struct Parts {
+    ranges: Vec<KeyRange>,
+    /// How many of the first columns have one value in each.
+    fixed: usize,
+}
+
+/// More parts than this are not made of several lists: then the last list is not looked for, and
+/// the filter above the scan finds what is in it.
+const PARTS_MAX: usize = 10_000;
+
 /// The parts that are meant, in their order; none if no row can be: something is compared with
 /// NULL.
-fn ranges(table: &Table, access: &AccessPath, cx: &mut Context<'_>) -> Result<Vec<KeyRange>> {
+fn parts(table: &Table, access: &AccessPath, cx: &mut Context<'_>) -> Result<Parts> {
     let nothing: &[Value] = &[];
-    let mut equal = Vec::with_capacity(access.equal.len() + 1);
+    let none = || Parts {
+        ranges: Vec::new(),
+        fixed: 0,
+    };
+    let mut equal = Vec::with_capacity(access.integers.len());
     for expr in &access.equal {
         match access.fitted(equal.len(), evaluate(expr, nothing, cx)?.into_owned()) {
-            Fitted::Value(Value::Null) | Fitted::Beyond(_) => return Ok(Vec::new()),
+            Fitted::Value(Value::Null) | Fitted::Beyond(_) => return Ok(none()),
             Fitted::Value(value) => equal.push(value),
         }
     }
-    let range = |equal: &[Value], part: KeyPart<'_>| match access.index {
-        None => table.key_range(equal, part),
-        Some(index) => table.index_range(index, equal, part),
-    };
-    let Some(array) = &access.any else {
-        return match bounds(access, equal.len(), cx)? {
-            None => Ok(Vec::new()),
-            Some((Bound::Unbounded, Bound::Unbounded)) if access.has_no_bounds() => {
-                Ok(vec![range(&equal, KeyPart::Any)?])
-            }
-            Some((lower, upper)) => {
-                let part = KeyPart::Between(lower.as_ref(), upper.as_ref());
-                Ok(vec![range(&equal, part)?])
-            }
-        };
-    };
-    let mut ranges = Vec::new();
-    if let Value::Array(array) = &*evaluate(array, nothing, cx)? {
-        for value in array.values() {
-            match access.fitted(equal.len(), value.clone()) {
-                Fitted::Value(Value::Null) | Fitted::Beyond(_) => continue,
-                Fitted::Value(value) => equal.push(value),
-            }
-            ranges.push(range(&equal, KeyPart::Any)?);
-            equal.pop();
+    let mut fixed = equal.len();
+    let mut prefixes = vec![equal];
+    for given in &access.behind {
+        let values = values_of(access, given, fixed, cx)?;
+        if prefixes.len() > 1 && prefixes.len() * values.len() > PARTS_MAX {
+            break;
         }
+        let longer = prefixes.iter().flat_map(|prefix| {
+            values.iter().map(|value| {
+                let mut longer = prefix.clone();
+                longer.push(value.clone());
+                longer
+            })
+        });
+        prefixes = longer.collect();
+        fixed += 1;
+    }
+    let is_whole = fixed == access.equal.len() + access.behind.len();
+    let bounds = match is_whole && !access.has_no_bounds() {
+        true => match bounds(access, fixed, cx)? {
+            None => return Ok(none()),
+            some => some,
+        },
+        false => None,
+    };
+    let part = match &bounds {
+        None => KeyPart::Any,
+        Some((lower, upper)) => KeyPart::Between(lower.as_ref(), upper.as_ref()),
+    };
+    let mut ranges = Vec::with_capacity(prefixes.len());
+    for prefix in &prefixes {
+        ranges.push(match access.index {
+            None => table.key_range(prefix, part)?,
+            Some(index) => table.index_range(index, prefix, part)?,
+        });
     }
     ranges.sort_unstable_by(|a, b| a.start.cmp(&b.start));
     ranges.dedup_by(|a, b| a.start == b.start);
     if access.backward {
         ranges.reverse();
     }
-    Ok(ranges)
+    Ok(Parts { ranges, fixed })
+}
+
+/// The values that a column may have, each once or more often.
+fn values_of(
+    access: &AccessPath,
+    given: &Given,
+    place: usize,
+    cx: &mut Context<'_>,
+) -> Result<Vec<Value>> {
+    let nothing: &[Value] = &[];
+    let mut values = Vec::new();
+    let mut add = |value: Value| match access.fitted(place, value) {
+        Fitted::Value(Value::Null) | Fitted::Beyond(_) => (),
+        Fitted::Value(value) => values.push(value),
+    };
+    match given {
+        Given::Equal(expr) => add(evaluate(expr, nothing, cx)?.into_owned()),
+        Given::Any(array) => {
+            if let Value::Array(array) = &*evaluate(array, nothing, cx)? {
+                array.values().iter().cloned().for_each(add);
+            }
+        }
+    }
+    Ok(values)
 }
 
 /// What the column after the equal ones is between; `None` if nothing is.

@@ -16,7 +16,9 @@ use crate::bind::{Write, WriteKind, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Measures, Spent};
 use crate::expr::Expr;
-use crate::plan::{Estimator, Figures, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SortKey};
+use crate::plan::{
+    Estimator, Figures, Given, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SortKey,
+};
 
 use names::Names;
 
@@ -404,10 +406,14 @@ impl Explainer<'_> {
         for (at, value) in access.equal.iter().enumerate() {
             parts.push(format!("({} = {})", column(at), self.names.text(value)));
         }
-        let next = column(access.equal.len());
-        if let Some(array) = &access.any {
-            parts.push(format!("({next} = ANY ({}))", self.names.text(array)));
+        for (at, given) in access.behind_equal().enumerate() {
+            let name = column(access.equal.len() + at);
+            parts.push(match given {
+                Given::Equal(value) => format!("({name} = {})", self.names.text(&value)),
+                Given::Any(array) => format!("({name} = ANY ({}))", self.names.text(&array)),
+            });
         }
+        let next = column(access.fixed());
         let ends = [(&access.lower, ">"), (&access.upper, "<")];
         for (end, sign) in ends {
             if let Some((value, included)) = end {

@@ -15,7 +15,7 @@
 use rustdb_catalog::{Index, IndexKey, IndexState, RowKeyColumns};
 use rustdb_types::{Base, Cast, CastContext, Oid, Settings, Type, Value};
 
-use super::{Access, Estimator, Figures, IndexExpressions, Plan, Scan, free_columns_of};
+use super::{Access, Estimator, Figures, Given, IndexExpressions, Plan, Scan, free_columns_of};
 use crate::expr::{AnyAll, Expr, OperatorCall, RowCompare, RowComparison};
 
 /// Smaller tables are read by key or index if they can be: they may grow.
@@ -47,8 +47,9 @@ enum Said {
 /// A way to find rows, and how good it is.
 struct Candidate {
     access: Access,
-    /// Whether it is one row, how many columns are fixed, and what is known of the next.
-    score: (bool, usize, u8),
+    /// Whether it is one row, how many columns are fixed to one value and how many to some, and
+    /// whether anything is known of the next.
+    score: (bool, usize, usize, u8),
 }
 
 /// The column of a key or index.
@@ -239,7 +240,12 @@ fn candidate(
         let said: Vec<&Usable<'_>> = of_subject.collect();
         let use_it = |each: &Usable<'_>, access: &mut Access| {
             access.narrows |= each.narrows;
-            if each.is_covered && !access.covered.contains(each.condition) {
+            // Of further lists only some columns may be looked for, if there are too many.
+            let lists = access
+                .more
+                .iter()
+                .filter(|more| matches!(more, Given::Any(_)));
+            if lists.count() == 0 && each.is_covered && !access.covered.contains(each.condition) {
                 access.covered.push(each.condition.clone());
             }
         };
@@ -247,7 +253,10 @@ fn candidate(
             Said::Equal(value) => Some((each, value)),
             _ => None,
         }) {
-            access.equal.push(value.clone());
+            match access.any {
+                None => access.equal.push(value.clone()),
+                Some(_) => access.more.push(Given::Equal(value.clone())),
+            }
             use_it(each, &mut access);
             continue;
         }
@@ -255,10 +264,12 @@ fn candidate(
             Said::Any(array) => Some((each, array)),
             _ => None,
         }) {
-            access.any = Some(array.clone());
+            match access.any {
+                None => access.any = Some(array.clone()),
+                Some(_) => access.more.push(Given::Any(array.clone())),
+            }
             use_it(each, &mut access);
-            rank = 2;
-            break;
+            continue;
         }
         for each in said {
             let (end, value) = match &each.said {
@@ -275,8 +286,9 @@ fn candidate(
         break;
     }
     let is_one_row = unique && access.equal.len() == subjects.len();
-    let score = (is_one_row, access.equal.len(), rank);
-    (score.1 > 0 || score.2 > 0).then_some(Candidate { access, score })
+    let behind = access.fixed() - access.equal.len();
+    let score = (is_one_row, access.equal.len(), behind, rank);
+    (access.fixed() > 0 || rank > 0).then_some(Candidate { access, score })
 }
 
 impl Usable<'_> {

@@ -12,6 +12,7 @@ mod extremes;
 mod factor;
 mod fold;
 mod lock;
+mod lookup;
 mod merge;
 mod order;
 mod prune;
@@ -36,6 +37,7 @@ pub use columns::{free_columns, free_columns_of};
 pub use estimate::Methods;
 pub(crate) use estimate::{Estimator, Figures};
 pub use lock::{LockRows, LockTarget, LockWait};
+pub use lookup::{Access, Given};
 pub(crate) use merge::is_merged;
 pub(crate) use prune::columns_read;
 pub use window::{
@@ -166,30 +168,6 @@ impl PartialEq for SystemScan {
     }
 }
 
-/// A way to find some rows of a table by key or index.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Access {
-    /// The index; none is the row key.
-    pub index: Option<Oid>,
-    /// What the first columns are equal to.
-    pub equal: Vec<Expr>,
-    /// An array: what the next column is equal to is one of its elements. Then there are no bounds.
-    pub any: Option<Expr>,
-    /// What the next column is greater than (or equal to, if `true`).
-    pub lower: Option<(Expr, bool)>,
-    /// What the next column is less than (or equal to, if `true`).
-    pub upper: Option<(Expr, bool)>,
-    /// Whether a value may be one that its column's type does not have: then no column is equal to
-    /// it, and all are on one side of it.
-    pub narrows: bool,
-    /// Whether the rows are read from the end.
-    pub backward: bool,
-    /// The order of the rows that something above relies on; only of an index.
-    pub order: Vec<SortKey>,
-    /// The conditions that hold for the rows that are found.
-    pub covered: Vec<Expr>,
-}
-
 impl PartialEq for Scan {
     fn eq(&self, other: &Scan) -> bool {
         Arc::ptr_eq(&self.table, &other.table)
@@ -228,39 +206,6 @@ impl Scan {
                 ids.collect()
             }
         }
-    }
-}
-
-impl Access {
-    /// All of an index, or of the rows by their keys.
-    pub(crate) fn of(index: Option<Oid>) -> Access {
-        Access {
-            index,
-            equal: Vec::new(),
-            any: None,
-            lower: None,
-            upper: None,
-            narrows: false,
-            backward: false,
-            order: Vec::new(),
-            covered: Vec::new(),
-        }
-    }
-
-    /// The expressions in it.
-    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
-        let ends = self.lower.iter().chain(&self.upper);
-        let values = self.equal.iter().chain(&self.any);
-        let values = values.chain(ends.map(|(end, _)| end));
-        values.chain(&self.covered)
-    }
-
-    /// The expressions in it, to change them.
-    pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
-        let ends = self.lower.iter_mut().chain(&mut self.upper);
-        let values = self.equal.iter_mut().chain(&mut self.any);
-        let values = values.chain(ends.map(|(end, _)| end));
-        values.chain(&mut self.covered)
     }
 }
 

@@ -52,6 +52,24 @@ const FOUND: &[(&str, &str)] = &[
     ("(id = ANY (", "id in (3, null, 9)"),
     ("(id = ANY (", "id = any ('{3,99999999999}'::bigint[])"),
     ("(small = ANY (", "small in (1, 2) and big < 60000000000"),
+    ("AND (big < ", "small in (1, 2) and big < 60000000000"),
+    (
+        "(big = 6000000000)",
+        "small in (1, 2, 70000) and big = 6000000000",
+    ),
+    ("(small = ANY (", "small in (1, 3) and big = null::bigint"),
+    (
+        "AND (big = ANY (",
+        "small in (1, 2) and big in (5000000000, null, 7000000000, 6000000000)",
+    ),
+    (
+        "AND (big >= ",
+        "small in (3, 1, 2) and big between 90000000000 and 200000000000",
+    ),
+    (
+        "(id = ANY (",
+        "upper(name) in ('NAME 4', 'NAME 3') and id in (3, 4, 44, 99999999999)",
+    ),
     ("(name = ANY (", "name in ('name 3', 'x')"),
     ("(id = ANY (ARRAY[1, 5]))", "id = 1 or id = 5"),
     (
@@ -150,6 +168,59 @@ fn rows_that_are_found_are_those_that_are_there() {
             expected,
             "not ({condition})"
         );
+    }
+}
+
+#[test]
+fn lists_for_several_columns_of_a_key_are_looked_for_together() {
+    let mut session = session();
+    for statement in [
+        "create table pairs (a int, b int, c int, primary key (a, b))",
+        "create table plain (a int, b int, c int)",
+        "insert into plain select i % 60, i / 60, i from generate_series(0, 5999) i",
+        "insert into pairs select * from plain",
+        "create index pairs_c on pairs (b, c, a)",
+        "analyze",
+    ] {
+        session.execute(statement, &[]).unwrap();
+    }
+    let list = |count: i32| {
+        let all: Vec<String> = (0..count).rev().map(|each| each.to_string()).collect();
+        all.join(", ")
+    };
+    let (few, many) = (list(3), list(150));
+    for (condition, shown) in [
+        (format!("a in ({few}) and b in ({few})"), "(b = ANY ("),
+        (format!("a in ({few}) and b = 7"), "(b = 7)"),
+        (format!("a in ({few}) and b > 97"), "(b > 97)"),
+        (
+            format!("a in ({few}, 7000000000, null) and b in (1, 1, 98)"),
+            "(b = ANY (",
+        ),
+        // More pairs than are looked for.
+        (format!("a in ({many}) and b in ({many})"), ""),
+        (format!("b in ({few}) and c in ({few}, 61) and a >= 1"), ""),
+        (
+            format!("b in ({many}) and c in ({many}) and a in ({few})"),
+            "",
+        ),
+    ] {
+        for order in ["a, b", "b desc, a desc", "a desc, b desc limit 3"] {
+            let of =
+                |table: &str| format!("select * from {table} where {condition} order by {order}");
+            let expected = rows(&mut session, &of("plain"));
+            assert_eq!(
+                rows(&mut session, &of("pairs")),
+                expected,
+                "{}",
+                of("pairs")
+            );
+        }
+        let plan = plan(
+            &mut session,
+            &format!("select * from pairs where {condition}"),
+        );
+        assert!(plan.contains(shown), "{condition}\n{plan}");
     }
 }
 

@@ -29,11 +29,11 @@ impl Compiler<'_> {
                     }
                 };
                 let (lower, upper) = (end(&access.lower)?, end(&access.upper)?);
-                let any = access.any.clone().map(|mut array| {
-                    self.expression(&mut array, &[], outer)?;
-                    Ok::<_, Error>(array)
+                let behind = access.behind_equal().map(|mut given| {
+                    self.expression(given.value_mut(), &[], outer)?;
+                    Ok::<_, Error>(given)
                 });
-                let any = any.transpose()?;
+                let behind = behind.collect::<Result<Vec<_>>>()?;
                 let covers = access.index.is_some_and(|index| {
                     places
                         .iter()
@@ -44,7 +44,7 @@ impl Compiler<'_> {
                     covers: covers && !places.is_empty(),
                     is_point: scan.is_keyed(),
                     equal: self.all(&access.equal, &[], outer)?,
-                    any,
+                    behind,
                     integers: integers(scan),
                     lower,
                     upper,

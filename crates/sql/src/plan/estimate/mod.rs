@@ -15,7 +15,8 @@ use rustdb_table::Table;
 use rustdb_types::Value;
 
 use super::{
-    Aggregate, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SetOperation, free_columns,
+    Access, Aggregate, Given, Join, JoinKind, JoinMethod, Plan, Scan, SetKind, SetOperation,
+    free_columns,
 };
 use crate::expr::{ColumnId, Expr};
 use facts::{EQUAL, Facts, LESS, equal_to};
@@ -356,7 +357,7 @@ impl<'a> Estimator<'a> {
         // What the access says is among the conditions, except for what a join hands in.
         let definition = scan.table.definition();
         let places = scan.access_columns();
-        let (mut found, mut lookups) = (1.0, 1.0);
+        let mut found = 1.0;
         for (id, value) in places.iter().zip(&access.equal) {
             // The scan may not give the column itself.
             let place = (*id as usize).checked_sub(1);
@@ -372,14 +373,8 @@ impl<'a> Estimator<'a> {
             }
             found *= one;
         }
-        if let Some(array) = &access.any {
-            let place = places.get(access.equal.len());
-            let place = place.and_then(|id| (*id as usize).checked_sub(1));
-            let facts = place.and_then(|place| self.facts_at(scan, place));
-            let one = facts.map_or(EQUAL, |facts| equal_to(&facts, None));
-            found *= (one * elements(array)).min(1.0);
-            lookups = elements(array);
-        }
+        let (behind, lookups) = self.behind_equal(scan, access, &places);
+        found *= behind;
         if access.lower.is_some() && access.upper.is_some() {
             found *= LESS * LESS;
         } else if access.lower.is_some() || access.upper.is_some() {
@@ -404,6 +399,25 @@ impl<'a> Estimator<'a> {
             rows: (all * share).min(found),
             cost: START + lookups * LOOKUP + found * (each + self.work(conditions)),
         }
+    }
+
+    /// Which share of the rows has what is known of the columns behind the equal ones, and how many
+    /// places are looked at.
+    fn behind_equal(&self, scan: &Scan, access: &Access, places: &[u32]) -> (f64, f64) {
+        let (mut found, mut lookups) = (1.0, 1.0);
+        let behind = places.iter().skip(access.equal.len());
+        for (id, given) in behind.zip(access.behind_equal()) {
+            let place = (*id as usize).checked_sub(1);
+            let facts = place.and_then(|place| self.facts_at(scan, place));
+            let one = facts.map_or(EQUAL, |facts| equal_to(&facts, None));
+            let count = match given {
+                Given::Equal(_) => 1.0,
+                Given::Any(array) => elements(&array),
+            };
+            found *= (one * count).min(1.0);
+            lookups *= count;
+        }
+        (found, lookups)
     }
 
     fn filtered(&self, input: Estimate, conditions: &[Expr]) -> Estimate {

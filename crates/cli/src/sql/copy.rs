@@ -46,7 +46,17 @@ pub fn run(session: &mut Shell, arguments: &str) -> Result<()> {
         true => from(session, &asked)?,
         false => to(session, &asked)?,
     };
-    session.say(&format!("COPY {rows}"))
+    // Behind rows on the standard output a tag would be one of them.
+    match !asked.is_from && asked.end == End::Standard {
+        true => Ok(()),
+        false => session.say(&format!("COPY {rows}")),
+    }
+}
+
+/// Whether rows come in, if these are the arguments of a COPY with a standard stream.
+pub fn is_from_standard(arguments: &str) -> Option<bool> {
+    let asked = parse(arguments).ok()?;
+    (asked.end == End::Standard).then_some(asked.is_from)
 }
 
 fn usage(why: &str) -> Failure {
@@ -182,16 +192,19 @@ fn to(session: &mut Shell, asked: &Asked<'_>) -> Result<u64> {
             let rows = rows?;
             ended.map(|()| rows)
         }
-        End::Standard => {
-            let mut target = session.target.take();
-            let rows = match &mut target {
-                Some(target) => write(session, &text, target),
-                None => write_out(session, &text),
-            };
-            session.target = target;
-            rows
-        }
+        End::Standard => to_standard(session, &text),
     }
+}
+
+/// Writes rows where results go.
+pub fn to_standard(session: &mut Shell, text: &str) -> Result<u64> {
+    let mut target = session.target.take();
+    let rows = match &mut target {
+        Some(target) => write(session, text, target),
+        None => write_out(session, text),
+    };
+    session.target = target;
+    rows
 }
 
 fn write(session: &mut Shell, text: &str, target: &mut dyn Write) -> Result<u64> {
@@ -240,7 +253,8 @@ fn read_shown(session: &mut Shell, text: &str, name: &str) -> Result<u64> {
     rows
 }
 
-fn read(session: &mut Shell, text: &str, source: &mut dyn Read) -> Result<u64> {
+/// Reads rows from a source.
+pub fn read(session: &mut Shell, text: &str, source: &mut dyn Read) -> Result<u64> {
     let rows = session.watched(|shell, spinner| {
         // A file has a bar of its own.
         spinner.end();

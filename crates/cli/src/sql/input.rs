@@ -172,15 +172,20 @@ pub fn is_complete(text: &str) -> bool {
 
 /// Whether there is nothing but blanks and comments.
 pub fn is_blank(text: &str) -> bool {
+    behind_comments(text).is_empty()
+}
+
+/// A text without the blanks and comments that it begins with.
+pub fn behind_comments(text: &str) -> &str {
     let mut rest = text.trim_start();
     loop {
         let skipped = match rest.get(..2) {
             Some("--") => rest.find('\n').map_or("", |end| &rest[end..]),
             Some("/*") => match comment_end(rest) {
                 Some(end) => &rest[end..],
-                None => return false,
+                None => return rest,
             },
-            _ => return rest.is_empty(),
+            _ => return rest,
         };
         rest = skipped.trim_start();
     }

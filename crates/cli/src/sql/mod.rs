@@ -20,6 +20,7 @@ mod editing;
 mod editor;
 mod help;
 mod highlight;
+mod inline;
 mod input;
 mod names;
 mod repeat;

@@ -12,6 +12,7 @@ use rustdb::Database;
 use rustdb::sql::{Connection, Statement, StatementResult, SystemFiles};
 
 use super::control::Condition;
+use super::inline::{self, Awaited};
 use super::input::{Piece, Reader, is_blank};
 use super::rustty::{self, Asked};
 use super::show::{Expanded, Format, Grid, Look};
@@ -64,6 +65,8 @@ pub struct Shell {
     /// The scripts that run, the innermost last, each with the number of its line.
     scripts: Vec<(String, u64)>,
     reader: Reader,
+    /// A COPY of a script whose rows come next.
+    awaited: Option<Awaited>,
 }
 
 impl Shell {
@@ -96,6 +99,7 @@ impl Shell {
             conditions: Vec::new(),
             scripts: Vec::new(),
             reader: Reader::default(),
+            awaited: None,
         })
     }
 
@@ -124,7 +128,7 @@ impl Shell {
     pub fn run_script(
         &mut self,
         name: Option<&str>,
-        lines: impl Iterator<Item = io::Result<Vec<u8>>>,
+        mut lines: impl Iterator<Item = io::Result<Vec<u8>>>,
     ) -> Result<Next> {
         if self.scripts.len() >= DEPTH_MAX {
             return Err(Failure::new("scripts include each other too deeply"));
@@ -134,13 +138,14 @@ impl Shell {
         let conditions = std::mem::take(&mut self.conditions);
         self.scripts.push((name.unwrap_or_default().to_owned(), 0));
         let mut outcome = Ok(Next::Continue);
-        for line in lines {
-            if let Some((_, number)) = self.scripts.last_mut() {
-                *number += 1;
-            }
+        while let Some(line) = lines.next() {
+            self.count_lines(1);
             outcome = line
                 .map_err(|error| Failure::stream("read", &shown, &error))
                 .and_then(|bytes| self.script_line(bytes));
+            while let (Ok(Next::Continue), Some(copy)) = (&outcome, self.awaited.take()) {
+                outcome = self.copy_of_script(&copy, &mut lines);
+            }
             if !matches!(outcome, Ok(Next::Continue)) {
                 break;
             }
@@ -156,6 +161,28 @@ impl Shell {
         self.reader = before;
         self.conditions = conditions;
         outcome
+    }
+
+    fn count_lines(&mut self, lines: u64) {
+        if let Some((_, number)) = self.scripts.last_mut() {
+            *number += lines;
+        }
+    }
+
+    /// Runs a COPY with the rows behind it, and what stands behind it in its line.
+    fn copy_of_script(
+        &mut self,
+        copy: &Awaited,
+        lines: impl Iterator<Item = io::Result<Vec<u8>>>,
+    ) -> Result<Next> {
+        let (copied, count) = inline::run_with_lines(self, &copy.statement, lines);
+        let outcome = self.tolerated(copied.map(|()| Next::Continue));
+        self.count_lines(count);
+        if !matches!(outcome, Ok(Next::Continue)) {
+            return outcome;
+        }
+        let outcome = self.run_line(&copy.rest);
+        self.tolerated(outcome)
     }
 
     fn script_line(&mut self, mut bytes: Vec<u8>) -> Result<Next> {
@@ -232,6 +259,17 @@ impl Shell {
         while let Some(piece) = self.reader.next(&mut rest) {
             let outcome = match piece {
                 Piece::Statement(_) if !self.is_active() => Ok(Next::Continue),
+                Piece::Statement(text)
+                    if !self.scripts.is_empty() && inline::way(&text) == Some(inline::Way::In) =>
+                {
+                    let text = variables::filled(text.trim_start(), &self.variables);
+                    self.last.clone_from(&text);
+                    self.awaited = Some(Awaited {
+                        statement: text,
+                        rest: rest.to_owned(),
+                    });
+                    return Ok(Next::Continue);
+                }
                 Piece::Statement(text) => self.run_statement(&text).map(|()| Next::Continue),
                 Piece::Command(text) => {
                     let pending = self.reader.reset();
@@ -283,6 +321,11 @@ impl Shell {
     /// Runs the statements of a text, and shows what they give.
     pub fn run_text(&mut self, text: &str) -> Result<()> {
         let start = Instant::now();
+        if let Some(way) = inline::way(text) {
+            let is_in_script = !self.scripts.is_empty();
+            inline::run(self, text, way, is_in_script)?;
+            return self.output.flush();
+        }
         let (shown, elapsed) = match self.query_of(text) {
             Ok(Some(query)) => {
                 let shown = self.watched(|shell, spinner| shell.stream(&query, text, spinner));

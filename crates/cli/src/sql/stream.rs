@@ -43,7 +43,8 @@ pub fn may_stream(text: &str) -> bool {
     begins && !has_parameter && is_single(text)
 }
 
-fn is_single(text: &str) -> bool {
+/// Whether a text is one statement.
+pub fn is_single(text: &str) -> bool {
     let mut reader = Reader::default();
     let mut pieces = 0;
     for line in text.split_inclusive('\n') {

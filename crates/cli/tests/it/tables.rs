@@ -115,6 +115,50 @@ fn what_fails_names_its_line_and_leaves_nothing() {
 }
 
 #[test]
+fn rows_of_a_copy_stand_behind_it_in_a_script() {
+    let place = Place::new();
+    let script = "CREATE TABLE c (id INT PRIMARY KEY, t TEXT);
+-- Rows, as pg_dump writes them.
+COPY c (id, t) FROM stdin;
+1\tone
+2\t\\N
+\\.
+COPY c FROM STDIN (FORMAT csv); SELECT count(*) FROM c;
+3,three
+\\.
+COPY nowhere FROM STDIN;
+4\tfour
+\\.
+COPY c FROM STDIN;
+five
+\\.
+\\copy c to stdout csv
+COPY (SELECT id, t FROM c ORDER BY id DESC) TO STDOUT";
+    let expected = "1,one\n2,\n3,three\n3\tthree\n2\t\\N\n1\tone\n";
+    place.write("script.sql", script);
+    let outcomes = [
+        place.run(&["-q", "-t", "--format", "unaligned", "-f", "script.sql"]),
+        place.run_with_input(
+            &["sql", "-q", "-t", "--format", "unaligned"],
+            script.replace("CREATE TABLE c", "CREATE TEMP TABLE c"),
+        ),
+    ];
+    for (outcome, line) in outcomes.into_iter().zip(["script.sql:13: ", ""]) {
+        assert_eq!(outcome.stdout, format!("3\n{expected}"), "{outcome:?}");
+        let stderr = outcome.failed(3);
+        let tells = |what: &str| assert!(stderr.contains(what), "{stderr}");
+        tells("relation \"nowhere\" does not exist");
+        tells(&format!(
+            "{line}invalid input syntax for type integer: \"five\""
+        ));
+    }
+    let told = place.run_with_input(&["-c", "COPY c FROM STDIN"], "7\tseven\n");
+    assert_eq!(told.ok(), "COPY 1\n");
+    let rows = place.run(&["-c", "COPY (SELECT count(*) FROM c) TO STDOUT"]);
+    assert_eq!(rows.ok(), "4\n");
+}
+
+#[test]
 fn copy_goes_out_and_in() {
     let place = Place::new();
     place

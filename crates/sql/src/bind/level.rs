@@ -55,6 +55,21 @@ impl Level {
     }
 }
 
+impl Level {
+    /// Whether one of its aggregates is among these columns.
+    fn gives_any(&self, used: &BTreeSet<ColumnId>) -> bool {
+        let mut aggregates = self.aggregates.iter().flatten();
+        aggregates.any(|(id, _)| used.contains(id))
+    }
+}
+
+/// The columns that a call reads.
+fn used_by(item: &AggregateItem) -> BTreeSet<ColumnId> {
+    let order = item.order.iter().map(|order| &order.expr);
+    let exprs = item.arguments.iter().chain(&item.filter).chain(order);
+    exprs.flat_map(free_columns_of).collect()
+}
+
 impl Binder<'_> {
     pub(super) fn enter_level(&mut self, level: Level) {
         self.levels.push(level);
@@ -71,23 +86,19 @@ impl Binder<'_> {
         if self.levels.is_empty() {
             return None;
         }
-        let mut used = BTreeSet::new();
-        let order = item.order.iter().map(|order| &order.expr);
-        for expr in item.arguments.iter().chain(&item.filter).chain(order) {
-            used.extend(free_columns_of(expr));
-        }
+        let used = used_by(item);
         if !used.is_disjoint(&columns_of(at.scope)) {
             return None;
         }
         let mut levels = self.levels.iter();
-        levels.rposition(|level| !level.columns.is_disjoint(&used))
+        levels.rposition(|level| !level.columns.is_disjoint(&used) || level.gives_any(&used))
     }
 
     /// Puts an aggregate of an outer query aside there.
     pub(super) fn put_outside(&mut self, item: AggregateItem, level: usize) -> Result<ColumnId> {
         let id = self.new_column();
         let level = &mut self.levels[level];
-        if level.within_aggregate {
+        if level.within_aggregate || level.gives_any(&used_by(&item)) {
             let message = "aggregate function calls cannot be nested";
             return Err(Error::new(SqlState::GROUPING_ERROR, message));
         }

@@ -41,7 +41,10 @@ impl Binder<'_> {
         let mut bound = Vec::with_capacity(arguments.len());
         let mut rest = arguments;
         if let (true, Some((first, others))) = (signature.of_sequence, arguments.split_first()) {
-            bound.push(self.sequence_argument(first, at)?);
+            match self.sequence_argument(first, at)? {
+                Some(argument) => bound.push(argument),
+                None => return Ok(None),
+            }
             rest = others;
         }
         for (argument, wanted) in rest.iter().zip(&signature.arguments) {
@@ -94,8 +97,12 @@ impl Binder<'_> {
         (plan, relation)
     }
 
-    /// An argument of type `regclass`. A literal is looked up now.
-    fn sequence_argument(&mut self, argument: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Expr> {
+    /// An argument of type `regclass`; `None` if it is no such thing. A literal is looked up now.
+    fn sequence_argument(
+        &mut self,
+        argument: &ast::Expr,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Option<Expr>> {
         let inner = match argument {
             ast::Expr::Cast {
                 expr, data_type, ..
@@ -105,18 +112,18 @@ impl Binder<'_> {
         let typed = self.expression(inner, at)?;
         if let Expr::Constant(Value::Text(text)) = &typed.expr {
             if let Ok(number) = text.as_str().parse() {
-                return Ok(Expr::Constant(Value::Oid(number)));
+                return Ok(Some(Expr::Constant(Value::Oid(number))));
             }
             let found = split_name(text.as_str())
                 .and_then(|names| sequence_of(self.find_relation(&names)?, &names));
             let oid = found.map_err(|error| error.at(typed.place))?;
-            return Ok(Expr::Constant(Value::Oid(oid.0)));
+            return Ok(Some(Expr::Constant(Value::Oid(oid.0))));
         }
-        if typed.of == Type::OID {
-            return Ok(typed.expr);
-        }
-        let wanted = Type::TEXT;
-        self.coerce_argument(typed, &wanted)
+        let wanted = match [Type::OID, Type::INT2, Type::INT4, Type::INT8].contains(&typed.of) {
+            true => Type::OID,
+            false => Type::TEXT,
+        };
+        self.coerce(typed, &wanted, CastContext::Implicit)
     }
 }
 

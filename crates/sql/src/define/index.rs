@@ -149,6 +149,7 @@ impl Definer<'_> {
                 let text = predicate.to_string();
                 let catalog = Some(&self.around.catalog);
                 let typed = bind_written(predicate, table, self.around.settings, catalog)?;
+                refuse_subquery(&typed.expr, "index predicate")?;
                 if typed.of != Type::BOOL {
                     let message = format!(
                         "argument of WHERE must be type boolean, not type {}",
@@ -191,6 +192,7 @@ impl Definer<'_> {
                 let text = expr.to_string();
                 let catalog = Some(&self.around.catalog);
                 let typed = bind_written(expr, table, self.around.settings, catalog)?;
+                refuse_subquery(&typed.expr, "index expression")?;
                 check_immutable(&typed.expr, "index expression")?;
                 IndexKey::Expression {
                     expression: Expression {
@@ -206,6 +208,18 @@ impl Definer<'_> {
             descending,
             nulls_first: options.nulls_first.unwrap_or(descending),
         })
+    }
+}
+
+fn refuse_subquery(expr: &Expr, place: &str) -> Result<()> {
+    let mut has_subquery = false;
+    expr.walk(&mut |part| has_subquery |= matches!(part, Expr::Subquery(_)));
+    match has_subquery {
+        true => Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("cannot use subquery in {place}"),
+        )),
+        false => Ok(()),
     }
 }
 

@@ -48,6 +48,22 @@ states! {
     INVALID_ARGUMENT_FOR_NTILE = b"22014";
     /// `invalid_argument_for_nth_value_function`.
     INVALID_ARGUMENT_FOR_NTH_VALUE = b"22016";
+    /// `invalid_argument_for_sql_json_datetime_function`.
+    INVALID_ARGUMENT_FOR_SQL_JSON_DATETIME = b"22031";
+    /// `invalid_sql_json_subscript`.
+    INVALID_SQL_JSON_SUBSCRIPT = b"22033";
+    /// `non_numeric_sql_json_item`.
+    NON_NUMERIC_SQL_JSON_ITEM = b"22036";
+    /// `singleton_sql_json_item_required`.
+    SINGLETON_SQL_JSON_ITEM_REQUIRED = b"22038";
+    /// `sql_json_array_not_found`.
+    SQL_JSON_ARRAY_NOT_FOUND = b"22039";
+    /// `sql_json_member_not_found`.
+    SQL_JSON_MEMBER_NOT_FOUND = b"2203A";
+    /// `sql_json_number_not_found`.
+    SQL_JSON_NUMBER_NOT_FOUND = b"2203B";
+    /// `sql_json_object_not_found`.
+    SQL_JSON_OBJECT_NOT_FOUND = b"2203C";
     /// `invalid_escape_character`.
     INVALID_ESCAPE_CHARACTER = b"22019";
     /// `invalid_use_of_escape_character`.

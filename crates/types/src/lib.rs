@@ -29,6 +29,7 @@ pub mod interrupt;
 mod interval;
 mod io;
 mod json;
+mod jsonpath;
 mod key;
 mod modifier;
 mod numeric;

@@ -80,6 +80,10 @@ impl Binder<'_> {
                     let from = self.expression(expr, at)?;
                     return self.object_cast(kind, from);
                 }
+                if super::json_path::is_path(data_type) {
+                    let from = self.expression(expr, at)?;
+                    return self.path_cast(from);
+                }
                 let target = self.type_named(data_type)?;
                 let operand = expr;
                 let from = self.cast_operand(expr, &target, at)?;
@@ -195,6 +199,10 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let begin = left.as_ref().and_then(|left| left.place);
         let begin = begin.or(right.place);
+        let left = match self.path_operator(name, left, &right)? {
+            Ok(typed) => return Ok(typed.beginning(begin)),
+            Err(left) => left,
+        };
         let (call, of) = self.operator_call(name, left, right)?;
         Ok(Typed::new(Expr::Operator(Box::new(call)), of).beginning(begin))
     }

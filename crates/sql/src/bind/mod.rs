@@ -19,6 +19,7 @@ mod frame;
 mod from;
 mod from_function;
 mod grouping;
+mod json_path;
 mod json_subscript;
 mod level;
 mod likeness;

@@ -25,6 +25,7 @@ mod signature;
 mod template;
 mod temporal;
 mod text;
+mod unicode;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -316,11 +317,13 @@ static TABLES: &[&[Row]] = &[
     enumeration::ROWS,
     json::BUILD,
     json::CHANGE,
+    json::PATH,
     json::READ,
     pattern::ROWS,
     series::ROWS,
     format::ROWS,
     bytes::ROWS,
+    unicode::ROWS,
 ];
 
 /// A row of the table; the body is an expression of the arguments' Rust types that gives a result.

@@ -116,6 +116,64 @@ pub(super) static ROWS: &[Row] = &[
         )
     ),
     row!(
+        "regexp_instr(text, text) int4",
+        |text: &Text, pattern: &Text| place(text, pattern, [1, 1, 0, 0], "")
+    ),
+    row!(
+        "regexp_instr(text, text, int4) int4",
+        |text: &Text, pattern: &Text, start: i32| place(text, pattern, [start, 1, 0, 0], "")
+    ),
+    row!(
+        "regexp_instr(text, text, int4, int4) int4",
+        |text: &Text, pattern: &Text, start: i32, nth: i32| {
+            place(text, pattern, [start, nth, 0, 0], "")
+        }
+    ),
+    row!(
+        "regexp_instr(text, text, int4, int4, int4) int4",
+        |text: &Text, pattern: &Text, start: i32, nth: i32, end: i32| {
+            place(text, pattern, [start, nth, end, 0], "")
+        }
+    ),
+    row!(
+        "regexp_instr(text, text, int4, int4, int4, text) int4",
+        |text: &Text, pattern: &Text, start: i32, nth: i32, end: i32, flags: &Text| {
+            place(text, pattern, [start, nth, end, 0], flags)
+        }
+    ),
+    row!(
+        "regexp_instr(text, text, int4, int4, int4, text, int4) int4",
+        |text: &Text, pattern: &Text, start: i32, nth: i32, end: i32, flags: &Text, group: i32| {
+            place(text, pattern, [start, nth, end, group], flags)
+        }
+    ),
+    row!(
+        "regexp_substr(text, text) text",
+        |text: &Text, pattern: &Text| found_part(text, pattern, [1, 1, 0], "")
+    ),
+    row!(
+        "regexp_substr(text, text, int4) text",
+        |text: &Text, pattern: &Text, start: i32| found_part(text, pattern, [start, 1, 0], "")
+    ),
+    row!(
+        "regexp_substr(text, text, int4, int4) text",
+        |text: &Text, pattern: &Text, start: i32, nth: i32| {
+            found_part(text, pattern, [start, nth, 0], "")
+        }
+    ),
+    row!(
+        "regexp_substr(text, text, int4, int4, text) text",
+        |text: &Text, pattern: &Text, start: i32, nth: i32, flags: &Text| {
+            found_part(text, pattern, [start, nth, 0], flags)
+        }
+    ),
+    row!(
+        "regexp_substr(text, text, int4, int4, text, int4) text",
+        |text: &Text, pattern: &Text, start: i32, nth: i32, flags: &Text, group: i32| {
+            found_part(text, pattern, [start, nth, group], flags)
+        }
+    ),
+    row!(
         "substring(text, text) text",
         |text: &Text, pattern: &Text| part(text, pattern)
     ),
@@ -219,6 +277,24 @@ impl Search {
         array(parts.collect())
     }
 
+    /// Where a match is by its number, or a bracket in it.
+    fn nth(&self, start: i32, nth: i32, group: i32) -> Result<Span> {
+        let from = start_of(start)?;
+        let (nth, group) = (usize::try_from(nth), usize::try_from(group));
+        let (Ok(nth), Ok(group)) = (nth, group) else {
+            return Ok(None);
+        };
+        let found = self.all(from, true, nth)?;
+        let Some(spans) = nth.checked_sub(1).and_then(|place| found.get(place)) else {
+            return Ok(None);
+        };
+        Ok(match (group, self.regex.groups()) {
+            (0, _) | (1, 0) => spans[0],
+            (group, groups) if group <= groups => spans[group],
+            _ => None,
+        })
+    }
+
     fn first_groups(&self) -> Result<Value> {
         let found = self.regex.find(&self.text, 0)?;
         Ok(found.map_or(Value::Null, |found| self.groups(&found)))
@@ -313,6 +389,49 @@ fn split_rows(arguments: &[Value]) -> Result<Rows> {
     let (text, pattern): (&Text, &Text) = (take(&arguments[0])?, take(&arguments[1])?);
     let parts = split("regexp_split_to_table", text, pattern, flags_of(arguments)?)?;
     Ok(Box::new(parts.into_iter().map(Ok)))
+}
+
+/// The place of a match by its number, or of a bracket in it, and of what is behind it if `end`
+/// is 1; 0 if there is none.
+fn place(
+    text: &str,
+    pattern: &str,
+    [start, nth, end, group]: [i32; 4],
+    flags: &str,
+) -> Result<i32> {
+    start_of(start)?;
+    check_number("n", nth, 1, i32::MAX)?;
+    check_number("endoption", end, 0, 1)?;
+    check_number("subexpr", group, 0, i32::MAX)?;
+    let search = Search::not_global("regexp_instr", text, pattern, flags)?;
+    let found = search.nth(start, nth, group)?;
+    Ok(found.map_or(0, |(from, to)| {
+        (if end == 1 { to } else { from }) as i32 + 1
+    }))
+}
+
+/// A match by its number, or a bracket in it.
+fn found_part(
+    text: &str,
+    pattern: &str,
+    [start, nth, group]: [i32; 3],
+    flags: &str,
+) -> Result<Value> {
+    start_of(start)?;
+    check_number("n", nth, 1, i32::MAX)?;
+    check_number("subexpr", group, 0, i32::MAX)?;
+    let search = Search::not_global("regexp_substr", text, pattern, flags)?;
+    let found = search.nth(start, nth, group)?;
+    Ok(found.map_or(Value::Null, |span| Value::from(search.part(span))))
+}
+
+fn check_number(name: &str, value: i32, least: i32, most: i32) -> Result<()> {
+    match (least..=most).contains(&value) {
+        true => Ok(()),
+        false => Err(invalid(format!(
+            "invalid value for parameter \"{name}\": {value}"
+        ))),
+    }
 }
 
 /// A place to start at, counted from 1.

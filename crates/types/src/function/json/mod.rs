@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 mod build;
 mod change;
+mod path;
 mod read;
 
 pub(super) use build::ROWS as BUILD;
 pub(super) use change::ROWS as CHANGE;
+pub(super) use path::ROWS as PATH;
 pub(super) use read::ROWS as READ;
 
 use crate::array::Array;

@@ -17,6 +17,7 @@
 //! would take the text for an interval.
 
 mod spelling;
+mod statement;
 
 use rustdb_txn::RowMode;
 use sqlparser::ast::{Ident, LockClause, LockType, NonBlock};

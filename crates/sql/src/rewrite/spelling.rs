@@ -19,14 +19,12 @@
 //! | `NULLS DISTINCT` | nothing: unique keys are so |
 //! | `'a'`, a line's end, `'b'` | `'ab'` |
 //!
-//! And of whole statements: `CREATE RECURSIVE VIEW`, `SHOW SESSION AUTHORIZATION`, `RESET TIME
-//! ZONE`, `SET SCHEMA`, `DROP INDEX CONCURRENTLY`, `NOT DEFERRABLE` of a transaction, `NOT VALID` in
-//! a table that is created.
+//! Those of whole statements are [`super::statement`]'s.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 
-use super::{is_word, marked, solid};
+use super::{is_word, marked, solid, statement};
 
 /// Begins the list of GROUP BY DISTINCT.
 pub(crate) const GROUP_DISTINCT: &str = "\0DISTINCT";
@@ -60,46 +58,12 @@ pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) {
             Token::SemiColon => is_first = true,
             _ => {
                 if std::mem::take(&mut is_first) {
-                    statement(tokens, place);
+                    statement::respell(tokens, place);
                 }
                 word(tokens, place);
             }
         }
         place += 1;
-    }
-}
-
-/// What is told by the first words of a statement.
-fn statement(tokens: &mut Vec<TokenWithSpan>, start: usize) {
-    let begins = |tokens: &[TokenWithSpan], words: &[&str]| are_words(tokens, start, words);
-    if begins(tokens, &["SHOW", "SESSION", "AUTHORIZATION"]) {
-        join(tokens, start, 1, "session_authorization");
-    } else if begins(tokens, &["RESET", "TIME", "ZONE"]) {
-        join(tokens, start, 1, "timezone");
-    } else if begins(tokens, &["SET", "SCHEMA"]) {
-        set_schema(tokens, start);
-    } else if begins(tokens, &["DROP", "INDEX", "CONCURRENTLY"]) {
-        let word = nth(tokens, start, 2);
-        tokens.drain(word..=word);
-    } else if begins(tokens, &["CREATE"]) {
-        if let Some(view) = (1..4).find(|at| {
-            let at = nth(tokens, start, *at);
-            are_words(tokens, at, &["RECURSIVE", "VIEW"])
-        }) {
-            recursive_view(tokens, nth(tokens, start, view));
-        }
-        let creates_table = (1..3).any(|at| {
-            let at = nth(tokens, start, at);
-            are_words(tokens, at, &["TABLE"])
-        });
-        if creates_table {
-            remove_pairs(tokens, start, "NOT", "VALID");
-        }
-    } else if ["BEGIN", "START", "SET"]
-        .iter()
-        .any(|word| begins(tokens, &[word]))
-    {
-        not_deferrable(tokens, start);
     }
 }
 
@@ -143,7 +107,7 @@ fn word(tokens: &mut Vec<TokenWithSpan>, place: usize) {
 }
 
 /// The place of the n-th token that is not blank, from a place on that is not blank.
-fn nth(tokens: &[TokenWithSpan], start: usize, n: usize) -> usize {
+pub(super) fn nth(tokens: &[TokenWithSpan], start: usize, n: usize) -> usize {
     solid(tokens, start).nth(n).unwrap_or(tokens.len())
 }
 
@@ -153,14 +117,14 @@ fn before(tokens: &[TokenWithSpan], place: usize) -> Option<&Token> {
     before.find(|token| !matches!(token, Token::Whitespace(_)))
 }
 
-fn are_words(tokens: &[TokenWithSpan], start: usize, words: &[&str]) -> bool {
+pub(super) fn are_words(tokens: &[TokenWithSpan], start: usize, words: &[&str]) -> bool {
     let mut at = solid(tokens, start);
     words
         .iter()
         .all(|word| at.next().is_some_and(|at| is_word(&tokens[at].token, word)))
 }
 
-fn next_is(tokens: &[TokenWithSpan], place: usize, words: &[&str]) -> bool {
+pub(super) fn next_is(tokens: &[TokenWithSpan], place: usize, words: &[&str]) -> bool {
     words
         .iter()
         .any(|word| are_words(tokens, place + 1, &[word]))
@@ -170,14 +134,14 @@ fn is_any(token: Option<&Token>, words: &[&str]) -> bool {
     token.is_some_and(|token| words.iter().any(|word| is_word(token, word)))
 }
 
-fn blank(tokens: &[TokenWithSpan], place: usize) -> TokenWithSpan {
+pub(super) fn blank(tokens: &[TokenWithSpan], place: usize) -> TokenWithSpan {
     TokenWithSpan {
         token: Token::Whitespace(Whitespace::Space),
         span: tokens[place].span,
     }
 }
 
-fn plain(value: &str, keyword: Keyword, like: &TokenWithSpan) -> TokenWithSpan {
+pub(super) fn plain(value: &str, keyword: Keyword, like: &TokenWithSpan) -> TokenWithSpan {
     let token = Token::Word(Word {
         value: value.to_owned(),
         quote_style: None,
@@ -189,108 +153,11 @@ fn plain(value: &str, keyword: Keyword, like: &TokenWithSpan) -> TokenWithSpan {
     }
 }
 
-fn symbol(token: Token, like: &TokenWithSpan) -> TokenWithSpan {
+pub(super) fn symbol(token: Token, like: &TokenWithSpan) -> TokenWithSpan {
     TokenWithSpan {
         token,
         span: like.span,
     }
-}
-
-/// Two words from the n-th on become one.
-fn join(tokens: &mut Vec<TokenWithSpan>, start: usize, n: usize, value: &str) {
-    let (first, last) = (nth(tokens, start, n), nth(tokens, start, n + 1));
-    let word = plain(value, Keyword::NoKeyword, &tokens[first]);
-    tokens.splice(first..=last, [word]);
-}
-
-/// `SET SCHEMA 'a'` says `SET search_path = 'a'`.
-fn set_schema(tokens: &mut Vec<TokenWithSpan>, start: usize) {
-    let (schema, value) = (nth(tokens, start, 1), nth(tokens, start, 2));
-    if let Some(Token::SingleQuotedString(_)) = tokens.get(value).map(|it| &it.token) {
-        let name = plain("search_path", Keyword::NoKeyword, &tokens[schema]);
-        let equals = symbol(Token::Eq, &tokens[schema]);
-        tokens.splice(schema..=schema, [name, equals]);
-    }
-}
-
-/// Removes `first second` wherever it stands in the statement.
-fn remove_pairs(tokens: &mut Vec<TokenWithSpan>, start: usize, first: &str, second: &str) {
-    let mut place = start;
-    while place < tokens.len() && tokens[place].token != Token::SemiColon {
-        if are_words(tokens, place, &[first, second]) && is_word(&tokens[place].token, first) {
-            let end = nth(tokens, place, 1);
-            tokens.splice(place..=end, [blank(tokens, place)]);
-        }
-        place += 1;
-    }
-}
-
-/// A transaction is not deferrable unless it says so.
-fn not_deferrable(tokens: &mut Vec<TokenWithSpan>, start: usize) {
-    let mut comma = None;
-    let mut place = start;
-    while place < tokens.len() && tokens[place].token != Token::SemiColon {
-        match &tokens[place].token {
-            Token::Whitespace(_) => (),
-            Token::Comma => comma = Some(place),
-            token if is_word(token, "NOT") && next_is(tokens, place, &["DEFERRABLE"]) => {
-                let end = nth(tokens, place, 1);
-                let from = comma.unwrap_or(place);
-                tokens.splice(from..=end, [blank(tokens, place)]);
-                place = from;
-            }
-            _ => comma = None,
-        }
-        place += 1;
-    }
-}
-
-/// `CREATE RECURSIVE VIEW v (a) AS q` says
-/// `CREATE VIEW v (a) AS WITH RECURSIVE v (a) AS (q) SELECT a FROM v`.
-fn recursive_view(tokens: &mut Vec<TokenWithSpan>, recursive: usize) {
-    let view = nth(tokens, recursive, 1);
-    let open = (view..tokens.len()).find(|at| tokens[*at].token == Token::LParen);
-    let close = open.and_then(|open| {
-        let mut behind = open..tokens.len();
-        behind.find(|at| tokens[*at].token == Token::RParen)
-    });
-    let (Some(open), Some(close)) = (open, close) else {
-        return;
-    };
-    let head = tokens[view + 1..=close].to_vec();
-    let name = solid(tokens, view + 1)
-        .take_while(|at| *at < open)
-        .last()
-        .map(|at| tokens[at].clone());
-    let (Some(name), Some(as_word)) = (name, solid(tokens, close + 1).next()) else {
-        return;
-    };
-    if !is_word(&tokens[as_word].token, "AS") {
-        return;
-    }
-    let end = (as_word..tokens.len())
-        .find(|at| matches!(tokens[*at].token, Token::SemiColon | Token::EOF))
-        .unwrap_or(tokens.len());
-    let like = tokens[recursive].clone();
-    let space = || symbol(Token::Whitespace(Whitespace::Space), &like);
-    let word = |value: &str, keyword| plain(value, keyword, &like);
-    let mut new = head.clone();
-    new.extend([space(), word("AS", Keyword::AS), space()]);
-    new.extend([word("WITH", Keyword::WITH), space()]);
-    new.extend([word("RECURSIVE", Keyword::RECURSIVE), space(), name.clone()]);
-    new.extend(tokens[open..=close].iter().cloned());
-    new.extend([
-        space(),
-        word("AS", Keyword::AS),
-        symbol(Token::LParen, &like),
-    ]);
-    new.extend(tokens[as_word + 1..end].iter().cloned());
-    new.extend([symbol(Token::RParen, &like), space()]);
-    new.extend([word("SELECT", Keyword::SELECT), space()]);
-    new.extend(tokens[open + 1..close].iter().cloned());
-    new.extend([space(), word("FROM", Keyword::FROM), space(), name]);
-    tokens.splice(view + 1..end, new);
-    tokens[recursive] = space();
 }
 
 /// `TABLE t`, where a query may stand.

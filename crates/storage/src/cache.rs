@@ -9,7 +9,11 @@
 //! it goes. If it was, it enters the *ring*, where a clock hand goes round, takes away one use at
 //! each visit, and evicts what has none left. The queue gives way as long as it is longer than a
 //! quarter of all. So a scan through more data than fits pushes out itself, not what point reads
-//! use; and what they no longer use gives way to what they use now.
+//! use; and what they no longer use gives way to what they use now. A *long* scan, one that has
+//! walked from one table into the next, would only push out itself, at the price of an insertion
+//! and an eviction for each block: when the cache is full, few of its blocks go in (as "bimodal
+//! insertion" does: Qureshi et al., Adaptive Insertion Policies for High Performance Caching, 2007).
+//! Those stay for the next such scan, and a set that many scans walk is in memory in the end.
 //!
 //! ```text
 //!            +--- probation ---+  used   +---------- ring ----------+
@@ -51,6 +55,9 @@ const BLOCK_PART_MAX: usize = 8;
 /// Indexes and filters together should not take a larger part of the budget.
 const METADATA_PART_MAX: usize = 2;
 
+/// Of so many blocks that a long scan reads, one takes the place of another block.
+const LONG_SCAN_PART: usize = 16;
+
 /// How many sets of counters there are; threads spread over them.
 const STRIPES: usize = 16;
 
@@ -64,6 +71,8 @@ pub struct BlockCache {
     /// Blocks in slots.
     blocks: AtomicUsize,
     evictions: AtomicU64,
+    /// Blocks of long scans for which there was no room.
+    long_scans: AtomicUsize,
     shards: [Mutex<Shard>; SHARDS],
     stripes: Box<[Stripe; STRIPES]>,
 }
@@ -118,6 +127,7 @@ impl BlockCache {
             charged: AtomicUsize::new(0),
             blocks: AtomicUsize::new(0),
             evictions: AtomicU64::new(0),
+            long_scans: AtomicUsize::new(0),
             shards: Default::default(),
             stripes: Default::default(),
         })
@@ -203,6 +213,16 @@ impl BlockCache {
             }
         }
         fits()
+    }
+
+    /// Whether a block of a long scan should go in: as long as there is room, and one in
+    /// [`LONG_SCAN_PART`] if another one has to go for it.
+    pub(crate) fn admits_of_long_scan(&self, bytes: usize) -> bool {
+        let room = self.budget.load(Relaxed) - bytes.min(self.budget.load(Relaxed));
+        self.used.load(Relaxed) <= room || {
+            let turn = self.long_scans.fetch_add(1, Relaxed);
+            turn.is_multiple_of(LONG_SCAN_PART)
+        }
     }
 
     /// Lists a slot that was just filled.

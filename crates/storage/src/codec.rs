@@ -100,7 +100,7 @@ impl Codec {
         if raw_len as u64 > self.raw_bytes_max(stored.len()) {
             return Err(CodecError::Damaged);
         }
-        out.clear();
+        // What is there already is overwritten.
         out.resize(raw_len, 0);
         let written = match self {
             Codec::None => {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rustdb_txn::{KeyRange, Scan, Slice, Transaction};
-use rustdb_types::{Oid, Value};
+use rustdb_types::{Oid, RowReader, RowTest, Value};
 
 use crate::entry::TableIndex;
 use crate::key::{self, KeyPart};
@@ -188,18 +188,24 @@ impl TableScan {
         }
     }
 
-    /// Appends up to `rows_max` rows to vectors, one for each column of the projection. Returns
-    /// how many there were; fewer only at the end.
+    /// Looks at up to `rows_max` rows, and appends those that pass the tests to vectors, one for
+    /// each column of the reader, which must be one of this table's layout. Returns how many rows
+    /// it looked at, fewer only at the end, and how many passed.
     pub fn fill(
         &mut self,
         transaction: &Transaction,
+        reader: &RowReader,
+        tests: &[RowTest],
         columns: &mut [Vec<Value>],
         rows_max: usize,
-    ) -> Result<usize> {
-        let (table, projection) = (&self.table, &self.projection);
-        self.scan.visit(transaction, rows_max, |_, bytes| {
-            table.decode_into(bytes, projection, columns)
-        })
+    ) -> Result<(usize, usize)> {
+        let layout = &self.table.layout;
+        let mut passed = 0;
+        let seen = self.scan.visit(transaction, rows_max, |bytes| {
+            passed += usize::from(reader.append(layout, tests, bytes, columns)?);
+            Ok::<_, Error>(())
+        })?;
+        Ok((seen, passed))
     }
 
     /// Shows up to `rows_max` rows to `look`, which need not decode them. Returns how many there
@@ -211,7 +217,7 @@ impl TableScan {
         mut look: impl FnMut(StoredRow<'_>) -> Result<()>,
     ) -> Result<usize> {
         let (table, projection) = (&*self.table, &self.projection);
-        self.scan.visit(transaction, rows_max, |_, bytes| {
+        self.scan.visit(transaction, rows_max, |bytes| {
             look(StoredRow {
                 table,
                 projection,

@@ -196,36 +196,6 @@ impl Table {
         Ok(())
     }
 
-    /// Appends each column of a stored row to a vector.
-    pub(crate) fn decode_into(
-        &self,
-        bytes: &[u8],
-        projection: &Projection,
-        columns: &mut [Vec<Value>],
-    ) -> Result<()> {
-        let view = RowView::new(&self.layout, bytes)?;
-        let wanted = match projection {
-            Projection::All => self.layout.len(),
-            Projection::Columns(places) => places.len(),
-        };
-        if columns.len() != wanted {
-            return Err(Error::internal("as many vectors as columns are needed"));
-        }
-        match projection {
-            Projection::All => {
-                for (place, column) in columns.iter_mut().enumerate() {
-                    column.push(view.get(place)?);
-                }
-            }
-            Projection::Columns(places) => {
-                for (place, column) in places.iter().zip(columns) {
-                    column.push(view.get(*place)?);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The number of rows, exactly, as the transaction's snapshot has it; its own writes are not
     /// counted.
     pub fn committed_rows(&self, transaction: &Transaction) -> Result<u64> {

@@ -142,20 +142,20 @@ impl Scan {
             .map(|(entry, _)| entry))
     }
 
-    /// Shows the next entries, at most `entries_max`, in ascending order; returns how many there
-    /// were, fewer only at the end. What is shown is not copied, which is several times as fast as
-    /// [`Scan::next`] where the transaction has written nothing to the keyspace. After an error of
-    /// `visit` the scan is of no use any more.
+    /// Shows the values of the next entries, at most `entries_max`, in ascending order; returns how
+    /// many there were, fewer only at the end. What is shown is not copied, which is many times as
+    /// fast as [`Scan::next`] where the transaction has written nothing to the keyspace. After an
+    /// error of `visit` the scan is of no use any more.
     pub fn visit<E: From<Error>>(
         &mut self,
         transaction: &Transaction,
         entries_max: usize,
-        mut visit: impl FnMut(&[u8], &[u8]) -> std::result::Result<(), E>,
+        mut visit: impl FnMut(&[u8]) -> std::result::Result<(), E>,
     ) -> std::result::Result<usize, E> {
         if self.back.is_some() || transaction.writes().touches(self.keyspace.id) {
             for entries in 0..entries_max {
                 match self.next(transaction)? {
-                    Some((key, value)) => visit(&key, &value)?,
+                    Some((_, value)) => visit(&value)?,
                     None => return Ok(entries),
                 }
             }
@@ -165,18 +165,7 @@ impl Scan {
             return Ok(0);
         }
         let mut side = self.take_side(transaction, Direction::Forward)?;
-        let mut entries = 0;
-        while entries < entries_max {
-            if !std::mem::take(&mut side.is_pending) && !side.advance()? {
-                side.is_exhausted = true;
-                break;
-            }
-            match side.iterator.inline_value() {
-                Some(value) => visit(side.iterator.key(), value)?,
-                None => visit(side.iterator.key(), &side.value()?)?,
-            }
-            entries += 1;
-        }
+        let entries = side.visit(entries_max, &mut visit)?;
         match side.is_exhausted {
             true => self.is_done = true,
             false => self.pass(side.iterator.key(), Direction::Forward),
@@ -451,6 +440,44 @@ impl Side {
 
     fn value(&self) -> Result<Slice> {
         Ok(self.iterator.value()?)
+    }
+
+    /// Shows the values of the snapshot's next entries; stands on the last one, or is exhausted.
+    fn visit<E: From<Error>>(
+        &mut self,
+        entries_max: usize,
+        visit: &mut impl FnMut(&[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<usize, E> {
+        let mut entries = 0;
+        while entries < entries_max {
+            let mut failed = None;
+            let mut show = |value: &[u8]| {
+                failed = visit(value).err();
+                failed.is_none()
+            };
+            if !self.is_pending {
+                let left = entries_max - entries;
+                let shown = self.iterator.advance_plain(left, &mut show);
+                let shown = shown.map_err(Error::from)?;
+                if let Some(error) = failed {
+                    return Err(error);
+                }
+                entries += shown;
+                if entries == entries_max {
+                    break;
+                }
+            }
+            if !std::mem::take(&mut self.is_pending) && !self.advance()? {
+                self.is_exhausted = true;
+                break;
+            }
+            match self.iterator.inline_value() {
+                Some(value) => visit(value)?,
+                None => visit(&self.value()?)?,
+            }
+            entries += 1;
+        }
+        Ok(entries)
     }
 
     /// The snapshot's entry.

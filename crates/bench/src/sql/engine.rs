@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustdb::sql::{Connection, Row, SqlValue, Statement, Value};
-use rustdb::{Database, Durability};
+use rustdb::{Database, Durability, Options};
 
 use super::answer::Answer;
 use crate::engine::Result;
@@ -99,7 +99,11 @@ struct Ours {
 }
 
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Engine>> {
-    connected(&Database::open(path)?)
+    let options = Options {
+        cache_bytes: super::CACHE_BYTES,
+        ..Options::default()
+    };
+    connected(&Database::open_with(path, options)?)
 }
 
 fn connected(database: &Database) -> Result<Box<dyn Engine>> {

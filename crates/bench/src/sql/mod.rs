@@ -46,6 +46,9 @@ use workloads::{ROWS, Row, Workload};
 /// How often each engine has its turn.
 const ROUNDS: usize = 3;
 
+/// How much each engine within the process may keep of what it has read.
+const CACHE_BYTES: usize = 1 << 30;
+
 /// The engines that were built, ours first.
 fn engines() -> Vec<(&'static str, Open)> {
     vec![

@@ -37,7 +37,8 @@ fn connected(path: PathBuf) -> Result<Box<dyn Engine>> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     // A negative number counts KiB.
-    connection.pragma_update(None, "cache_size", -(1 << 20))?;
+    let cache_kib = i64::try_from(super::CACHE_BYTES / 1024)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     Ok(Box::new(Sqlite {
         statements: Vec::new(),
         path,

@@ -89,6 +89,24 @@ impl Batch {
             .collect()
     }
 
+    /// The values of all rows.
+    pub(crate) fn into_rows(self) -> Vec<Vec<Value>> {
+        let width = self.columns.len();
+        let mut rows: Vec<Vec<Value>> = Vec::with_capacity(self.rows);
+        rows.resize_with(self.rows, || Vec::with_capacity(width));
+        for column in self.columns {
+            for (row, value) in rows.iter_mut().zip(column) {
+                row.push(value);
+            }
+        }
+        rows
+    }
+
+    /// Takes a column; nobody may ask for its values any more.
+    pub(crate) fn take_column(&mut self, place: usize) -> Vec<Value> {
+        std::mem::take(&mut self.columns[place])
+    }
+
     /// The values of some rows, column by column; NULL where there is no row.
     pub(crate) fn gathered(
         &self,

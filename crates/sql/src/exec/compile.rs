@@ -11,7 +11,7 @@ use rustdb_types::aggregate::AggregateKind;
 use super::aggregate::{AggregateNode, Call};
 use super::function::FunctionNode;
 use super::measure::Measures;
-use super::nodes::{Distinct, Filter, Limit, Project, Values};
+use super::nodes::{Distinct, Limit, Project, Values};
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
@@ -161,15 +161,21 @@ impl Compiler<'_> {
 
     pub(super) fn plan(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
         let mut compiled = self.unwatched(plan, outer)?;
-        if let Some(measures) = &mut self.measures {
-            compiled.node = measures.watched(plan, compiled.node);
-        }
+        compiled.node = self.measured(plan, compiled.node);
         Ok(compiled)
+    }
+
+    /// The node of a plan, watched if it is to be measured.
+    fn measured(&mut self, plan: &Plan, node: Arc<dyn Node>) -> Arc<dyn Node> {
+        match &mut self.measures {
+            Some(measures) => measures.watched(plan, node),
+            None => node,
+        }
     }
 
     fn unwatched(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
         let node: Arc<dyn Node> = match plan {
-            Plan::Scan(scan) => self.scan(scan, outer)?,
+            Plan::Scan(scan) => Arc::new(self.scan(scan, outer)?),
             Plan::System(scan) => Arc::new(SystemNode {
                 relation: scan.relation,
                 places: scan.columns.iter().map(|(_, place)| *place).collect(),
@@ -181,14 +187,7 @@ impl Compiler<'_> {
                     rows: rows.collect::<Result<_>>()?,
                 })
             }
-            Plan::Filter { input, conditions } => {
-                let input = self.plan(input, outer)?;
-                Arc::new(Filter {
-                    is_volatile: conditions.iter().any(Expr::is_volatile),
-                    conditions: self.all(conditions, &input.columns, outer)?,
-                    input: input.node,
-                })
-            }
+            Plan::Filter { input, conditions } => self.filter(input, conditions, outer)?,
             Plan::Project { input, items } => {
                 let input = self.plan(input, outer)?;
                 let is_volatile = items.iter().any(|(_, item)| item.is_volatile());

@@ -26,6 +26,7 @@ mod merge_join;
 mod modify;
 mod nodes;
 mod point;
+mod row_test;
 mod scan;
 mod session;
 mod set_operation;
@@ -173,11 +174,6 @@ impl Executable {
 impl Run {
     /// The next rows; `None` if there are no more.
     pub fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Vec<Vec<Value>>>> {
-        let Some(batch) = self.operator.next(cx)? else {
-            return Ok(None);
-        };
-        Ok(Some(
-            (0..batch.rows()).map(|row| batch.take_row(row)).collect(),
-        ))
+        Ok(self.operator.next(cx)?.map(Batch::into_rows))
     }
 }

@@ -138,24 +138,50 @@ impl Node for Project {
 
 impl Operator for RunProject {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
-        let Some(batch) = self.input.next(cx)? else {
+        let Some(mut batch) = self.input.next(cx)? else {
             return Ok(None);
         };
         let items = &self.node.items;
+        let rows = batch.rows();
         let columns = match self.node.is_volatile {
             true => row_by_row(items, &batch, cx)?,
-            false => match at_once(items, &batch, cx) {
-                Ok(columns) => columns,
+            false => match computed(items, &batch, cx) {
+                Ok(columns) => with_inputs(columns, items, &mut batch),
                 Err(_) => row_by_row(items, &batch, cx)?,
             },
         };
-        Ok(Some(Batch::of(columns, batch.rows())))
+        Ok(Some(Batch::of(columns, rows)))
     }
 }
 
-fn at_once(items: &[Expr], batch: &Batch, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
-    let columns = items.iter();
-    let columns = columns.map(|item| Ok(vector(item, batch, cx)?.into_column(batch.rows())));
+/// The columns that are not among those of the batch.
+fn computed(
+    items: &[Expr],
+    batch: &Batch,
+    cx: &mut Context<'_>,
+) -> Result<Vec<Option<Vec<Value>>>> {
+    let columns = items.iter().map(|item| match item {
+        Expr::Input(_) => Ok(None),
+        item => Ok(Some(vector(item, batch, cx)?.into_column(batch.rows()))),
+    });
+    columns.collect()
+}
+
+/// The columns with those of the batch, which are moved where they are wanted for the last time.
+fn with_inputs(
+    columns: Vec<Option<Vec<Value>>>,
+    items: &[Expr],
+    batch: &mut Batch,
+) -> Vec<Vec<Value>> {
+    let columns = columns.into_iter().enumerate();
+    let columns = columns.map(|(number, column)| match (column, &items[number]) {
+        (Some(column), _) => column,
+        (None, Expr::Input(place)) => match items[number + 1..].contains(&items[number]) {
+            true => batch.column(*place).to_vec(),
+            false => batch.take_column(*place),
+        },
+        (None, _) => Vec::new(),
+    });
     columns.collect()
 }
 

@@ -4,11 +4,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use rustdb_table::{IndexScan, KeyPart, KeyRange, Projection, RowKey, Table, TableScan};
-use rustdb_types::{Oid, Value, interrupt};
+use rustdb_types::{Oid, RowReader, RowTest, Value, interrupt};
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
+use super::row_test::Test;
 use super::sort::{Key, compare};
 use super::spill::row_bytes;
 use super::{Node, Operator};
@@ -27,6 +28,10 @@ pub(super) struct ScanNode {
     /// Whether the row's key is a column too, the last.
     pub(super) with_key: bool,
     pub(super) access: Option<AccessPath>,
+    /// The same columns, read many rows at a time.
+    pub(super) reader: RowReader,
+    /// Conditions on the stored rows; none unless the scan [reads many](ScanNode::reads_many).
+    pub(super) tests: Vec<Test>,
 }
 
 /// Which rows, and how they are found.
@@ -58,6 +63,7 @@ struct RunScan {
     /// Parts that come after the one that is read.
     rest: std::vec::IntoIter<KeyRange>,
     row: Vec<Value>,
+    tests: Vec<RowTest>,
     /// How many rows the next batch has. The first are small: often a few rows are enough.
     batch_rows: usize,
 }
@@ -86,6 +92,7 @@ impl Node for ScanNode {
             state: State::Start,
             rest: Vec::new().into_iter(),
             row: Vec::new(),
+            tests: Vec::new(),
             batch_rows: FIRST_ROWS,
         })
     }
@@ -94,17 +101,15 @@ impl Node for ScanNode {
 impl Operator for RunScan {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         if let State::Start = self.state {
+            self.tests = self.node.row_tests(cx)?;
             self.state = self.start(cx)?;
         }
         let rows_max = self.batch_rows;
-        self.batch_rows = (rows_max * 4).min(BATCH_ROWS);
-        let node = &self.node;
-        let is_special = |access: &AccessPath| access.backward || !access.behind.is_empty();
+        self.batch_rows = (rows_max * 8).min(BATCH_ROWS);
         if let State::Rows(scan) = &mut self.state
-            && !node.with_key
-            && !node.access.as_ref().is_some_and(is_special)
+            && self.node.reads_many()
         {
-            return fill(scan, node.places.len(), rows_max, cx);
+            return fill(scan, &self.node, &self.tests, rows_max, cx);
         }
         let width = self.node.places.len() + usize::from(self.node.with_key);
         let mut batch = Batch::new(width);
@@ -128,18 +133,54 @@ impl Operator for RunScan {
     }
 }
 
-/// The next rows of a scan, column by column.
+/// How many rows may be looked at for a batch once there was one that passed.
+const LOOKS_MAX: usize = 16 * BATCH_ROWS;
+
+/// The next rows of a scan that pass the tests, column by column.
 fn fill(
     scan: &mut TableScan,
-    width: usize,
+    node: &ScanNode,
+    tests: &[RowTest],
     rows_max: usize,
     cx: &mut Context<'_>,
 ) -> Result<Option<Batch>> {
-    cx.check_cancelled()?;
+    let width = node.places.len();
     let mut columns: Vec<Vec<Value>> = Vec::with_capacity(width);
     columns.resize_with(width, || Vec::with_capacity(rows_max));
-    let rows = scan.fill(cx.transaction()?, &mut columns, rows_max)?;
-    Ok((rows > 0).then(|| Batch::of(columns, rows)))
+    let (mut rows, mut looks) = (0, 0);
+    loop {
+        cx.check_cancelled()?;
+        let room = rows_max - rows;
+        let transaction = cx.transaction()?;
+        let (seen, passed) = scan.fill(transaction, &node.reader, tests, &mut columns, room)?;
+        rows += passed;
+        looks += seen;
+        // A query that wants a few rows gets the first of them as soon as they are found.
+        let is_enough = rows_max < BATCH_ROWS || rows * 2 >= rows_max || looks >= LOOKS_MAX;
+        if seen < room || rows > 0 && is_enough {
+            return Ok((rows > 0).then(|| Batch::of(columns, rows)));
+        }
+    }
+}
+
+impl ScanNode {
+    /// Whether rows are read many at a time: all, or those in a range of keys, in their order.
+    pub(super) fn reads_many(&self) -> bool {
+        let is_plain = |access: &AccessPath| {
+            let is_range = access.index.is_none() && access.behind.is_empty() && !access.is_point;
+            is_range && !access.backward
+        };
+        !self.with_key && self.access.as_ref().is_none_or(is_plain)
+    }
+
+    /// The tests for this run.
+    fn row_tests(&self, cx: &mut Context<'_>) -> Result<Vec<RowTest>> {
+        let layout = self.table.layout();
+        self.tests
+            .iter()
+            .map(|test| test.ready(layout, cx))
+            .collect()
+    }
 }
 
 impl RunScan {

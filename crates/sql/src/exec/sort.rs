@@ -117,9 +117,8 @@ impl RunSort {
                 }
                 continue;
             }
-            let rows = (0..batch.rows()).map(|row| batch.take_row(row));
             let bytes = batch.bytes() + batch.rows() * size_of::<Vec<Value>>();
-            sorter.extend(rows, bytes, cx)?;
+            sorter.extend(batch.into_rows().into_iter(), bytes, cx)?;
         }
         sorter.finish(cx)
     }

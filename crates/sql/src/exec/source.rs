@@ -41,7 +41,7 @@ impl SourceRows {
         let mut run = node.clone().open();
         let mut first = Vec::new();
         if let Some(batch) = run.next(cx)? {
-            first.extend((0..batch.rows()).map(|row| batch.take_row(row)));
+            first = batch.into_rows();
         }
         let mut kept = Kept::default();
         while let Some(batch) = run.next(cx)? {

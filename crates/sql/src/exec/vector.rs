@@ -177,11 +177,9 @@ fn operator(
     let mut values = Vec::with_capacity(rows);
     for row in 0..rows {
         let (left, right) = (left.get(row), right.get(row));
-        let quick = kind.and_then(|kind| quickly(kind, left, right));
-        values.push(match quick {
-            Some(value) => value,
-            None => operator.apply(left, right, settings)?,
-        });
+        if !kind.is_some_and(|kind| quickly(kind, left, right, &mut values)) {
+            values.push(operator.apply(left, right, settings)?);
+        }
     }
     Ok(values)
 }
@@ -196,12 +194,14 @@ fn equal_to_any(
 ) -> Result<Vec<Value>> {
     let kind = kind(any.operator);
     let mut values = Vec::with_capacity(rows);
+    let mut room = Vec::with_capacity(1);
     for row in 0..rows {
         let left = left.get(row);
         let mut found = Value::Bool(false);
         for element in elements {
-            let quick = kind.and_then(|kind| quickly(kind, left, element));
-            let is_equal = match quick {
+            room.clear();
+            let is_quick = kind.is_some_and(|kind| quickly(kind, left, element, &mut room));
+            let is_equal = match room.pop().filter(|_| is_quick) {
                 Some(value) => value,
                 None => any.operator.apply(left, element, cx.settings)?,
             };
@@ -219,63 +219,87 @@ fn equal_to_any(
     Ok(values)
 }
 
-/// The result for values of the same type, unless it does not fit.
+/// Appends the result for values of the same type, unless it does not fit or needs a longer look.
+/// The result is made where it goes to: one that is handed back would be copied as a whole right
+/// after its parts were written, which processors wait for.
 #[inline]
-fn quickly(kind: Kind, left: &Value, right: &Value) -> Option<Value> {
-    macro_rules! integers {
-        ($left:expr, $right:expr, $of:ident) => {{
+fn quickly(kind: Kind, left: &Value, right: &Value, out: &mut Vec<Value>) -> bool {
+    macro_rules! number {
+        ($left:expr, $right:expr, $of:ident, $add:ident, $subtract:ident, $multiply:ident) => {{
             let (left, right) = ($left, $right);
-            Some(match kind {
-                Kind::Equal => Value::Bool(left == right),
-                Kind::NotEqual => Value::Bool(left != right),
-                Kind::Less => Value::Bool(left < right),
-                Kind::LessOrEqual => Value::Bool(left <= right),
-                Kind::Greater => Value::Bool(left > right),
-                Kind::GreaterOrEqual => Value::Bool(left >= right),
-                Kind::Add => Value::$of(left.checked_add(*right)?),
-                Kind::Subtract => Value::$of(left.checked_sub(*right)?),
-                Kind::Multiply => Value::$of(left.checked_mul(*right)?),
-            })
+            let result = match kind {
+                Kind::Add => left.$add(right),
+                Kind::Subtract => left.$subtract(right),
+                Kind::Multiply => left.$multiply(right),
+                _ => return ordered(kind, &left, &right, out),
+            };
+            match result {
+                Some(number) => out.push(Value::$of(number)),
+                None => return false,
+            }
+            true
         }};
     }
     match (left, right) {
-        (Value::Int4(left), Value::Int4(right)) => integers!(left, right, Int4),
-        (Value::Int8(left), Value::Int8(right)) => integers!(left, right, Int8),
-        (Value::Float8(left), Value::Float8(right)) => floats(kind, *left, *right),
-        (Value::Date(left), Value::Date(right)) => ordered(kind, left, right),
-        (Value::Timestamp(left), Value::Timestamp(right)) => ordered(kind, left, right),
-        (Value::Text(left), Value::Text(right)) => match kind {
-            Kind::Equal => Some(Value::Bool(left.as_bytes() == right.as_bytes())),
-            Kind::NotEqual => Some(Value::Bool(left.as_bytes() != right.as_bytes())),
-            _ => None,
-        },
-        _ => None,
+        (Value::Int4(left), Value::Int4(right)) => {
+            number!(*left, *right, Int4, checked_add, checked_sub, checked_mul)
+        }
+        (Value::Int8(left), Value::Int8(right)) => {
+            number!(*left, *right, Int8, checked_add, checked_sub, checked_mul)
+        }
+        (Value::Numeric(left), Value::Numeric(right)) => {
+            let result = match kind {
+                Kind::Add => left.add(right),
+                Kind::Subtract => left.subtract(right),
+                Kind::Multiply => left.multiply(right),
+                _ => return ordered(kind, left, right, out),
+            };
+            match result {
+                Ok(number) => out.push(Value::Numeric(number)),
+                Err(_) => return false,
+            }
+            true
+        }
+        (Value::Float8(left), Value::Float8(right)) => floats(kind, *left, *right, out),
+        (Value::Date(left), Value::Date(right)) => ordered(kind, left, right, out),
+        (Value::Timestamp(left), Value::Timestamp(right))
+        | (Value::Timestamptz(left), Value::Timestamptz(right)) => ordered(kind, left, right, out),
+        (Value::Text(left), Value::Text(right)) => {
+            ordered(kind, &left.as_bytes(), &right.as_bytes(), out)
+        }
+        _ => false,
     }
 }
 
 /// NaN and infinity are the operator's own business.
-fn floats(kind: Kind, left: f64, right: f64) -> Option<Value> {
+fn floats(kind: Kind, left: f64, right: f64, out: &mut Vec<Value>) -> bool {
     if left.is_nan() || right.is_nan() {
-        return None;
+        return false;
     }
     let result = match kind {
         Kind::Add => left + right,
         Kind::Subtract => left - right,
         Kind::Multiply => left * right,
-        _ => return ordered(kind, &left, &right),
+        _ => return ordered(kind, &left, &right, out),
     };
     let is_plain = result.is_normal() || result == 0.0 && (left == 0.0 || right == 0.0);
-    is_plain.then_some(Value::Float8(result))
+    if is_plain {
+        out.push(Value::Float8(result));
+    }
+    is_plain
 }
 
-fn ordered<T: PartialOrd>(kind: Kind, left: &T, right: &T) -> Option<Value> {
-    Some(Value::Bool(match kind {
+#[inline]
+fn ordered<T: PartialOrd>(kind: Kind, left: &T, right: &T, out: &mut Vec<Value>) -> bool {
+    let truth = match kind {
         Kind::Equal => left == right,
         Kind::NotEqual => left != right,
         Kind::Less => left < right,
         Kind::LessOrEqual => left <= right,
         Kind::Greater => left > right,
         Kind::GreaterOrEqual => left >= right,
-        Kind::Add | Kind::Subtract | Kind::Multiply => return None,
-    }))
+        Kind::Add | Kind::Subtract | Kind::Multiply => return false,
+    };
+    out.push(Value::Bool(truth));
+    true
 }

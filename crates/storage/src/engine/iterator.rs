@@ -214,6 +214,22 @@ impl EngineIter {
         Ok(self.visible.valid())
     }
 
+    /// Crosses up to `count` keys as far as that needs no look at other sources, and shows the
+    /// value of each, until `show` returns `false`. Returns how many were crossed; none says
+    /// nothing about what is ahead. The iterator stands on the last one that was shown.
+    ///
+    /// This is how many rows are read: a step costs a fraction of [`EngineIter::advance`].
+    pub fn advance_plain(
+        &mut self,
+        count: usize,
+        show: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<usize> {
+        match self.gap {
+            Gap::Crossed => self.visible.pass_plain(count, show),
+            _ => Ok(0),
+        }
+    }
+
     /// Crosses the key before and stands on it; `false` at the start.
     pub fn retreat(&mut self) -> Result<bool> {
         match self.gap {

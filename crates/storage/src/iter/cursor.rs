@@ -49,6 +49,18 @@ pub trait EntryCursor {
         let _ = (limit, at);
         0
     }
+    /// Passes `count` of the next entries, which [`EntryCursor::plain_ahead`] counted, and shows
+    /// the value of each, until `show` returns `false`. Ends on the last entry that was shown;
+    /// returns how many those are.
+    fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
+        for passed in 1..=count {
+            self.next()?;
+            if !show(self.value()) {
+                return Ok(passed);
+            }
+        }
+        Ok(count)
+    }
 }
 
 /// A cursor over any of the sources of the tree.
@@ -136,6 +148,10 @@ impl EntryCursor for Cursor {
 
     fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
         each!(self, cursor => EntryCursor::plain_ahead(cursor, limit, at))
+    }
+
+    fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
+        each!(self, cursor => EntryCursor::pass_plain(cursor, count, show))
     }
 }
 
@@ -269,5 +285,9 @@ impl EntryCursor for TableCursor {
 
     fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
         self.plain_ahead(limit, at)
+    }
+
+    fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
+        Ok(self.pass_plain(count, show))
     }
 }

@@ -111,6 +111,16 @@ impl<C: EntryCursor> MergeCursor<C> {
         self.children[top].cursor.next()
     }
 
+    /// As [`EntryCursor::pass_plain`], for entries that [`MergeCursor::plain_ahead`] counted.
+    pub fn pass_plain_in_top(
+        &mut self,
+        count: usize,
+        show: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<usize> {
+        let top = self.top();
+        self.children[top].cursor.pass_plain(count, show)
+    }
+
     /// Leaves out the rest of the child that is on the current entry, up to the next seek.
     pub fn drop_top(&mut self) {
         self.order.pop();

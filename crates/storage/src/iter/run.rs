@@ -24,8 +24,9 @@ pub trait Tables {
     }
     /// Whether the table may hold a key below `key`.
     fn begins_before(&self, table: usize, key: &[u8]) -> bool;
-    /// A cursor over a table. This may open its file.
-    fn open(&self, table: usize) -> Result<Self::Cursor>;
+    /// A cursor over a table, for a walk that comes from the one beside it or for a seek. This may
+    /// open its file.
+    fn open(&self, table: usize, walked_in: bool) -> Result<Self::Cursor>;
 }
 
 /// Walks tables one after the other, each opened when the walk gets there. The last one stays
@@ -44,10 +45,14 @@ impl<T: Tables> RunCursor<T> {
 
     /// The cursor of a table.
     fn enter(&mut self, table: usize) -> Result<&mut T::Cursor> {
+        self.enter_from(table, false)
+    }
+
+    fn enter_from(&mut self, table: usize, walked_in: bool) -> Result<&mut T::Cursor> {
         let is_open = self.open.as_ref().is_some_and(|(open, _)| *open == table);
         if !is_open {
             self.open = None;
-            self.open = Some((table, self.tables.open(table)?));
+            self.open = Some((table, self.tables.open(table, walked_in)?));
         }
         let (_, cursor) = self.open.as_mut().expect("opened just now");
         Ok(cursor)
@@ -62,7 +67,7 @@ impl<T: Tables> RunCursor<T> {
             if next == self.tables.count() {
                 break;
             }
-            self.enter(next)?.seek_to_first()?;
+            self.enter_from(next, true)?.seek_to_first()?;
         }
         Ok(())
     }
@@ -75,7 +80,7 @@ impl<T: Tables> RunCursor<T> {
             let Some(before) = table.checked_sub(1) else {
                 break;
             };
-            self.enter(before)?.seek_to_last()?;
+            self.enter_from(before, true)?.seek_to_last()?;
         }
         Ok(())
     }
@@ -189,6 +194,10 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
 
     fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
         self.current().plain_ahead(limit, at)
+    }
+
+    fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
+        self.current_mut().pass_plain(count, show)
     }
 }
 

@@ -185,6 +185,31 @@ impl<C: EntryCursor> VisibleIter<C> {
         self.next_judged()
     }
 
+    /// Goes past up to `count` of the next keys, as far as it is known that they are seen and that
+    /// their values lie in the same place as the current one, and shows each value, until `show`
+    /// returns `false`. Returns how many were shown, which may be none; the last one is the
+    /// current key then.
+    pub fn pass_plain(
+        &mut self,
+        count: usize,
+        show: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<usize> {
+        let count = count.min(self.plain_ahead);
+        if count == 0 || self.kind().is_reference() {
+            return Ok(0);
+        }
+        match self.merge.pass_plain_in_top(count, show) {
+            Ok(passed) => {
+                self.plain_ahead -= passed;
+                Ok(passed)
+            }
+            Err(error) => {
+                self.leave();
+                Err(error)
+            }
+        }
+    }
+
     /// Goes to the next key, where nothing is known about the next entries.
     fn next_judged(&mut self) -> Result<()> {
         match self.leave() {

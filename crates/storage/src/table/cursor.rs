@@ -24,11 +24,22 @@ const MISSES_BEFORE_READAHEAD: u32 = 2;
 /// The first read-ahead reads so much.
 const READAHEAD_BYTES_MIN: u64 = 32 << 10;
 
+/// Which blocks that are read from disk go into the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// None.
+    Nothing,
+    /// All, in the place of others if need be.
+    All,
+    /// All while there is room, then some.
+    LongScan,
+}
+
 /// How a cursor reads blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadMode {
-    /// Whether blocks read from disk go into the cache.
-    pub fill_cache: bool,
+    /// Which blocks read from disk go into the cache.
+    pub fill: Fill,
     /// Whether to read ahead from the first block on.
     pub sequential: bool,
     /// The most that is read at once.
@@ -38,14 +49,14 @@ pub struct ReadMode {
 impl ReadMode {
     /// For reads on behalf of users.
     pub const USER: ReadMode = ReadMode {
-        fill_cache: true,
+        fill: Fill::All,
         sequential: false,
         readahead_bytes_max: 256 << 10,
     };
 
     /// For reading a whole table once.
     pub const COMPACTION: ReadMode = ReadMode {
-        fill_cache: false,
+        fill: Fill::Nothing,
         sequential: true,
         readahead_bytes_max: 512 << 10,
     };
@@ -265,6 +276,24 @@ impl TableCursor {
         end.saturating_sub(self.entry + 1)
     }
 
+    /// Passes the next `count` entries, which [`TableCursor::plain_ahead`] counted and so are in
+    /// this block, and shows their values, until `show` returns `false`. Ends on the last entry
+    /// that was shown; returns how many those are.
+    pub fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> usize {
+        let view = self.view();
+        let mut passed = 0;
+        while passed < count {
+            passed += 1;
+            if !show(view.value(self.entry + passed)) {
+                break;
+            }
+        }
+        if passed > 0 {
+            self.read_entry(self.entry + passed);
+        }
+        passed
+    }
+
     /// How many blocks the last read-ahead read, and how many there were so far.
     #[cfg(test)]
     pub(super) fn window_fill(&self) -> (usize, usize) {
@@ -348,7 +377,7 @@ impl TableCursor {
             let sequential = self.mode.sequential || *misses > MISSES_BEFORE_READAHEAD;
             if !sequential {
                 self.window.bytes = READAHEAD_BYTES_MIN;
-                return self.table.read_block(at, self.mode.fill_cache);
+                return self.table.read_block(at, self.mode.fill);
             }
             self.fill_window(at, step)?;
         }
@@ -360,11 +389,8 @@ impl TableCursor {
             Step::Seek | Step::Forward => self.window.blocks.start = at + 1,
             Step::Backward => self.window.blocks.end = at,
         }
-        self.table.admit(
-            at,
-            &mut self.window.sealed[start..end],
-            self.mode.fill_cache,
-        )
+        self.table
+            .admit(at, &mut self.window.sealed[start..end], self.mode.fill)
     }
 
     /// Reads blocks from `at` on, in the direction of `step`, up to the size of the window.

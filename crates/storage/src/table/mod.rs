@@ -45,7 +45,7 @@ use crate::key::{EntryKind, SequenceNumber};
 pub use block::{Block, BlockRef};
 pub(crate) use block::{HEAT_MAX, SharedBlock};
 pub use builder::{TableBuilder, TableOptions};
-pub use cursor::{ReadMode, TableCursor};
+pub use cursor::{Fill, ReadMode, TableCursor};
 pub use filter::{Filter, key_hash};
 pub(crate) use format::frame;
 #[cfg(any(test, feature = "fuzzing"))]

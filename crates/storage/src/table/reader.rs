@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::block::Block;
-use super::cursor::{ReadMode, TableCursor};
+use super::cursor::{Fill, ReadMode, TableCursor};
 use super::filter::Filter;
 use super::format::BlockKind;
 use super::index::Index;
@@ -277,7 +277,7 @@ impl Table {
 
     #[cold]
     fn get_from_disk(&self, at: usize, key: &[u8], seq: SequenceNumber) -> Result<Option<Found>> {
-        let block = self.read_block(at, true)?;
+        let block = self.read_block(at, Fill::All)?;
         match block.get().find(key, seq) {
             Some(entry) => Ok(Some(self.found(block, entry))),
             None => {
@@ -338,7 +338,7 @@ impl Table {
     pub(super) fn block(&self, at: usize) -> Result<Block> {
         match self.resident(at) {
             Some(block) => Ok(block),
-            None => self.read_block(at, true),
+            None => self.read_block(at, Fill::All),
         }
     }
 
@@ -351,10 +351,10 @@ impl Table {
     }
 
     /// Reads a block from disk, and puts it into the cache if asked to.
-    pub(super) fn read_block(&self, at: usize, fill_cache: bool) -> Result<Block> {
+    pub(super) fn read_block(&self, at: usize, fill: Fill) -> Result<Block> {
         let mut sealed = Vec::new();
         self.read_sealed(at..at + 1, &mut sealed)?;
-        self.admit(at, &mut sealed, fill_cache)
+        self.admit(at, &mut sealed, fill)
     }
 
     /// Reads the bytes of adjacent blocks as they are on disk.
@@ -367,13 +367,18 @@ impl Table {
     }
 
     /// Opens the seal of block `at`, and puts it into the cache if asked to.
-    pub(super) fn admit(&self, at: usize, sealed: &mut [u8], fill_cache: bool) -> Result<Block> {
-        self.index.slots().cache().note_miss();
+    pub(super) fn admit(&self, at: usize, sealed: &mut [u8], fill: Fill) -> Result<Block> {
+        let cache = self.index.slots().cache();
+        cache.note_miss();
         let block = self.decode_block(at, sealed)?;
-        Ok(if fill_cache {
-            self.index.slots().insert(at, block)
-        } else {
-            block
+        let goes_in = match fill {
+            Fill::Nothing => false,
+            Fill::All => true,
+            Fill::LongScan => cache.admits_of_long_scan(block.memory_bytes()),
+        };
+        Ok(match goes_in {
+            true => self.index.slots().insert(at, block),
+            false => block,
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! It is read from the back: the footer has a fixed length and says where the others are.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,14 +56,26 @@ pub(super) fn open_block<T>(
     if codec == Codec::None && stored.len() == raw_len {
         return parse(stored).map_err(damaged);
     }
-    let mut payload = Vec::new();
-    codec
-        .decompress(stored, raw_len, &mut payload)
-        .map_err(|e| match e {
+    PAYLOAD.with_borrow_mut(|payload| {
+        let decompressed = codec.decompress(stored, raw_len, payload);
+        decompressed.map_err(|e| match e {
             CodecError::Damaged => damaged(&e.to_string()),
             CodecError::NotBuiltIn(_) => Error::Unsupported(format!("`{}`: {e}", path.display())),
         })?;
-    parse(&payload).map_err(damaged)
+        let parsed = parse(payload).map_err(damaged);
+        if payload.capacity() > PAYLOAD_BYTES_KEPT {
+            *payload = Vec::new();
+        }
+        parsed
+    })
+}
+
+/// A thread keeps room to decompress blocks of up to this size.
+const PAYLOAD_BYTES_KEPT: usize = 256 << 10;
+
+thread_local! {
+    /// Where blocks are decompressed to before they are taken apart.
+    static PAYLOAD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Tail {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::run::Run;
 use crate::error::Result;
 use crate::iter::{CoverTables, Tables};
-use crate::table::{ReadMode, TableCursor};
+use crate::table::{Fill, ReadMode, TableCursor};
 use crate::tombstone::Fragments;
 
 /// The tables of a run, for a [`RunCursor`](crate::iter::RunCursor).
@@ -43,8 +43,12 @@ impl Tables for RunTables {
         *self.run.tables()[table].meta().smallest < *key
     }
 
-    fn open(&self, table: usize) -> Result<TableCursor> {
-        Ok(self.run.tables()[table].table()?.cursor(self.mode))
+    fn open(&self, table: usize, walked_in: bool) -> Result<TableCursor> {
+        let mut mode = self.mode;
+        if walked_in && mode.fill == Fill::All {
+            mode.fill = Fill::LongScan;
+        }
+        Ok(self.run.tables()[table].table()?.cursor(mode))
     }
 }
 

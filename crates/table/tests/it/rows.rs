@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustdb_table::{KeyPart, KeyRange, Projection, Table};
 use rustdb_txn::Transaction;
-use rustdb_types::{Type, Value};
+use rustdb_types::{Comparison, RowReader, Type, Value};
 
 use crate::database::{Database, definition, ints, keyed_rows, primary_key, row, rows_of, unique};
 
@@ -122,10 +122,21 @@ fn ranges_of_keys_and_of_indexes_hold_what_is_between() {
     let (three, five) = (Value::Int4(3), Value::Int4(5));
     let between = KeyPart::Between(Bound::Excluded(&three), Bound::Included(&five));
     let range = t.key_range(&[], between).unwrap();
-    let mut scan = t.scan(&tx, range, Projection::Columns(vec![0])).unwrap();
+    let scan = || {
+        let range = range.clone();
+        t.scan(&tx, range, Projection::Columns(vec![0])).unwrap()
+    };
+    let reader = RowReader::new(t.layout(), &[0]).unwrap();
     let mut columns = [Vec::new()];
-    assert_eq!(scan.fill(&tx, &mut columns, 100).unwrap(), 2);
+    let filled = scan().fill(&tx, &reader, &[], &mut columns, 100);
+    assert_eq!(filled.unwrap(), (2, 2));
     assert_eq!(columns[0], row([4, 5]));
+    // A test leaves rows out that were looked at.
+    let test = t.layout().test(0, Comparison::Greater, &Value::Int4(4));
+    let mut columns = [Vec::new()];
+    let filled = scan().fill(&tx, &reader, &[test.unwrap()], &mut columns, 100);
+    assert_eq!(filled.unwrap(), (2, 1));
+    assert_eq!(columns[0], row([5]));
 
     let index = t.definition().indexes[1].oid;
     let low = Value::Int4(97);

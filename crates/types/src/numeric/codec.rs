@@ -63,26 +63,32 @@ pub(crate) fn encode_row(number: &Numeric, out: &mut Vec<u8>) {
 }
 
 /// Reads what [`encode_row`] wrote.
+#[inline]
 pub(crate) fn decode_row(bytes: &[u8]) -> Result<Numeric> {
+    if let Some((scale, rest)) = bytes.split_first()
+        && i32::from(*scale) <= SMALL_SCALE_MAX
+        && rest.len() <= size_of::<i64>()
+    {
+        let digits = rest.iter().rev();
+        let coefficient = digits.fold(0_i64, |all, byte| all << 8 | i64::from(*byte));
+        // The sign of the last byte goes on to the left.
+        let missing = (size_of::<i64>() - rest.len()) as u32 * 8;
+        let coefficient = match missing {
+            i64::BITS => 0,
+            missing => coefficient << missing >> missing,
+        };
+        return Ok(Numeric(Repr::Small {
+            coefficient,
+            scale: u16::from(*scale),
+        }));
+    }
+    decode_other(bytes)
+}
+
+fn decode_other(bytes: &[u8]) -> Result<Numeric> {
     let damaged = || Error::corrupted("numeric");
     let (first, rest) = bytes.split_first().ok_or_else(damaged)?;
     match *first {
-        scale if i32::from(scale) <= SMALL_SCALE_MAX => {
-            let mut whole = [if rest.last().is_some_and(|byte| byte & 0x80 != 0) {
-                0xff
-            } else {
-                0
-            }; 8];
-            whole
-                .get_mut(..rest.len())
-                .ok_or_else(damaged)?
-                .copy_from_slice(rest);
-            let coefficient = i64::from_le_bytes(whole);
-            Ok(Numeric(Repr::Small {
-                coefficient,
-                scale: u16::from(scale),
-            }))
-        }
         ROW_LARGE | ROW_LARGE_NEGATIVE => decode_large(*first == ROW_LARGE_NEGATIVE, rest),
         ROW_NAN if rest.is_empty() => Ok(Numeric::NAN),
         ROW_INFINITY if rest.is_empty() => Ok(Numeric::INFINITY),

@@ -101,6 +101,23 @@ impl<'a> RowView<'a> {
         }
     }
 
+    /// Replaces `room` by the bytes that a column would have if the row were not older than it;
+    /// `false` if it would be NULL.
+    pub(super) fn write_missing(&self, column: usize, room: &mut Vec<u8>) -> Result<bool> {
+        room.clear();
+        let Some(known) = self.layout.columns.get(column) else {
+            return Ok(false);
+        };
+        match known.place {
+            Place::Fixed { width, .. } => {
+                room.resize(width, 0);
+                value::put_fixed(&known.column_type, &known.missing, room)?;
+            }
+            Place::Varying { .. } => value::put_varying(&known.column_type, &known.missing, room)?,
+        }
+        Ok(!known.missing.is_null())
+    }
+
     /// All columns of the layout.
     pub fn to_values(&self) -> Result<Vec<Value>> {
         (0..self.layout.columns.len())
@@ -119,6 +136,6 @@ impl<'a> RowView<'a> {
     }
 }
 
-fn damaged() -> Error {
+pub(super) fn damaged() -> Error {
     Error::corrupted("row")
 }

@@ -15,11 +15,15 @@
 
 mod decode;
 mod encode;
+mod reader;
+mod test;
 #[cfg(test)]
 mod tests;
 mod value;
 
 pub use decode::{Cell, RowView};
+pub use reader::RowReader;
+pub use test::{Comparison, RowTest};
 
 use crate::base::Base;
 use crate::error::{Error, Result, SqlState};

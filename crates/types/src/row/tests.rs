@@ -153,3 +153,143 @@ proptest! {
         }
     }
 }
+
+/// What the operator says, as a filter takes it.
+fn holds(name: &str, of: [&Type; 2], left: &Value, right: &Value) -> bool {
+    let operator = crate::operator::operator_exactly(name, Some(of[0]), of[1]).unwrap();
+    let truth = operator.apply(left, right, &Settings::default()).unwrap();
+    truth == Value::Bool(true)
+}
+
+/// The type that operators take values of this type as.
+fn operand(of: &Type) -> Type {
+    match of.base() {
+        Some(Base::Varchar) if !of.array => Type::TEXT,
+        _ => of.clone(),
+    }
+}
+
+const COMPARISONS: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Rows of the layout, and rows from before its last columns were added.
+    #[test]
+    fn readers_and_tests_agree_with_views_and_operators(
+        columns in prop::collection::vec(samples::typed_values(4), 1..6),
+        (column, older) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+    ) {
+        let (column, older) = (column.index(columns.len()), older.index(columns.len()) + 1);
+        let row = |row: usize, count: usize| -> Vec<Value> {
+            columns[..count].iter().map(|(_, values)| values[row].clone()).collect()
+        };
+        let mut layout = RowLayout::new(columns[..older].iter().map(|(of, _)| of.clone())).unwrap();
+        let before = encode(&layout, &row(0, older));
+        for (of, values) in &columns[older..] {
+            layout.push(of.clone(), values[1].clone()).unwrap();
+        }
+        let stored = [before, encode(&layout, &row(1, columns.len()))];
+        let (of, values) = &columns[column];
+        let places = [column, 0];
+        let reader = RowReader::new(&layout, &places).unwrap();
+        for bytes in &stored {
+            let view = RowView::new(&layout, bytes).unwrap();
+            let mut out = [Vec::new(), Vec::new()];
+            prop_assert!(reader.append(&layout, &[], bytes, &mut out).unwrap());
+            for (place, read) in places.iter().zip(&out) {
+                prop_assert_eq!(read, &[view.get(*place).unwrap()]);
+            }
+            let value = view.get(column).unwrap();
+            let passes = |test: &RowTest| {
+                let mut out = [Vec::new(), Vec::new()];
+                let passed = reader
+                    .append(&layout, std::slice::from_ref(test), bytes, &mut out)
+                    .unwrap();
+                assert_eq!(out[0].len(), usize::from(passed));
+                passed
+            };
+            for name in COMPARISONS {
+                let comparison = Comparison::of(name).unwrap();
+                for constant in &values[2..] {
+                    if let Some(test) = layout.test(column, comparison, constant) {
+                        let of = operand(of);
+                        let expected = holds(name, [&of, &of], &value, constant);
+                        prop_assert_eq!(passes(&test), expected, "{:?} {} {:?}", value, name, constant);
+                    }
+                }
+                if let Some(test) = layout.test_columns(column, comparison, 0) {
+                    let (left, right) = (operand(of), operand(&columns[0].0));
+                    let other = view.get(0).unwrap();
+                    prop_assert_eq!(passes(&test), holds(name, [&left, &right], &value, &other));
+                }
+            }
+            if let Some(test) = layout.test_any(column, &values[2..]) {
+                let of = operand(of);
+                let expected = values[2..].iter().any(|each| holds("=", [&of, &of], &value, each));
+                prop_assert_eq!(passes(&test), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn tests_compare_days_with_moments(
+        days in prop_oneof![
+            Just(i32::MAX), Just(i32::MIN), -3..3i32, Just(5_373_484), Just(-2_451_545),
+        ],
+        micros in prop_oneof![
+            Just(i64::MAX), Just(i64::MIN), (-3..3i64).prop_map(|day| day * 86_400_000_000),
+            -200_000_000_000..200_000_000_000i64,
+        ],
+    ) {
+        let layout = RowLayout::new([Type::of(Base::Date)]).unwrap();
+        let reader = RowReader::new(&layout, &[]).unwrap();
+        let bytes = encode(&layout, &[Value::Date(days)]);
+        let of = [&Type::of(Base::Date), &Type::of(Base::Timestamp)];
+        for name in COMPARISONS {
+            let moment = Value::Timestamp(micros);
+            let test = layout.test(0, Comparison::of(name).unwrap(), &moment).unwrap();
+            let passed = reader.append(&layout, &[test], &bytes, &mut []).unwrap();
+            prop_assert_eq!(passed, holds(name, of, &Value::Date(days), &moment), "{}", name);
+        }
+    }
+
+    #[test]
+    fn tests_compare_integers_of_all_widths(left: i32, right: i64, near in -2..3i64) {
+        let layout = RowLayout::new([Type::INT4]).unwrap();
+        let reader = RowReader::new(&layout, &[]).unwrap();
+        let bytes = encode(&layout, &[Value::Int4(left)]);
+        for right in [right, i64::from(left) + near, i64::MAX, i64::MIN] {
+            for name in COMPARISONS {
+                let right = Value::Int8(right);
+                let test = layout.test(0, Comparison::of(name).unwrap(), &right).unwrap();
+                let passed = reader.append(&layout, &[test], &bytes, &mut []).unwrap();
+                let expected = holds(name, [&Type::INT4, &Type::INT8], &Value::Int4(left), &right);
+                prop_assert_eq!(passed, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn readers_do_not_panic_at_garbage(
+        columns in prop::collection::vec(samples::typed_values(3), 1..6), at: prop::sample::Index,
+        byte: u8, noise in prop::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let layout = RowLayout::new(columns.iter().map(|(of, _)| of.clone())).unwrap();
+        let values: Vec<Value> = columns.iter().map(|(_, values)| values[0].clone()).collect();
+        let mut bytes = encode(&layout, &values);
+        let places: Vec<usize> = (0..columns.len()).collect();
+        let reader = RowReader::new(&layout, &places).unwrap();
+        let tests: Vec<RowTest> = places
+            .iter()
+            .filter_map(|place| layout.test(*place, Comparison::Less, &columns[*place].1[1]))
+            .collect();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        for bytes in [&bytes[..], &bytes[..at], &noise] {
+            let mut out = vec![Vec::new(); columns.len()];
+            let _ = reader.append(&layout, &[], bytes, &mut out);
+            let _ = reader.append(&layout, &tests, bytes, &mut out);
+        }
+    }
+}

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rustdb_table::Projection;
-use rustdb_types::Base;
+use rustdb_types::{Base, RowReader};
 
 use super::super::Node;
+use super::super::nodes::Filter;
 use super::super::point::{OneRow, Point};
 use super::super::scan::{AccessPath, ScanNode};
 use super::{Compiler, Outer, sort_keys};
@@ -14,7 +15,7 @@ use crate::expr::{ColumnId, Expr};
 use crate::plan::{Plan, Scan};
 
 impl Compiler<'_> {
-    pub(super) fn scan(&mut self, scan: &Scan, outer: &Outer) -> Result<Arc<dyn Node>> {
+    pub(super) fn scan(&mut self, scan: &Scan, outer: &Outer) -> Result<ScanNode> {
         let places: Vec<usize> = scan.columns.iter().map(|(_, place)| *place).collect();
         let columns: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
         let access = match &scan.access {
@@ -57,12 +58,44 @@ impl Compiler<'_> {
                 })
             }
         };
-        Ok(Arc::new(ScanNode {
+        Ok(ScanNode {
             table: scan.table.clone(),
             projection: Projection::Columns(places.clone()),
+            reader: RowReader::new(scan.table.layout(), &places)?,
             places,
             with_key: scan.key.is_some(),
             access,
+            tests: Vec::new(),
+        })
+    }
+
+    /// A filter. What a scan right below it can tell by itself is left to the scan.
+    pub(super) fn filter(
+        &mut self,
+        input: &Plan,
+        conditions: &[Expr],
+        outer: &Outer,
+    ) -> Result<Arc<dyn Node>> {
+        let is_volatile = conditions.iter().any(Expr::is_volatile);
+        let Plan::Scan(scan) = input else {
+            let input = self.plan(input, outer)?;
+            return Ok(Arc::new(Filter {
+                is_volatile,
+                conditions: self.all(conditions, &input.columns, outer)?,
+                input: input.node,
+            }));
+        };
+        let conditions = self.all(conditions, &input.columns(), outer)?;
+        let mut scan = self.scan(scan, outer)?;
+        let conditions = scan.take_tests(conditions);
+        let node = self.measured(input, Arc::new(scan));
+        if conditions.is_empty() {
+            return Ok(node);
+        }
+        Ok(Arc::new(Filter {
+            is_volatile,
+            conditions,
+            input: node,
         }))
     }
 

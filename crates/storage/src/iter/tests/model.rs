@@ -82,6 +82,8 @@ enum Step {
     SeekBefore(Vec<u8>),
     Next(usize),
     Prev(usize),
+    /// Pass so many, with a stop after so many.
+    Pass(usize, usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -92,6 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => key().prop_map(Step::SeekBefore),
         3 => (1..30usize).prop_map(Step::Next),
         3 => (1..30usize).prop_map(Step::Prev),
+        3 => (1..30usize, 1..30usize).prop_map(|(count, stop)| Step::Pass(count, stop)),
     ]
 }
 
@@ -183,8 +186,45 @@ fn take(
                 agree(iter, model)?;
             }
         }
+        Step::Pass(count, stop) => pass(*count, *stop, iter, model)?,
     }
     agree(iter, model)
+}
+
+/// Goes forward as scans do: what can be passed as a whole is, with a step in between.
+fn pass(
+    count: usize,
+    stop: usize,
+    iter: &mut VisibleIter<TestCursor>,
+    model: &mut Model,
+) -> Result<(), TestCaseError> {
+    let mut left = count;
+    while let Some(at) = model.at
+        && left > 0
+    {
+        let mut shown = Vec::new();
+        let mut show = |value: &[u8]| {
+            shown.push(value.to_vec());
+            shown.len() < stop
+        };
+        let passed = iter.pass_plain(left, &mut show);
+        let passed = passed.expect("lists in memory do not fail");
+        prop_assert!(passed <= left.min(stop));
+        let expected = &model.list[at + 1..at + 1 + passed];
+        let expected: Vec<_> = expected.iter().map(|(_, seen)| seen.2.clone()).collect();
+        prop_assert_eq!(shown, expected);
+        model.go(Some(at + passed));
+        agree(iter, model)?;
+        left -= passed;
+        if passed == stop {
+            break;
+        }
+        iter.next().expect("lists in memory do not fail");
+        model.go(Some(at + passed + 1));
+        agree(iter, model)?;
+        left = left.saturating_sub(1);
+    }
+    Ok(())
 }
 
 proptest! {

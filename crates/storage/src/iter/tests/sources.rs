@@ -79,6 +79,9 @@ impl EntryCursor for TestCursor {
     fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
         each!(self, cursor => EntryCursor::plain_ahead(cursor, limit, at))
     }
+    fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
+        each!(self, cursor => EntryCursor::pass_plain(cursor, count, show))
+    }
 }
 
 /// An entry of a list.
@@ -220,7 +223,7 @@ impl Tables for ListTables {
     fn begins_before(&self, table: usize, key: &[u8]) -> bool {
         self.tables[table].smallest() < key
     }
-    fn open(&self, table: usize) -> Result<ListCursor> {
+    fn open(&self, table: usize, _: bool) -> Result<ListCursor> {
         let entries = Arc::clone(&self.tables[table].entries);
         Ok(ListCursor {
             entries,

@@ -336,7 +336,7 @@ fn sequential_reads_are_done_many_blocks_at_a_time() {
     let table = fixture.table(options, &many(20_000));
     for back in [false, true] {
         let mut cursor = table.cursor(ReadMode {
-            fill_cache: false,
+            fill: Fill::Nothing,
             ..ReadMode::USER
         });
         if back {

@@ -1,0 +1,224 @@
+//! Some columns of many rows, into vectors.
+//!
+//! What can be known before a row is seen is worked out once: which columns are wanted, where they
+//! are in a row that has all columns, how their bytes are read. What is left for each row is a look
+//! at its header, and a few loads for each column. Rows of another shape, written before a column
+//! was added, are read one column at a time by [`RowView`].
+
+use super::decode::{RowView, damaged};
+use super::test::RowTest;
+use super::{HAS_NULLS, HEADER_BYTES, OFFSET_BYTES_MASK, Place, RowLayout, VERSION, VERSION_MASK};
+use crate::base::Base;
+use crate::error::{Error, Result};
+use crate::numeric;
+use crate::text::Text;
+use crate::types::Element;
+use crate::value::Value;
+
+/// Reads some columns of rows. See the module's documentation.
+#[derive(Clone, Debug)]
+pub struct RowReader {
+    columns: Vec<Wanted>,
+    /// Columns of the layout it was made for, bytes of its fixed part, columns of varying width.
+    shape: (usize, usize, usize),
+}
+
+#[derive(Clone, Debug)]
+struct Wanted {
+    column: usize,
+    place: Place,
+    how: How,
+}
+
+/// How the bytes of a column are read, for the types of most columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum How {
+    Int4,
+    Int8,
+    Date,
+    Float8,
+    Timestamp,
+    Numeric,
+    Text,
+    /// By [`RowView`].
+    Other,
+}
+
+/// Where things are in a row that has all columns.
+#[derive(Clone, Copy)]
+pub(super) struct Open<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) fixed: usize,
+    pub(super) ends: usize,
+    pub(super) data: usize,
+    pub(super) offset_bytes: usize,
+    pub(super) has_nulls: bool,
+}
+
+impl RowReader {
+    /// A reader of the columns at these places of a layout. It reads rows of that layout only.
+    pub fn new(layout: &RowLayout, columns: &[usize]) -> Result<RowReader> {
+        let wanted = columns.iter().map(|&column| {
+            let known = layout.columns.get(column);
+            let known = known.ok_or_else(|| Error::mismatch("number of columns"))?;
+            Ok(Wanted {
+                column,
+                place: known.place,
+                how: how(known),
+            })
+        });
+        let count = layout.columns.len();
+        let (fixed, varying) = layout.parts(count);
+        Ok(RowReader {
+            columns: wanted.collect::<Result<_>>()?,
+            shape: (count, fixed, varying),
+        })
+    }
+
+    /// Appends the columns of a row to vectors, one for each, if the row passes the tests. Returns
+    /// whether it did. After an error the vectors may differ in length.
+    pub fn append(
+        &self,
+        layout: &RowLayout,
+        tests: &[RowTest],
+        bytes: &[u8],
+        out: &mut [Vec<Value>],
+    ) -> Result<bool> {
+        let Some(open) = self.open(bytes) else {
+            return self.append_slowly(&RowView::new(layout, bytes)?, tests, out);
+        };
+        for test in tests {
+            if !test.passes_open(&open)? {
+                return Ok(false);
+            }
+        }
+        for (wanted, out) in self.columns.iter().zip(out) {
+            match open.cell(wanted.column, wanted.place)? {
+                None => out.push(Value::Null),
+                Some(_) if wanted.how == How::Other => {
+                    out.push(RowView::new(layout, bytes)?.get(wanted.column)?);
+                }
+                Some(cell) => wanted.how.push(cell, out)?,
+            }
+        }
+        Ok(true)
+    }
+
+    fn append_slowly(
+        &self,
+        view: &RowView<'_>,
+        tests: &[RowTest],
+        out: &mut [Vec<Value>],
+    ) -> Result<bool> {
+        for test in tests {
+            if !test.passes(view)? {
+                return Ok(false);
+            }
+        }
+        for (wanted, out) in self.columns.iter().zip(out) {
+            out.push(view.get(wanted.column)?);
+        }
+        Ok(true)
+    }
+
+    /// Opens a row that has all columns; `None` if this row is another one.
+    #[inline]
+    fn open<'a>(&self, bytes: &'a [u8]) -> Option<Open<'a>> {
+        let (count, fixed_bytes, varying) = self.shape;
+        let head = bytes.first_chunk::<HEADER_BYTES>()?;
+        let offset_bytes = usize::from(head[0] & OFFSET_BYTES_MASK);
+        let has_nulls = head[0] & HAS_NULLS != 0;
+        let is_whole = head[0] & VERSION_MASK == VERSION
+            && matches!(offset_bytes, 1 | 2 | 4)
+            && usize::from(u16::from_le_bytes([head[1], head[2]])) == count;
+        let fixed = HEADER_BYTES + if has_nulls { count.div_ceil(8) } else { 0 };
+        let ends = fixed + fixed_bytes;
+        let data = ends + varying * offset_bytes;
+        (is_whole && data <= bytes.len()).then_some(Open {
+            bytes,
+            fixed,
+            ends,
+            data,
+            offset_bytes,
+            has_nulls,
+        })
+    }
+}
+
+impl<'a> Open<'a> {
+    /// The bytes of a column; `None` for NULL.
+    #[inline]
+    pub(super) fn cell(&self, column: usize, place: Place) -> Result<Option<&'a [u8]>> {
+        if self.has_nulls && self.bytes[HEADER_BYTES + column / 8] >> (column % 8) & 1 == 1 {
+            return Ok(None);
+        }
+        let cell = match place {
+            Place::Fixed { offset, width } => {
+                let start = self.fixed + offset;
+                self.bytes.get(start..start + width)
+            }
+            Place::Varying { index } => {
+                let start = if index == 0 { 0 } else { self.end(index - 1) };
+                self.bytes
+                    .get(self.data + start..self.data + self.end(index))
+            }
+        };
+        cell.map(Some).ok_or_else(damaged)
+    }
+
+    #[inline]
+    fn end(&self, index: usize) -> usize {
+        let at = self.ends + index * self.offset_bytes;
+        match self.bytes[at..at + self.offset_bytes] {
+            [end] => usize::from(end),
+            [a, b] => usize::from(u16::from_le_bytes([a, b])),
+            [a, b, c, d] => u32::from_le_bytes([a, b, c, d]) as usize,
+            _ => usize::MAX / 2,
+        }
+    }
+}
+
+fn how(column: &super::Column) -> How {
+    let of = &column.column_type;
+    match &of.element {
+        Element::Base(base) if !of.array => match base {
+            Base::Int4 => How::Int4,
+            Base::Int8 => How::Int8,
+            Base::Date => How::Date,
+            Base::Float8 => How::Float8,
+            Base::Timestamp => How::Timestamp,
+            Base::Numeric => How::Numeric,
+            Base::Text | Base::Varchar | Base::Bpchar => How::Text,
+            _ => How::Other,
+        },
+        _ => How::Other,
+    }
+}
+
+impl How {
+    /// Appends the value with these bytes; none for [`How::Other`]. It is made where it goes to: a
+    /// value that is put together elsewhere, in parts, and then copied as a whole has to wait for
+    /// its parts to be written.
+    #[inline]
+    fn push(self, bytes: &[u8], out: &mut Vec<Value>) -> Result<()> {
+        match self {
+            How::Int4 => out.push(Value::Int4(i32::from_le_bytes(word(bytes)?))),
+            How::Int8 => out.push(Value::Int8(i64::from_le_bytes(word(bytes)?))),
+            How::Date => out.push(Value::Date(i32::from_le_bytes(word(bytes)?))),
+            How::Float8 => out.push(Value::Float8(f64::from_le_bytes(word(bytes)?))),
+            How::Timestamp => out.push(Value::Timestamp(i64::from_le_bytes(word(bytes)?))),
+            How::Numeric => out.push(Value::Numeric(numeric::decode_row(bytes)?)),
+            How::Text => match std::str::from_utf8(bytes) {
+                Ok(text) => out.push(Value::Text(Text::new(text))),
+                Err(_) => return Err(damaged()),
+            },
+            How::Other => {}
+        }
+        Ok(())
+    }
+}
+
+#[inline]
+pub(super) fn word<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
+    bytes.try_into().map_err(|_| damaged())
+}

@@ -209,6 +209,7 @@ impl Binder<'_> {
         let name = super::name_of(name);
         match &call.args {
             ast::FunctionArguments::None => self.bare_call(&name),
+            ast::FunctionArguments::List(_) if name == "current_time" => self.bare_call(&name),
             ast::FunctionArguments::List(list) => {
                 let base = match name.as_str() {
                     "current_timestamp" => Base::Timestamptz,
@@ -241,6 +242,9 @@ impl Binder<'_> {
                 self.explicit_cast(now, &Type::DATE)?
             }
             "current_timestamp" => now(self)?,
+            "current_time" => {
+                return Err(Error::unsupported("CURRENT_TIME, of time with time zone"));
+            }
             "localtimestamp" => {
                 let now = now(self)?;
                 self.explicit_cast(now, &Type::TIMESTAMP)?

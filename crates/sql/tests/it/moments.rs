@@ -86,6 +86,10 @@ fn the_day_is_that_of_the_transaction() {
         days.dedup();
         assert!(days.len() >= 2, "{query}: {days:?}");
     }
+    for text in ["select current_time", "select current_time(3)"] {
+        let error = session.execute(text, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), "0A000", "{error}");
+    }
     let prepared = session.prepare("select current_date", &[]).unwrap();
     let mut days = Vec::new();
     for _ in 0..40 {

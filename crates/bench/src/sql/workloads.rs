@@ -178,7 +178,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "count and sum of all rows",
-        statement: "SELECT count(*), sum(grp) FROM items WHERE price > 1",
+        statement: "SELECT count(*), sum(grp) FROM items WHERE price >= 0",
         ..WHOLE
     },
     Row {

@@ -13,7 +13,7 @@ use super::words::next_is;
 
 /// The dialect that texts are read in.
 #[derive(Debug, Default)]
-pub(super) struct RustDialect(PostgreSqlDialect);
+pub(in crate::parse) struct RustDialect(PostgreSqlDialect);
 
 /// Methods that do as the dialect below does.
 macro_rules! forward {

@@ -1,10 +1,12 @@
 //! Domains.
 
 use sqlparser::ast::{DataType, Expr, Ident, ObjectName};
+use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::parser::{Parser, ParserError};
 
 use super::Utility;
 use super::alter::{drop_behavior, moved};
+use crate::parse::dialect::RustDialect;
 use crate::parse::words::{take, take_all};
 
 /// `CREATE DOMAIN`.
@@ -73,7 +75,9 @@ pub(super) fn parse_create(parser: &mut Parser<'_>) -> Result<Utility, ParserErr
     let mut constraints = Vec::new();
     loop {
         if take(parser, "default") {
-            default = Some(parser.parse_expr()?);
+            // What is weaker than IS needs brackets here: NOT NULL is the next constraint.
+            let precedence = RustDialect::default().prec_value(Precedence::Is);
+            default = Some(parser.parse_subexpr(precedence)?);
         } else if take(parser, "collate") {
             parser.parse_object_name(false)?;
         } else if let Some(constraint) = constraint(parser)? {

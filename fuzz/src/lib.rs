@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+pub mod catalog;
 pub mod commit;
 pub mod directory;
 mod disk;
@@ -24,6 +25,7 @@ pub mod log;
 pub mod manifest;
 pub mod records;
 pub mod shell;
+pub mod sql;
 pub mod table;
 pub mod value;
 
@@ -40,6 +42,7 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: &[Target] = &[
     target("block", block::run, block::seeds),
+    target("catalog", catalog::run, catalog::seeds),
     target("commit", commit::run, commit::seeds),
     target("directory", directory::run, directory::seeds),
     target("import", import::run, import::seeds),
@@ -47,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     target("manifest", manifest::run, manifest::seeds),
     target("records", records::run, records::seeds),
     target("shell", shell::run, shell::seeds),
+    target("sql", sql::run, sql::seeds),
     target("table", table::run, table::seeds),
     target("value", value::run, value::seeds),
 ];

@@ -150,7 +150,11 @@ fn fill(
     let (mut rows, mut looks) = (0, 0);
     loop {
         cx.check_cancelled()?;
-        let room = rows_max - rows;
+        // Where few rows pass, more are looked at with each call.
+        let room = match rows {
+            0 => rows_max.max(looks).min(BATCH_ROWS),
+            rows => rows_max - rows,
+        };
         let transaction = cx.transaction()?;
         let (seen, passed) = scan.fill(transaction, &node.reader, tests, &mut columns, room)?;
         rows += passed;

@@ -2,6 +2,7 @@
 
 use super::{Chain, Method, Operation, Path, Step};
 use crate::error::{Error, Result, SqlState};
+use crate::function::json::type_name;
 use crate::json::Json;
 use crate::numeric::Numeric;
 
@@ -504,17 +505,6 @@ impl Run<'_> {
 
 fn number(number: i64) -> Json {
     Json::Number(Numeric::from(number))
-}
-
-fn type_name(item: &Json) -> &'static str {
-    match item {
-        Json::Null => "null",
-        Json::Bool(_) => "boolean",
-        Json::Number(_) => "number",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-    }
 }
 
 /// `.double()`: a number that a `double precision` holds.

@@ -24,7 +24,7 @@ fn refused(words: &str) -> Error {
 }
 
 /// What a tree is.
-fn type_name(json: &Json) -> &'static str {
+pub(crate) fn type_name(json: &Json) -> &'static str {
     match json {
         Json::Null => "null",
         Json::Bool(_) => "boolean",

@@ -46,7 +46,7 @@ impl Transaction {
     /// transaction does not conflict with those who change it before.
     pub fn get_covered(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
         if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
-            return Ok(write.visible(|| self.now()).cloned());
+            return Ok(write.into_visible(|| self.now()));
         }
         let at = ReadAt::Snapshot(self.snapshot());
         Ok(self.engine().get(keyspace.id, key, at)?)

@@ -230,7 +230,7 @@ impl Transaction {
     /// The value of a key.
     pub fn get(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
         if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
-            return Ok(write.visible(|| self.now()).cloned());
+            return Ok(write.into_visible(|| self.now()));
         }
         if self.remembers_reads() {
             self.reads.borrow_mut().add_key(keyspace.id, key);
@@ -486,7 +486,7 @@ impl Transaction {
     /// for a lock.
     pub fn get_newest(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
         if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
-            return Ok(write.visible(|| self.now()).cloned());
+            return Ok(write.into_visible(|| self.now()));
         }
         Ok(self.engine().get(keyspace.id, key, ReadAt::Latest)?)
     }

@@ -209,12 +209,16 @@ fn row_figures(row: &Row, all: &mut [Subject], time: Duration) -> Result<Figures
             if !workload.takes_part(row) {
                 continue;
             }
+            let turns_max = match row.uses_up {
+                true => (workload.rows() as u64).saturating_sub(row.checked + row.stride),
+                false => u64::MAX,
+            };
             let mut run = workload.start(row)?;
             // The first turns are the same for all engines, and what is compared.
             let (sum, _) = run(0..row.checked)?;
             sums[at].get_or_insert(sum);
             let (mut turns, mut spent) = (0, Duration::ZERO);
-            while turns == 0 || spent < time {
+            while turns == 0 || spent < time && turns < turns_max {
                 let from = row.checked + turns;
                 spent += run(from..from + row.stride)?.1;
                 turns += row.stride;

@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) checked: u64,
     /// How many turns go by between two looks at the clock.
     pub(crate) stride: u64,
+    /// Whether each turn takes a row away, so that there are no more turns than rows.
+    pub(crate) uses_up: bool,
 }
 
 impl Row {
@@ -52,6 +54,7 @@ const READ: Row = Row {
     around: ("", ""),
     checked: 1000,
     stride: 100,
+    uses_up: false,
 };
 
 const WRITE: Row = Row {
@@ -139,7 +142,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "DELETE in one transaction",
         statement: DELETE,
-        parameters: |turn, rows| vec![Param::Int(turn % rows)],
+        // The number of rows and this one have no divisor in common, so that no row comes twice.
+        parameters: |turn, rows| vec![Param::Int(turn * 7919 % rows)],
+        uses_up: true,
         ..INSIDE
     },
     Row {

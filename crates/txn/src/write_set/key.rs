@@ -29,18 +29,29 @@ const _: () = assert!(size_of::<Key>() == 32);
 
 impl Key {
     pub(crate) fn new(key: &[u8]) -> Self {
-        let mut bytes = [0; INLINE_BYTES_MAX];
-        Self(match bytes.get_mut(..key.len()) {
-            Some(start) => {
-                start.copy_from_slice(key);
-                let len = key.len() as u8;
-                Repr::Inline { len, bytes }
-            }
-            None => Repr::Heap {
+        Self::in_place(key).unwrap_or_else(|| {
+            Self(Repr::Heap {
                 head: head(key),
                 bytes: key.into(),
-            },
+            })
         })
+    }
+
+    /// A key that is not long.
+    #[inline]
+    pub(crate) fn in_place(key: &[u8]) -> Option<Self> {
+        let mut bytes = [0; INLINE_BYTES_MAX];
+        bytes.get_mut(..key.len())?.copy_from_slice(key);
+        let len = key.len() as u8;
+        Some(Self(Repr::Inline { len, bytes }))
+    }
+
+    #[inline]
+    pub(crate) fn borrowed(&self) -> KeyRef<'_> {
+        KeyRef {
+            head: self.head(),
+            bytes: self.bytes(),
+        }
     }
 
     #[inline]
@@ -111,11 +122,18 @@ pub(crate) struct KeyRef<'a> {
 }
 
 impl<'a> KeyRef<'a> {
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self {
             head: head(bytes),
             bytes,
         }
+    }
+
+    #[inline]
+    pub(crate) fn cmp(&self, other: &KeyRef<'_>) -> Ordering {
+        let heads = self.head.cmp(&other.head);
+        heads.then_with(|| self.bytes.cmp(other.bytes))
     }
 }
 

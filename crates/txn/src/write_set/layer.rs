@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::ops::Bound;
 
 use rustdb_storage::engine::Engine;
 use rustdb_storage::key::storage_key;
 use rustdb_storage::{KeyspaceId, Result};
 
-use super::key::{AsKey, Key, KeyRef};
-use super::writes::{IntoSorted, Writes, weight};
+use super::key::Key;
+use super::writes::{IntoSorted, Writes};
 use super::{NEVER, Piece, SavepointId, Write};
 use crate::ranges::{RangeSet, is_before};
 
@@ -64,7 +63,7 @@ impl Layer {
 
     pub(super) fn keys(&self) -> usize {
         let spaces = self.spaces.values();
-        spaces.map(|space| space.writes.tree().len()).sum()
+        spaces.map(|space| space.writes.len()).sum()
     }
 
     pub(super) fn spaces(&self) -> impl Iterator<Item = (KeyspaceId, &Space)> {
@@ -121,6 +120,12 @@ impl Layer {
         for space in self.spaces.values_mut() {
             space.bytes = space.writes.settle();
         }
+    }
+
+    /// Sorts what nobody has read so far.
+    pub(super) fn sort(&mut self) {
+        let spaces = self.spaces.values_mut();
+        spaces.for_each(|space| space.writes.sort());
     }
 
     /// Moves the maps to a sorted run.
@@ -264,7 +269,7 @@ const DELETED_BY_RANGE: Write = Write {
 
 impl Space {
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Write> {
-        self.writes.tree().get(&KeyRef::new(key) as &dyn AsKey)
+        self.writes.get(key)
     }
 
     /// The deleted ranges, below the writes.
@@ -274,15 +279,13 @@ impl Space {
 
     /// The writes, in the order of their keys.
     pub(crate) fn writes(&self) -> impl Iterator<Item = (&[u8], &Write)> {
-        let writes = self.writes.tree().iter();
-        writes.map(|(key, write)| (key.bytes(), write))
+        self.writes.iter()
     }
 
     /// The first and the last written key.
     pub(crate) fn bounds(&self) -> Option<(&[u8], &[u8])> {
-        let tree = self.writes.tree();
-        let (first, last) = (tree.first_key_value()?.0, tree.last_key_value()?.0);
-        Some((first.bytes(), last.bytes()))
+        let (first, last) = (self.writes.iter().next()?, self.writes.iter().next_back()?);
+        Some((first.0, last.0))
     }
 
     /// The writes in `[start, end)`.
@@ -297,16 +300,7 @@ impl Space {
         } else {
             Some(start)
         };
-        let (start, end) = (KeyRef::new(start), end.map(KeyRef::new));
-        let lower = Bound::Included(&start as &dyn AsKey);
-        let upper = match &end {
-            Some(end) => Bound::Excluded(end as &dyn AsKey),
-            None => Bound::Unbounded,
-        };
-        self.writes
-            .tree()
-            .range::<dyn AsKey, _>((lower, upper))
-            .map(|(key, write)| (key.bytes(), write))
+        self.writes.range(start, end)
     }
 
     pub(crate) fn next_key(&self, start: &[u8], end: Option<&[u8]>) -> Option<&[u8]> {
@@ -345,13 +339,7 @@ impl Space {
         if self.writes.is_empty() {
             return;
         }
-        let bytes = &mut self.bytes;
-        let (lower, upper) = (Key::new(start), end.map(Key::new));
-        let upper = upper.map_or(Bound::Unbounded, Bound::Excluded);
-        self.writes
-            .tree_mut()
-            .extract_if((Bound::Included(lower), upper), |_, _| true)
-            .for_each(|(key, write)| *bytes -= weight(&key, &write));
+        self.bytes -= self.writes.remove_range(start, end);
     }
 
     fn absorb(&mut self, mut upper: Space) {
@@ -366,13 +354,8 @@ impl Space {
         } else {
             std::mem::swap(&mut self.writes, &mut upper.writes);
             std::mem::swap(&mut self.bytes, &mut upper.bytes);
-            let tree = self.writes.tree_mut();
             for (key, write) in upper.writes.into_sorted() {
-                let added = weight(&key, &write);
-                if let Entry::Vacant(vacant) = tree.entry(key) {
-                    vacant.insert(write);
-                    self.bytes += added;
-                }
+                self.bytes += self.writes.write_below(key, write);
             }
         }
     }

@@ -63,6 +63,12 @@ impl Write {
         let value = self.value.as_ref()?;
         (self.expiry == NEVER || self.expiry > now()).then_some(value)
     }
+
+    /// As [`Write::visible`], of a write that is not needed any more.
+    pub(crate) fn into_visible(self, now: impl FnOnce() -> u64) -> Option<Slice> {
+        let is_visible = self.expiry == NEVER || self.expiry > now();
+        self.value.filter(|_| is_visible)
+    }
 }
 
 /// Identifies a savepoint within its transaction.
@@ -112,13 +118,9 @@ impl WriteSet {
 
     /// About what the writes take in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let layers = self.layers.iter().chain(&self.aside);
-        layers.map(Layer::bytes).sum::<usize>()
-            + self
-                .holes
-                .values()
-                .map(RangeSet::memory_bytes)
-                .sum::<usize>()
+        debug_assert_eq!(self.bytes, self.measured(), "every change is accounted for");
+        let holes = self.holes.values().map(RangeSet::memory_bytes);
+        self.bytes + holes.sum::<usize>()
     }
 
     // ------------------------------------------------------------------------------- writing
@@ -195,7 +197,12 @@ impl WriteSet {
     }
 
     fn measure(&mut self) {
-        self.bytes = self.layers.iter().map(Layer::bytes).sum();
+        self.bytes = self.measured();
+    }
+
+    fn measured(&self) -> usize {
+        let layers = self.layers.iter().chain(&self.aside);
+        layers.map(Layer::bytes).sum()
     }
 
     fn top(&mut self) -> &mut Layer {
@@ -418,12 +425,14 @@ impl WriteSet {
 
     // -------------------------------------------------------------------------- at commit
 
-    /// Merges all layers into one. What is spilled is then in pieces, all of it.
+    /// Merges all layers into one. What is spilled is then in pieces, all of it, and what is not
+    /// is sorted.
     pub(crate) fn flatten(&mut self, engine: &Engine) -> Result<()> {
         self.put_back();
         self.merge_down_to(engine, 1)?;
-        if self.is_spilled() {
-            self.spill(engine)?;
+        match self.is_spilled() {
+            true => self.spill(engine)?,
+            false => self.top().sort(),
         }
         Ok(())
     }

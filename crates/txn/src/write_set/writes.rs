@@ -1,28 +1,29 @@
 //! The writes of one keyspace in one layer, by key.
 //!
 //! ```text
-//!            write               write
-//!           ------>  log         ------>  tree
-//!                     |   read             |
-//!                     `------------------->`---- spill ---> sorted
-//!                     `------------------------- spill --->
+//!   in order        out of order          read
+//!   ------>  sorted ------------>  log  ------>  tree
+//!               ^                   |
+//!               `---- commit -------´
 //! ```
 //!
-//! Writes are appended to a log until somebody reads. The first read sorts the log into a tree,
-//! and later writes go into that. So a transaction that only writes, a load above all, sorts once
-//! and never searches; one that reads between its writes pays for a tree, as it must.
+//! Keys that come in their order are appended to what is sorted, and looked up there: loads and
+//! inserts of ascending keys never need more. The first key that comes before another turns it into
+//! a log, to which writes are appended until somebody reads. The first read sorts the log into a
+//! tree, and later writes go into that. So a transaction that only writes sorts once and never
+//! searches; one that reads between writes in no order pays for a tree, as it must.
 //!
-//! A log may hold several writes of a key, the later ones behind; sorting leaves the last. Input
-//! that is sorted already is only looked through.
+//! A log may hold several writes of a key, the later ones behind; sorting leaves the last.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::collections::btree_map::{self, Entry};
+use std::ops::Bound;
 
 use rustdb_storage::slice::INLINE_BYTES_MAX;
 
 use super::Write;
-use super::key::Key;
+use super::key::{AsKey, Key, KeyRef};
 
 /// What an entry takes in memory besides what its bytes take elsewhere: its slot in the log and the
 /// room to grow there, and another one while it is sorted. That is no less than what it takes in
@@ -39,56 +40,138 @@ const LOG_GROWTH_PART: usize = 4;
 const LOG_GROWTH_MIN: usize = 16;
 
 /// An ordered map from keys to their last writes. See the module.
-#[derive(Debug, Default)]
-pub(super) struct Writes {
-    /// Empty once there is a tree.
-    log: RefCell<Vec<(Key, Write)>>,
-    tree: OnceCell<BTreeMap<Key, Write>>,
+#[derive(Debug)]
+pub(super) struct Writes(Form);
+
+type Pairs = Vec<(Key, Write)>;
+
+#[derive(Debug)]
+enum Form {
+    /// Each key once, ascending.
+    Sorted(Pairs),
+    /// In any order.
+    Mixed {
+        /// Empty once there is a tree.
+        log: RefCell<Pairs>,
+        tree: OnceCell<BTreeMap<Key, Write>>,
+    },
+}
+
+impl Default for Writes {
+    fn default() -> Self {
+        Self(Form::Sorted(Vec::new()))
+    }
 }
 
 impl Writes {
     pub(super) fn is_empty(&self) -> bool {
-        self.log.borrow().is_empty() && self.tree.get().is_none_or(BTreeMap::is_empty)
+        self.len_max() == 0
     }
 
     /// No less than the number of keys, and equal to it after a read.
     pub(super) fn len_max(&self) -> usize {
-        self.log.borrow().len() + self.tree.get().map_or(0, BTreeMap::len)
+        match &self.0 {
+            Form::Sorted(sorted) => sorted.len(),
+            Form::Mixed { log, tree } => log.borrow().len() + tree.get().map_or(0, BTreeMap::len),
+        }
     }
 
-    /// The writes by key.
-    pub(super) fn tree(&self) -> &BTreeMap<Key, Write> {
-        self.tree.get_or_init(|| {
-            let mut log = self.log.take();
-            sort(&mut log);
-            log.into_iter().collect()
-        })
+    // ------------------------------------------------------------------------------- reading
+
+    /// The number of keys.
+    pub(super) fn len(&self) -> usize {
+        match &self.0 {
+            Form::Sorted(sorted) => sorted.len(),
+            Form::Mixed { log, tree } => read(log, tree).len(),
+        }
     }
 
-    /// The writes by key.
-    pub(super) fn tree_mut(&mut self) -> &mut BTreeMap<Key, Write> {
-        self.tree();
-        self.tree.get_mut().expect("it was just made")
+    /// The last write of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Write> {
+        match &self.0 {
+            Form::Sorted(sorted) => {
+                let at = search(sorted, &KeyRef::new(key)).ok()?;
+                Some(&sorted[at].1)
+            }
+            Form::Mixed { log, tree } => {
+                let tree = read(log, tree);
+                match Key::in_place(key) {
+                    Some(key) => tree.get(&key),
+                    None => tree.get(&KeyRef::new(key) as &dyn AsKey),
+                }
+            }
+        }
     }
+
+    /// The writes, in the order of their keys.
+    pub(super) fn iter(&self) -> Iter<'_> {
+        match &self.0 {
+            Form::Sorted(sorted) => Iter::Sorted(sorted.iter()),
+            Form::Mixed { log, tree } => Iter::Tree(read(log, tree).range::<Key, _>(..)),
+        }
+    }
+
+    /// The writes of keys in `[start, end)`, which must not end before it starts.
+    pub(super) fn range(&self, start: &[u8], end: Option<&[u8]>) -> Iter<'_> {
+        let (start, end) = (KeyRef::new(start), end.map(KeyRef::new));
+        match &self.0 {
+            Form::Sorted(sorted) => {
+                let (from, to) = places(sorted, &start, end.as_ref());
+                Iter::Sorted(sorted[from..to].iter())
+            }
+            Form::Mixed { log, tree } => {
+                let lower = Bound::Included(&start as &dyn AsKey);
+                let upper = match &end {
+                    Some(end) => Bound::Excluded(end as &dyn AsKey),
+                    None => Bound::Unbounded,
+                };
+                Iter::Tree(read(log, tree).range::<dyn AsKey, _>((lower, upper)))
+            }
+        }
+    }
+
+    // ------------------------------------------------------------------------------- writing
 
     /// Writes a key; returns the memory taken and given back.
     pub(super) fn write(&mut self, key: Key, mut write: Write) -> (usize, usize) {
         let added = weight(&key, &write);
-        let Some(tree) = self.tree.get_mut() else {
-            push(self.log.get_mut(), (key, write));
-            return (added, 0);
+        let removed = match &mut self.0 {
+            Form::Sorted(sorted) => match search(sorted, &key.borrowed()) {
+                Ok(at) => {
+                    let (key, earlier) = &mut sorted[at];
+                    write.follow(earlier);
+                    let removed = weight(key, earlier);
+                    *earlier = write;
+                    removed
+                }
+                Err(at) if at == sorted.len() => {
+                    push(sorted, (key, write));
+                    0
+                }
+                Err(_) => {
+                    push(self.unsorted().0, (key, write));
+                    0
+                }
+            },
+            Form::Mixed { log, tree } => match tree.get_mut() {
+                None => {
+                    push(log.get_mut(), (key, write));
+                    0
+                }
+                Some(tree) => match tree.entry(key) {
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(write);
+                        0
+                    }
+                    Entry::Occupied(mut occupied) => {
+                        write.follow(occupied.get());
+                        let removed = weight(occupied.key(), occupied.get());
+                        occupied.insert(write);
+                        removed
+                    }
+                },
+            },
         };
-        let mut removed = 0;
-        match tree.entry(key) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(write);
-            }
-            Entry::Occupied(mut occupied) => {
-                write.follow(occupied.get());
-                removed = weight(occupied.key(), occupied.get());
-                occupied.insert(write);
-            }
-        }
         (added, removed)
     }
 
@@ -96,6 +179,23 @@ impl Writes {
     /// one follows knows better. Returns the memory taken and given back.
     pub(super) fn write_over(&mut self, key: Key, mut write: Write) -> (usize, usize) {
         let added = weight(&key, &write);
+        if let Form::Sorted(sorted) = &mut self.0 {
+            match search(sorted, &key.borrowed()) {
+                Ok(at) => {
+                    let (key, earlier) = &mut sorted[at];
+                    write.existed = earlier.existed;
+                    let removed = weight(key, earlier);
+                    *earlier = write;
+                    return (added, removed);
+                }
+                Err(at) if at == sorted.len() => {
+                    write.existed = Some(true);
+                    push(sorted, (key, write));
+                    return (added, 0);
+                }
+                Err(_) => {}
+            }
+        }
         let mut removed = 0;
         match self.tree_mut().entry(key) {
             Entry::Vacant(vacant) => {
@@ -111,32 +211,147 @@ impl Writes {
         (added, removed)
     }
 
+    /// Writes a key unless it was written; returns the memory taken.
+    pub(super) fn write_below(&mut self, key: Key, write: Write) -> usize {
+        match self.get(key.bytes()) {
+            Some(_) => 0,
+            None => self.write(key, write).0,
+        }
+    }
+
+    /// Forgets the writes of keys in `[start, end)`, which must not end before it starts; returns
+    /// the memory given back.
+    pub(super) fn remove_range(&mut self, start: &[u8], end: Option<&[u8]>) -> usize {
+        match &mut self.0 {
+            Form::Sorted(sorted) => {
+                let end = end.map(KeyRef::new);
+                let (from, to) = places(sorted, &KeyRef::new(start), end.as_ref());
+                let removed = sorted.drain(from..to);
+                removed.map(|(key, write)| weight(&key, &write)).sum()
+            }
+            Form::Mixed { .. } => {
+                let lower = Bound::Included(Key::new(start));
+                let upper = end.map_or(Bound::Unbounded, |end| Bound::Excluded(Key::new(end)));
+                let removed = self.tree_mut().extract_if((lower, upper), |_, _| true);
+                removed.map(|(key, write)| weight(&key, &write)).sum()
+            }
+        }
+    }
+
+    /// Sorts what nobody has read so far.
+    pub(super) fn sort(&mut self) {
+        if let Form::Mixed { log, tree } = &mut self.0
+            && tree.get().is_none()
+        {
+            let mut log = log.take();
+            sort(&mut log);
+            self.0 = Form::Sorted(log);
+        }
+    }
+
     /// Forgets what later writes of the same key have made useless; returns what is left in
     /// memory.
     pub(super) fn settle(&mut self) -> usize {
-        let log = self.log.get_mut();
-        sort(log);
-        let tree = self.tree.get().into_iter().flatten();
-        let log = log.iter().map(|(key, write)| (key, write));
-        log.chain(tree).map(|(key, write)| weight(key, write)).sum()
+        self.sort();
+        match &self.0 {
+            Form::Sorted(sorted) => sorted.iter().map(|(key, write)| weight(key, write)).sum(),
+            Form::Mixed { log, tree } => read(log, tree).iter().map(|(k, w)| weight(k, w)).sum(),
+        }
     }
 
     /// All writes, in the order of their keys.
-    pub(super) fn into_sorted(self) -> IntoSorted {
-        match self.tree.into_inner() {
-            Some(tree) => IntoSorted::Tree(tree.into_iter()),
-            None => {
-                let mut log = self.log.into_inner();
-                sort(&mut log);
-                IntoSorted::Log(log.into_iter())
+    pub(super) fn into_sorted(mut self) -> IntoSorted {
+        self.sort();
+        match self.0 {
+            Form::Sorted(sorted) => IntoSorted::Sorted(sorted.into_iter()),
+            Form::Mixed { tree, .. } => {
+                IntoSorted::Tree(tree.into_inner().unwrap_or_default().into_iter())
             }
+        }
+    }
+
+    fn tree_mut(&mut self) -> &mut BTreeMap<Key, Write> {
+        let (log, tree) = self.unsorted();
+        if tree.get().is_none() {
+            let made = made(std::mem::take(log));
+            tree.get_or_init(|| made);
+        }
+        tree.get_mut().expect("it was just made")
+    }
+
+    /// The log and the tree, in which any order is welcome.
+    fn unsorted(&mut self) -> (&mut Pairs, &mut OnceCell<BTreeMap<Key, Write>>) {
+        if let Form::Sorted(sorted) = &mut self.0 {
+            let log = RefCell::new(std::mem::take(sorted));
+            let tree = OnceCell::new();
+            self.0 = Form::Mixed { log, tree };
+        }
+        match &mut self.0 {
+            Form::Mixed { log, tree } => (log.get_mut(), tree),
+            Form::Sorted(_) => unreachable!("it was just changed"),
+        }
+    }
+}
+
+/// The tree, made of the log if need be.
+fn read<'a>(
+    log: &RefCell<Pairs>,
+    tree: &'a OnceCell<BTreeMap<Key, Write>>,
+) -> &'a BTreeMap<Key, Write> {
+    tree.get_or_init(|| made(log.take()))
+}
+
+fn made(mut log: Pairs) -> BTreeMap<Key, Write> {
+    sort(&mut log);
+    log.into_iter().collect()
+}
+
+/// The place of a key, or the one that it would have. Mostly it comes after all that are there.
+fn search(sorted: &[(Key, Write)], key: &KeyRef<'_>) -> Result<usize, usize> {
+    match sorted.last() {
+        Some((last, _)) if last.borrowed().cmp(key).is_ge() => {
+            sorted.binary_search_by(|(each, _)| each.borrowed().cmp(key))
+        }
+        _ => Err(sorted.len()),
+    }
+}
+
+/// Where the keys in `[start, end)` are.
+fn places(sorted: &[(Key, Write)], start: &KeyRef<'_>, end: Option<&KeyRef<'_>>) -> (usize, usize) {
+    let place = |key| search(sorted, key).unwrap_or_else(|place| place);
+    let from = place(start);
+    (from, end.map_or(sorted.len(), place).max(from))
+}
+
+/// See [`Writes::iter`].
+pub(super) enum Iter<'a> {
+    Sorted(std::slice::Iter<'a, (Key, Write)>),
+    Tree(btree_map::Range<'a, Key, Write>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a [u8], &'a Write);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Iter::Sorted(sorted) => sorted.next().map(|(key, write)| (key.bytes(), write)),
+            Iter::Tree(tree) => tree.next().map(|(key, write)| (key.bytes(), write)),
+        }
+    }
+}
+
+impl DoubleEndedIterator for Iter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match self {
+            Iter::Sorted(sorted) => sorted.next_back().map(|(key, write)| (key.bytes(), write)),
+            Iter::Tree(tree) => tree.next_back().map(|(key, write)| (key.bytes(), write)),
         }
     }
 }
 
 /// See [`Writes::into_sorted`].
 pub(super) enum IntoSorted {
-    Log(std::vec::IntoIter<(Key, Write)>),
+    Sorted(std::vec::IntoIter<(Key, Write)>),
     Tree(btree_map::IntoIter<Key, Write>),
 }
 
@@ -145,7 +360,7 @@ impl Iterator for IntoSorted {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            IntoSorted::Log(log) => log.next(),
+            IntoSorted::Sorted(sorted) => sorted.next(),
             IntoSorted::Tree(tree) => tree.next(),
         }
     }
@@ -159,7 +374,7 @@ impl Write {
 }
 
 /// Appends to a log, of which at most a part is left unused.
-fn push(log: &mut Vec<(Key, Write)>, pair: (Key, Write)) {
+fn push(log: &mut Pairs, pair: (Key, Write)) {
     if log.len() == log.capacity() {
         log.reserve_exact((log.len() / LOG_GROWTH_PART).max(LOG_GROWTH_MIN));
     }
@@ -167,7 +382,7 @@ fn push(log: &mut Vec<(Key, Write)>, pair: (Key, Write)) {
 }
 
 /// Sorts by key, and leaves the last write of each.
-fn sort(log: &mut Vec<(Key, Write)>) {
+fn sort(log: &mut Pairs) {
     // Sorting would ask for memory before it looks.
     if log.is_sorted_by(|left, right| left.0 < right.0) {
         return;
@@ -221,30 +436,77 @@ mod tests {
             .collect()
     }
 
+    /// What the model has of a key: the value and what is known of the past.
+    type Model = BTreeMap<Vec<u8>, (u8, Option<bool>)>;
+
+    fn of_model(model: &Model, from: &[u8], to: &[u8]) -> Vec<(Vec<u8>, u8, Option<bool>)> {
+        let inside = model
+            .iter()
+            .filter(|(key, _)| from <= &***key && &***key < to);
+        inside.map(|(k, (v, e))| (k.clone(), *v, *e)).collect()
+    }
+
     proptest! {
-        /// Whenever it is read, settled or not: the last write of a key counts, with the latest
+        /// Whatever its form, settled or not: the last write of a key counts, with the latest
         /// that is known of the key's past, in the order of the keys.
         #[test]
         fn last_write_of_a_key_wins_in_any_form(
-            steps in prop::collection::vec((0..20u8, any::<u8>(), any::<Option<bool>>(), 0..12u8), 0..60),
+            sorted in 0..20u8,
+            steps in prop::collection::vec((0..20u8, any::<u8>(), any::<Option<bool>>(), 0..20u8), 0..60),
         ) {
             let mut writes = Writes::default();
-            let mut model: BTreeMap<Vec<u8>, (u8, Option<bool>)> = BTreeMap::new();
-            for (key, value, existed, then) in steps {
-                let key = vec![b'k'; usize::from(key)];
-                writes.write(Key::new(&key), write(value, existed));
-                let before = model.get(&key).and_then(|(_, existed)| *existed);
-                model.insert(key, (value, existed.or(before)));
+            let mut model = Model::new();
+            let before = (0..sorted).map(|key| (key, key, None, u8::MAX));
+            for (key, value, existed, then) in before.chain(steps) {
+                // Longer ones than are kept in place, too.
+                let key = vec![b'k'; 2 * usize::from(key)];
+                let earlier = model.get(&key).map(|(_, existed)| *existed);
+                let own = write(value, existed);
+                let heap = |key: &Vec<u8>| weight(&Key::new(key), &own) - ENTRY_BYTES;
                 match then {
-                    0 => prop_assert_eq!(writes.tree().len(), model.len()),
-                    1 | 2 => {
-                        prop_assert_eq!(writes.settle(), model.len() * ENTRY_BYTES);
+                    0 => {
+                        writes.write_over(Key::new(&key), own.clone());
+                        model.insert(key, (value, earlier.unwrap_or(Some(true))));
                     }
-                    _ => {}
+                    1 => {
+                        let added = writes.write_below(Key::new(&key), own.clone());
+                        prop_assert_eq!(added > 0, earlier.is_none());
+                        model.entry(key).or_insert((value, existed));
+                    }
+                    2 => {
+                        let end = [&key[..], &[b'k'; 6]].concat();
+                        let seen = writes.range(&key, Some(&end));
+                        let seen: Vec<_> = seen.map(|(key, _)| key.to_vec()).collect();
+                        let expected = of_model(&model, &key, &end);
+                        prop_assert!(seen.iter().eq(expected.iter().map(|each| &each.0)));
+                        let bytes = expected.iter().map(|each| heap(&each.0) + ENTRY_BYTES);
+                        prop_assert_eq!(writes.remove_range(&key, Some(&end)), bytes.sum::<usize>());
+                        model.retain(|key, _| expected.iter().all(|each| each.0 != *key));
+                    }
+                    3 => {
+                        let found = writes.get(&key).map(|write| write.existed);
+                        prop_assert_eq!(found, earlier);
+                    }
+                    4 => {
+                        let bytes = model.keys().map(|key| heap(key) + ENTRY_BYTES);
+                        prop_assert_eq!(writes.settle(), bytes.sum::<usize>());
+                    }
+                    5 => {
+                        prop_assert_eq!(writes.len(), model.len());
+                        let last = writes.iter().next_back().map(|(key, _)| key);
+                        prop_assert_eq!(last, model.keys().next_back().map(|key| &key[..]));
+                    }
+                    6 => writes.sort(),
+                    _ => {
+                        writes.write(Key::new(&key), own);
+                        model.insert(key, (value, existed.or(earlier.flatten())));
+                    }
                 }
-                prop_assert!(writes.len_max() >= model.len() && !writes.is_empty());
+                prop_assert!(writes.len_max() >= model.len());
             }
-            let expected: Vec<_> = model.into_iter().map(|(k, (v, e))| (k, v, e)).collect();
+            let expected = of_model(&model, &[], &[u8::MAX]);
+            let seen = writes.iter().map(|(key, write)| (Key::new(key), write.clone()));
+            prop_assert_eq!(contents(seen), expected.clone());
             prop_assert_eq!(contents(writes.into_sorted()), expected);
         }
     }

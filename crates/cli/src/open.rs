@@ -73,6 +73,9 @@ pub fn check_environment() -> Result<()> {
 fn open(arguments: &DatabaseArguments, create: bool) -> Result<Database> {
     let directory = directory(arguments);
     let options = options(arguments, create)?;
+    if create {
+        look_for_parent(&directory)?;
+    }
     let has_key = options.encryption.is_some();
     let is_there = |name: &str| directory.join(name).exists();
     let database =
@@ -90,6 +93,17 @@ fn open(arguments: &DatabaseArguments, create: bool) -> Result<Database> {
         })?;
     signals::watch(&database)?;
     Ok(database)
+}
+
+/// A directory is made, but not those that it is in: they are more likely mistyped than wanted.
+fn look_for_parent(directory: &Path) -> Result<()> {
+    let parent = directory.parent().unwrap_or(directory);
+    if parent.as_os_str().is_empty() || parent.exists() || directory.exists() {
+        return Ok(());
+    }
+    let (directory, parent) = (directory.display(), parent.display());
+    let message = format!("cannot create `{directory}`: there is no directory `{parent}`");
+    Err(Failure::new(message).hint("make it first, or name another one with `--data-dir`"))
 }
 
 /// Tells that there is none.

@@ -150,6 +150,8 @@ states! {
     NO_ACTIVE_TRANSACTION = b"25P01";
     /// `idle_in_transaction_session_timeout`.
     IDLE_IN_TRANSACTION_SESSION_TIMEOUT = b"25P03";
+    /// `idle_session_timeout`.
+    IDLE_SESSION_TIMEOUT = b"57P05";
     /// `in_failed_sql_transaction`.
     FAILED_TRANSACTION = b"25P02";
     /// `invalid_sql_statement_name`.

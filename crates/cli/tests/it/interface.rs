@@ -396,3 +396,22 @@ fn statements_know_what_time_it_is() {
     let said = place.run(&["--csv", "-c", query]).ok();
     assert_eq!(said, "now,today,literal\nt,t,t\n");
 }
+
+#[test]
+fn a_directory_is_made_but_not_those_above_it() {
+    let place = Place::new();
+    for arguments in [&["-c", "select 1"][..], &["local", "-c", "count"]] {
+        let mut command = command();
+        command.args(arguments).arg("--data-dir");
+        let told = run(command.arg(place.path("mistyped/db")), "").failed(1);
+        let above = place.path("mistyped");
+        assert!(
+            told.contains(&format!("there is no directory `{}`", above.display()))
+                && told.contains("\nhint: make it first"),
+            "{told}"
+        );
+        assert!(!above.exists());
+    }
+    place.run(&["-c", "select 1"]).ok();
+    assert!(place.database().is_dir());
+}

@@ -1,11 +1,12 @@
 //! UNION, INTERSECT, EXCEPT.
 
+use rustdb_types::Type;
 use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 
 use super::query::BoundQuery;
 use super::scope::Scope;
 use super::{Binder, OutputColumn};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::place_of_target;
 use crate::plan::{Plan, SetKind, SetOperation};
@@ -30,7 +31,7 @@ impl Binder<'_> {
             other => return Err(Error::unsupported(format!("{op} {other}"))),
         };
         let uses = self.recursive_uses();
-        let written = right;
+        let written = [left, right];
         let left = self.set_expression(left, outer)?;
         if kind == SetKind::Except && all {
             self.refuse_recursion(uses, "EXCEPT")?;
@@ -51,7 +52,7 @@ impl Binder<'_> {
         all: bool,
         left: BoundQuery,
         right: BoundQuery,
-        written: &SetExpr,
+        written: [&SetExpr; 2],
     ) -> Result<BoundQuery> {
         let word = match kind {
             SetKind::Union => "UNION",
@@ -60,16 +61,18 @@ impl Binder<'_> {
         };
         if left.columns.len() != right.columns.len() {
             let message = format!("each {word} query must have the same number of columns");
-            return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(place_of_target(written, 0)));
+            return Err(
+                Error::new(SqlState::SYNTAX_ERROR, message).at(place_of_target(written[1], 0))
+            );
         }
         let mut columns = Vec::with_capacity(left.columns.len());
         let mut sides = [Vec::new(), Vec::new()];
         for (index, (mine, theirs)) in left.columns.iter().zip(&right.columns).enumerate() {
-            let pair =
-                [mine, theirs].map(|column| Typed::new(Expr::Column(column.id), column.of.clone()));
-            let unified = self.unify(pair.to_vec(), word);
-            let (unified, of) =
-                unified.map_err(|error| error.at(place_of_target(written, index)))?;
+            let pair = [
+                typed(&left.plan, mine, place_of_target(written[0], index)),
+                typed(&right.plan, theirs, place_of_target(written[1], index)),
+            ];
+            let (unified, of) = self.unify(pair.to_vec(), word)?;
             for (side, expr) in sides.iter_mut().zip(unified) {
                 side.push(expr);
             }
@@ -108,4 +111,24 @@ impl Binder<'_> {
         };
         (plan, columns)
     }
+}
+
+/// A column of a side. A literal or parameter that has no type yet is given one where it stands.
+fn typed(side: &Plan, column: &OutputColumn, place: Option<Position>) -> Typed {
+    let is_open = column.of == Type::UNKNOWN;
+    let written = is_open.then(|| written(side, column.id)).flatten();
+    let expr = written.unwrap_or(&Expr::Column(column.id)).clone();
+    Typed::new(expr, column.of.clone()).beginning(place)
+}
+
+/// What is written where a column is made, if it is a literal or a parameter.
+fn written(mut plan: &Plan, column: ColumnId) -> Option<&Expr> {
+    while let Plan::Sort { input, .. } | Plan::Limit { input, .. } = plan {
+        plan = input;
+    }
+    let Plan::Project { items, .. } = plan else {
+        return None;
+    };
+    let (_, item) = items.iter().find(|(id, _)| *id == column)?;
+    matches!(item, Expr::Constant(_) | Expr::Parameter(_)).then_some(item)
 }

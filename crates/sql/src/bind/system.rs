@@ -6,13 +6,14 @@
 //! away a value keeps no memory of having been one.
 
 use rustdb_catalog::{INFORMATION_SCHEMA, PG_CATALOG};
-use rustdb_types::{Candidate, Type, resolve_function};
+use rustdb_types::{Candidate, Type, Value, resolve_function};
 use sqlparser::ast;
 
 use super::Binder;
 use super::query::BoundQuery;
 use super::scope::{NamedColumn, Relation};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
+use crate::exec::split_name;
 use crate::expr::{Expr, SystemCall, Typed};
 use crate::plan::{Plan, SystemScan};
 use crate::system::{self, SystemFunction};
@@ -192,6 +193,34 @@ impl Binder<'_> {
         Ok(bound)
     }
 
+    /// Whether a literal names a relation, told before anything runs, and with its place.
+    fn look_for_relation(&mut self, from: &Typed) -> Result<()> {
+        let Expr::Constant(Value::Text(text)) = &from.expr else {
+            return Ok(());
+        };
+        let written = text.as_str();
+        let is_number = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
+        let is_elsewhere = self.is_stored || self.views_around > 0 || self.catalog.is_none();
+        if is_number || written == "-" || is_elsewhere {
+            return Ok(());
+        }
+        let names = split_name(written).map_err(|error| error.at(from.place))?;
+        if names.len() > 2
+            || self.find_relation(&names)?.is_some()
+            || self.system_relation(&names).is_some()
+        {
+            return Ok(());
+        }
+        if let [schema, _] = &names[..]
+            && self.schema_of(schema).is_none()
+        {
+            let message = format!("schema \"{schema}\" does not exist");
+            return Err(Error::new(SqlState::INVALID_SCHEMA_NAME, message).at(from.place));
+        }
+        let message = format!("relation \"{}\" does not exist", names.join("."));
+        Err(Error::new(SqlState::UNDEFINED_TABLE, message).at(from.place))
+    }
+
     /// `x::regclass`: the number of what a text names, or the name of a number.
     pub(super) fn object_cast(&mut self, kind: ObjectType, from: Typed) -> Result<Typed> {
         let is_text = from.of == Type::UNKNOWN || from.of.base().is_some_and(|base| base.is_text());
@@ -203,6 +232,9 @@ impl Binder<'_> {
             ObjectType::Function => return self.explicit_cast(from, &Type::TEXT),
         };
         if is_text {
+            if kind == ObjectType::Class {
+                self.look_for_relation(&from)?;
+            }
             let text = self.explicit_cast(from, &Type::TEXT)?;
             return self.system_function(name, text);
         }

@@ -81,8 +81,8 @@ pub struct Session {
     names: Arc<SessionNames>,
     settings: Arc<Settings>,
     state: State,
-    /// Where the block is, if its idle time is limited and no call runs.
-    lent: Option<idle::BlockKey>,
+    /// Where the block or the session is, if its idle time is limited and no call runs.
+    lent: Option<idle::Lent>,
     cancelled: Arc<AtomicBool>,
     /// Whether and when the running statement is to stop, for what knows no session.
     watch: Arc<SessionWatch>,
@@ -229,7 +229,7 @@ impl Session {
     /// Whether BEGIN was said, and not yet COMMIT or ROLLBACK.
     pub fn is_in_transaction(&self) -> bool {
         match &self.state {
-            State::Idle => self.lent.is_some(),
+            State::Idle => self.lent.is_some_and(|lent| lent.is_block),
             State::Open(open) => open.is_block,
             State::Failed(_) => true,
         }

@@ -25,7 +25,8 @@ pub(super) struct Meaning {
     path: String,
     statement_timeout: u64,
     lock_timeout: u64,
-    idle_timeout: u64,
+    /// Within a block, and outside of one.
+    idle_timeouts: [u64; 2],
     is_asynchronous: bool,
     /// What a transaction is that nothing more is said about, if that was set.
     modes: Option<(IsolationLevel, Access)>,
@@ -45,7 +46,7 @@ impl Default for Meaning {
             path: String::new(),
             statement_timeout: 0,
             lock_timeout: 0,
-            idle_timeout: 0,
+            idle_timeouts: [0; 2],
             is_asynchronous: false,
             modes: None,
             deadline: None,
@@ -96,8 +97,11 @@ impl Session {
         }
         self.meaning.statement_timeout = self.parameters.timeout("statement_timeout");
         self.meaning.lock_timeout = self.parameters.timeout("lock_timeout");
-        let idle = "idle_in_transaction_session_timeout";
-        self.meaning.idle_timeout = self.parameters.timeout(idle);
+        let idle = [
+            "idle_in_transaction_session_timeout",
+            "idle_session_timeout",
+        ];
+        self.meaning.idle_timeouts = idle.map(|name| self.parameters.timeout(name));
         self.meaning.methods = Methods {
             hash: self.parameters.is_on("enable_hashjoin"),
             nested: self.parameters.is_on("enable_nestloop"),
@@ -150,9 +154,10 @@ impl Session {
         self.meaning.deadline
     }
 
-    /// How long a block may wait for the next call, if that is limited.
-    pub(super) fn idle_limit(&self) -> Option<Duration> {
-        let limit = self.meaning.idle_timeout;
+    /// How long a block, or else the session, may wait for the next call, if that is limited.
+    pub(super) fn idle_limit(&self, is_block: bool) -> Option<Duration> {
+        let [of_block, of_session] = self.meaning.idle_timeouts;
+        let limit = if is_block { of_block } else { of_session };
         (limit > 0).then(|| Duration::from_millis(limit))
     }
 
@@ -323,11 +328,7 @@ impl Session {
                     let message = "DISCARD ALL cannot run inside a transaction block";
                     return Err(Error::new(SqlState::ACTIVE_TRANSACTION, message));
                 }
-                self.parameters.reset_all();
-                self.named.clear();
-                self.kept = super::Kept::default();
-                self.kept_by_functions.discard_sequences();
-                self.kept_by_functions.unlock_all();
+                self.forget_all();
                 self.discard_temporary()?;
                 Ok(done("DISCARD ALL"))
             }
@@ -341,6 +342,15 @@ impl Session {
             }
             ast::DiscardObject::TEMP => self.discard_temporary(),
         }
+    }
+
+    /// Forgets all that sessions keep but temporary tables.
+    pub(super) fn forget_all(&mut self) {
+        self.parameters.reset_all();
+        self.named.clear();
+        self.kept = super::Kept::default();
+        self.kept_by_functions.discard_sequences();
+        self.kept_by_functions.unlock_all();
     }
 
     // ----------------------------------------------------------------------- transactions

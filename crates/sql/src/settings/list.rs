@@ -147,6 +147,12 @@ static DEFINITIONS: &[Definition] = &[
         "Sets the maximum allowed idle time between queries, when in a transaction.",
     ),
     of(
+        "idle_session_timeout",
+        "0",
+        Kind::Time,
+        "Sets the maximum allowed idle time between queries, when not in a transaction.",
+    ),
+    of(
         "in_hot_standby",
         "off",
         Kind::Fixed,

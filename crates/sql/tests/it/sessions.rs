@@ -199,3 +199,48 @@ fn a_block_that_goes_on_in_time_stays() {
     two.execute("begin; lock table t nowait; commit", &[])
         .unwrap();
 }
+
+#[test]
+fn a_session_that_nobody_goes_on_with_begins_anew() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut one, mut two) = (database.connect(), database.connect());
+    let before = [
+        "set work_mem = '7MB'; prepare p as select 1; create temporary table t (a int)",
+        "select pg_advisory_lock(1)",
+        "begin; select 1; set idle_session_timeout = 20; commit",
+    ];
+    for statement in before {
+        one.execute(statement, &[]).unwrap();
+    }
+    // Its lock is free once its time is over, though it does nothing.
+    until_ok(
+        &mut two,
+        "select 1 / (case when pg_try_advisory_lock(1) then 1 else 0 end)",
+    );
+    let error = one.execute("select 1", &[]).unwrap_err();
+    assert_eq!(error.state().as_str(), "57P05", "{error}");
+    assert!(!one.is_in_transaction());
+    let shown = one.execute("show work_mem", &[]).unwrap();
+    assert_eq!(shown[0].rows[0][0].as_str(), Some("64MB"));
+    for (statement, state) in [("execute p", "26000"), ("select * from t", "42P01")] {
+        let error = one.execute(statement, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), state, "{statement}: {error}");
+    }
+}
+
+#[test]
+fn a_session_that_goes_on_in_time_stays() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut one = database.connect();
+    let before = "set idle_session_timeout = '1h'; create temporary table t (a int)";
+    one.execute(before, &[]).unwrap();
+    one.execute("insert into t values (1), (2)", &[]).unwrap();
+    let query = one.prepare("select a from t order by a", &[]).unwrap();
+    let mut cursor = one.start(&query, &[]).unwrap().unwrap();
+    assert_eq!(one.fetch(&mut cursor).unwrap().unwrap().len(), 2);
+    one.close(&mut cursor).unwrap();
+    one.execute("begin; insert into t values (3)", &[]).unwrap();
+    assert!(one.is_in_transaction());
+    one.execute("commit", &[]).unwrap();
+    assert_eq!(numbers(&mut one, "select count(*) from t"), [3]);
+}

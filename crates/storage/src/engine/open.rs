@@ -105,12 +105,7 @@ fn look_at(vfs: &dyn Vfs, directory: &Path, options: &EngineOptions) -> Result<b
             if options.read_only || !options.create {
                 return Err(Error::NoDatabase(directory.to_path_buf()));
             }
-            vfs.create_dir_all(directory)
-                .map_err(|e| Error::io("create", directory, e))?;
-            if let Some(parent) = directory.parent().filter(|p| !p.as_os_str().is_empty()) {
-                vfs.sync_dir(parent)
-                    .map_err(|e| Error::io("sync", parent, e))?;
-            }
+            create(vfs, directory)?;
             return Ok(false);
         }
         Err(error) => return Err(Error::io("read", directory, error)),
@@ -142,6 +137,28 @@ fn look_at(vfs: &dyn Vfs, directory: &Path, options: &EngineOptions) -> Result<b
         return Err(Error::NoDatabase(directory.to_path_buf()));
     }
     Ok(false)
+}
+
+/// Makes a directory, and those that it is in, so that they are there after a loss of power: a
+/// directory's name is in the one above it.
+fn create(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
+    let mut above = Vec::new();
+    for parent in directory.ancestors().skip(1) {
+        if parent.as_os_str().is_empty() {
+            break;
+        }
+        above.push(parent);
+        if vfs.read_dir(parent).is_ok() {
+            break;
+        }
+    }
+    vfs.create_dir_all(directory)
+        .map_err(|e| Error::io("create", directory, e))?;
+    for parent in above {
+        vfs.sync_dir(parent)
+            .map_err(|e| Error::io("sync", parent, e))?;
+    }
+    Ok(())
 }
 
 /// Locks the directory as the options ask.

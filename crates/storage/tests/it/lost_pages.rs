@@ -48,3 +48,17 @@ fn what_recovery_finds_in_the_log_after_a_failed_sync_stays() {
 fn what_recovery_finds_in_value_files_after_a_failed_sync_stays() {
     reopened_twice(".val", &[2; 9_000]);
 }
+
+#[test]
+fn a_database_in_directories_that_were_made_for_it_survives_power_loss() {
+    let machine = SimVfs::new(2);
+    let place = Path::new("/some/where/new");
+    let engine = Engine::open(machine.vfs(), place, small()).unwrap();
+    put(&engine, b"a", b"1", Durability::Sync);
+    let machine = machine.power_loss(PowerLoss::LoseAll);
+    let mut options = small();
+    options.create = false;
+    let engine = Engine::open(machine.vfs(), place, options).unwrap();
+    let value = engine.get(KS, b"a", ReadAt::Latest).unwrap();
+    assert_eq!(value.as_deref(), Some(&b"1"[..]));
+}

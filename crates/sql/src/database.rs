@@ -113,6 +113,7 @@ impl Database {
         let expressions = TableExpressions::new(
             definition,
             catalog,
+            &self.shared.catalog,
             self.shared.settings.clone(),
             self.shared.host.clone(),
         )?;

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use rustdb_catalog::{Catalog, ConstraintKind, Generated, IndexKey, Table as Definition};
+use rustdb_catalog::{
+    Catalog, CatalogStore, ConstraintKind, Generated, IndexKey, Table as Definition,
+};
 use rustdb_types::function::Host;
 use rustdb_types::{Settings, Value};
 
-use crate::bind::bind_table_expression;
+use crate::bind::{SessionNames, bind_table_expression};
 use crate::error::Result;
 use crate::exec::{Context, evaluate_row};
 use crate::expr::Expr;
+use crate::settings::Parameters;
 
 /// The expressions of one table, bound: columns are places in its rows.
 pub(crate) struct TableExpressions {
@@ -36,6 +39,7 @@ impl TableExpressions {
     pub(crate) fn new(
         definition: &Definition,
         catalog: &Arc<Catalog>,
+        store: &CatalogStore,
         settings: Arc<Settings>,
         host: Arc<dyn Host + Send + Sync>,
     ) -> Result<TableExpressions> {
@@ -87,14 +91,35 @@ impl TableExpressions {
                     .transpose()?,
             });
         }
-        Ok(TableExpressions {
+        let mut expressions = TableExpressions {
             checks,
             defaults,
             generated,
             indexes,
             settings,
             host,
-        })
+        };
+        expressions.settle(catalog, store);
+        Ok(expressions)
+    }
+
+    /// Computes what needs the catalog: there is none when a row is written. What fails is left, and
+    /// fails then.
+    fn settle(&mut self, catalog: &Arc<Catalog>, store: &CatalogStore) {
+        let (names, parameters) = (SessionNames::of_stored(), Parameters::default());
+        let mut cx = Context::timeless(&self.settings, &*self.host, &[]);
+        cx.catalog = Some((catalog, store));
+        cx.names = Some(&names);
+        cx.session_parameters = Some(&parameters);
+        let of_columns = [&mut self.checks, &mut self.defaults, &mut self.generated];
+        let of_columns = of_columns.into_iter().flatten().flatten();
+        let of_indexes = self.indexes.iter_mut().flat_map(|index| {
+            let keys = index.columns.iter_mut().flatten();
+            keys.chain(&mut index.predicate)
+        });
+        for expr in of_columns.chain(of_indexes) {
+            settle(expr, &mut cx);
+        }
     }
 
     fn value(&self, expr: Option<&Expr>, row: &[Value]) -> rustdb_catalog::Result<Value> {
@@ -111,6 +136,21 @@ impl TableExpressions {
             }
             out
         })
+    }
+}
+
+fn settle(expr: &mut Expr, cx: &mut Context<'_>) {
+    for child in expr.children_mut() {
+        settle(child, cx);
+    }
+    if let Expr::System(call) = expr
+        && call
+            .arguments
+            .iter()
+            .all(|it| matches!(it, Expr::Constant(_)))
+        && let Ok(value) = evaluate_row(expr, &[], cx)
+    {
+        *expr = Expr::Constant(value);
     }
 }
 

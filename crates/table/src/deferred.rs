@@ -40,7 +40,7 @@ impl Deferred {
     }
 
     /// `SET CONSTRAINTS`, of all constraints if none is named. What is made immediate is checked
-    /// with [`Deferred::check`] next.
+    /// with [`Deferred::check_immediate`] next.
     pub fn set(&mut self, constraints: Option<&[Oid]>, is_deferred: bool) {
         match constraints {
             None => {
@@ -84,28 +84,50 @@ impl Deferred {
         self.modes.clone_from(&mark.modes);
     }
 
-    /// Checks what waits: all of it at the end of the transaction; else what SET CONSTRAINTS has
-    /// made immediate, with `at_end` false.
+    /// Checks all that waits, at the end of the transaction.
     pub fn check(
         &mut self,
         transaction: &mut Transaction,
         tables: &Arc<dyn Tables>,
         settings: &Arc<Settings>,
         wait: Wait,
-        at_end: bool,
     ) -> Result<()> {
         if self.events.is_empty() {
             return Ok(());
         }
         let mut statement = Statement::new(tables.clone(), settings.clone(), wait);
         statement.events.extend(std::mem::take(&mut self.events));
-        if !at_end {
-            return statement.finish(transaction, self);
-        }
         while let Some(event) = statement.events.pop_front() {
             statement.look_at(transaction, event)?;
         }
         Ok(())
+    }
+
+    /// Checks what SET CONSTRAINTS has made immediate. With `keep` it is checked at the end of the
+    /// transaction once more: the transaction may roll back to a savepoint, and what holds now
+    /// need not hold then.
+    pub fn check_immediate(
+        &mut self,
+        transaction: &mut Transaction,
+        tables: &Arc<dyn Tables>,
+        settings: &Arc<Settings>,
+        wait: Wait,
+        keep: bool,
+    ) -> Result<()> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let mut statement = Statement::new(tables.clone(), settings.clone(), wait);
+        if !keep {
+            statement.events.extend(std::mem::take(&mut self.events));
+            return statement.finish(transaction, self);
+        }
+        statement.events.extend(self.events.iter().cloned());
+        let mut still = Deferred {
+            events: Vec::new(),
+            modes: self.modes.clone(),
+        };
+        statement.finish(transaction, &mut still)
     }
 
     pub(crate) fn push(&mut self, event: Event) {

@@ -133,10 +133,14 @@ impl Binder<'_> {
                 Ok(Typed::new(Expr::Column(column.id), column.of))
             }
             Err(error) => {
-                if name.quote_style.is_none()
-                    && let Some(typed) = self.bare_call(&folded)?
-                {
-                    return Ok(typed);
+                if name.quote_style.is_none() {
+                    if folded == "default" {
+                        let message = "DEFAULT is not allowed in this context";
+                        return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+                    }
+                    if let Some(typed) = self.bare_call(&folded)? {
+                        return Ok(typed);
+                    }
                 }
                 if error.state() == SqlState::UNDEFINED_COLUMN && at.scope.has_relation(&folded) {
                     return self.whole_row(&folded, at);

@@ -26,6 +26,7 @@ use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::place;
 use crate::plan::{Plan, SortKey};
+use crate::rewrite::NOTHING;
 
 /// The select list: what is computed, and what it is called.
 #[derive(Debug, Default)]
@@ -261,6 +262,7 @@ impl Binder<'_> {
             );
             at.collected = collected.as_deref_mut();
             match item {
+                SelectItem::UnnamedExpr(expr) if is_nothing(expr) => (),
                 SelectItem::UnnamedExpr(expr) => {
                     let typed = self.expression(expr, &mut at)?;
                     self.add_item(list, output_name(expr), typed);
@@ -505,6 +507,11 @@ pub(super) fn check_equality(of: &Type) -> Result<()> {
     Err(Error::new(SqlState::UNDEFINED_FUNCTION, message))
 }
 
+/// Whether this stands for a list without columns.
+fn is_nothing(expr: &ast::Expr) -> bool {
+    matches!(expr, ast::Expr::Identifier(name) if name.value == NOTHING)
+}
+
 fn refuse_options(options: &ast::WildcardAdditionalOptions) -> Result<()> {
     let plain = options.opt_ilike.is_none()
         && options.opt_exclude.is_none()
@@ -518,6 +525,10 @@ fn refuse_options(options: &ast::WildcardAdditionalOptions) -> Result<()> {
 }
 
 fn refuse_select(select: &ast::Select) -> Result<()> {
+    if select.distinct.is_some() && select.projection.is_empty() {
+        let message = "syntax error: DISTINCT of no columns";
+        return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+    }
     let what = if select.top.is_some() {
         "TOP"
     } else if select.into.is_some() {

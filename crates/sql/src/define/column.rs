@@ -126,6 +126,7 @@ impl Definer<'_> {
             if let Some(Generated::Stored(expression)) = &mut column.generated {
                 let expr =
                     bind_column_expression(&expression.text, &whole, &like, settings, catalog)?;
+                refuse_subquery(&expr, "column generation expression")?;
                 check_generated(&expr, &whole)?;
                 expression.depends_on = columns_of(&expr, whole.oid);
             }
@@ -136,6 +137,8 @@ impl Definer<'_> {
         for constraint in &table.constraints {
             if let ConstraintKind::Check { expression, .. } = &constraint.kind {
                 let typed = bind_table_expression(&expression.text, table, settings, catalog)?;
+                refuse_subquery(&typed.expr, "check constraint")?;
+                refuse_catalog(&typed.expr, "check constraint")?;
                 refuse_condition(&typed)?;
             }
         }
@@ -202,6 +205,7 @@ impl Definer<'_> {
         let mut binder = Binder::for_statement(&self.around);
         let bound = binder.default_of(&written, &bare, column);
         let expr = bound.map_err(|error| refuse_columns(error).elsewhere())?;
+        refuse_subquery(&expr, "DEFAULT expression")?;
         let mut sequences = Vec::new();
         expr.walk(&mut |part| {
             if let Expr::Session(call) = part
@@ -244,6 +248,37 @@ fn refuse_columns(error: Error) -> Error {
     Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).at(error.position())
 }
 
+/// What is stored with a table reads its row only.
+pub(super) fn refuse_subquery(expr: &Expr, place: &str) -> Result<()> {
+    let mut has_subquery = false;
+    expr.walk(&mut |part| has_subquery |= matches!(part, Expr::Subquery(_)));
+    match has_subquery {
+        true => Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("cannot use subquery in {place}"),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// What reads the catalog for each row has none at hand when a row is written.
+pub(super) fn refuse_catalog(expr: &Expr, place: &str) -> Result<()> {
+    let mut found = None;
+    expr.walk(&mut |part| {
+        if let Expr::System(call) = part {
+            part.walk(&mut |inner| {
+                if let Expr::Input(_) = inner {
+                    found = Some(call.function.shown());
+                }
+            });
+        }
+    });
+    match found {
+        Some(name) => Err(Error::unsupported(format!("{name} of a row in a {place}"))),
+        None => Ok(()),
+    }
+}
+
 /// A CHECK is a condition.
 fn refuse_condition(typed: &Typed) -> Result<()> {
     if typed.of == Type::BOOL {
@@ -277,6 +312,15 @@ pub(super) fn is_immutable(expr: &Expr) -> bool {
         immutable &= match part {
             Expr::Call(call) => call.call.function().volatility == Volatility::Immutable,
             Expr::Session(_) | Expr::NextValue(_) => false,
+            // A name that is written out stands for what it names now.
+            Expr::System(call) => {
+                let is_name = call.function.is_cast();
+                is_name
+                    && call
+                        .arguments
+                        .iter()
+                        .all(|it| matches!(it, Expr::Constant(_)))
+            }
             _ => true,
         }
     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::{
     Action, Catalog, Column, ColumnId, ConstraintDefinition, ConstraintDefinitionKind, Expression,
-    ForeignKeyDefinition, Table,
+    ForeignKeyDefinition, Match, Table,
 };
 use rustdb_types::{Oid, Settings, SqlState};
 use sqlparser::ast;
@@ -88,13 +88,17 @@ impl Definer<'_> {
         key: &ast::ForeignKeyConstraint,
         columns: Vec<ColumnId>,
     ) -> Result<ConstraintDefinitionKind> {
-        if key
-            .match_kind
-            .as_ref()
-            .is_some_and(|kind| kind.to_string() != "MATCH SIMPLE")
-        {
-            return Err(Error::unsupported(format!("`{key}`")));
-        }
+        let match_type = match key.match_kind {
+            None | Some(ast::ConstraintReferenceMatchKind::Simple) => Match::Simple,
+            Some(ast::ConstraintReferenceMatchKind::Full) => Match::Full,
+            // PostgreSQL has the word and no more.
+            Some(ast::ConstraintReferenceMatchKind::Partial) => {
+                return Err(Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "MATCH PARTIAL not yet implemented",
+                ));
+            }
+        };
         let names = object_name(&key.foreign_table)?;
         self.change.view();
         self.around.catalog = self.change.view();
@@ -104,6 +108,7 @@ impl Definer<'_> {
             columns,
             parent_columns: columns_named(&referred, &parent.columns, REFERENCED)?,
             parent: Some(parent.oid),
+            match_type,
             on_delete: action(key.on_delete),
             on_update: action(key.on_update),
             ..ForeignKeyDefinition::default()

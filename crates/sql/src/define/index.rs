@@ -11,7 +11,7 @@ use rustdb_types::{Oid, SqlState, Type};
 use sqlparser::ast;
 use sqlparser::ast::Spanned;
 
-use super::column::{columns_of, is_immutable};
+use super::column::{columns_of, is_immutable, refuse_subquery};
 use super::constraint::column_ids;
 use super::{Defined, Definer};
 use crate::bind::{Binder, bind_written, name_of, object_name};
@@ -208,18 +208,6 @@ impl Definer<'_> {
             descending,
             nulls_first: options.nulls_first.unwrap_or(descending),
         })
-    }
-}
-
-fn refuse_subquery(expr: &Expr, place: &str) -> Result<()> {
-    let mut has_subquery = false;
-    expr.walk(&mut |part| has_subquery |= matches!(part, Expr::Subquery(_)));
-    match has_subquery {
-        true => Err(Error::new(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            format!("cannot use subquery in {place}"),
-        )),
-        false => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ use rustdb_types::{
 };
 use sqlparser::ast;
 
+use super::column::{refuse_catalog, refuse_subquery};
 use super::{Defined, Definer};
 use crate::bind::{
     Binder, bind_column_expression, bind_table_expression, name_of, object_name, value_table,
@@ -294,7 +295,8 @@ impl Definer<'_> {
             let mut bare = value_table(&domain.definition);
             let column = bare.columns.remove(0);
             let (settings, catalog) = (self.around.settings, Some(&self.around.catalog));
-            bind_column_expression(&text, &bare, &column, settings, catalog)?;
+            let expr = bind_column_expression(&text, &bare, &column, settings, catalog)?;
+            refuse_subquery(&expr, "DEFAULT expression")?;
             domain.default = Some(Expression::new(text));
         }
         Ok(())
@@ -328,6 +330,8 @@ impl Definer<'_> {
         let over = value_table(&domain.definition);
         let (settings, catalog) = (self.around.settings, Some(&self.around.catalog));
         let typed = bind_table_expression(&text, &over, settings, catalog)?;
+        refuse_subquery(&typed.expr, "check constraint")?;
+        refuse_catalog(&typed.expr, "check constraint")?;
         if typed.of != Type::BOOL {
             let message = format!(
                 "argument of CHECK must be type boolean, not type {}",

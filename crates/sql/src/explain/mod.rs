@@ -1,6 +1,7 @@
 //! EXPLAIN: a plan as text, JSON, or a graph.
 //!
-//! The words are PostgreSQL's. Projections are not shown; a filter is told with what it filters.
+//! The words are PostgreSQL's. Projections are not shown, but for what VERBOSE says of columns; a
+//! filter is told with what it filters.
 
 mod names;
 mod print;
@@ -29,6 +30,8 @@ pub(crate) use print::{Times, printed};
 pub(crate) struct Request {
     /// Whether the statement is run.
     pub(crate) analyze: bool,
+    /// Whether what the nodes give is shown.
+    pub(crate) verbose: bool,
     /// Whether costs are shown.
     pub(crate) costs: bool,
     /// Whether times are shown.
@@ -57,6 +60,8 @@ pub(crate) struct Entry {
     pub(crate) rows: f64,
     /// Rows over all loops, loops, and microseconds.
     pub(crate) measured: Option<(u64, u64, u64)>,
+    /// The columns that it gives.
+    pub(crate) output: Vec<String>,
     /// What it has spent of memory and disk.
     pub(crate) spent: Option<Spent>,
     pub(crate) children: Vec<Entry>,
@@ -66,11 +71,13 @@ impl Request {
     /// What the options say.
     pub(crate) fn new(
         analyze: bool,
+        verbose: bool,
         format: Option<&AnalyzeFormatKind>,
         options: &[UtilityOption],
     ) -> Result<Request> {
         let mut request = Request {
             analyze,
+            verbose,
             costs: true,
             timing: true,
             summary: analyze,
@@ -95,9 +102,12 @@ impl Request {
                 "costs" => request.costs = on()?,
                 "timing" => request.timing = on()?,
                 "summary" => summary = Some(on()?),
-                // These say more about what we do not have or always say.
-                "verbose" | "buffers" | "wal" | "settings" => {
-                    on()?;
+                "verbose" => request.verbose = on()?,
+                "buffers" | "wal" | "settings" => {
+                    if on()? {
+                        let what = format!("EXPLAIN with {}", name.to_uppercase());
+                        return Err(Error::unsupported(what));
+                    }
                 }
                 "format" => request.format = format_named(option.arg.as_ref())?,
                 other => {
@@ -142,10 +152,16 @@ fn format_named(arg: Option<&ast::Expr>) -> Result<Format> {
 }
 
 fn unknown_format(name: &str) -> Error {
+    let lower = name.to_lowercase();
+    if ["xml", "yaml"].contains(&lower.as_str()) {
+        let what = format!("EXPLAIN with FORMAT {}", lower.to_uppercase());
+        return Error::unsupported(what).with_hint(FORMATS);
+    }
     let message = format!("unrecognized value for EXPLAIN option \"format\": \"{name}\"");
-    Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
-        .with_hint("There are text, json and dot.")
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, message).with_hint(FORMATS)
 }
+
+const FORMATS: &str = "There are text, json and dot.";
 
 /// A query's plan as entries.
 pub(crate) fn query(
@@ -227,6 +243,10 @@ impl Explainer<'_> {
             }
             other => self.node(other),
         };
+        if !matches!(plan, Plan::Modify(_)) {
+            let columns = plan.columns().into_iter();
+            entry.output = columns.map(|id| self.names.column(id)).collect();
+        }
         let estimate = self.estimator.plan(plan);
         (entry.rows, entry.cost) = (estimate.rows, estimate.cost);
         entry.start = self.estimator.startup(plan).min(estimate.cost);

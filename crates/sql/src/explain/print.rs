@@ -91,6 +91,9 @@ fn text(entry: &Entry, request: &Request, depth: usize, lines: &mut Vec<String>)
     let figures = figures(entry, request);
     lines.push(format!("{indent}{arrow}{}{figures}", entry.title));
     let below = " ".repeat(depth * 6 + 2);
+    if request.verbose && !entry.output.is_empty() {
+        lines.push(format!("{below}Output: {}", entry.output.join(", ")));
+    }
     for (label, value) in &entry.details {
         lines.push(format!("{below}{label}: {value}"));
     }
@@ -131,6 +134,10 @@ fn json(entry: &Entry, request: &Request, indent: usize, out: &mut String) {
         fields.push(("Actual Rows", rows.to_string()));
         fields.push(("Actual Loops", loops.to_string()));
     }
+    if request.verbose {
+        let output: Vec<String> = entry.output.iter().map(|name| quoted(name)).collect();
+        fields.push(("Output", format!("[{}]", output.join(", "))));
+    }
     for (label, value) in &entry.details {
         fields.push((label, quoted(value)));
     }
@@ -159,6 +166,9 @@ fn dot(entry: &Entry, request: &Request, next: &mut usize, lines: &mut Vec<Strin
     let number = *next;
     *next += 1;
     let mut label = entry.title.clone();
+    if request.verbose && !entry.output.is_empty() {
+        label += &format!("\nOutput: {}", entry.output.join(", "));
+    }
     for (name, value) in &entry.details {
         label += &format!("\n{name}: {value}");
     }

@@ -11,7 +11,7 @@ use super::place;
 use crate::error::Position;
 
 /// How statements begin that are not there.
-const STATEMENTS: [&[&str]; 34] = [
+const STATEMENTS: [&[&str]; 33] = [
     &["ABORT", "PREPARED"],
     &["ANALYZE", "("],
     &["ANALYZE", "VERBOSE"],
@@ -39,7 +39,6 @@ const STATEMENTS: [&[&str]; 34] = [
     &["REVOKE"],
     &["ROLLBACK", "PREPARED"],
     &["SECURITY", "LABEL"],
-    &["SET", "CONSTRAINTS"],
     &["SET", "ROLE"],
     &["SET", "SESSION", "AUTHORIZATION"],
     &["SET", "XML", "OPTION"],

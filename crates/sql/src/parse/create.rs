@@ -3,8 +3,8 @@
 
 use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, DataType, Expr, GeneratedAs, OnCommit, SequenceOptions, Statement,
-    Value, WithData,
+    ColumnDef, ColumnOption, DataType, Expr, GeneratedAs, KeyOrIndexDisplay, NullsDistinctOption,
+    OnCommit, SequenceOptions, Statement, UniqueConstraint, Value, WithData,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{IsOptional, Parser, ParserError};
@@ -106,6 +106,24 @@ fn on_commit(parser: &mut Parser<'_>) -> Result<OnCommit, ParserError> {
             parser.peek_token_ref(),
         )
     }
+}
+
+/// `UNIQUE NULLS NOT DISTINCT` of a column, if it comes next.
+pub(super) fn unique(parser: &mut Parser<'_>) -> Result<Option<ColumnOption>, ParserError> {
+    if !take_all(parser, &["unique", "nulls", "not", "distinct"]) {
+        return Ok(None);
+    }
+    Ok(Some(ColumnOption::Unique(UniqueConstraint {
+        name: None,
+        index_name: None,
+        index_type_display: KeyOrIndexDisplay::None,
+        index_type: None,
+        columns: Vec::new(),
+        include: Vec::new(),
+        index_options: Vec::new(),
+        characteristics: parser.parse_constraint_characteristics()?,
+        nulls_distinct: NullsDistinctOption::NotDistinct,
+    })))
 }
 
 /// `GENERATED ... AS IDENTITY`, if it comes next.

@@ -42,6 +42,9 @@ impl Dialect for RustDialect {
         &self,
         parser: &mut Parser<'_>,
     ) -> Result<Option<Result<Option<ColumnOption>, ParserError>>, ParserError> {
+        if let Some(unique) = super::create::unique(parser)? {
+            return Ok(Some(Ok(Some(unique))));
+        }
         let identity = super::create::identity(parser)?;
         Ok(identity.map(|identity| Ok(Some(identity))))
     }
@@ -97,7 +100,9 @@ impl Dialect for RustDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
-        super::typed::constant(parser).or_else(|| self.0.parse_prefix(parser))
+        super::typed::reserved(parser)
+            .or_else(|| super::typed::constant(parser))
+            .or_else(|| self.0.parse_prefix(parser))
     }
 
     fn parse_infix(

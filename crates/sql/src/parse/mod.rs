@@ -26,7 +26,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::error::{Error, Position, Result, SqlState};
-use crate::rewrite::{join_texts, rewrite};
+use crate::rewrite::{join_texts, rewrite, unicode};
 
 pub(crate) use depth::is_deep;
 pub(crate) use insert::{InsertClauses, Overriding, insert_query};
@@ -63,6 +63,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         let message = format!("syntax error at or near \"{}\"", token.token);
         Error::new(SqlState::SYNTAX_ERROR, message).at(place::position(token.span.start))
     })?;
+    unicode(&mut tokens)?;
     Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
         .with_tokens_with_locations(rewrite(tokens))

@@ -1,5 +1,5 @@
-//! Expressions that the crate `sqlparser` does not read: `name 'x'`, and COLLATE behind more than a
-//! name.
+//! Expressions that the crate `sqlparser` does not read, `name 'x'` and COLLATE behind more than a
+//! name; and words that it reads as names.
 
 use sqlparser::ast::{CastKind, DataType, Expr, ObjectName};
 use sqlparser::keywords::Keyword;
@@ -8,6 +8,41 @@ use sqlparser::tokenizer::Token;
 
 /// Names of types that are also keywords of the crate, but none of PostgreSQL's.
 const NAMES: &[&str] = &["name", "oid", "regclass"];
+
+/// What is wrong if a word is next that no expression begins with, and that names nothing.
+pub(super) fn reserved(parser: &Parser<'_>) -> Option<Result<Expr, ParserError>> {
+    use Keyword as K;
+    let Token::Word(word) = &parser.peek_token_ref().token else {
+        return None;
+    };
+    let is_reserved = word.quote_style.is_none()
+        && matches!(
+            word.keyword,
+            K::FROM
+                | K::WHERE
+                | K::HAVING
+                | K::GROUP
+                | K::ORDER
+                | K::UNION
+                | K::INTERSECT
+                | K::EXCEPT
+                | K::LIMIT
+                | K::OFFSET
+                | K::FETCH
+                | K::FOR
+                | K::INTO
+                | K::AS
+                | K::THEN
+                | K::ELSE
+                | K::WHEN
+                | K::RETURNING
+                | K::USING
+                | K::WINDOW
+                | K::AND
+                | K::OR
+        );
+    is_reserved.then(|| parser.expected_ref("an expression", parser.peek_token_ref()))
+}
 
 /// Reads a constant with its type before it; none if something else is next.
 pub(super) fn constant(parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {

@@ -16,6 +16,7 @@
 //! A distance of a frame that begins with a text, `'1 day' PRECEDING`, gets brackets: the parser
 //! would take the text for an interval.
 
+mod names;
 mod spelling;
 mod statement;
 
@@ -28,6 +29,7 @@ use crate::bind::{name_of, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::plan::{FrameExclusion, LockWait};
 
+pub(crate) use names::{NOTHING, unicode};
 pub(crate) use spelling::{GROUP_DISTINCT, join_texts};
 
 /// What begins a name that says a clause.
@@ -61,6 +63,7 @@ pub(crate) fn rewrite(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     {
         spelling::respell(&mut tokens);
     }
+    names::lists(&mut tokens);
     let has = |words: &[&str]| {
         let mut tokens = tokens.iter();
         tokens.any(|token| words.iter().any(|word| is_word(&token.token, word)))

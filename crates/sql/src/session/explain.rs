@@ -18,13 +18,13 @@ impl Session {
     pub(super) fn explain(
         &mut self,
         statement: &Statement,
-        analyze: bool,
+        (analyze, verbose): (bool, bool),
         format: Option<&AnalyzeFormatKind>,
         options: &[UtilityOption],
         parameters: &[Value],
         types: &[Type],
     ) -> Result<Answer> {
-        let request = Request::new(analyze, format, options)?;
+        let request = Request::new(analyze, verbose, format, options)?;
         let (prepared, parameters) = match statement {
             Statement::Execute {
                 name, parameters, ..

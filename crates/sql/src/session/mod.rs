@@ -11,6 +11,7 @@
 
 mod append;
 mod at_once;
+mod constraints;
 mod copy;
 mod cursor;
 mod definition;
@@ -32,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustdb_catalog::{CatalogChange, ChangeMark};
 use rustdb_table::{Buffers, Deferred, DeferredMark};
-use rustdb_txn::{Access, Durability, Party, SavepointId, Transaction};
+use rustdb_txn::{Access, Durability, IsolationLevel, Party, SavepointId, Transaction};
 use rustdb_types::interrupt::{self, Watch};
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast::Statement;
@@ -99,6 +100,8 @@ pub struct Session {
     parameters: Arc<Parameters>,
     /// What was set when the transaction began.
     before: Arc<Values>,
+    /// Isolation of the last transaction, and whether it may write.
+    modes: (IsolationLevel, Access),
     /// What the parameters mean.
     meaning: Meaning,
     /// Statements with names.
@@ -184,6 +187,7 @@ impl Session {
             work_mem: None,
             parameters: Arc::default(),
             before: Arc::default(),
+            modes: (IsolationLevel::ReadCommitted, Access::ReadWrite),
             meaning: Meaning::default(),
             named: Named::default(),
             kept_by_functions: Arc::new(SessionState::new(&temporary_schema, activity, locks)),
@@ -372,6 +376,11 @@ impl Session {
         match prepared.statement() {
             Statement::StartTransaction { modes, .. } => self.start_transaction(modes),
             Statement::Commit { chain: false, .. } => self.commit(),
+            Statement::Commit { .. } => self.and_chain("COMMIT", Session::commit),
+            Statement::Rollback {
+                chain: true,
+                savepoint: None,
+            } => self.and_chain("ROLLBACK", Session::rollback),
             Statement::Rollback {
                 chain: false,
                 savepoint,
@@ -415,6 +424,7 @@ impl Session {
         match statement {
             Statement::Explain {
                 analyze,
+                verbose,
                 statement,
                 format,
                 options,
@@ -425,7 +435,7 @@ impl Session {
                 let options = options.as_deref().unwrap_or_default();
                 self.explain(
                     statement,
-                    *analyze,
+                    (*analyze, *verbose),
                     format.as_ref(),
                     options,
                     parameters,

@@ -61,7 +61,7 @@ impl Session {
             });
             let (transaction, settings) = (&mut open.transaction, &self.settings);
             let deferred = &mut open.deferred;
-            deferred.check(transaction, &tables, settings, self.wait(), true)?;
+            deferred.check(transaction, &tables, settings, self.wait())?;
         }
         self.at_commit(&mut open)?;
         match open.change.is_empty() {
@@ -77,6 +77,7 @@ impl Session {
         let shared = &self.database.shared;
         let transaction = shared.manager.begin_as(&self.party, isolation, access)?;
         let is_read_only = access == Access::ReadOnly;
+        self.modes = (isolation, access);
         let noted = (isolation_name(isolation), is_read_only);
         self.before = self.parameters.begin_transaction(noted);
         let began = shared.host.clock();
@@ -228,6 +229,31 @@ impl Session {
             State::Open(open) if open.is_block => Ok(done("ROLLBACK")),
             _ => Ok(noticed("ROLLBACK", "there is no transaction in progress")),
         }
+    }
+
+    /// `COMMIT AND CHAIN` and `ROLLBACK AND CHAIN`: the next transaction begins at once, with the
+    /// same modes.
+    pub(super) fn and_chain(
+        &mut self,
+        word: &str,
+        end: fn(&mut Session) -> Result<Answer>,
+    ) -> Result<Answer> {
+        let is_block = match &self.state {
+            State::Idle => false,
+            State::Open(open) => open.is_block,
+            State::Failed(_) => true,
+        };
+        if !is_block {
+            let message = format!("{word} AND CHAIN can only be used in transaction blocks");
+            return Err(Error::new(SqlState::NO_ACTIVE_TRANSACTION, message));
+        }
+        let (isolation, access) = self.modes;
+        let answer = end(self)?;
+        let mut open = self.begin(isolation, access)?;
+        open.is_block = true;
+        open.began = None;
+        self.state = State::Open(Box::new(open));
+        Ok(answer)
     }
 
     pub(super) fn savepoint(&mut self, name: String) -> Result<Answer> {

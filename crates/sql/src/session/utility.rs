@@ -41,6 +41,7 @@ impl Session {
                 self.define(|definer| definer.alter_domain(&name, &action))
             }
             Utility::Copy(copy) => self.copy_file(&copy),
+            Utility::SetConstraints(set) => self.set_constraints(&set),
             Utility::Comment(comment) => self.define(|definer| definer.comment(&comment)),
             Utility::Database(statement) => self.database_statement(&statement),
         }

@@ -46,6 +46,19 @@ impl SystemFunction {
         self.name == "set_config"
     }
 
+    /// Whether it gives what a name stands for.
+    pub(crate) fn is_cast(&self) -> bool {
+        self.name.starts_with("rustdb_reg") && !self.name.ends_with("_name")
+    }
+
+    /// What messages call it: casts are functions too.
+    pub(crate) fn shown(&self) -> String {
+        match self.name.strip_prefix("rustdb_") {
+            Some(of) => format!("a cast to {}", of.trim_end_matches("_name")),
+            None => format!("{}()", self.name),
+        }
+    }
+
     /// Calls it.
     pub(crate) fn apply(&self, arguments: &[Value], around: &Around<'_>) -> Result<Value> {
         (self.body)(arguments, around)

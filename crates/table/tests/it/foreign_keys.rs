@@ -278,7 +278,7 @@ fn a_deferred_constraint_is_looked_at_at_the_end() {
         let wait = rustdb_txn::Wait::Forever;
         let mark = deferred.mark();
         deferred.set(None, false);
-        let result = deferred.check(&mut tx, &tables, &settings, wait, false);
+        let result = deferred.check_immediate(&mut tx, &tables, &settings, wait, false);
         assert_eq!(result.is_ok(), parent_comes);
         deferred.rollback_to(&mark);
         // A parent that goes and comes back has never gone.
@@ -289,9 +289,7 @@ fn a_deferred_constraint_is_looked_at_at_the_end() {
             let mut statement = db.statement();
             p.insert(&mut tx, &row([1, 11]), &mut statement).unwrap();
             statement.finish(&mut tx, &mut deferred).unwrap();
-            deferred
-                .check(&mut tx, &tables, &settings, wait, true)
-                .unwrap();
+            deferred.check(&mut tx, &tables, &settings, wait).unwrap();
             assert_eq!(rows_of(&tx, &c), [row([1, 1])]);
         }
     }

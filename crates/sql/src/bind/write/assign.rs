@@ -195,6 +195,7 @@ pub(in crate::bind) fn is_default(expr: &ast::Expr) -> bool {
         ast::Expr::Identifier(name) => {
             name.quote_style.is_none() && name.value.eq_ignore_ascii_case("default")
         }
+        ast::Expr::Nested(inner) => is_default(inner),
         _ => false,
     }
 }

@@ -94,6 +94,10 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Utility, ParserError> {
     } else {
         CopyEnd::File(parser.parse_literal_string()?)
     };
+    if take_all(parser, &["using", "delimiters"]) || take(parser, "delimiters") {
+        let text = CopyValue::Text(parser.parse_literal_string()?);
+        options.push(("delimiter".to_owned(), text));
+    }
     take(parser, "with");
     if parser.consume_token(&Token::LParen) {
         options.extend(parser.parse_comma_separated(option)?);

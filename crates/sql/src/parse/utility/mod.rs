@@ -6,6 +6,7 @@
 
 mod alter;
 mod comment;
+mod constraints;
 mod copy;
 mod database;
 mod domain;
@@ -19,6 +20,7 @@ pub(crate) use alter::{
     AlterAction, AlterColumn, AlterObject, AlterTable, AlterType, Altered, Move,
 };
 pub(crate) use comment::{Comment, Commented};
+pub(crate) use constraints::SetConstraints;
 pub(crate) use copy::{Copy, CopyEnd, CopySource, CopyValue};
 pub(crate) use database::{CreateDatabase, DatabaseStatement};
 pub(crate) use domain::{AlterDomain, CreateDomain, DomainConstraint};
@@ -60,6 +62,8 @@ pub(crate) enum Utility {
     Database(DatabaseStatement),
     /// `COMMENT ON`.
     Comment(Comment),
+    /// `SET CONSTRAINTS`.
+    SetConstraints(SetConstraints),
 }
 
 /// Marks the node that holds a statement's text: PostgreSQL has no such quotes.
@@ -81,6 +85,7 @@ pub(super) fn comes_next(parser: &Parser<'_>) -> bool {
     ];
     next_is(parser, "copy")
         || next_are(parser, &["comment", "on"])
+        || next_are(parser, &["set", "constraints"])
         || ALTERED
             .iter()
             .any(|what| next_are(parser, &["alter", what]))
@@ -123,6 +128,7 @@ fn read(tokens: Vec<TokenWithSpan>) -> std::result::Result<Utility, ParserError>
     let utility = match word.as_str() {
         "copy" => copy::parse(&mut parser)?,
         "comment" => comment::parse(&mut parser)?,
+        "set" => constraints::parse(&mut parser)?,
         "alter" if next_is(&parser, "database") => database::parse_alter(&mut parser)?,
         "alter" => alter::parse(&mut parser)?,
         "drop" => database::parse_drop(&mut parser)?,

@@ -18,7 +18,7 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
     ("upsert", include_str!("upsert.txt")),
@@ -30,6 +30,7 @@ const FILES: [(&str, &str); 11] = [
     ("modifying", include_str!("modifying.txt")),
     ("comment", include_str!("comment.txt")),
     ("readers", include_str!("readers.txt")),
+    ("constraints", include_str!("constraints.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;

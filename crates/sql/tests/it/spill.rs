@@ -68,6 +68,23 @@ const QUERIES: &[&str] = &[
     "select b from t except all select b from u where a > 100",
     "select a, sum(a) over (partition by c order by a), rank() over (order by b) from t",
     "select a, row_number() over (order by c, a), lag(a) over (partition by b order by a) from t",
+    // One partition is larger than the memory.
+    "select a, sum(a) over (), c, count(*) filter (where b > 50) over () from t",
+    "select a, first_value(c) over w, last_value(c) over w, nth_value(a, 3) over w, lag(c, 5000, 'none') over w,
+            lead(a, -7) over w, ntile(7) over w, percent_rank() over w, cume_dist() over w, dense_rank() over w
+     from t window w as (order by b, d)",
+    "select a, sum(a) over (order by a rows between 3000 preceding and 20 following),
+            min(c) over (order by a rows between 50 preceding and current row),
+            count(*) over (order by b groups between 1 preceding and 2 following),
+            array_agg(a) over (order by c desc, a rows between 2 preceding and current row) from t",
+    "select a, max(c) over (order by a desc range between 100 preceding and unbounded following),
+            sum(a) over (order by b range between 3 preceding and 1 following),
+            string_agg(left(c, 6), ',') filter (where a % 900 = 0) over (order by a) from t",
+    "select a, sum(a) over w, first_value(c) over w, nth_value(c, 4) over w, last_value(a) over w from t where a < 2000
+     window w as (order by b nulls first, a range between unbounded preceding and current row exclude group)",
+    "select a, avg(a) over (order by b groups between 2 preceding and current row exclude ties),
+            min(c) over (order by b range between 2 preceding and 1 following exclude current row) from t where a < 2000",
+    "select a, row_number() over (partition by a % 2 order by c, a), max(c) over (partition by a % 2 order by b) from t",
     "with x as materialized (select a, c from t) select count(*), max(y.c) from x join x y on x.a = y.a + 1",
     "with recursive r (n, c) as (select 1, repeat('x', 50) union all select n + 1, c from r where n < 9000)
      select count(*), max(n) from r",

@@ -37,6 +37,7 @@ impl Compiler<'_> {
                 },
                 arguments: self.all(&item.arguments, &input.columns, outer)?,
                 filter: self.all(&filter, &input.columns, outer)?.pop(),
+                is_volatile: item.arguments.iter().chain(&filter).any(Expr::is_volatile),
                 frame: self.frame(window, item, &input.columns, outer)?,
             });
         }

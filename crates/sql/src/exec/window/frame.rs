@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use rustdb_types::{Operator, Value};
 
-use super::Partition;
 use super::in_range::{self, Comparison};
+use super::partition::Partition;
 use crate::error::{Error, Result, SqlState};
 use crate::exec::context::Context;
 use crate::exec::evaluate::evaluate;
@@ -52,106 +52,133 @@ enum Known {
 }
 
 /// The frames of a partition's rows, one after the other.
-pub(super) struct Frames<'p> {
-    frame: &'p CompiledFrame,
-    partition: &'p Partition<'p>,
+pub(super) struct Frames {
     start: Known,
     end: Known,
-    /// What RANGE measures, for each row.
-    measured: Vec<Value>,
     head: usize,
     tail: usize,
+    /// What RANGE measures: of the row that the frame is of, and of those that its ends are at.
+    measured: [Option<(usize, Value)>; 3],
 }
 
-impl<'p> Frames<'p> {
-    pub(super) fn new(
-        frame: &'p CompiledFrame,
-        partition: &'p Partition<'p>,
-        cx: &mut Context<'_>,
-    ) -> Result<Frames<'p>> {
-        let start = known(&frame.start, frame, "starting", cx)?;
-        let end = known(&frame.end, frame, "ending", cx)?;
-        let measured = match (&frame.range, &start, &end) {
-            (Some((value, _)), Known::Value { .. }, _)
-            | (Some((value, _)), _, Known::Value { .. }) => partition
-                .rows
-                .iter()
-                .map(|row| Ok(evaluate(value, &row[..], cx)?.into_owned()))
-                .collect::<Result<_>>()?,
-            _ => Vec::new(),
-        };
+/// Where a row is asked for: a frame's definition, and the partition.
+pub(super) struct At<'p> {
+    pub(super) frame: &'p CompiledFrame,
+    pub(super) partition: &'p mut Partition,
+}
+
+impl Frames {
+    pub(super) fn new(frame: &CompiledFrame, cx: &mut Context<'_>) -> Result<Frames> {
         Ok(Frames {
-            frame,
-            partition,
-            start,
-            end,
-            measured,
+            start: known(&frame.start, frame, "starting", cx)?,
+            end: known(&frame.end, frame, "ending", cx)?,
             head: 0,
             tail: 0,
+            measured: [None, None, None],
         })
     }
 
+    /// Whether frames begin where the partition does.
+    pub(super) fn begin_at_the_first(&self) -> bool {
+        matches!(self.start, Known::First)
+    }
+
     /// The frame of a row, exclusions not heeded. Rows have to be asked for in their order.
-    pub(super) fn of(&mut self, row: usize, cx: &Context<'_>) -> Result<Range<usize>> {
-        let partition = self.partition;
+    pub(super) fn of(
+        &mut self,
+        row: usize,
+        at: &mut At<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Range<usize>> {
+        let len = at.partition.len();
         let head = match &self.start {
             Known::First => 0,
-            Known::Last => partition.len(),
-            Known::Current => self.current(row).start,
-            Known::Rows(distance) => self.shifted(row, *distance).start,
+            Known::Last => len,
+            Known::Current => at.current(row).start,
+            Known::Rows(distance) => at.shifted(row, *distance).start,
             Known::Value { distance, before } => {
-                let mut head = self.head;
-                while head < partition.len()
-                    && !self.is_in(head, row, distance, *before, true, cx)?
-                {
-                    head += 1;
-                }
-                head
+                let asked = (distance.clone(), *before, true);
+                self.moved(self.head, row, &asked, at, cx)?
             }
         };
         let tail = match &self.end {
             Known::First => 0,
-            Known::Last => partition.len(),
-            Known::Current => self.current(row).end,
-            Known::Rows(distance) => self.shifted(row, *distance).end,
+            Known::Last => len,
+            Known::Current => at.current(row).end,
+            Known::Rows(distance) => at.shifted(row, *distance).end,
             Known::Value { distance, before } => {
-                let mut tail = self.tail;
-                while tail < partition.len()
-                    && self.is_in(tail, row, distance, *before, false, cx)?
-                {
-                    tail += 1;
-                }
-                tail
+                let asked = (distance.clone(), *before, false);
+                self.moved(self.tail, row, &asked, at, cx)?
             }
         };
         (self.head, self.tail) = (head, tail);
         Ok(head..tail.max(head))
     }
 
+    /// Where an end goes on to; see [`is_in`].
+    fn moved(
+        &mut self,
+        mut end: usize,
+        row: usize,
+        asked: &(Value, bool, bool),
+        at: &mut At<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<usize> {
+        let (distance, before, is_start) = asked;
+        let base = self.measured(0, row, at, cx)?;
+        while end < at.partition.len() {
+            let value = self.measured(if *is_start { 1 } else { 2 }, end, at, cx)?;
+            let is_in = is_in(&value, &base, distance, (*before, *is_start), at.frame, cx)?;
+            if is_in == *is_start {
+                break;
+            }
+            end += 1;
+        }
+        Ok(end)
+    }
+
+    /// What RANGE measures in a row.
+    fn measured(
+        &mut self,
+        place: usize,
+        row: usize,
+        at: &mut At<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Value> {
+        match &self.measured[place] {
+            Some((of, value)) if *of == row => return Ok(value.clone()),
+            _ => (),
+        }
+        let Some((expr, _)) = &at.frame.range else {
+            return Ok(Value::Null);
+        };
+        let value = evaluate(expr, at.partition.row(row, cx)?, cx)?.into_owned();
+        self.measured[place] = Some((row, value.clone()));
+        Ok(value)
+    }
+}
+
+impl At<'_> {
     /// The parts of a frame that are left by its exclusion, in order.
-    pub(super) fn parts(&self, row: usize, frame: &Range<usize>) -> [Range<usize>; 3] {
+    pub(super) fn parts(&mut self, row: usize, frame: &Range<usize>) -> [Range<usize>; 3] {
         let clip = |part: Range<usize>| {
             let start = part.start.max(frame.start);
             start..part.end.min(frame.end).max(start)
         };
-        let peers = self.partition.peers(row);
+        let (len, peers) = (self.partition.len(), self.partition.peers(row));
         match self.frame.exclude {
             FrameExclusion::NoOthers => [frame.clone(), 0..0, 0..0],
-            FrameExclusion::CurrentRow => [clip(0..row), clip(row + 1..self.partition.len()), 0..0],
-            FrameExclusion::Group => [
-                clip(0..peers.start),
-                clip(peers.end..self.partition.len()),
-                0..0,
-            ],
+            FrameExclusion::CurrentRow => [clip(0..row), clip(row + 1..len), 0..0],
+            FrameExclusion::Group => [clip(0..peers.start), clip(peers.end..len), 0..0],
             FrameExclusion::Ties => [
                 clip(0..peers.start),
                 clip(row..row + 1),
-                clip(peers.end..self.partition.len()),
+                clip(peers.end..len),
             ],
         }
     }
 
-    fn current(&self, row: usize) -> Range<usize> {
+    fn current(&mut self, row: usize) -> Range<usize> {
         match self.frame.units {
             FrameUnits::Rows => row..row + 1,
             FrameUnits::Range | FrameUnits::Groups => self.partition.peers(row),
@@ -159,7 +186,7 @@ impl<'p> Frames<'p> {
     }
 
     /// The row, or the group of peers, that is so far away; empty beyond the partition.
-    fn shifted(&self, row: usize, distance: i64) -> Range<usize> {
+    fn shifted(&mut self, row: usize, distance: i64) -> Range<usize> {
         let len = self.partition.len();
         let shift = |from: usize, count: usize| {
             let to = i64::try_from(from)
@@ -174,44 +201,38 @@ impl<'p> Frames<'p> {
         match self.frame.units {
             FrameUnits::Rows => shift(row, len).map_or_else(|edge| edge, |to| to..to + 1),
             FrameUnits::Range | FrameUnits::Groups => {
-                let groups = &self.partition.groups;
-                let group = shift(self.partition.group_of[row], groups.len() - 1);
-                group.map_or_else(|edge| edge, |group| groups[group]..groups[group + 1])
+                let group = shift(self.partition.group_of(row), self.partition.groups());
+                group.map_or_else(|edge| edge, |group| self.partition.group_rows(group))
             }
         }
     }
+}
 
-    /// Whether a row is not before the frame's start, or is not behind its end.
-    fn is_in(
-        &self,
-        other: usize,
-        row: usize,
-        distance: &Value,
-        before: bool,
-        is_start: bool,
-        cx: &Context<'_>,
-    ) -> Result<bool> {
-        let (value, base) = (&self.measured[other], &self.measured[row]);
-        if value.is_null() || base.is_null() {
-            // NULLs are each other's peers, and at one end of the partition.
-            return Ok(match (self.frame.nulls_first, is_start) {
-                (true, true) => !value.is_null() || base.is_null(),
-                (true, false) => value.is_null() || !base.is_null(),
-                (false, true) => value.is_null() || !base.is_null(),
-                (false, false) => !value.is_null() || base.is_null(),
-            });
-        }
-        let operators = self
-            .frame
-            .range
-            .as_ref()
-            .and_then(|(_, operators)| *operators);
-        let comparison = Comparison {
-            subtract: before != self.frame.descending,
-            at_most: is_start == self.frame.descending,
-        };
-        in_range::is_in_range(value, base, distance, comparison, operators, cx.settings)
+/// Whether a row is not before the start of another one's frame, or is not behind its end: what is
+/// measured in both, the distance, and whether it is one before the row, and of the start.
+fn is_in(
+    value: &Value,
+    base: &Value,
+    distance: &Value,
+    (before, is_start): (bool, bool),
+    frame: &CompiledFrame,
+    cx: &Context<'_>,
+) -> Result<bool> {
+    if value.is_null() || base.is_null() {
+        // NULLs are each other's peers, and at one end of the partition.
+        return Ok(match (frame.nulls_first, is_start) {
+            (true, true) => !value.is_null() || base.is_null(),
+            (true, false) => value.is_null() || !base.is_null(),
+            (false, true) => value.is_null() || !base.is_null(),
+            (false, false) => !value.is_null() || base.is_null(),
+        });
     }
+    let operators = frame.range.as_ref().and_then(|(_, operators)| *operators);
+    let comparison = Comparison {
+        subtract: before != frame.descending,
+        at_most: is_start == frame.descending,
+    };
+    in_range::is_in_range(value, base, distance, comparison, operators, cx.settings)
 }
 
 fn known(edge: &Edge, frame: &CompiledFrame, which: &str, cx: &mut Context<'_>) -> Result<Known> {

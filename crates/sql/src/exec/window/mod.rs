@@ -8,15 +8,17 @@
 //! peers are numbered too. `frame` says which rows a row sees, and as frames only move forward,
 //! `moving` keeps an aggregate's state from row to row where that gives the same result.
 //!
-//! Rows are sorted outside of memory if there are too many; one partition at a time is in memory.
+//! Rows are sorted outside of memory if there are too many. A partition that is too large for it is
+//! put aside again, where its rows have numbers, and gets its new columns row by row. What stays in
+//! memory then is where groups of peers begin, and what an aggregate knows of its frame.
 
 mod compile;
 mod frame;
 mod functions;
 mod in_range;
 mod moving;
+mod partition;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use rustdb_types::Value;
@@ -29,10 +31,12 @@ use super::evaluate::values;
 use super::sort::{Key, compare};
 use super::spill::{Charge, Sorted, Sorter, row_bytes};
 use super::{Node, Operator};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expr::Expr;
 
 use frame::{CompiledFrame, Edge};
+use moving::Moving;
+use partition::Partition;
 
 /// Window functions over one partition and order.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ struct Call {
     function: Function,
     arguments: Vec<Expr>,
     filter: Option<Expr>,
+    /// Whether arguments or filter may give something else when they are evaluated again.
+    is_volatile: bool,
     frame: CompiledFrame,
 }
 
@@ -65,13 +71,10 @@ enum Function {
     Aggregate(AggregateCall),
 }
 
-/// The rows of a partition, each with what it is sorted by behind its columns.
-struct Partition<'a> {
-    rows: &'a [Vec<Value>],
-    /// For each row its group of peers.
-    group_of: Vec<usize>,
-    /// Where groups begin, and at the end the number of rows.
-    groups: Vec<usize>,
+/// A function at work on a partition: gives its value for one row after the other.
+enum Running {
+    Window(Box<functions::Running>),
+    Aggregate(Box<Moving>),
 }
 
 struct RunWindow {
@@ -80,11 +83,19 @@ struct RunWindow {
     rows: Option<Sorted>,
     /// The first row of the next partition, once it was met.
     first: Option<Vec<Value>>,
+    /// A partition that is in memory, with its new columns.
     ready: std::vec::IntoIter<Vec<Value>>,
-    /// For the partition that is being given out.
-    charge: Option<Charge>,
-    /// For its new columns.
-    results: Option<Charge>,
+    /// For it, and for its new columns.
+    charges: Option<(Charge, Charge)>,
+    /// A partition that was put aside.
+    aside: Option<RowByRow>,
+}
+
+/// A partition whose rows get their new columns as they are asked for.
+struct RowByRow {
+    partition: Partition,
+    running: Vec<Running>,
+    next: usize,
 }
 
 impl Node for WindowNode {
@@ -95,11 +106,14 @@ impl Node for WindowNode {
             rows: None,
             first: None,
             ready: Vec::new().into_iter(),
-            charge: None,
-            results: None,
+            charges: None,
+            aside: None,
         })
     }
 }
+
+/// A batch of rows of a partition that was put aside has no more bytes than this, about.
+const BATCH_BYTES: usize = 1 << 20;
 
 impl Operator for RunWindow {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
@@ -108,18 +122,28 @@ impl Operator for RunWindow {
             self.rows = Some(sorted(&node, &mut *self.input, cx)?);
         }
         let mut batch = Batch::new(node.width + node.calls.len());
-        while !batch.is_full() {
+        let mut bytes = 0;
+        while !batch.is_full() && bytes < BATCH_BYTES {
             if let Some(row) = self.ready.next() {
                 batch.push(row);
                 continue;
             }
+            if let Some(aside) = &mut self.aside {
+                match aside.next(&node, cx)? {
+                    Some(row) => {
+                        bytes += row_bytes(&row);
+                        batch.push(row);
+                    }
+                    None => self.aside = None,
+                }
+                continue;
+            }
+            self.charges = None;
             let partition = self.partition(cx)?;
             if partition.is_empty() {
                 break;
             }
-            let charge = self.results.get_or_insert_with(|| cx.pool().charge());
-            charge.set(0);
-            self.ready = compute(&node, partition, charge, cx)?.into_iter();
+            self.compute(partition, cx)?;
         }
         Ok((!batch.is_empty()).then_some(batch))
     }
@@ -127,36 +151,125 @@ impl Operator for RunWindow {
 
 impl RunWindow {
     /// The rows of the next partition; none if there is none.
-    fn partition(&mut self, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
-        let keys = &self.node.keys[..self.node.partition];
+    fn partition(&mut self, cx: &mut Context<'_>) -> Result<Partition> {
+        let (keys, order) = self.node.keys.split_at(self.node.partition);
+        let charge = cx.pool().charge();
         let Some(sorted) = &mut self.rows else {
-            return Ok(Vec::new());
+            return Ok(Partition::new(charge));
         };
         if let Some(rows) = sorted.in_memory() {
             let Some(first) = rows.as_slice().first() else {
-                return Ok(Vec::new());
+                return Ok(Partition::new(charge));
             };
             let same = |row: &Vec<Value>| compare(keys, first, row).is_eq();
             let count = rows.as_slice().partition_point(same);
-            return Ok(rows.take(count).collect());
+            let rows = rows.take(count).collect();
+            return Ok(Partition::in_memory(rows, order, charge));
         }
-        let mut rows: Vec<Vec<Value>> = self.first.take().into_iter().collect();
-        let charge = match &mut self.charge {
-            Some(charge) => charge,
-            None => self.charge.insert(cx.pool().charge()),
-        };
-        charge.set(0);
-        while let Some(row) = sorted.next(cx)? {
-            charge.hold(row_bytes(&row))?;
-            match rows.first() {
+        let mut partition = Partition::new(charge);
+        let mut first: Option<Vec<Value>> = None;
+        let mut next = self.first.take();
+        while let Some(row) = match next.take() {
+            Some(row) => Some(row),
+            None => sorted.next(cx)?,
+        } {
+            match &first {
                 Some(first) if compare(keys, first, &row).is_ne() => {
                     self.first = Some(row);
                     break;
                 }
-                _ => rows.push(row),
+                Some(_) => (),
+                None => first = Some(row.clone()),
+            }
+            partition.push(row, order, cx)?;
+        }
+        partition.finish()?;
+        Ok(partition)
+    }
+
+    /// Computes the new columns of a partition, or begins to.
+    fn compute(&mut self, mut partition: Partition, cx: &mut Context<'_>) -> Result<()> {
+        let node = self.node.clone();
+        if !partition.is_in_memory() {
+            let calls = node.calls.iter();
+            let running = calls.map(|call| Running::new(call, &partition, cx));
+            self.aside = Some(RowByRow {
+                running: running.collect::<Result<_>>()?,
+                partition,
+                next: 0,
+            });
+            return Ok(());
+        }
+        let mut charge = cx.pool().charge();
+        let mut columns = Vec::with_capacity(node.calls.len());
+        for call in &node.calls {
+            let mut running = Running::new(call, &partition, cx)?;
+            let mut column = Vec::with_capacity(partition.len());
+            for row in 0..partition.len() {
+                cx.check_cancelled()?;
+                let value = running.next(row, call, &mut partition, cx)?;
+                charge.hold(value.heap_bytes() + size_of::<Value>())?;
+                column.push(value);
+            }
+            columns.push(column.into_iter());
+        }
+        let (mut rows, held) = partition.into_rows();
+        for row in &mut rows {
+            row.truncate(node.width);
+            row.extend(columns.iter_mut().filter_map(Iterator::next));
+        }
+        self.ready = rows.into_iter();
+        self.charges = Some((held, charge));
+        Ok(())
+    }
+}
+
+impl RowByRow {
+    /// The next row with its new columns.
+    fn next(&mut self, node: &WindowNode, cx: &mut Context<'_>) -> Result<Option<Vec<Value>>> {
+        if self.next >= self.partition.len() {
+            return Ok(None);
+        }
+        cx.check_cancelled()?;
+        let mut row = Vec::with_capacity(node.width + node.calls.len());
+        row.extend_from_slice(&self.partition.row(self.next, cx)?[..node.width]);
+        for (running, call) in self.running.iter_mut().zip(&node.calls) {
+            row.push(running.next(self.next, call, &mut self.partition, cx)?);
+        }
+        self.next += 1;
+        Ok(Some(row))
+    }
+}
+
+impl Running {
+    fn new(call: &Call, partition: &Partition, cx: &mut Context<'_>) -> Result<Running> {
+        Ok(match &call.function {
+            Function::Window(kind) => {
+                Running::Window(Box::new(functions::Running::new(*kind, call, cx)?))
+            }
+            Function::Aggregate(aggregate) => {
+                Running::Aggregate(Box::new(Moving::new(aggregate, call, partition, cx)?))
+            }
+        })
+    }
+
+    /// The value for a row; rows have to be asked for in their order.
+    fn next(
+        &mut self,
+        row: usize,
+        call: &Call,
+        partition: &mut Partition,
+        cx: &mut Context<'_>,
+    ) -> Result<Value> {
+        match (self, &call.function) {
+            (Running::Window(running), _) => running.next(row, call, partition, cx),
+            (Running::Aggregate(moving), Function::Aggregate(aggregate)) => {
+                moving.next(row, aggregate, call, partition, cx)
+            }
+            (Running::Aggregate(_), Function::Window(_)) => {
+                Err(Error::internal("an aggregate without its state"))
             }
         }
-        Ok(rows)
     }
 }
 
@@ -179,64 +292,4 @@ fn sorted(node: &WindowNode, input: &mut dyn Operator, cx: &mut Context<'_>) -> 
         sorter.extend(rows.into_iter(), bytes, cx)?;
     }
     sorter.finish(cx)
-}
-
-/// The rows of a partition with their new columns.
-fn compute(
-    node: &WindowNode,
-    mut rows: Vec<Vec<Value>>,
-    charge: &mut Charge,
-    cx: &mut Context<'_>,
-) -> Result<Vec<Vec<Value>>> {
-    let mut columns = Vec::with_capacity(node.calls.len());
-    {
-        let partition = Partition::new(&rows, &node.keys[node.partition..]);
-        for call in &node.calls {
-            let column = match &call.function {
-                Function::Window(kind) => functions::compute(*kind, call, &partition, cx)?,
-                Function::Aggregate(aggregate) => {
-                    moving::compute(aggregate, call, &partition, charge, cx)?
-                }
-            };
-            columns.push(column.into_iter());
-        }
-    }
-    for row in &mut rows {
-        row.truncate(node.width);
-        row.extend(columns.iter_mut().filter_map(Iterator::next));
-    }
-    Ok(rows)
-}
-
-impl<'a> Partition<'a> {
-    fn new(rows: &'a [Vec<Value>], order: &[Key]) -> Partition<'a> {
-        let mut group_of = Vec::with_capacity(rows.len());
-        let mut groups = Vec::new();
-        for (index, row) in rows.iter().enumerate() {
-            if index == 0 || compare(order, &rows[index - 1], row).is_ne() {
-                groups.push(index);
-            }
-            group_of.push(groups.len() - 1);
-        }
-        groups.push(rows.len());
-        Partition {
-            rows,
-            group_of,
-            groups,
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn row(&self, index: usize) -> &'a [Value] {
-        &self.rows[index]
-    }
-
-    /// The peers of a row, itself among them.
-    fn peers(&self, index: usize) -> Range<usize> {
-        let group = self.group_of[index];
-        self.groups[group]..self.groups[group + 1]
-    }
 }

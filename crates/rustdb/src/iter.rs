@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Bound;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustdb_storage::engine::{Bounds, Engine, EngineIter, ReadAt, Snapshot as EngineSnapshot};
+use rustdb_storage::engine::{
+    Bounds, Engine, EngineIter, Entries, ReadAt, Snapshot as EngineSnapshot,
+};
 use rustdb_storage::key::KeyspaceId;
 use rustdb_storage::slice::Slice;
 
@@ -42,7 +44,7 @@ pub type Entry = (Slice, Slice);
 pub struct Iter {
     source: Source,
     /// Stands on what was given out last at this end. Past each other, the walk is over.
-    front: Option<EngineIter>,
+    front: Option<Entries>,
     back: Option<EngineIter>,
     is_over: bool,
 }
@@ -105,16 +107,16 @@ impl Iter {
     fn step_front(&mut self) -> Result<Option<Entry>> {
         let front = match &mut self.front {
             Some(front) => front,
-            none => none.insert(self.source.open()?),
+            none => none.insert(Entries::new(self.source.open()?)),
         };
-        if !front.advance()? {
+        let Some(entry) = front.next()? else {
             return Ok(None);
-        }
-        let is_past = |back: &EngineIter| front.key() >= back.key();
+        };
+        let is_past = |back: &EngineIter| *entry.0 >= *back.key();
         if self.back.as_ref().is_some_and(is_past) {
             return Ok(None);
         }
-        Ok(Some((Slice::copy_from(front.key()), front.value()?)))
+        Ok(Some(entry))
     }
 
     fn step_back(&mut self) -> Result<Option<Entry>> {
@@ -125,8 +127,9 @@ impl Iter {
         if !back.retreat()? {
             return Ok(None);
         }
-        let is_past = |front: &EngineIter| back.key() <= front.key();
-        if self.front.as_ref().is_some_and(is_past) {
+        if let Some(front) = &mut self.front
+            && back.key() <= front.iterator()?.key()
+        {
             return Ok(None);
         }
         Ok(Some((Slice::copy_from(back.key()), back.value()?)))
@@ -145,7 +148,13 @@ impl Iter {
 impl Iterator for Iter {
     type Item = Result<Entry>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if let (Some(front), None) = (&mut self.front, &self.back)
+            && front.has_ready()
+        {
+            return Some(Ok(front.take_ready()));
+        }
         if self.is_over {
             return None;
         }

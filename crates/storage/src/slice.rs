@@ -68,6 +68,17 @@ impl Slice {
         }
     }
 
+    /// A short byte string, written in its place: `write` is given zeros and says how many bytes it
+    /// made of them.
+    #[inline(always)]
+    pub(crate) fn written(write: impl FnOnce(&mut [u8; INLINE_BYTES_MAX]) -> usize) -> Self {
+        let mut slice = Slice::EMPTY;
+        if let Repr::Inline { len, bytes } = &mut slice.0 {
+            *len = write(bytes) as u8;
+        }
+        slice
+    }
+
     /// Copies `bytes` into the handle; `None` if they do not fit.
     #[inline]
     fn inline(bytes: &[u8]) -> Option<Self> {

@@ -12,7 +12,7 @@ use crate::iter::{self, Source, VisibleIter};
 use crate::key::{KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
 use crate::memtable::Memtable;
 use crate::slice::Slice;
-use crate::table::ReadMode;
+use crate::table::{PlainRun, ReadMode};
 use crate::value::expiry_of;
 use crate::version::Run;
 
@@ -228,6 +228,19 @@ impl EngineIter {
             Gap::Crossed => self.visible.pass_plain(count, show),
             _ => Ok(0),
         }
+    }
+
+    /// See [`VisibleIter::plain_run`].
+    pub(super) fn plain_run(&self) -> Option<PlainRun> {
+        match self.gap {
+            Gap::Crossed => self.visible.plain_run(),
+            _ => None,
+        }
+    }
+
+    /// See [`VisibleIter::pass_run`].
+    pub(super) fn pass_run(&mut self, taken: usize) -> Result<()> {
+        self.visible.pass_run(taken)
     }
 
     /// Crosses the key before and stands on it; `false` at the start.

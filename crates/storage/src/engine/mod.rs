@@ -23,6 +23,7 @@ mod catalogue;
 mod checkpoint;
 mod close;
 mod compact;
+mod entries;
 mod fault;
 mod flush;
 mod ingest;
@@ -57,6 +58,7 @@ use rustdb_vfs::{FileRef, VfsRef};
 
 pub use batch::{BATCH_BYTES_MAX, Batch, Operation, Operations};
 pub use checkpoint::{Checkpoint, CheckpointProgress};
+pub use entries::Entries;
 pub use ingest::{RunReader, RunWriter, SortedRun};
 pub use iterator::{Bounds, EngineIter};
 pub use keyspace::{KEYSPACE_NAME_BYTES_MAX, KeyspaceInfo, KeyspaceOptions};

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
 use crate::memtable::known_kind;
 use crate::slice::{INLINE_BYTES_MAX, Slice};
-use crate::table::TableCursor;
+use crate::table::{PlainRun, TableCursor};
 use crate::version::RunTables;
 
 /// A position among entries in order: on one of them, or on none.
@@ -60,6 +60,12 @@ pub trait EntryCursor {
             }
         }
         Ok(count)
+    }
+    /// The first of the next entries, at most `count`, which [`EntryCursor::plain_ahead`] counted,
+    /// to be taken from where they lie. `None` if they do not lie together.
+    fn plain_run(&self, count: usize) -> Option<PlainRun> {
+        let _ = count;
+        None
     }
 }
 
@@ -152,6 +158,10 @@ impl EntryCursor for Cursor {
 
     fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
         each!(self, cursor => EntryCursor::pass_plain(cursor, count, show))
+    }
+
+    fn plain_run(&self, count: usize) -> Option<PlainRun> {
+        each!(self, cursor => EntryCursor::plain_run(cursor, count))
     }
 }
 
@@ -289,5 +299,9 @@ impl EntryCursor for TableCursor {
 
     fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
         Ok(self.pass_plain(count, show))
+    }
+
+    fn plain_run(&self, count: usize) -> Option<PlainRun> {
+        Some(self.plain_run(count))
     }
 }

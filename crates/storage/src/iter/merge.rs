@@ -18,6 +18,7 @@ use super::cursor::{Cursor, EntryCursor};
 use crate::error::Result;
 use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
 use crate::slice::Slice;
+use crate::table::PlainRun;
 
 /// Several cursors as one, sorted by key ascending, sequence number descending, and for equal
 /// ones by the order in which the cursors were given.
@@ -119,6 +120,11 @@ impl<C: EntryCursor> MergeCursor<C> {
     ) -> Result<usize> {
         let top = self.top();
         self.children[top].cursor.pass_plain(count, show)
+    }
+
+    /// As [`EntryCursor::plain_run`], for entries that [`MergeCursor::plain_ahead`] counted.
+    pub fn plain_run_in_top(&self, count: usize) -> Option<PlainRun> {
+        self.children[self.top()].cursor.plain_run(count)
     }
 
     /// Leaves out the rest of the child that is on the current entry, up to the next seek.

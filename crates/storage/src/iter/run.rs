@@ -6,6 +6,7 @@ use super::cursor::EntryCursor;
 use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
 use crate::slice::Slice;
+use crate::table::PlainRun;
 
 /// Tables in key order that do not overlap: a key is in at most one of them, with all its
 /// entries.
@@ -198,6 +199,10 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
 
     fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
         self.current_mut().pass_plain(count, show)
+    }
+
+    fn plain_run(&self, count: usize) -> Option<PlainRun> {
+        self.current().plain_run(count)
     }
 }
 

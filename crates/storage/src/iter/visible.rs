@@ -23,6 +23,7 @@ use super::merge::MergeCursor;
 use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
 use crate::slice::Slice;
+use crate::table::PlainRun;
 use crate::tombstone::Covering;
 use crate::value::expiry_of;
 
@@ -208,6 +209,24 @@ impl<C: EntryCursor> VisibleIter<C> {
                 Err(error)
             }
         }
+    }
+
+    /// The next keys, as far as it is known that they are seen and lie together with values that
+    /// are not references. They are taken without the iterator moving: [`VisibleIter::pass_run`]
+    /// takes it there.
+    pub fn plain_run(&self) -> Option<PlainRun> {
+        if self.plain_ahead == 0 || self.kind().is_reference() {
+            return None;
+        }
+        self.merge.plain_run_in_top(self.plain_ahead)
+    }
+
+    /// Goes past as many keys as were taken from [`VisibleIter::plain_run`], at least one, and
+    /// stands on the last of them.
+    pub fn pass_run(&mut self, taken: usize) -> Result<()> {
+        let passed = self.pass_plain(taken, &mut |_| true)?;
+        debug_assert_eq!(passed, taken);
+        Ok(())
     }
 
     /// Goes to the next key, where nothing is known about the next entries.

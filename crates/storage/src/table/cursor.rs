@@ -12,7 +12,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::block::{Block, BlockRef};
+use super::block::{Block, BlockRef, PlainRun};
 use super::reader::Table;
 use crate::error::Result;
 use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
@@ -292,6 +292,13 @@ impl TableCursor {
             self.read_entry(self.entry + passed);
         }
         passed
+    }
+
+    /// The first of the next entries, at most `count`, which [`TableCursor::plain_ahead`] counted.
+    pub fn plain_run(&self, count: usize) -> PlainRun {
+        let block = self.block.clone().expect("the cursor is on an entry");
+        let next = self.entry + 1;
+        PlainRun::new(block, next..next + count)
     }
 
     /// How many blocks the last read-ahead read, and how many there were so far.

@@ -42,7 +42,7 @@ mod verify;
 #[cfg(test)]
 use crate::key::{EntryKind, SequenceNumber};
 
-pub use block::{Block, BlockRef};
+pub use block::{Block, BlockRef, PlainRun};
 pub(crate) use block::{HEAT_MAX, SharedBlock};
 pub use builder::{TableBuilder, TableOptions};
 pub use cursor::{Fill, ReadMode, TableCursor};

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::history::{Operation, Seen, history, key, visible};
 use super::sources::{TestCursor, Work, files, lists, memtable};
 use crate::iter::{Bounds, EntryCursor, MergeCursor, Source, VisibleIter};
-use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
+use crate::key::{EntryKind, KEYSPACE_BYTES, MAX_SEQUENCE, SequenceNumber};
 
 /// How a history is divided among sources.
 #[derive(Clone, Debug)]
@@ -84,6 +84,8 @@ enum Step {
     Prev(usize),
     /// Pass so many, with a stop after so many.
     Pass(usize, usize),
+    /// Take so many from runs.
+    Take(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -95,6 +97,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..30usize).prop_map(Step::Next),
         3 => (1..30usize).prop_map(Step::Prev),
         3 => (1..30usize, 1..30usize).prop_map(|(count, stop)| Step::Pass(count, stop)),
+        3 => (1..30usize).prop_map(Step::Take),
     ]
 }
 
@@ -187,6 +190,7 @@ fn take(
             }
         }
         Step::Pass(count, stop) => pass(*count, *stop, iter, model)?,
+        Step::Take(count) => take_runs(*count, iter, model)?,
     }
     agree(iter, model)
 }
@@ -223,6 +227,46 @@ fn pass(
         model.go(Some(at + passed + 1));
         agree(iter, model)?;
         left = left.saturating_sub(1);
+    }
+    Ok(())
+}
+
+/// Goes forward as walks that keep entries do: what lies together is taken from there, with a step
+/// in between.
+fn take_runs(
+    count: usize,
+    iter: &mut VisibleIter<TestCursor>,
+    model: &mut Model,
+) -> Result<(), TestCaseError> {
+    let works = "lists in memory do not fail";
+    let mut left = count;
+    while let Some(at) = model.at
+        && left > 0
+    {
+        let mut run = iter.plain_run();
+        let mut taken = 0;
+        while let Some(run) = run.as_mut()
+            && taken < left
+            && run.has_next()
+        {
+            taken += 1;
+            let (key, value) = run.take::<KEYSPACE_BYTES>();
+            let (expected, (_, _, stored)) = &model.list[at + taken];
+            let expected = &expected[KEYSPACE_BYTES..];
+            prop_assert_eq!((&*key, &*value), (expected, &stored[..]));
+        }
+        if taken > 0 {
+            iter.pass_run(taken).expect(works);
+            model.go(Some(at + taken));
+            agree(iter, model)?;
+        }
+        left -= taken;
+        if left > 0 {
+            iter.next().expect(works);
+            model.go(Some(at + taken + 1));
+            agree(iter, model)?;
+            left -= 1;
+        }
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::memtable::MemtableWriter;
 use crate::names;
 use crate::security::Security;
 use crate::slice::Slice;
-use crate::table::{ReadMode, TableBuilder, TableOptions, TableStore, TableStoreOptions};
+use crate::table::{PlainRun, ReadMode, TableBuilder, TableOptions, TableStore, TableStoreOptions};
 use crate::tombstone::{Fragments, RangeTombstone};
 use crate::version::{Run, TreeFiles};
 
@@ -81,6 +81,9 @@ impl EntryCursor for TestCursor {
     }
     fn pass_plain(&mut self, count: usize, show: &mut dyn FnMut(&[u8]) -> bool) -> Result<usize> {
         each!(self, cursor => EntryCursor::pass_plain(cursor, count, show))
+    }
+    fn plain_run(&self, count: usize) -> Option<PlainRun> {
+        each!(self, cursor => EntryCursor::plain_run(cursor, count))
     }
 }
 

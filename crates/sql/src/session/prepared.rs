@@ -202,13 +202,19 @@ impl Session {
     /// [`Type::UNKNOWN`] stands for those that the statement shall say itself, and so do those
     /// that are left out.
     pub fn prepare(&mut self, text: &str, types: &[Type]) -> Result<Arc<Prepared>> {
-        self.wake()?;
+        self.begin_statements()?;
+        self.apply_parameters()?;
+        self.begin_time();
+        let mut prepare =
+            |is_deep| self.watched(|session| session.prepare_text(text, types, is_deep));
         let prepared = match is_deep(text) {
-            Ok(false) => self.prepare_text(text, types, false),
-            Ok(true) => on_large_stack(|| self.prepare_text(text, types, true)),
+            Ok(false) => prepare(false),
+            Ok(true) => on_large_stack(|| prepare(true)),
             Err(error) => Err(error),
         };
-        prepared.map_err(|error| error.located(text))
+        let prepared = prepared.map_err(|error| self.timed(error).located(text));
+        self.rest();
+        prepared
     }
 
     fn prepare_text(&mut self, text: &str, types: &[Type], is_deep: bool) -> Result<Arc<Prepared>> {
@@ -221,7 +227,6 @@ impl Session {
         prepared.is_deep = is_deep;
         prepared.text = text.into();
         if prepared.is_planned() {
-            self.apply_parameters()?;
             let was_idle = !self.has_transaction();
             let planned = match self.open_for_statement() {
                 Ok(_) => self.planned(&prepared),

@@ -29,6 +29,9 @@ const ENDLESS: &[&str] = &[
     "select repeat('a', 4000000) ilike '%' || repeat('A', 2000000) || 'b%'",
     // Texts.
     "select length(translate(repeat('x', 100000000), repeat('abcdefgh', 100000), ''))",
+    // Paths in documents.
+    "select count(*) from jsonb_path_query((select jsonb_agg(i) from generate_series(1, 100000) i), '$[*] ? (@ == $[*])')",
+    "select count(*) from jsonb_path_query((repeat('{\"a\":', 100) || 1 || repeat('}', 100))::jsonb, '$.**.**.**.**.**.**.**')",
     // Arrays and documents that are compared element by element.
     "select up @> down from lists",
     "select up && below from lists",
@@ -168,4 +171,24 @@ fn what_takes_long_within_one_row_ends_with_its_time() {
             "{statement}"
         );
     }
+}
+
+/// What is constant in a statement is computed while it is planned.
+#[test]
+fn what_takes_long_while_a_statement_is_prepared_ends_with_its_time() {
+    let database = filled();
+    let mut session = database.connect();
+    session.execute("set statement_timeout = 20", &[]).unwrap();
+    let slow = "select length(translate(repeat('x', 100000000), repeat('abcdefgh', 100000), ''))";
+    let error = session.prepare(slow, &[]).err().unwrap();
+    assert_eq!(
+        (error.state().as_str(), error.message()),
+        ("57014", "canceling statement due to statement timeout")
+    );
+    session.execute("set statement_timeout = 0", &[]).unwrap();
+    let flag = session.cancellation();
+    flag.store(true, Ordering::Relaxed);
+    // What was said before does not count.
+    let one = session.prepare("select 1", &[]).unwrap();
+    session.run_prepared(&one, &[]).unwrap();
 }

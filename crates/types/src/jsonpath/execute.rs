@@ -3,6 +3,7 @@
 use super::{Chain, Method, Operation, Path, Step};
 use crate::error::{Error, Result, SqlState};
 use crate::function::json::type_name;
+use crate::interrupt;
 use crate::json::Json;
 use crate::numeric::Numeric;
 
@@ -144,7 +145,22 @@ impl Run<'_> {
                 message,
             )));
         }
-        let done = match step {
+        let done = interrupt::spend(256).map_err(Stop::Always);
+        let done = done.and_then(|()| self.step(step, rest, item, unwrap, found));
+        // Also after an error: a predicate that met one is unknown, and the search goes on.
+        self.depth -= 1;
+        done
+    }
+
+    fn step(
+        &mut self,
+        step: &Step,
+        rest: &[Step],
+        item: &Json,
+        unwrap: bool,
+        found: &mut Vec<Json>,
+    ) -> Done {
+        match step {
             Step::Null => self.next(rest, &Json::Null, found),
             Step::Bool(truth) => self.next(rest, &Json::Bool(*truth), found),
             Step::Number(number) => self.next(rest, &Json::Number(number.clone()), found),
@@ -193,9 +209,7 @@ impl Run<'_> {
                 let result = truth.map_or(Json::Null, Json::Bool);
                 self.next(rest, &result, found)
             }
-        };
-        self.depth -= 1;
-        done
+        }
     }
 
     /// A step for each of some elements.

@@ -12,12 +12,17 @@ use crate::numeric::Numeric;
 /// How deep brackets may nest.
 const DEPTH_MAX: usize = 200;
 
+/// How many operators a path may have that join two parts. A chain of them is a tree that is as deep
+/// as the chain is long.
+const JOINTS_MAX: usize = 1000;
+
 pub(super) fn parse(text: &str) -> Result<Path> {
     let mut parser = Parser {
         text,
         tokens: tokens(text)?,
         at: 0,
         depth: 0,
+        joints: 0,
         filters: 0,
         subscripts: 0,
     };
@@ -45,6 +50,8 @@ struct Parser<'a> {
     tokens: Vec<(usize, Token)>,
     at: usize,
     depth: usize,
+    /// How many operators there were.
+    joints: usize,
     /// How many filters are open: `@` is allowed only there.
     filters: usize,
     /// How many subscripts are open: `last` is allowed only there.
@@ -114,15 +121,24 @@ impl Parser<'_> {
         }
     }
 
+    /// Counts an operator.
+    fn join(&mut self) -> Result<()> {
+        self.joints += 1;
+        match self.joints > JOINTS_MAX {
+            true => Err(too_deep()),
+            false => Ok(()),
+        }
+    }
+
     /// An expression or a predicate.
     fn any(&mut self) -> Result<Chain> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            let message = "stack depth limit exceeded";
-            return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message));
+            return Err(too_deep());
         }
         let mut left = self.conjunction()?;
         while self.take("||") {
+            self.join()?;
             let (one, right) = (self.predicate(left)?, self.conjunction()?);
             let right = self.predicate(right)?;
             left = predicate(Predicate::Or(one, right));
@@ -134,6 +150,7 @@ impl Parser<'_> {
     fn conjunction(&mut self) -> Result<Chain> {
         let mut left = self.negation()?;
         while self.take("&&") {
+            self.join()?;
             let (one, right) = (self.predicate(left)?, self.negation()?);
             let right = self.predicate(right)?;
             left = predicate(Predicate::And(one, right));
@@ -244,6 +261,7 @@ impl Parser<'_> {
                 () if self.take("-") => Operation::Subtract,
                 () => return Ok(left),
             };
+            self.join()?;
             let (one, right) = (self.expression(left)?, self.product()?);
             let right = self.expression(right)?;
             left = Chain::of(Step::Arithmetic(operation, one, right));
@@ -259,6 +277,7 @@ impl Parser<'_> {
                 () if self.take("%") => Operation::Remainder,
                 () => return Ok(left),
             };
+            self.join()?;
             let (one, right) = (self.expression(left)?, self.signed()?);
             let right = self.expression(right)?;
             left = Chain::of(Step::Arithmetic(operation, one, right));
@@ -272,8 +291,7 @@ impl Parser<'_> {
         }
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            let message = "stack depth limit exceeded";
-            return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, message));
+            return Err(too_deep());
         }
         let operand = self.signed()?;
         self.depth -= 1;
@@ -444,6 +462,11 @@ impl Parser<'_> {
         self.at += 1;
         Ok(level)
     }
+}
+
+fn too_deep() -> Error {
+    let message = "stack depth limit exceeded";
+    Error::new(SqlState::STATEMENT_TOO_COMPLEX, message)
 }
 
 fn predicate(predicate: Predicate) -> Chain {

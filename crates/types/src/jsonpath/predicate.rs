@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::execute::{Done, Run, Stop};
 use super::{Chain, Comparison, Predicate, Step, regex};
+use crate::interrupt;
 use crate::json::Json;
 
 /// Unknown is nothing.
@@ -73,7 +74,7 @@ impl Run<'_> {
             return Ok(None);
         };
         let test = |left: &Json, right: &Json| compared(comparison, left, right);
-        Ok(self.any_pair(&left, &right, test))
+        self.any_pair(&left, &right, test)
     }
 
     fn starts_with(&mut self, left: &Chain, right: &Chain, item: &Json) -> Done<Truth> {
@@ -90,7 +91,7 @@ impl Run<'_> {
             (Json::String(text), Json::String(initial)) => Some(text.starts_with(&**initial)),
             _ => None,
         };
-        Ok(self.any_pair(&left, &initial, test))
+        self.any_pair(&left, &initial, test)
     }
 
     fn like_regex(
@@ -118,7 +119,7 @@ impl Run<'_> {
             Json::Bool(truth) => Some(*truth),
             _ => None,
         };
-        Ok(self.any_pair(&truths, &[Json::Null], truth))
+        self.any_pair(&truths, &[Json::Null], truth)
     }
 
     /// Whether something is true of a pair: in lax mode the first such pair decides, in strict mode
@@ -128,25 +129,26 @@ impl Run<'_> {
         left: &[Json],
         right: &[Json],
         test: impl Fn(&Json, &Json) -> Truth,
-    ) -> Truth {
+    ) -> Done<Truth> {
         let (mut found, mut unknown) = (false, false);
         for (one, other) in left
             .iter()
             .flat_map(|one| right.iter().map(move |other| (one, other)))
         {
+            interrupt::spend(16).map_err(Stop::Always)?;
             match test(one, other) {
-                Some(true) if self.lax => return Some(true),
+                Some(true) if self.lax => return Ok(Some(true)),
                 Some(true) => found = true,
                 Some(false) => {}
-                None if !self.lax => return None,
+                None if !self.lax => return Ok(None),
                 None => unknown = true,
             }
         }
-        match (found, unknown) {
+        Ok(match (found, unknown) {
             (true, _) => Some(true),
             (false, true) => None,
             (false, false) => Some(false),
-        }
+        })
     }
 }
 

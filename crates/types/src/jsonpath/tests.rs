@@ -110,3 +110,63 @@ fn predicates_may_be_unknown() {
     assert_eq!(items("1 / 0", "1"), "22012");
     assert_eq!(items("$ ? (1 / @ > 0)", "0"), "");
 }
+
+#[test]
+fn errors_that_make_a_predicate_unknown_do_not_add_up() {
+    let texts = format!("[{}]", vec!["\"a\""; 5000].join(","));
+    for path in [
+        "$[*] ? (@ + 1 > 2)",
+        "$[*] ? (@[\"x\"] > 2)",
+        "strict $[*] ? (@.b > 2)",
+        "$[*] ? (@.double() > 2)",
+    ] {
+        assert_eq!(items(path, &texts), "", "{path}");
+    }
+}
+
+#[test]
+fn a_chain_of_operators_is_as_long_as_can_be_walked() {
+    for (first, more) in [
+        ("$", " + 1"),
+        ("$", " * 1"),
+        ("$ == 1", " && $ == 1"),
+        ("$ == 0", " || $ == 1"),
+    ] {
+        let path = |count| format!("{first}{}", more.repeat(count));
+        let long = path(1000);
+        assert!(printed(&long).len() > 2000);
+        assert_eq!(items(&long, "1").split(' ').count(), 1);
+        assert_ne!(items(&long, "1"), "54001", "{more}");
+        let error = Path::parse(&path(1001)).unwrap_err();
+        assert_eq!(error.state().as_str(), "54001", "{more}");
+    }
+}
+
+#[test]
+fn a_search_that_takes_long_is_stopped() {
+    struct Now;
+    impl crate::interrupt::Watch for Now {
+        fn ask(&self) -> crate::Result<()> {
+            Err(crate::Error::new(crate::SqlState::QUERY_CANCELED, "now"))
+        }
+    }
+    let numbers: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
+    let numbers = format!("[{}]", numbers.join(","));
+    let deep = format!("{}1{}", "{\"a\":".repeat(60), "}".repeat(60));
+    for (path, json) in [
+        ("$[*] ? (@ == $[*])", &numbers),
+        ("$.**.**.**.**.**.**", &deep),
+    ] {
+        let path = Path::parse(path).unwrap();
+        let root = Json::parse(json).unwrap();
+        let search = Search {
+            path: &path,
+            root: &root,
+            variables: &Json::parse("{}").unwrap(),
+            silent: true,
+        };
+        let (_, done) = crate::interrupt::watched(std::sync::Arc::new(Now), || search.items());
+        let error = done.err().unwrap();
+        assert_eq!(error.state().as_str(), "57014");
+    }
+}

@@ -121,6 +121,18 @@ impl Table {
         })
     }
 
+    /// Cuts a range of rows into parts of about so many bytes of files, in their order; one part if
+    /// there are too few.
+    pub fn split(
+        &self,
+        transaction: &Transaction,
+        range: KeyRange,
+        part_bytes: u64,
+        parts_max: u64,
+    ) -> Result<Vec<KeyRange>> {
+        Ok(transaction.split(self.keyspace, range, part_bytes, parts_max)?)
+    }
+
     /// Whether the entries of an index have the value of a column, in every detail.
     pub fn index_covers(&self, index: Oid, place: usize) -> bool {
         self.index(index)

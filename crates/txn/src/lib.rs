@@ -30,6 +30,7 @@ mod reads;
 mod removal;
 mod retry;
 mod scan;
+mod share;
 mod transaction;
 mod write_batch;
 mod write_set;

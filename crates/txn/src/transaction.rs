@@ -154,9 +154,20 @@ impl Transaction {
         isolation: IsolationLevel,
         access: Access,
     ) -> Self {
+        let snapshot = shared.engine.snapshot();
+        Self::begin_at(shared, locks, snapshot, isolation, access)
+    }
+
+    pub(crate) fn begin_at(
+        shared: Arc<Shared>,
+        locks: LockOwner,
+        snapshot: Snapshot,
+        isolation: IsolationLevel,
+        access: Access,
+    ) -> Self {
         let reads = ReadSet::new(shared.options.read_ranges_max);
         Self {
-            snapshot: shared.engine.snapshot(),
+            snapshot,
             isolation,
             access,
             locks,
@@ -285,7 +296,7 @@ impl Transaction {
         self.scan(keyspace, range)?.next_back(self)
     }
 
-    fn remembers_reads(&self) -> bool {
+    pub(crate) fn remembers_reads(&self) -> bool {
         self.isolation == IsolationLevel::Serializable && self.access == Access::ReadWrite
     }
 

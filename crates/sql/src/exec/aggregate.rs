@@ -1,9 +1,8 @@
 //! Groups of rows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use rustdb_types::Value;
 use rustdb_types::aggregate::{AggregateCall, State};
 use rustdb_types::interrupt;
@@ -11,7 +10,9 @@ use rustdb_types::interrupt;
 use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
 use super::evaluate::{evaluate, truth, values};
+use super::groups::{Groups, GroupsIter};
 use super::key::{RowKey, trimmed};
+use super::parallel::{Crew, Gather, Given, Work, are_shareable};
 use super::sort::Key;
 use super::spill::{Charge, Spent};
 use super::spilled_groups::{Grouping, SpilledGroups, order_of};
@@ -24,6 +25,8 @@ use crate::expr::Expr;
 #[derive(Debug)]
 pub(super) struct AggregateNode {
     pub(super) input: Arc<dyn Node>,
+    /// The same, where several threads can run it.
+    pub(super) gather: Option<Arc<Gather>>,
     /// What rows are grouped by, and whether blanks at the end count.
     pub(super) groups: Vec<(Expr, bool)>,
     /// For each grouping set the groups in it.
@@ -62,23 +65,42 @@ pub(super) enum Seen {
 
 struct RunAggregate {
     node: Arc<AggregateNode>,
-    input: Box<dyn Operator>,
     groups: Option<Collected>,
 }
 
 /// All groups.
 enum Collected {
-    Memory(std::vec::IntoIter<(RowKey, Vec<Seen>)>, Charge),
+    Memory(GroupsIter, Charge),
     Spilled(Box<SpilledGroups>),
 }
 
 impl Node for AggregateNode {
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunAggregate {
-            input: self.input.clone().open(),
             node: self,
             groups: None,
         })
+    }
+
+    fn is_shareable(&self) -> bool {
+        are_shareable(self.exprs()) && self.input.is_shareable()
+    }
+}
+
+/// Where rows come from: some may be groups already.
+pub(super) enum Source {
+    Operator(Box<dyn Operator>),
+    Crew(Crew),
+}
+
+impl Source {
+    /// What comes next.
+    pub(super) fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Given>> {
+        cx.check_cancelled()?;
+        match self {
+            Source::Operator(input) => Ok(input.next(cx)?.map(Given::Rows)),
+            Source::Crew(crew) => crew.next(cx),
+        }
     }
 }
 
@@ -88,7 +110,7 @@ impl Operator for RunAggregate {
         let groups = match &mut self.groups {
             Some(groups) => groups,
             None => {
-                let groups = collect(&node, &mut *self.input, cx)?;
+                let groups = collect(&node, cx)?;
                 self.groups.insert(groups)
             }
         };
@@ -97,13 +119,13 @@ impl Operator for RunAggregate {
             Collected::Spilled(spilled) => return spilled.next(cx),
         };
         let mut batch = Batch::new(node.width());
-        for (key, seen) in groups.by_ref().take(BATCH_ROWS) {
+        let (mut key, mut seen, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        while batch.rows() < BATCH_ROWS && groups.next_into(&mut key, &mut seen) {
             let group = &key[..node.groups.len()];
-            let mut results = Vec::with_capacity(node.calls.len());
-            for (call, seen) in node.calls.iter().zip(seen) {
+            for (call, seen) in node.calls.iter().zip(seen.drain(..)) {
                 results.push(finish(call, seen, group, cx)?);
             }
-            batch.push(output(&node, key, results));
+            push_output(&node, &mut key, &mut results, &mut batch);
         }
         Ok((!batch.is_empty()).then_some(batch))
     }
@@ -124,71 +146,112 @@ impl Operator for RunAggregate {
 }
 
 impl AggregateNode {
+    /// The rows that are grouped. Other threads may have grouped some of them.
+    fn source(self: &Arc<Self>, cx: &mut Context<'_>) -> Result<Source> {
+        let Some(gather) = &self.gather else {
+            return Ok(Source::Operator(self.input.clone().open()));
+        };
+        let merges = |call: &Call| {
+            let state = call.call.state();
+            let is_plain = !call.distinct && call.keys.is_empty() && !call.is_sorted;
+            is_plain && state.is_ok_and(|state| state.merges_exactly())
+        };
+        let is_partial =
+            self.sets.len() == 1 && are_shareable(self.exprs()) && self.calls.iter().all(merges);
+        let work = match is_partial {
+            true => Work::Groups(self.clone()),
+            false => Work::Rows,
+        };
+        Ok(match gather.start(work, cx)? {
+            Some(crew) => Source::Crew(crew),
+            None => Source::Operator(gather.input.clone().open()),
+        })
+    }
+
+    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let calls = self.calls.iter().flat_map(|call| {
+            let own = call.arguments.iter().chain(&call.direct);
+            own.chain(&call.order).chain(&call.filter)
+        });
+        self.groups.iter().map(|(group, _)| group).chain(calls)
+    }
+
+    /// How many values a group's key has: several sets are told apart by the last one.
+    pub(super) fn key_width(&self) -> usize {
+        self.groups.len() + usize::from(self.sets.len() > 1)
+    }
+
     /// How many columns come out.
     pub(super) fn width(&self) -> usize {
         self.groups.len() + self.calls.len() + self.groupings.len()
     }
 }
 
-/// The row of a group.
-pub(super) fn output(node: &AggregateNode, key: RowKey, results: Vec<Value>) -> Vec<Value> {
-    let mut row = key.into_vec();
-    let set = row.drain(node.groups.len()..).next();
+/// Adds the row of a group, whose values are taken out of `key` and `results`.
+pub(super) fn push_output(
+    node: &AggregateNode,
+    key: &mut Vec<Value>,
+    results: &mut Vec<Value>,
+    batch: &mut Batch,
+) {
+    let set = key.drain(node.groups.len()..).next();
     let set = set.and_then(|set| set.as_integer()).unwrap_or(0);
     let set = usize::try_from(set).ok().and_then(|set| node.sets.get(set));
-    row.extend(results);
-    for groups in &node.groupings {
+    let groupings = node.groupings.iter().map(|groups| {
         let bits = groups.iter().fold(0, |bits, group| {
             let is_out = set.is_some_and(|set| !set.contains(group));
             bits << 1 | i32::from(is_out)
         });
-        row.push(Value::Int4(bits));
-    }
-    row
+        Value::Int4(bits)
+    });
+    batch.push(key.drain(..).chain(results.drain(..)).chain(groupings));
 }
 
-pub(super) type Groups = Vec<(RowKey, Vec<Seen>)>;
-
-/// Where a key's group is.
-pub(super) type Index = HashMap<RowKey, usize, RandomState>;
-
-fn collect(
-    node: &Arc<AggregateNode>,
-    input: &mut dyn Operator,
-    cx: &mut Context<'_>,
-) -> Result<Collected> {
+fn collect(node: &Arc<AggregateNode>, cx: &mut Context<'_>) -> Result<Collected> {
+    let mut source = node.source(cx)?;
     let mut grouping = Grouping::new(node, &cx.pool(), 0);
-    let several = node.sets.len() > 1;
-    // Without a key there is a group even without rows.
-    for (number, _) in node
-        .sets
-        .iter()
-        .enumerate()
-        .filter(|(_, set)| set.is_empty())
-    {
-        let key = set_key(node, number, &[], several);
-        grouping.index.insert(key.clone(), grouping.groups.len());
-        grouping.groups.push((key, start(node)?));
-    }
-    let is_simple = is_simple(node);
-    while let Some(batch) = input.next(cx)? {
-        cx.check_cancelled()?;
-        let prepared = match is_simple {
-            true => Prepared::new(node, &batch, cx).ok(),
-            false => None,
+    begin(node, &mut grouping.groups)?;
+    while let Some(given) = source.next(cx)? {
+        let fits = match given {
+            Given::Rows(batch) => {
+                group_batch(node, &batch, &mut grouping.groups, cx)?;
+                grouping.count(&batch)?
+            }
+            Given::Groups(groups) => grouping.merge(*groups)?,
         };
-        let (index, groups) = (&mut grouping.index, &mut grouping.groups);
-        match prepared {
-            Some(prepared) => prepared.take(node, &batch, index, groups, cx)?,
-            None => by_row(node, &batch, index, groups, cx)?,
-        }
-        if !grouping.count(&batch)? {
-            let spilled = grouping.take_rest(input, cx)?;
+        if !fits {
+            let spilled = grouping.take_rest(source, cx)?;
             return Ok(Collected::Spilled(Box::new(spilled)));
         }
     }
     let (groups, charge) = grouping.into_groups();
-    Ok(Collected::Memory(groups.into_iter(), charge))
+    Ok(Collected::Memory(groups.into_groups(), charge))
+}
+
+/// Without a key there is a group even without rows.
+pub(super) fn begin(node: &AggregateNode, groups: &mut Groups) -> Result<()> {
+    let several = node.sets.len() > 1;
+    for number in (0..node.sets.len()).filter(|number| node.sets[*number].is_empty()) {
+        groups.find_or_add(&set_key(node, number, &[], several), node)?;
+    }
+    Ok(())
+}
+
+/// Takes the rows of a batch into their groups.
+pub(super) fn group_batch(
+    node: &AggregateNode,
+    batch: &Batch,
+    groups: &mut Groups,
+    cx: &mut Context<'_>,
+) -> Result<()> {
+    let prepared = match is_simple(node) {
+        true => Prepared::new(node, batch, cx).ok(),
+        false => None,
+    };
+    match prepared {
+        Some(prepared) => prepared.take(node, batch, groups, cx),
+        None => by_row(node, batch, groups, cx),
+    }
 }
 
 /// Whether groups and arguments can be evaluated for a batch at once: one grouping set, and nothing
@@ -233,7 +296,6 @@ impl<'b> Prepared<'b> {
         &self,
         node: &AggregateNode,
         batch: &Batch,
-        index: &mut Index,
         groups: &mut Groups,
         cx: &mut Context<'_>,
     ) -> Result<()> {
@@ -246,17 +308,10 @@ impl<'b> Prepared<'b> {
                 false => {
                     key.clear();
                     key.extend(self.keys.iter().map(|vector| vector.get(row).clone()));
-                    match index.get(&key[..]) {
-                        Some(group) => *group,
-                        None => {
-                            index.insert(key.clone().into(), groups.len());
-                            groups.push((key.clone().into(), start(node)?));
-                            groups.len() - 1
-                        }
-                    }
+                    groups.find_or_add(&key, node)?
                 }
             };
-            let states = groups[group].1.iter_mut();
+            let states = groups.seen_mut(group).iter_mut();
             for (seen, arguments) in states.zip(&self.arguments) {
                 let arguments = match &arguments[..] {
                     [only] => std::slice::from_ref(only.get(row)),
@@ -285,7 +340,6 @@ impl<'b> Prepared<'b> {
 fn by_row(
     node: &AggregateNode,
     batch: &Batch,
-    index: &mut Index,
     groups: &mut Groups,
     cx: &mut Context<'_>,
 ) -> Result<()> {
@@ -295,15 +349,8 @@ fn by_row(
         let key = group_key(node, &row, cx)?;
         for number in 0..node.sets.len() {
             let key = set_key(node, number, &key, several);
-            let group = match index.get(&key) {
-                Some(group) => *group,
-                None => {
-                    index.insert(key.clone(), groups.len());
-                    groups.push((key, start(node)?));
-                    groups.len() - 1
-                }
-            };
-            for (call, seen) in node.calls.iter().zip(&mut groups[group].1) {
+            let group = groups.find_or_add(&key, node)?;
+            for (call, seen) in node.calls.iter().zip(groups.seen_mut(group)) {
                 take(call, seen, &row, cx)?;
             }
         }
@@ -341,17 +388,18 @@ pub(super) fn set_key(node: &AggregateNode, number: usize, key: &[Value], severa
     parts.into()
 }
 
-pub(super) fn start(node: &AggregateNode) -> Result<Vec<Seen>> {
-    let calls = node.calls.iter().map(|call| {
-        Ok(
+/// Adds what the calls have seen of a new group.
+pub(super) fn start(node: &AggregateNode, into: &mut Vec<Seen>) -> Result<()> {
+    for call in &node.calls {
+        into.push(
             match (call.is_sorted || !call.keys.is_empty(), call.distinct) {
                 (true, _) => Seen::Rows(Vec::new()),
                 (false, true) => Seen::Distinct(call.call.state()?, HashSet::new()),
                 (false, false) => Seen::State(call.call.state()?),
             },
-        )
-    });
-    calls.collect()
+        );
+    }
+    Ok(())
 }
 
 fn take<R: Row + ?Sized>(

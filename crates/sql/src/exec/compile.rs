@@ -12,6 +12,7 @@ use super::aggregate::{AggregateNode, Call};
 use super::function::FunctionNode;
 use super::measure::Measures;
 use super::nodes::{Distinct, Limit, Project, Values};
+use super::parallel::Gather;
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
@@ -204,12 +205,12 @@ impl Compiler<'_> {
             }
             Plan::Join(join) => return self.join(join, outer),
             Plan::Sort { input, keys } => {
-                let input = self.plan(input, outer)?;
+                let rows = self.plan(input, outer)?;
                 Arc::new(Sort {
-                    keys: sort_keys(keys, &input.columns)?,
-                    width: input.columns.len(),
+                    keys: sort_keys(keys, &rows.columns)?,
+                    width: rows.columns.len(),
                     first: Vec::new(),
-                    input: input.node,
+                    input: self.gathered(input, rows.node, outer),
                 })
             }
             Plan::Limit { .. } => self.limit(plan, outer)?,
@@ -237,14 +238,14 @@ impl Compiler<'_> {
         padded: &[ColumnId],
         outer: &Outer,
     ) -> Result<Arc<dyn Node>> {
-        let input = self.plan(input, outer)?;
+        let rows = self.plan(input, outer)?;
         let all = on.iter().enumerate();
         let padded = all.filter(|(_, id)| padded.contains(id));
         Ok(Arc::new(Distinct {
             padded: padded.map(|(place, _)| place).collect(),
-            places: places(on, &input.columns)?,
-            width: input.columns.len(),
-            input: input.node,
+            places: places(on, &rows.columns)?,
+            width: rows.columns.len(),
+            input: self.gathered(input, rows.node, outer),
         }))
     }
 
@@ -284,19 +285,19 @@ impl Compiler<'_> {
         let (count, offset) = (number(count)?, number(offset)?);
         let input = match (&**input, &count) {
             (sort @ Plan::Sort { input, keys }, Some(count)) if ties.is_empty() => {
-                let input = self.plan(input, outer)?;
+                let rows = self.plan(input, outer)?;
                 let mut node: Arc<dyn Node> = Arc::new(Sort {
-                    keys: sort_keys(keys, &input.columns)?,
-                    width: input.columns.len(),
+                    keys: sort_keys(keys, &rows.columns)?,
+                    width: rows.columns.len(),
                     first: offset.iter().chain([count]).cloned().collect(),
-                    input: input.node,
+                    input: self.gathered(input, rows.node, outer),
                 });
                 if let Some(measures) = &mut self.measures {
                     node = measures.watched(sort, node);
                 }
                 Compiled {
                     node,
-                    columns: input.columns,
+                    columns: rows.columns,
                 }
             }
             (input, _) => self.plan(input, outer)?,
@@ -307,6 +308,26 @@ impl Compiler<'_> {
             ties: sort_keys(ties, &input.columns)?,
             input: input.node,
         }))
+    }
+
+    /// A gather over the node of a plan whose rows are all wanted, if several threads can run it.
+    /// What depends on outer rows runs too often for that.
+    fn gather(&mut self, plan: &Plan, node: &Arc<dyn Node>, outer: &Outer) -> Option<Arc<Gather>> {
+        let measured = self.measures.as_mut().map(|measures| measures.noted(plan));
+        Gather::over(node, measured).filter(|_| outer.is_empty())
+    }
+
+    /// The same, or else the node.
+    pub(super) fn gathered(
+        &mut self,
+        plan: &Plan,
+        node: Arc<dyn Node>,
+        outer: &Outer,
+    ) -> Arc<dyn Node> {
+        match self.gather(plan, &node, outer) {
+            Some(gather) => gather,
+            None => node,
+        }
     }
 
     fn function(&mut self, rows: &FunctionRows, outer: &Outer) -> Result<Arc<dyn Node>> {
@@ -371,6 +392,7 @@ impl Compiler<'_> {
             .for_each(|expr| is_volatile |= expr.is_volatile());
         Ok(Arc::new(AggregateNode {
             is_volatile,
+            gather: self.gather(&aggregate.input, &input.node, outer),
             input: input.node,
             groups,
             sets: aggregate.sets.clone(),

@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustdb_catalog::{Catalog, CatalogStore};
-use rustdb_txn::{Transaction, Wait};
+use rustdb_txn::{KeyRange, Transaction, Wait};
 use rustdb_types::function::{FunctionContext, Host};
 use rustdb_types::{Settings, Value};
 use rustdb_vfs::VfsRef;
 
+use super::join_table::Table;
 use super::modify::Careful;
+use super::parallel::Limits;
 use super::session::SessionState;
 use super::spill::{Kept, Pool};
+use super::spilled_join::Begun;
 use super::with::Shared;
 use crate::bind::SessionNames;
 use crate::error::{Error, Result, SqlState};
@@ -33,6 +36,8 @@ pub struct Context<'a> {
     pub(crate) transaction: Option<&'a mut Transaction>,
     /// The catalog as the statement sees it, and where sequences are.
     pub(crate) catalog: Option<(&'a Arc<Catalog>, &'a CatalogStore)>,
+    /// In a worker, the catalog as the statement sees it.
+    pub(crate) catalog_of_leader: Option<&'a Arc<Catalog>>,
     /// What the session is called by.
     pub(crate) names: Option<&'a SessionNames>,
     /// What the session has set.
@@ -47,6 +52,8 @@ pub struct Context<'a> {
     pub(crate) cancelled: Option<&'a AtomicBool>,
     /// How much memory its operators may hold.
     pub(crate) work_mem: usize,
+    /// How far it may use other threads.
+    pub(crate) limits: Limits,
     /// What the parts of the statement pass to each other.
     pub(crate) memory: Memory,
     /// What a statement keeps that must not see what it writes.
@@ -66,6 +73,22 @@ pub(crate) struct Memory {
     pub(crate) shared: Vec<Option<Shared>>,
     /// What the operators hold, once one asked.
     pub(crate) pool: Option<Pool>,
+    /// Tables of joins that were made before their operators ran, by the places of their nodes.
+    pub(super) tables: Vec<(usize, Arc<Table>)>,
+    /// The same for one that does not fit into memory.
+    pub(super) begun: Option<Box<(usize, Begun)>>,
+    /// In a worker, the part of a table that it reads.
+    pub(crate) part: Option<Box<Part>>,
+}
+
+/// A part of a table that several threads read.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// The place of the scan's node.
+    pub(crate) scan: usize,
+    /// Its number among the parts.
+    pub(crate) number: usize,
+    pub(crate) range: KeyRange,
 }
 
 impl<'a> Context<'a> {
@@ -89,6 +112,7 @@ impl<'a> Context<'a> {
             parameters,
             transaction: None,
             catalog: None,
+            catalog_of_leader: None,
             names: None,
             session_parameters: None,
             wait: Wait::Forever,
@@ -96,6 +120,7 @@ impl<'a> Context<'a> {
             session: None,
             cancelled: None,
             work_mem: usize::MAX,
+            limits: Limits::ONE_THREAD,
             memory: Memory::default(),
             careful: None,
         }
@@ -122,6 +147,12 @@ impl<'a> Context<'a> {
             }),
             _ => Err(Error::internal("there is no catalog here")),
         }
+    }
+
+    /// The catalog as the statement sees it.
+    pub(crate) fn catalog_seen(&self) -> Option<&Arc<Catalog>> {
+        let own = self.catalog.map(|(catalog, _)| catalog);
+        own.or(self.catalog_of_leader)
     }
 
     pub(crate) fn transaction(&self) -> Result<&Transaction> {

@@ -1,19 +1,19 @@
 //! Joins by equal values, with a hash table of the right side.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use rustdb_types::{Base, Operator as TypeOperator, Type, Value};
 
 use super::batch::{BATCH_ROWS, Batch, Pair, Row};
 use super::context::Context;
 use super::evaluate::{all_true, evaluate};
-use super::key::{RowKey, widened};
-use super::spill::{Charge, Spent};
+use super::join_table::{Keys, NONE, Table};
+use super::key::widened;
+use super::parallel::{Chain, are_shareable};
+use super::spill::Spent;
 use super::spilled_join::{Begun, SpilledJoin};
 use super::{Node, Operator};
-use crate::error::{Error, Result, SqlState};
+use crate::error::Result;
 use crate::expr::{ColumnId, Expr};
 use crate::plan::{Join, JoinKind, free_columns_of};
 
@@ -92,6 +92,8 @@ struct RunHashJoin {
     node: Arc<HashJoin>,
     left: Box<dyn Operator>,
     right: Right,
+    /// The rows of the right side that had a partner, if that is asked.
+    matched: Vec<bool>,
     probe: Probe,
     is_done: bool,
 }
@@ -99,7 +101,7 @@ struct RunHashJoin {
 /// The right side.
 enum Right {
     Unread,
-    Table(Table),
+    Table(Arc<Table>),
     /// There is too much of it.
     Spilled(Box<SpilledJoin>),
 }
@@ -108,6 +110,7 @@ enum Right {
 #[derive(Default)]
 struct Probe {
     batch: Batch,
+    keys: Keys,
     row: usize,
     /// The row of the table that comes next for it; `None` before it was looked for.
     at: Option<u32>,
@@ -115,26 +118,35 @@ struct Probe {
     is_matched: bool,
 }
 
-/// The right side: its rows, column by column, and where those with a key are.
-pub(super) struct Table {
-    pub(super) rows: Batch,
-    /// The first row with a key; the others follow by `next`.
-    first: HashMap<RowKey, u32, RandomState>,
-    next: Vec<u32>,
-    pub(super) matched: Vec<bool>,
-    /// What it holds.
-    charge: Option<Charge>,
+impl HashJoin {
+    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let keys = self.left_keys.iter().chain(&self.right_keys);
+        keys.chain(&self.rest)
+    }
 }
 
-/// There is no next row.
-pub(super) const NONE: u32 = u32::MAX;
-
 impl Node for HashJoin {
+    fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
+        // Nobody knows before the end which rows of the right side had no partner.
+        let is_chain = !matches!(self.kind, JoinKind::Right | JoinKind::Full)
+            && are_shareable(self.exprs())
+            && self.left.clone().join_chain(chain);
+        if is_chain {
+            chain.add_join(self);
+        }
+        is_chain
+    }
+
+    fn is_shareable(&self) -> bool {
+        are_shareable(self.exprs()) && self.left.is_shareable() && self.right.is_shareable()
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunHashJoin {
             left: self.left.clone().open(),
             node: self,
             right: Right::Unread,
+            matched: Vec::new(),
             probe: Probe::default(),
             is_done: false,
         })
@@ -148,7 +160,7 @@ impl Operator for RunHashJoin {
         }
         let node = self.node.clone();
         if let Right::Unread = &self.right {
-            self.right = match build(&node, cx)? {
+            self.right = match built(&node, cx)? {
                 Built::Table(table) => Right::Table(table),
                 Built::Begun(begun) => {
                     let spilled = SpilledJoin::new(&node, begun, &mut *self.left, cx)?;
@@ -157,26 +169,33 @@ impl Operator for RunHashJoin {
             };
         }
         let table = match &mut self.right {
-            Right::Table(table) => table,
+            Right::Table(table) => &**table,
             Right::Spilled(join) => return join.next(cx),
             Right::Unread => return Ok(None),
         };
+        let keeps_unmatched = matches!(node.kind, JoinKind::Right | JoinKind::Full);
+        if keeps_unmatched && self.matched.is_empty() {
+            self.matched = vec![false; table.rows.rows()];
+        }
         loop {
             cx.check_cancelled()?;
             if self.probe.row == self.probe.batch.rows() {
                 let Some(batch) = self.left.next(cx)? else {
                     self.is_done = true;
-                    let unmatched = matches!(node.kind, JoinKind::Right | JoinKind::Full);
-                    return Ok(unmatched
-                        .then(|| table.unmatched(node.left_width))
+                    return Ok(keeps_unmatched
+                        .then(|| unmatched(&table.rows, &self.matched, node.left_width))
                         .flatten());
                 };
+                let mut keys = std::mem::take(&mut self.probe.keys);
+                keys.reset(node.left_keys.len());
+                keys.append(&node.left_keys, &batch, cx)?;
                 self.probe = Probe {
                     batch,
+                    keys,
                     ..Probe::default()
                 };
             }
-            let pairs = self.probe.pairs(&node, table, cx)?;
+            let pairs = self.probe.pairs(&node, table, &mut self.matched, cx)?;
             if !pairs.is_empty() {
                 return Ok(Some(joined(&node, &self.probe.batch, &table.rows, &pairs)));
             }
@@ -197,24 +216,37 @@ impl Operator for RunHashJoin {
 }
 
 /// The right side, read to its end or as far as there is memory for it.
-enum Built {
-    Table(Table),
+pub(super) enum Built {
+    Table(Arc<Table>),
     Begun(Begun),
 }
 
+/// The right side, which may have been read already.
+fn built(node: &Arc<HashJoin>, cx: &mut Context<'_>) -> Result<Built> {
+    let place = Arc::as_ptr(node).addr();
+    let memory = &mut cx.memory;
+    if let Some(at) = memory.tables.iter().position(|(of, _)| *of == place) {
+        // A worker needs it for each of its parts.
+        return Ok(Built::Table(match memory.part {
+            Some(_) => memory.tables[at].1.clone(),
+            None => memory.tables.swap_remove(at).1,
+        }));
+    }
+    match memory.begun.take_if(|begun| begun.0 == place) {
+        Some(begun) => Ok(Built::Begun(begun.1)),
+        None => build(node, cx),
+    }
+}
+
 /// Reads the right side; as far as there is memory for it.
-fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
+pub(super) fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
     let mut rows = Batch::new(node.right_width);
     let mut run = node.right.clone().open();
-    let mut keys: Vec<Option<RowKey>> = Vec::new();
+    let mut keys = Keys::new(node.right_keys.len());
     let mut charge = cx.pool().charge();
     while let Some(batch) = run.next(cx)? {
         cx.check_cancelled()?;
-        let mut scratch = Vec::new();
-        for row in 0..batch.rows() {
-            let found = key(&node.right_keys, &batch.row(row), &mut scratch, cx)?;
-            keys.push(found.then(|| scratch.as_slice().into()));
-        }
+        keys.append(&node.right_keys, &batch, cx)?;
         charge.hold(batch.bytes() + batch.rows() * node.entry_bytes())?;
         rows.append(batch);
         if charge.is_over() {
@@ -228,7 +260,7 @@ fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
     }
     let mut table = Table::new(rows, keys)?;
     table.charge = Some(charge);
-    Ok(Built::Table(table))
+    Ok(Built::Table(Arc::new(table)))
 }
 
 impl HashJoin {
@@ -239,55 +271,14 @@ impl HashJoin {
 }
 
 /// What a row's place in the table takes, about: key, number, next row, and room to grow.
-const ENTRY_BYTES: usize = 64;
+const ENTRY_BYTES: usize = 24;
 
-impl Table {
-    /// A table of rows with their keys; `None` is a key that equals nothing.
-    pub(super) fn new(rows: Batch, keys: Vec<Option<RowKey>>) -> Result<Table> {
-        if rows.rows() >= NONE as usize {
-            let message = "a join has more than four billion rows on one side";
-            return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
-        }
-        let mut table = Table {
-            first: HashMap::with_capacity_and_hasher(rows.rows(), RandomState::default()),
-            next: vec![NONE; rows.rows()],
-            matched: vec![false; rows.rows()],
-            rows,
-            charge: None,
-        };
-        // From the end, so that rows of one key follow each other as they came.
-        for (row, key) in keys.into_iter().enumerate().rev() {
-            if let Some(key) = key {
-                let row_number = row as u32;
-                if let Some(after) = table.first.insert(key, row_number) {
-                    table.next[row] = after;
-                }
-            }
-        }
-        Ok(table)
-    }
-
-    /// The first row with a key; [`NONE`] if there is none.
-    pub(super) fn first_of(&self, key: &[Value]) -> u32 {
-        self.first.get(key).copied().unwrap_or(NONE)
-    }
-
-    /// The next row with the same key; [`NONE`] if there is none.
-    pub(super) fn after(&self, row: usize) -> u32 {
-        self.next[row]
-    }
-}
-
-impl Table {
-    /// The rows that had no partner, with NULL for the left's columns.
-    fn unmatched(&self, left_width: usize) -> Option<Batch> {
-        let rows: Vec<usize> = (0..self.rows.rows())
-            .filter(|row| !self.matched[*row])
-            .collect();
-        let nulls = (0..left_width).map(|_| vec![Value::Null; rows.len()]);
-        let columns = nulls.chain(self.rows.gathered(rows.iter().map(|row| Some(*row))));
-        (!rows.is_empty()).then(|| Batch::of(columns.collect(), rows.len()))
-    }
+/// The rows that had no partner, with NULL for the left's columns.
+fn unmatched(rows: &Batch, matched: &[bool], left_width: usize) -> Option<Batch> {
+    let alone: Vec<usize> = (0..rows.rows()).filter(|row| !matched[*row]).collect();
+    let nulls = (0..left_width).map(|_| vec![Value::Null; alone.len()]);
+    let columns = nulls.chain(rows.gathered(alone.iter().map(|row| Some(*row))));
+    (!alone.is_empty()).then(|| Batch::of(columns.collect(), alone.len()))
 }
 
 impl Probe {
@@ -296,24 +287,24 @@ impl Probe {
     fn pairs(
         &mut self,
         node: &HashJoin,
-        table: &mut Table,
+        table: &Table,
+        matched: &mut [bool],
         cx: &mut Context<'_>,
     ) -> Result<Vec<(usize, Option<usize>)>> {
         let mut pairs = Vec::with_capacity(self.batch.rows());
-        let mut scratch = Vec::new();
         while self.row < self.batch.rows() && pairs.len() < BATCH_ROWS {
             cx.check_cancelled()?;
             let left = self.batch.row(self.row);
             let mut at = match self.at {
                 Some(at) => at,
-                None => match key(&node.left_keys, &left, &mut scratch, cx)? {
-                    true => table.first.get(&scratch[..]).copied().unwrap_or(NONE),
-                    false => NONE,
+                None => match self.keys.get(self.row) {
+                    Some(key) => table.first_of(key),
+                    None => NONE,
                 },
             };
             while at != NONE && pairs.len() < BATCH_ROWS {
                 let right = at as usize;
-                at = table.next[right];
+                at = table.after(right);
                 let pair = Pair {
                     left: &left,
                     width: node.left_width,
@@ -323,7 +314,9 @@ impl Probe {
                     continue;
                 }
                 self.is_matched = true;
-                table.matched[right] = true;
+                if let Some(matched) = matched.get_mut(right) {
+                    *matched = true;
+                }
                 match node.kind {
                     JoinKind::Semi | JoinKind::Anti => at = NONE,
                     _ => pairs.push((self.row, Some(right))),

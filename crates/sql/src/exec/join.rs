@@ -10,6 +10,7 @@ use rustdb_types::Value;
 use super::batch::{Batch, Pair};
 use super::context::Context;
 use super::evaluate::all_true;
+use super::parallel::{Chain, are_shareable};
 use super::spill::Kept;
 use super::{Node, Operator};
 use crate::error::Result;
@@ -69,6 +70,19 @@ struct Place {
 }
 
 impl Node for NestedLoop {
+    fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
+        // Without values of the left row the right side would be kept by each worker.
+        let passes_rows = !self.passed.is_empty();
+        passes_rows
+            && are_shareable(&self.conditions)
+            && self.right.is_shareable()
+            && self.left.clone().join_chain(chain)
+    }
+
+    fn is_shareable(&self) -> bool {
+        are_shareable(&self.conditions) && self.left.is_shareable() && self.right.is_shareable()
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunNestedLoop {
             left: self.left.clone().open(),

@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustdb_vfs::sync::Mutex;
 
 use super::batch::Batch;
 use super::context::Context;
+use super::parallel::Chain;
 use super::spill::Spent;
 use super::{Node, Operator};
 use crate::error::Result;
@@ -22,8 +23,10 @@ pub(crate) struct Measured {
     pub(crate) loops: AtomicU64,
     /// How many rows it gave.
     pub(crate) rows: AtomicU64,
-    /// How long it took, with what is below it, in microseconds.
+    /// How long it took, with what is below it, in microseconds: of several threads together.
     pub(crate) micros: AtomicU64,
+    /// How many workers ran it; 0 if it was run by the statement's own thread.
+    pub(crate) workers: AtomicU64,
     /// What its last run has spent.
     pub(crate) spent: Mutex<Option<Spent>>,
 }
@@ -76,10 +79,19 @@ impl Measures {
         measured.map(|measured| &**measured)
     }
 
+    /// Where it is noted what a node did.
+    pub(super) fn noted(&mut self, plan: &Plan) -> Arc<Measured> {
+        self.measured.entry(self.key(plan)).or_default().clone()
+    }
+
     /// The node of a plan, watched.
     pub(super) fn watched(&mut self, plan: &Plan, node: Arc<dyn Node>) -> Arc<dyn Node> {
-        let measured = self.measured.entry(self.key(plan)).or_default().clone();
-        Arc::new(Watched { node, measured })
+        let measured = self.noted(plan);
+        Arc::new(Watched {
+            node,
+            measured,
+            is_in_chain: AtomicBool::new(false),
+        })
     }
 }
 
@@ -87,33 +99,54 @@ impl Measures {
 struct Watched {
     node: Arc<dyn Node>,
     measured: Arc<Measured>,
+    /// Whether workers run it, once for each of their parts.
+    is_in_chain: AtomicBool,
 }
 
 struct RunWatched {
     run: Box<dyn Operator>,
-    measured: Arc<Measured>,
+    node: Arc<Watched>,
+    is_counted: bool,
 }
 
 impl Node for Watched {
+    fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
+        self.is_in_chain.store(true, Ordering::Relaxed);
+        self.node.clone().join_chain(chain)
+    }
+
+    fn is_shareable(&self) -> bool {
+        self.node.is_shareable()
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
-        self.measured.loops.fetch_add(1, Ordering::Relaxed);
         Box::new(RunWatched {
             run: self.node.clone().open(),
-            measured: self.measured.clone(),
+            node: self,
+            is_counted: false,
         })
     }
 }
 
 impl Operator for RunWatched {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        let measured = &self.node.measured;
+        if !std::mem::replace(&mut self.is_counted, true) {
+            // The parts of a table together are one run.
+            let part = cx.memory.part.as_ref().map_or(0, |part| part.number);
+            let is_first = part == 0 || !self.node.is_in_chain.load(Ordering::Relaxed);
+            measured
+                .loops
+                .fetch_add(u64::from(is_first), Ordering::Relaxed);
+        }
         let begin = cx.host.clock();
         let batch = self.run.next(cx);
         let spent = cx.host.clock().saturating_sub(begin);
         let spent = u64::try_from(spent).unwrap_or(0);
-        self.measured.micros.fetch_add(spent, Ordering::Relaxed);
+        measured.micros.fetch_add(spent, Ordering::Relaxed);
         if let Ok(Some(batch)) = &batch {
             let rows = batch.rows() as u64;
-            self.measured.rows.fetch_add(rows, Ordering::Relaxed);
+            measured.rows.fetch_add(rows, Ordering::Relaxed);
         }
         batch
     }
@@ -126,7 +159,7 @@ impl Operator for RunWatched {
 impl Drop for RunWatched {
     fn drop(&mut self) {
         if let Some(spent) = self.run.spent() {
-            *self.measured.spent.lock() = Some(spent);
+            *self.node.measured.spent.lock() = Some(spent);
         }
     }
 }

@@ -17,14 +17,17 @@ mod context;
 mod dedupe;
 mod evaluate;
 mod function;
+mod groups;
 mod hash_join;
 mod join;
+mod join_table;
 mod key;
 mod lock;
 mod measure;
 mod merge_join;
 mod modify;
 mod nodes;
+mod parallel;
 mod point;
 mod row_test;
 mod scan;
@@ -55,6 +58,7 @@ use crate::expr::{ColumnId, Expr};
 use crate::plan::Plan;
 
 use batch::Batch;
+use parallel::Chain;
 use point::{OneRow, Point};
 
 pub(crate) use session::{SessionState, quoted, sequence_of, split_name};
@@ -65,6 +69,7 @@ pub(crate) use context::{Memory, check_cancelled, timed_out};
 pub(crate) use hash_join::is_hashable;
 pub(crate) use measure::Measures;
 pub(crate) use modify::{Careful, run_carefully};
+pub(crate) use parallel::Limits;
 pub(crate) use spill::Spent;
 pub use subquery::SubPlan;
 
@@ -77,6 +82,17 @@ pub(crate) fn evaluate_row(expr: &Expr, row: &[Value], cx: &mut Context<'_>) -> 
 pub(crate) trait Node: Debug + Send + Sync {
     /// Begins a run.
     fn open(self: Arc<Self>) -> Box<dyn Operator>;
+
+    /// Whether several threads can run it, each for a part of a table: then what that takes is
+    /// noted in the chain.
+    fn join_chain(self: Arc<Self>, _: &mut Chain) -> bool {
+        false
+    }
+
+    /// Whether any thread may run it.
+    fn is_shareable(&self) -> bool {
+        false
+    }
 }
 
 /// A run of a node.
@@ -141,7 +157,7 @@ impl Executable {
             results: vec![None; self.results],
             rows: vec![None; self.results],
             shared: (0..self.shared).map(|_| None).collect(),
-            pool: None,
+            ..Memory::default()
         }
     }
 

@@ -8,6 +8,7 @@ use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::dedupe::Dedupe;
 use super::evaluate::{all_true, evaluate, values};
+use super::parallel::{Chain, are_shareable};
 use super::sort::Key;
 use super::spill::Spent;
 use super::vector::{selected, vector};
@@ -28,6 +29,10 @@ struct RunValues {
 }
 
 impl Node for Values {
+    fn is_shareable(&self) -> bool {
+        are_shareable(self.rows.iter().flatten())
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunValues {
             node: self,
@@ -64,6 +69,14 @@ struct RunFilter {
 }
 
 impl Node for Filter {
+    fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
+        are_shareable(&self.conditions) && self.input.clone().join_chain(chain)
+    }
+
+    fn is_shareable(&self) -> bool {
+        are_shareable(&self.conditions) && self.input.is_shareable()
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunFilter {
             input: self.input.clone().open(),
@@ -128,6 +141,14 @@ struct RunProject {
 }
 
 impl Node for Project {
+    fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
+        are_shareable(&self.items) && self.input.clone().join_chain(chain)
+    }
+
+    fn is_shareable(&self) -> bool {
+        are_shareable(&self.items) && self.input.is_shareable()
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunProject {
             input: self.input.clone().open(),
@@ -217,6 +238,10 @@ struct RunLimit {
 }
 
 impl Node for Limit {
+    fn is_shareable(&self) -> bool {
+        are_shareable(self.count.iter().chain(&self.offset)) && self.input.is_shareable()
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunLimit {
             input: self.input.clone().open(),

@@ -9,6 +9,7 @@ use rustdb_types::{Oid, RowReader, RowTest, Value, interrupt};
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
+use super::parallel::{Chain, are_shareable};
 use super::row_test::Test;
 use super::sort::{Key, compare};
 use super::spill::row_bytes;
@@ -86,6 +87,14 @@ enum State {
 }
 
 impl Node for ScanNode {
+    fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
+        self.reads_many() && self.is_shareable() && chain.end(self)
+    }
+
+    fn is_shareable(&self) -> bool {
+        are_shareable(self.exprs())
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunScan {
             node: self,
@@ -177,6 +186,36 @@ impl ScanNode {
         !self.with_key && self.access.as_ref().is_none_or(is_plain)
     }
 
+    /// Cuts what it reads into parts of about so many bytes: see [`Table::split`].
+    pub(super) fn parts(
+        &self,
+        part_bytes: u64,
+        parts_max: u64,
+        cx: &mut Context<'_>,
+    ) -> Result<Vec<KeyRange>> {
+        check_seen(&self.table, cx)?;
+        let range = match &self.access {
+            None => KeyRange::all(),
+            Some(access) => match parts(&self.table, access, cx)?.ranges.pop() {
+                Some(range) => range,
+                None => return Ok(Vec::new()),
+            },
+        };
+        let transaction = cx.transaction()?;
+        Ok(self
+            .table
+            .split(transaction, range, part_bytes, parts_max)?)
+    }
+
+    /// The expressions that it evaluates.
+    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let tests = self.tests.iter().filter_map(|test| match test {
+            Test::Compare(_, _, expr) => Some(expr),
+            Test::Any(..) | Test::Columns(..) => None,
+        });
+        tests.chain(self.access.iter().flat_map(AccessPath::exprs))
+    }
+
     /// The tests for this run.
     fn row_tests(&self, cx: &mut Context<'_>) -> Result<Vec<RowTest>> {
         let layout = self.table.layout();
@@ -191,6 +230,11 @@ impl RunScan {
     fn start(&mut self, cx: &mut Context<'_>) -> Result<State> {
         let node = self.node.clone();
         check_seen(&node.table, cx)?;
+        if let Some(part) = self.own_part(cx) {
+            let projection = node.projection.clone();
+            let scan = node.table.scan(cx.transaction()?, part, projection)?;
+            return Ok(State::Rows(scan));
+        }
         // An index that is younger than the snapshot lacks entries that the snapshot needs. The
         // filter above the scan asks for the same rows either way.
         let access = node
@@ -221,6 +265,13 @@ impl RunScan {
         };
         self.rest = ranges;
         Ok(state)
+    }
+
+    /// In a worker, its part of the table, if it is this scan whose range was cut.
+    fn own_part(&self, cx: &Context<'_>) -> Option<KeyRange> {
+        let place = Arc::as_ptr(&self.node).addr();
+        let part = cx.memory.part.as_ref()?;
+        (part.scan == place).then(|| part.range.clone())
     }
 
     /// Begins to read a part.
@@ -340,7 +391,7 @@ fn without_index(scan: &mut TableScan, access: &AccessPath, cx: &mut Context<'_>
 
 /// Fails if the rows are where the snapshot does not see them: better than to find none.
 fn check_seen(table: &Table, cx: &Context<'_>) -> Result<()> {
-    if let (Some((catalog, _)), Ok(transaction)) = (&cx.catalog, cx.transaction())
+    if let (Some(catalog), Ok(transaction)) = (cx.catalog_seen(), cx.transaction())
         && !catalog.rows_are_seen(table.oid(), transaction.snapshot().sequence())
     {
         let message = "could not serialize access due to concurrent update";
@@ -350,8 +401,8 @@ fn check_seen(table: &Table, cx: &Context<'_>) -> Result<()> {
 }
 
 fn is_complete(access: &AccessPath, cx: &Context<'_>) -> bool {
-    let (Some(index), Some((catalog, _)), Ok(transaction)) =
-        (access.index, &cx.catalog, cx.transaction())
+    let (Some(index), Some(catalog), Ok(transaction)) =
+        (access.index, cx.catalog_seen(), cx.transaction())
     else {
         return true;
     };
@@ -491,6 +542,16 @@ enum Side {
 }
 
 impl AccessPath {
+    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let ends = self.lower.iter().chain(&self.upper).map(|(expr, _)| expr);
+        let behind = self.behind.iter().map(Given::value);
+        self.equal
+            .iter()
+            .chain(behind)
+            .chain(ends)
+            .chain(&self.covered)
+    }
+
     fn has_no_bounds(&self) -> bool {
         self.lower.is_none() && self.upper.is_none()
     }

@@ -19,15 +19,14 @@ use std::sync::Arc;
 
 use rustdb_types::Value;
 
-use super::Operator;
 use super::aggregate::{
-    AggregateNode, Call, Groups, Index, Seen, finish, finish_rows, group_key, output, set_key,
-    start,
+    AggregateNode, Call, Seen, Source, finish, finish_rows, group_key, push_output, set_key,
 };
 use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
 use super::evaluate::{truth, values};
-use super::key::RowKey;
+use super::groups::{Groups, GroupsIter};
+use super::parallel::Given;
 use super::sort::Key;
 use super::spill::{
     Aside, Charge, Pool, Shares, Sorted, Sorter, Spent, Stream, row_bytes, share_count, share_of,
@@ -37,7 +36,6 @@ use crate::error::Result;
 /// Groups as they come, and what they take.
 pub(super) struct Grouping {
     node: Arc<AggregateNode>,
-    pub(super) index: Index,
     pub(super) groups: Groups,
     memory: Counted,
     /// Once there is no more memory.
@@ -76,8 +74,7 @@ impl Grouping {
     pub(super) fn new(node: &Arc<AggregateNode>, pool: &Pool, depth: usize) -> Grouping {
         Grouping {
             node: node.clone(),
-            index: Index::default(),
-            groups: Groups::new(),
+            groups: Groups::new(node),
             memory: Counted {
                 charge: pool.charge(),
                 groups: 0,
@@ -99,19 +96,23 @@ impl Grouping {
         self.count_given(given)
     }
 
+    /// Takes groups that other threads have made, new ones too. False if there is no more memory.
+    pub(super) fn merge(&mut self, groups: Groups) -> Result<bool> {
+        self.groups.merge(groups)?;
+        self.count_given(0)
+    }
+
     fn count_given(&mut self, given: usize) -> Result<bool> {
         let memory = &mut self.memory;
-        let new = &self.groups[memory.groups..];
-        let new: usize = new.iter().map(group_bytes).sum();
+        let new = bytes_of(&self.groups, memory.groups);
         memory.groups = self.groups.len();
         memory.since += given;
         memory.charge.add(new + given);
         let is_much = memory.since > memory.charge.pool().share() / 16;
         if memory.charge.is_over() && is_much || memory.charge.check().is_err() {
             // Not all that was given was kept.
-            let all = self.groups.iter().map(group_bytes).sum();
             memory.since = 0;
-            memory.charge.set(all);
+            memory.charge.set(bytes_of(&self.groups, 0));
         }
         memory.charge.check()?;
         Ok(!memory.charge.is_over())
@@ -130,8 +131,8 @@ impl Grouping {
             let keys = call.sorter_keys();
             held.push(keys.map(|(keys, width)| Sorter::new(keys, width, pool.charge())));
         }
-        for (number, (_, seen)) in self.groups.iter_mut().enumerate() {
-            for (sorter, seen) in held.iter_mut().zip(seen) {
+        for number in 0..self.groups.len() {
+            for (sorter, seen) in held.iter_mut().zip(self.groups.seen_mut(number)) {
                 let Some(sorter) = sorter else {
                     continue;
                 };
@@ -151,8 +152,7 @@ impl Grouping {
             }
         }
         self.memory.since = 0;
-        let all = self.groups.iter().map(group_bytes).sum();
-        self.memory.charge.set(all);
+        self.memory.charge.set(bytes_of(&self.groups, 0));
         self.full = Some(Full {
             held,
             shares: None,
@@ -165,14 +165,24 @@ impl Grouping {
     /// memory.
     pub(super) fn take_rest(
         mut self,
-        input: &mut dyn Operator,
+        mut source: Source,
         cx: &mut Context<'_>,
     ) -> Result<SpilledGroups> {
         let node = self.node.clone();
         self.fill(cx)?;
         let several = node.sets.len() > 1;
-        while let Some(batch) = input.next(cx)? {
-            cx.check_cancelled()?;
+        if let Source::Crew(crew) = &source {
+            crew.ungrouped();
+        }
+        while let Some(given) = source.next(cx)? {
+            let batch = match given {
+                Given::Rows(batch) => batch,
+                // Not many: each worker has a few that wait to be taken.
+                Given::Groups(groups) => {
+                    self.merge(*groups)?;
+                    continue;
+                }
+            };
             for row in 0..batch.rows() {
                 let row = batch.row(row);
                 let key = group_key(&node, &row, cx)?;
@@ -199,13 +209,9 @@ impl Grouping {
 
     /// Takes what a row gives to a group.
     fn take(&mut self, key: &[Value], record: &[Value], cx: &mut Context<'_>) -> Result<()> {
-        let group = match (self.index.get(key), &mut self.full) {
-            (Some(group), _) => *group,
-            (None, None) => {
-                self.index.insert(key.into(), self.groups.len());
-                self.groups.push((key.into(), start(&self.node)?));
-                self.groups.len() - 1
-            }
+        let group = match (self.groups.find(key), &mut self.full) {
+            (Some(group), _) => group,
+            (None, None) => self.groups.find_or_add(key, &self.node)?,
             (None, Some(full)) => {
                 let shares = match &mut full.shares {
                     Some(shares) => shares,
@@ -232,7 +238,7 @@ impl Grouping {
                 .full
                 .as_mut()
                 .and_then(|full| full.held[place].as_mut());
-            let seen = &mut self.groups[group].1[place];
+            let seen = &mut self.groups.seen_mut(group)[place];
             match (seen, sorter) {
                 (Seen::State(state), _) => state.update(arguments, &cx.functions())?,
                 (_, Some(sorter)) => sorter.push(numbered(group, order, arguments), cx)?,
@@ -283,9 +289,15 @@ fn record<R: Row + ?Sized>(
     Ok(record)
 }
 
+/// What the groups from the one with this number on take.
+fn bytes_of(groups: &Groups, from: usize) -> usize {
+    let new = from..groups.len();
+    new.map(|group| group_bytes(groups.key(group), groups.seen(group)))
+        .sum()
+}
+
 /// What a group takes.
-fn group_bytes((key, seen): &(RowKey, Vec<Seen>)) -> usize {
-    // The key is in the index too.
+fn group_bytes(key: &[Value], seen: &[Seen]) -> usize {
     let seen = seen.iter().map(|seen| match seen {
         Seen::State(state) => state.bytes(),
         Seen::Rows(rows) => rows
@@ -297,11 +309,12 @@ fn group_bytes((key, seen): &(RowKey, Vec<Seen>)) -> usize {
             state.bytes() + taken.sum::<usize>()
         }
     });
-    2 * row_bytes(key) + ENTRY_BYTES + seen.sum::<usize>()
+    let key = key.iter().map(Value::heap_bytes).sum::<usize>() + size_of_val(key);
+    key + ENTRY_BYTES + seen.sum::<usize>()
 }
 
-/// What a group takes beside its key and states, about.
-const ENTRY_BYTES: usize = 96;
+/// What a group takes beside its key and states: its number in the table, and room to grow.
+const ENTRY_BYTES: usize = 32;
 
 impl Call {
     /// Whether it keeps what it is given, or may.
@@ -355,7 +368,9 @@ pub(super) struct SpilledGroups {
 
 /// Groups that are being given out.
 struct Finishing {
-    groups: std::iter::Enumerate<std::vec::IntoIter<(RowKey, Vec<Seen>)>>,
+    groups: GroupsIter,
+    /// The number of the next group.
+    number: usize,
     held: Vec<Option<Held>>,
     _charge: Charge,
 }
@@ -445,7 +460,8 @@ impl SpilledGroups {
         self.memory_bytes = self.memory_bytes.max(grouping.memory.charge.peak());
         held.resize_with(self.node.calls.len(), || None);
         Ok(Finishing {
-            groups: grouping.groups.into_iter().enumerate(),
+            groups: grouping.groups.into_groups(),
+            number: 0,
             held,
             _charge: grouping.memory.charge,
         })
@@ -464,19 +480,18 @@ impl SpilledGroups {
 impl Finishing {
     fn next(&mut self, node: &AggregateNode, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         let mut batch = Batch::new(node.width());
-        while batch.rows() < BATCH_ROWS
-            && let Some((number, (key, seen))) = self.groups.next()
-        {
+        let (mut key, mut seen, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        while batch.rows() < BATCH_ROWS && self.groups.next_into(&mut key, &mut seen) {
             let group = &key[..node.groups.len()];
-            let mut results = Vec::with_capacity(node.calls.len());
             let calls = node.calls.iter().zip(&mut self.held);
-            for ((call, held), seen) in calls.zip(seen) {
+            for ((call, held), seen) in calls.zip(seen.drain(..)) {
                 results.push(match held {
                     None => finish(call, seen, group, cx)?,
-                    Some(held) => held.finish(call, number, group, cx)?,
+                    Some(held) => held.finish(call, self.number, group, cx)?,
                 });
             }
-            batch.push(output(node, key, results));
+            self.number += 1;
+            push_output(node, &mut key, &mut results, &mut batch);
         }
         Ok((!batch.is_empty()).then_some(batch))
     }

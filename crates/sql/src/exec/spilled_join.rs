@@ -16,6 +16,7 @@
 //! Rows whose key is NULL have no partner: of the right side they are given out at once, or not at
 //! all; of the left side they are in the first share.
 
+use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 
 use rustdb_types::Value;
@@ -24,9 +25,9 @@ use super::Operator;
 use super::batch::{Batch, Pair};
 use super::context::Context;
 use super::evaluate::all_true;
-use super::hash_join::{HashJoin, NONE, Table, key};
+use super::hash_join::{HashJoin, key};
 use super::join::width;
-use super::key::RowKey;
+use super::join_table::{Keys, NONE, Table};
 use super::sort::Key;
 use super::spill::{
     Aside, Charge, RowReader, SHARE_DEPTH_MAX, Shares, Sorted, Sorter, Spent, Stream, share_count,
@@ -38,9 +39,16 @@ use crate::plan::JoinKind;
 /// The right side as far as it was read when there was no more memory.
 pub(super) struct Begun {
     pub(super) rows: Batch,
-    pub(super) keys: Vec<Option<RowKey>>,
+    pub(super) keys: Keys,
     pub(super) rest: Box<dyn Operator>,
     pub(super) charge: Charge,
+}
+
+impl Debug for Begun {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let rows = self.rows.rows();
+        f.debug_struct("Begun").field("rows", &rows).finish()
+    }
 }
 
 /// A join that runs share by share.
@@ -71,6 +79,8 @@ struct Share {
 /// A part of a share's right side, in memory, and the left side that passes by.
 struct Part {
     table: Table,
+    /// The right rows of this part that had a partner.
+    right_matched: Vec<bool>,
     left: RowReader,
     probed: Vec<Value>,
     /// How many left rows were read, and where the next partner of the last one is.
@@ -105,11 +115,11 @@ impl SpilledJoin {
             None if keeps_alone => alone.push_row(&[], batch, row),
             None => Ok(()),
         };
-        for (row, key) in begun.keys.iter().enumerate() {
+        for row in 0..begun.keys.rows() {
             if row % 1024 == 0 {
                 cx.check_cancelled()?;
             }
-            put(&begun.rows, row, key.as_deref())?;
+            put(&begun.rows, row, begun.keys.get(row))?;
         }
         drop((begun.rows, begun.keys));
         charge.set(count * aside.buffer_bytes());
@@ -286,14 +296,10 @@ impl SpilledJoin {
             return Ok(None);
         }
         let mut rows = Batch::new(self.node.right_width);
-        let mut keys: Vec<Option<RowKey>> = Vec::new();
-        let mut scratch = Vec::new();
+        let mut keys = Keys::new(self.node.right_keys.len());
         let mut has_more = false;
         while let Some(batch) = right.next_batch(cx)? {
-            for row in 0..batch.rows() {
-                let found = key(&self.node.right_keys, &batch.row(row), &mut scratch, cx)?;
-                keys.push(found.then(|| scratch.as_slice().into()));
-            }
+            keys.append(&self.node.right_keys, &batch, cx)?;
             self.charge
                 .add(batch.bytes() + batch.rows() * self.node.entry_bytes());
             rows.append(batch);
@@ -304,6 +310,7 @@ impl SpilledJoin {
         }
         let reader = left.0.reader(left.1.clone(), self.node.probe_width());
         Ok(Some(Part {
+            right_matched: vec![false; rows.rows()],
             table: Table::new(rows, keys)?,
             left: reader,
             probed: Vec::new(),
@@ -453,7 +460,7 @@ impl Part {
                 continue;
             }
             self.is_matched = true;
-            self.table.matched[right] = true;
+            self.right_matched[right] = true;
             if ends_at_first {
                 self.at = NONE;
             } else {
@@ -499,7 +506,7 @@ impl Part {
         while !out.is_full() && self.unmatched < self.table.rows.rows() {
             let row = self.unmatched;
             self.unmatched += 1;
-            if !self.table.matched[row] {
+            if !self.right_matched[row] {
                 let nulls = std::iter::repeat_n(Value::Null, node.probe_width());
                 out.push(nulls.chain(self.table.rows.take_row(row)));
             }

@@ -8,6 +8,7 @@ use super::batch::{Batch, Row};
 use super::context::Context;
 use super::evaluate::truth;
 use super::join::read_all;
+use super::parallel::are_shareable;
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
@@ -32,6 +33,17 @@ pub(super) enum SubPlanKind {
     /// The test sees the subquery's row; outer values are among the arguments.
     Any(Expr),
     All(Expr),
+}
+
+impl SubPlan {
+    /// Whether any thread may run it.
+    pub(crate) fn is_shareable(&self) -> bool {
+        let test = match &self.kind {
+            SubPlanKind::Any(test) | SubPlanKind::All(test) => Some(test),
+            SubPlanKind::Scalar | SubPlanKind::Exists | SubPlanKind::Array => None,
+        };
+        are_shareable(test) && self.node.is_shareable()
+    }
 }
 
 impl PartialEq for SubPlan {

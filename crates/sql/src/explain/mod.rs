@@ -64,6 +64,8 @@ pub(crate) struct Entry {
     pub(crate) output: Vec<String>,
     /// What it has spent of memory and disk.
     pub(crate) spent: Option<Spent>,
+    /// How many threads ran it beside the statement's own, if any.
+    pub(crate) workers: u64,
     pub(crate) children: Vec<Entry>,
 }
 
@@ -256,6 +258,7 @@ impl Explainer<'_> {
                 measured.loops.load(Ordering::Relaxed),
                 measured.micros.load(Ordering::Relaxed),
             ));
+            entry.workers = entry.workers.max(measured.workers.load(Ordering::Relaxed));
             if let Some(spent) = measured.spent.lock().as_ref() {
                 entry.spent = Some(spent.clone());
             }

@@ -100,6 +100,9 @@ fn text(entry: &Entry, request: &Request, depth: usize, lines: &mut Vec<String>)
     if let Some(spent) = &entry.spent {
         lines.push(format!("{below}{}", spent::text(spent)));
     }
+    if entry.workers > 0 {
+        lines.push(format!("{below}Workers Launched: {}", entry.workers));
+    }
     for child in &entry.children {
         text(child, request, depth + 1, lines);
     }
@@ -143,6 +146,9 @@ fn json(entry: &Entry, request: &Request, indent: usize, out: &mut String) {
     }
     if let Some(spent) = &entry.spent {
         fields.extend(spent::fields(spent));
+    }
+    if entry.workers > 0 {
+        fields.push(("Workers Launched", entry.workers.to_string()));
     }
     let space = " ".repeat(indent + 2);
     let fields = fields.iter();

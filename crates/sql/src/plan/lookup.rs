@@ -41,7 +41,7 @@ pub enum Given {
 }
 
 impl Given {
-    fn value(&self) -> &Expr {
+    pub(crate) fn value(&self) -> &Expr {
         match self {
             Given::Equal(value) | Given::Any(value) => value,
         }

@@ -496,6 +496,7 @@ impl Session {
         cx.session = Some(&self.kept_by_functions);
         cx.cancelled = Some(&self.cancelled);
         cx.work_mem = self.work_mem.unwrap_or(self.meaning.work_mem);
+        cx.limits = self.meaning.limits;
         std::mem::swap(&mut cx.memory, memory);
         let result = run(&mut cx);
         std::mem::swap(&mut cx.memory, memory);

@@ -12,6 +12,7 @@ use sqlparser::ast;
 use super::{Answer, Session, State, done, noticed};
 use crate::bind::{OutputColumn, SessionNames, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
+use crate::exec::Limits;
 use crate::expr::ColumnId;
 use crate::plan::Methods;
 use crate::settings::{Scope, WORK_MEM_DEFAULT, definitions, joined, names};
@@ -36,6 +37,8 @@ pub(super) struct Meaning {
     pub(super) work_mem: usize,
     /// Ways to join that are on.
     methods: Methods,
+    /// How far statements may use other threads.
+    pub(super) limits: Limits,
 }
 
 impl Default for Meaning {
@@ -52,6 +55,7 @@ impl Default for Meaning {
             deadline: None,
             work_mem: WORK_MEM_DEFAULT,
             methods: Methods::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -108,6 +112,10 @@ impl Session {
             merge: self.parameters.is_on("enable_mergejoin"),
         };
         self.meaning.work_mem = self.parameters.bytes("work_mem");
+        self.meaning.limits = Limits {
+            workers: self.parameters.number("max_parallel_workers_per_gather"),
+            table_bytes: self.parameters.bytes("min_parallel_table_scan_size") as u64,
+        };
         let commit = self.parameters.get("synchronous_commit");
         self.meaning.is_asynchronous = commit.as_deref() == Some("off");
         let isolation = self.parameters.get("default_transaction_isolation");

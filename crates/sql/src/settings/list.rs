@@ -213,6 +213,18 @@ static DEFINITIONS: &[Definition] = &[
         "Shows the maximum number of index keys.",
     ),
     of(
+        "max_parallel_workers_per_gather",
+        "8",
+        Kind::Number(0, 1024),
+        "Sets the maximum number of parallel processes per executor node: threads here, and no more than there are processors.",
+    ),
+    of(
+        "min_parallel_table_scan_size",
+        "8MB",
+        Kind::Memory(0),
+        "Sets the minimum amount of table data for a parallel scan.",
+    ),
+    of(
         "row_security",
         "on",
         Kind::Switch,

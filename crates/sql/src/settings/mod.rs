@@ -141,6 +141,12 @@ impl Parameters {
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
+    /// A number that cannot be less than zero.
+    pub(crate) fn number(&self, name: &str) -> usize {
+        let value = self.get(name).and_then(|value| value.parse().ok());
+        value.unwrap_or(0)
+    }
+
     /// Whether a switch is on.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         self.get(name).as_deref() == Some("on")

@@ -22,6 +22,7 @@ mod locks;
 mod memory;
 mod merges;
 mod moments;
+mod parallel;
 mod partitions;
 mod plans;
 mod prepared;

@@ -39,6 +39,7 @@ mod replay;
 mod snapshot;
 mod space;
 mod spill;
+mod split;
 mod stats;
 mod super_version;
 mod upgrade;

@@ -182,6 +182,24 @@ impl Table {
         (end.start + end.end).saturating_sub(start.start + start.end) / 2
     }
 
+    /// For each block with keys from `lower` on and below `upper`, but for the first and those that
+    /// only continue a key: a string above all keys before it and not above its own, and its bytes.
+    pub(crate) fn separators<'a>(
+        &'a self,
+        lower: &[u8],
+        upper: &'a [u8],
+    ) -> impl Iterator<Item = (&'a [u8], u64)> {
+        let start = match self.index.blocks() {
+            0 => 0,
+            _ => self.index.find(lower, MAX_SEQUENCE) + 1,
+        };
+        let blocks = (start..self.index.blocks()).map(|block| {
+            let location = self.index.location(block);
+            (self.index.separator(block), location.end - location.start)
+        });
+        blocks.take_while(move |(separator, _)| *separator < upper)
+    }
+
     /// How many bytes of the file are blocks that hold nothing but keys from `lower` on and below
     /// `upper`.
     pub fn inner_bytes(&self, lower: &[u8], upper: &[u8]) -> u64 {

@@ -265,6 +265,20 @@ impl State {
         )
     }
 
+    /// Whether merging gives exactly the state that has seen all rows itself: sums of
+    /// floating-point numbers, and what moments are made of, depend on the order of additions.
+    pub fn merges_exactly(&self) -> bool {
+        matches!(
+            self.0,
+            Repr::Count(_)
+                | Repr::Integers(_)
+                | Repr::Numerics(_)
+                | Repr::Best(_)
+                | Repr::Truth(_)
+                | Repr::Bits(_)
+        )
+    }
+
     /// Whether states merged in any grouping give exactly what one state gives that has seen all
     /// rows: then a moving frame that cannot forget rows can be put together from parts.
     pub fn merges_in_any_way(&self) -> bool {

@@ -54,7 +54,7 @@ impl Compiler<'_> {
                         left_width: left.columns.len(),
                         right_width: right.columns.len(),
                         left: left.node,
-                        right: right.node,
+                        right: self.gathered(&join.right, right.node, outer),
                         keeps_order: join.keeps_order,
                     })
                 }

@@ -1,0 +1,152 @@
+//! What workers do with a part of a table.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustdb_txn::{KeyRange, Transaction};
+use rustdb_types::interrupt;
+use rustdb_vfs::sync::Mutex;
+
+use super::super::Node;
+use super::super::aggregate::{AggregateNode, begin, group_batch};
+use super::super::batch::Batch;
+use super::super::context::{Context, Part};
+use super::super::groups::Groups;
+use super::beside::Beside;
+use super::crew::Given;
+use crate::error::{Error, Result};
+
+/// What becomes of the rows of a chain.
+#[derive(Clone)]
+pub(in crate::exec) enum Work {
+    /// They are given as they are.
+    Rows,
+    /// They are grouped, as far as that makes fewer of them.
+    Groups(Arc<AggregateNode>),
+}
+
+/// When there are so many groups they are given away, and new ones begun: their table stays in the
+/// cache of a processor.
+const GROUPS_MAX: usize = 1 << 13;
+
+/// Groups that hold fewer rows than this on average are not worth it: rows are given as they are.
+const ROWS_PER_GROUP: usize = 2;
+
+/// What the workers of a crew do.
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) chain: Arc<dyn Node>,
+    /// The place of the node of the scan at the end of the chain.
+    pub(super) scan: usize,
+    pub(super) beside: Beside,
+    /// A transaction for each worker.
+    pub(super) readers: Mutex<Vec<Transaction>>,
+    pub(super) stopped: Arc<AtomicBool>,
+    pub(super) is_ungrouped: AtomicBool,
+}
+
+impl Job {
+    /// Set when nobody wants any more.
+    pub(super) fn stopped(&self) -> Arc<AtomicBool> {
+        self.stopped.clone()
+    }
+
+    /// See [`super::Crew::ungrouped`].
+    pub(super) fn ungrouped(&self) {
+        self.is_ungrouped.store(true, Ordering::Relaxed);
+    }
+
+    /// Works on a part, until `give` says that nobody wants any more.
+    pub(super) fn run(
+        &self,
+        number: usize,
+        range: KeyRange,
+        give: &mut dyn FnMut(Result<Given>) -> bool,
+    ) -> Result<()> {
+        let reader = self.readers.lock().pop();
+        let mut reader = reader.ok_or_else(|| Error::internal("a worker has no transaction"))?;
+        let part = Part {
+            scan: self.scan,
+            number,
+            range,
+        };
+        let done = self.beside.within(&mut reader, &self.stopped, |cx| {
+            cx.memory.part = Some(Box::new(part));
+            self.run_chain(give, cx)
+        });
+        self.readers.lock().push(reader);
+        done
+    }
+
+    fn run_chain(
+        &self,
+        give: &mut dyn FnMut(Result<Given>) -> bool,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        let mut run = self.chain.clone().open();
+        let mut partial = match &self.work {
+            Work::Rows => None,
+            Work::Groups(node) => Some(Partial {
+                node,
+                groups: none_of(node)?,
+                rows: 0,
+            }),
+        };
+        while let Some(batch) = run.next(cx)? {
+            let groups = match &mut partial {
+                Some(partial) => partial.take(&batch, cx)?,
+                None => {
+                    if !give(Ok(Given::Rows(batch))) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            let Some((groups, is_worth_it)) = groups else {
+                continue;
+            };
+            if !give(Ok(Given::Groups(Box::new(groups)))) {
+                return Ok(());
+            }
+            if !is_worth_it || self.is_ungrouped.load(Ordering::Relaxed) {
+                partial = None;
+            }
+        }
+        if let Some(partial) = partial
+            && partial.groups.len() > 0
+        {
+            give(Ok(Given::Groups(Box::new(partial.groups))));
+        }
+        interrupt::finish()?;
+        Ok(())
+    }
+}
+
+/// Groups of some rows of a part.
+struct Partial<'n> {
+    node: &'n Arc<AggregateNode>,
+    groups: Groups,
+    rows: usize,
+}
+
+/// The groups of no rows.
+fn none_of(node: &AggregateNode) -> Result<Groups> {
+    let mut groups = Groups::new(node);
+    begin(node, &mut groups)?;
+    Ok(groups)
+}
+
+impl Partial<'_> {
+    /// Takes the rows of a batch. Once there are many groups these, and whether to go on.
+    fn take(&mut self, batch: &Batch, cx: &mut Context<'_>) -> Result<Option<(Groups, bool)>> {
+        group_batch(self.node, batch, &mut self.groups, cx)?;
+        self.rows += batch.rows();
+        if self.groups.len() < GROUPS_MAX {
+            return Ok(None);
+        }
+        let is_worth_it = self.rows >= self.groups.len() * ROWS_PER_GROUP;
+        self.rows = 0;
+        let groups = std::mem::replace(&mut self.groups, none_of(self.node)?);
+        Ok(Some((groups, is_worth_it)))
+    }
+}

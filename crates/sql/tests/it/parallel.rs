@@ -1,0 +1,289 @@
+//! Queries that several threads run: the same answers, in the same order, as one thread gives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustdb_sql::Session;
+use rustdb_vfs::{MemVfs, OsVfs, Vfs};
+
+use crate::database::{lines, managed};
+
+/// Rows of the tables, enough for some dozen blocks of a file.
+const ROWS: usize = 30_000;
+
+/// A session over tables that lie in files.
+fn session() -> Session {
+    let (database, manager) = managed(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    let definitions = "
+        create table lines (id int primary key, of_order int, of_part int, price numeric(10,2), \
+            weight float8, note text);
+        create table orders (id int primary key, customer int, day date);
+        create table parts (id int primary key, name text);
+        create index on orders (customer)";
+    run(&mut session, definitions);
+    let fill = format!(
+        "insert into orders select n, n % 700, date '2020-01-01' + n % 400 \
+            from generate_series(1, {orders}) n;
+         insert into parts select n, 'part ' || n from generate_series(1, 90) n;
+         insert into lines select n, (n - 1) / 4 + 1, case when n % 11 = 0 then null else n % 97 end, \
+            (n * 37 % 9000) / 100.0, sqrt(n), \
+            case when n % 5 = 0 then null else 'note ' || n % 1000 end \
+            from generate_series(1, {ROWS}) n",
+        orders = ROWS / 4,
+    );
+    run(&mut session, &fill);
+    manager.engine().flush().unwrap();
+    session
+}
+
+fn run(session: &mut Session, text: &str) {
+    let done = session.execute(text, &[]);
+    done.unwrap_or_else(|error| panic!("{text}: {error}"));
+}
+
+/// What a query gives in one thread, after it was seen that several give the same.
+fn agreed(session: &mut Session, query: &str) -> Vec<String> {
+    run(session, "set max_parallel_workers_per_gather = 0");
+    let alone = outcome(session, query);
+    run(
+        session,
+        "set max_parallel_workers_per_gather = 8; set min_parallel_table_scan_size = 0",
+    );
+    let together = outcome(session, query);
+    assert_eq!(together, alone, "{query}");
+    alone
+}
+
+/// The rows, or the error.
+fn outcome(session: &mut Session, query: &str) -> Vec<String> {
+    match session.execute(query, &[]) {
+        Ok(_) => lines(session, query),
+        Err(error) => vec![format!("{} {}", error.state().as_str(), error.message())],
+    }
+}
+
+/// Whether a query comes to be run by more threads than one. It has to wait for it: a process has as
+/// many workers as processors, and other tests have some of them.
+fn gets_workers(session: &mut Session, query: &str) -> bool {
+    let clock = OsVfs::new();
+    let start = clock.monotonic();
+    while !has_workers(session, query) {
+        if clock.monotonic() - start > Duration::from_secs(60) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a query is run by more threads than one, which a machine with one processor has not.
+fn has_workers(session: &mut Session, query: &str) -> bool {
+    let plan = lines(session, &format!("explain (analyze, timing off) {query}"));
+    plan.iter().any(|line| line.contains("Workers Launched"))
+}
+
+/// Queries, and whether other threads can take a part of them.
+const QUERIES: &[(bool, &str)] = &[
+    (
+        true,
+        "select count(*), sum(price), min(note), max(id), avg(of_part) from lines",
+    ),
+    (
+        true,
+        "select of_part, count(*), sum(price), avg(price), bool_or(id > 9) from lines group by of_part",
+    ),
+    (
+        true,
+        "select of_order, sum(price) from lines group by of_order",
+    ),
+    (
+        true,
+        "select id % 1000 k, count(note), min(price) from lines where price > 3 group by k having count(*) > 2",
+    ),
+    (
+        true,
+        "select sum(weight), avg(weight), stddev(price) from lines",
+    ),
+    (
+        true,
+        "select of_part, array_agg(id), string_agg(note, ',') from lines where id % 50 = 0 group by of_part",
+    ),
+    (
+        true,
+        "select of_part, count(distinct note), sum(price) filter (where id > 100) from lines group by of_part",
+    ),
+    (
+        true,
+        "select of_part, note, count(*) from lines group by rollup (of_part, note) having count(*) > 20",
+    ),
+    (
+        true,
+        "select * from lines where note like '%7' order by price, id",
+    ),
+    (
+        true,
+        "select id, price from lines order by price desc, id limit 20",
+    ),
+    (
+        true,
+        "select distinct of_part, note from lines where id < 9000",
+    ),
+    (
+        true,
+        "select name, sum(price) from lines join parts on parts.id = of_part group by name",
+    ),
+    (
+        true,
+        "select count(*), sum(price) from lines left join parts on parts.id = of_part where name is null",
+    ),
+    (
+        true,
+        "select customer, day, sum(price) s from lines join orders on orders.id = of_order \
+        join parts on parts.id = of_part where day < '2020-06-01' group by customer, day order by s, 1, 2 limit 30",
+    ),
+    (
+        true,
+        "select count(*) from lines where exists (select 1 from orders where orders.id = of_order and customer < 5)",
+    ),
+    (
+        true,
+        "select count(*) from lines where of_part not in (select id from parts where name like '%3')",
+    ),
+    (
+        true,
+        "select sum((select customer from orders where orders.id = of_order)) from lines where id < 5000",
+    ),
+    (
+        true,
+        "select count(*) from lines where price > (select avg(price) from lines)",
+    ),
+    (
+        true,
+        "select p, count(*) from (select of_part + 1 p, price from lines where id between 3000 and 26000) t group by p",
+    ),
+    (true, "select sum(1 / (id - 17000)) from lines"),
+    (
+        true,
+        "with t as (select of_part p, count(*) c from lines group by p) select sum(c), count(*) from t",
+    ),
+    (
+        true,
+        "select count(*), max(n) from lines l cross join lateral (select customer + l.id n from orders \
+        where orders.id = l.of_order limit 1) o",
+    ),
+    (true, "select count(random()) from lines"),
+    (false, "select count(*) from lines where random() >= 0"),
+    (
+        false,
+        "select count(*) from lines where pg_backend_pid() > 0",
+    ),
+    (false, "select max(customer) from orders where id = 77"),
+];
+
+#[test]
+fn answers_are_those_of_one_thread() {
+    let mut session = session();
+    let processors = std::thread::available_parallelism().unwrap().get();
+    for (is_shared, query) in QUERIES {
+        agreed(&mut session, query);
+        if !query.contains("1 / (id") {
+            match *is_shared && processors > 1 {
+                true => assert!(gets_workers(&mut session, query), "{query}"),
+                false => assert!(!has_workers(&mut session, query), "{query}"),
+            }
+        }
+    }
+    // With little memory groups, tables of joins and sorts are put aside.
+    run(&mut session, "set work_mem = '64kB'");
+    for (_, query) in QUERIES {
+        let order_is_free = query.contains("group by") && !query.contains("order by");
+        match order_is_free {
+            true => agreed(
+                &mut session,
+                &format!("select * from ({query}) t order by t::text"),
+            ),
+            false => agreed(&mut session, query),
+        };
+    }
+}
+
+#[test]
+fn large_tables_are_read_by_several_threads_without_a_word() {
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return;
+    }
+    let (database, manager) = managed(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    run(
+        &mut session,
+        "create table t (id int primary key, x text);
+         insert into t select n, sha256(n::text::bytea)::text || sha256((-n)::text::bytea)::text \
+            from generate_series(1, 200000) n",
+    );
+    manager.engine().flush().unwrap();
+    assert!(gets_workers(&mut session, "select count(x) from t"));
+}
+
+#[test]
+fn small_tables_are_read_by_one_thread() {
+    let mut session = session();
+    assert!(!has_workers(&mut session, QUERIES[0].1));
+}
+
+#[test]
+fn who_has_written_or_must_know_what_it_read_keeps_to_one_thread() {
+    let mut session = session();
+    run(&mut session, "set min_parallel_table_scan_size = 0");
+    let query = "select count(*), sum(price) from lines";
+    let before = lines(&mut session, query);
+    run(&mut session, "begin; delete from lines where id <= 10");
+    assert!(!has_workers(&mut session, query));
+    assert_eq!(lines(&mut session, "select count(*) from lines"), ["29990"]);
+    run(&mut session, "rollback; begin isolation level serializable");
+    assert!(!has_workers(&mut session, query));
+    run(&mut session, "commit");
+    assert_eq!(lines(&mut session, query), before);
+}
+
+#[test]
+fn a_snapshot_holds_for_all_threads() {
+    let (database, manager) = managed(Arc::new(MemVfs::new()));
+    let (mut writer, mut reader) = (database.connect(), database.connect());
+    run(
+        &mut writer,
+        "create table t (id int primary key, v int);
+         insert into t select n, 1 from generate_series(1, 20000) n",
+    );
+    manager.engine().flush().unwrap();
+    run(&mut reader, "set min_parallel_table_scan_size = 0");
+    let query = "select count(*), sum(v) from t";
+    run(&mut reader, "begin isolation level repeatable read");
+    assert_eq!(lines(&mut reader, query), ["20000|20000"]);
+    for round in 0..5 {
+        run(
+            &mut writer,
+            &format!(
+                "update t set v = v + 1; delete from t where id = {}",
+                round + 1
+            ),
+        );
+        manager.engine().flush().unwrap();
+        assert_eq!(lines(&mut reader, query), ["20000|20000"]);
+    }
+    run(&mut reader, "commit");
+    assert_eq!(lines(&mut reader, query), ["19995|119970"]);
+}
+
+#[test]
+fn a_query_of_several_threads_can_be_cancelled() {
+    let mut session = session();
+    run(
+        &mut session,
+        "set min_parallel_table_scan_size = 0; set statement_timeout = '100ms'",
+    );
+    let query = "select sum((select count(*) from lines b where b.price > a.price)) from lines a";
+    let error = session.execute(query, &[]).unwrap_err();
+    assert_eq!(error.state().as_str(), "57014");
+    run(&mut session, "reset statement_timeout");
+    assert_eq!(lines(&mut session, "select count(*) from parts"), ["90"]);
+}

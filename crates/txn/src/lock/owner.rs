@@ -16,7 +16,21 @@ pub struct LockOwner {
     party: Party,
     /// What was granted, each mode of a target once.
     held: Vec<(Target, ModeSet)>,
+    /// Some of the objects in it: every statement locks its tables again.
+    objects: Vec<KnownObject>,
 }
+
+/// An object that is held.
+#[derive(Debug)]
+struct KnownObject {
+    object: u64,
+    mode: ObjectMode,
+    /// It is among the first so many locks.
+    held: usize,
+}
+
+/// Objects that are known to be held, at most.
+const OBJECTS_MAX: usize = 8;
 
 /// A moment in the life of a [`LockOwner`]: what it got later can be given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +48,7 @@ impl LockOwner {
             table,
             party,
             held: Vec::new(),
+            objects: Vec::new(),
         }
     }
 
@@ -50,7 +65,7 @@ impl LockOwner {
         mode: RowMode,
         wait: Wait,
     ) -> Result<(), LockError> {
-        self.lock(Target::row(keyspace, key), mode.into(), wait)
+        self.lock(self.table.row(keyspace, key), mode.into(), wait)
     }
 
     /// Locks an object, or does nothing if it is held in this mode.
@@ -60,7 +75,16 @@ impl LockOwner {
         mode: ObjectMode,
         wait: Wait,
     ) -> Result<(), LockError> {
-        self.lock(Target::Object(object), mode.into(), wait)
+        let is_known = |each: &KnownObject| (each.object, each.mode) == (object, mode);
+        if self.objects.iter().any(is_known) {
+            return Ok(());
+        }
+        self.lock(self.table.object(object), mode.into(), wait)?;
+        if self.objects.len() < OBJECTS_MAX {
+            let held = self.held.len();
+            self.objects.push(KnownObject { object, mode, held });
+        }
+        Ok(())
     }
 
     /// Locks what programs agree on, or does nothing if it is held in this mode.
@@ -70,7 +94,7 @@ impl LockOwner {
         mode: ObjectMode,
         wait: Wait,
     ) -> Result<(), LockError> {
-        self.lock(Target::Advisory(key), mode.into(), wait)
+        self.lock(self.table.advisory(key), mode.into(), wait)
     }
 
     /// Whether this owner holds the row in `mode` or a stronger one.
@@ -78,7 +102,7 @@ impl LockOwner {
         !self.held.is_empty()
             && self
                 .table
-                .is_held(self.id(), &Target::row(keyspace, key), mode.into())
+                .is_held(self.id(), &self.table.row(keyspace, key), mode.into())
     }
 
     /// How many locks are held, each mode counted.
@@ -98,6 +122,7 @@ impl LockOwner {
 
     /// Releases what was granted after `mark`, upgrades included; what was held then stays held.
     pub fn release_since(&mut self, mark: LockMark) {
+        self.objects.retain(|object| object.held <= mark.0);
         while self.held.len() > mark.0 {
             if let Some((target, modes)) = self.held.pop() {
                 self.table

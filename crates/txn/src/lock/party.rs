@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::table::{AdvisoryKey, LockTable, Target};
+use super::table::{AdvisoryKey, LockTable};
 use super::{LockError, ObjectMode, OwnerId, Term, Wait};
 
 /// Who locks and waits. All transactions of one party, of which one is open at a time, and its
@@ -69,7 +69,7 @@ impl SessionLocks {
         match self.held.entry((key, mode)) {
             Entry::Occupied(mut count) => *count.get_mut() += 1,
             Entry::Vacant(new) => {
-                let target = Target::Advisory(key);
+                let target = self.table.advisory(key);
                 self.table
                     .acquire(&self.party, &target, mode.into(), Term::Session, wait)?;
                 new.insert(1);
@@ -100,7 +100,7 @@ impl SessionLocks {
 
     fn release(&self, key: AdvisoryKey, mode: ObjectMode) {
         let modes = super::mode::Mode::from(mode).bit();
-        let target = Target::Advisory(key);
+        let target = self.table.advisory(key);
         self.table
             .release(self.party.id(), &target, modes, Term::Session);
     }

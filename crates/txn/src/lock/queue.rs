@@ -19,12 +19,21 @@ use super::{OwnerId, Term};
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// One element per owner; its modes are never none.
-    holders: Vec<Holder>,
+    holders: Holders,
     /// In the order in which they will be granted.
     waiters: VecDeque<Waiter>,
 }
 
-#[derive(Debug)]
+/// Mostly there is one.
+#[derive(Debug, Default)]
+enum Holders {
+    #[default]
+    Nobody,
+    One([Holder; 1]),
+    Several(Vec<Holder>),
+}
+
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Holder {
     pub(super) owner: OwnerId,
     /// What is held for each [`Term`], in their order.
@@ -46,10 +55,46 @@ pub(super) struct Waiter {
     pub(super) ticket: Arc<Ticket>,
 }
 
+impl Holders {
+    fn all(&self) -> &[Holder] {
+        match self {
+            Holders::Nobody => &[],
+            Holders::One(one) => one,
+            Holders::Several(several) => several,
+        }
+    }
+
+    fn all_mut(&mut self) -> &mut [Holder] {
+        match self {
+            Holders::Nobody => &mut [],
+            Holders::One(one) => one,
+            Holders::Several(several) => several,
+        }
+    }
+
+    fn push(&mut self, holder: Holder) {
+        match self {
+            Holders::Nobody => *self = Holders::One([holder]),
+            Holders::One([first]) => *self = Holders::Several(vec![*first, holder]),
+            Holders::Several(several) => several.push(holder),
+        }
+    }
+
+    fn swap_remove(&mut self, at: usize) {
+        match self {
+            Holders::Nobody => {}
+            Holders::One(_) => *self = Holders::Nobody,
+            Holders::Several(several) => {
+                several.swap_remove(at);
+            }
+        }
+    }
+}
+
 impl Queue {
     /// Whether nobody holds or wants the lock, so that it can be forgotten.
     pub(super) fn is_idle(&self) -> bool {
-        self.holders.is_empty() && self.waiters.is_empty()
+        self.holders.all().is_empty() && self.waiters.is_empty()
     }
 
     pub(super) fn has_waiters(&self) -> bool {
@@ -57,7 +102,7 @@ impl Queue {
     }
 
     pub(super) fn holders(&self) -> &[Holder] {
-        &self.holders
+        self.holders.all()
     }
 
     pub(super) fn waiters(&self) -> impl Iterator<Item = &Waiter> {
@@ -66,7 +111,7 @@ impl Queue {
 
     /// The modes `owner` holds.
     pub(super) fn held_by(&self, owner: OwnerId) -> ModeSet {
-        self.holders
+        self.holders()
             .iter()
             .find(|h| h.owner == owner)
             .map_or(0, Holder::modes)
@@ -74,7 +119,7 @@ impl Queue {
 
     /// The modes `owner` holds for `term`.
     pub(super) fn held_for(&self, owner: OwnerId, term: Term) -> ModeSet {
-        self.holders
+        self.holders()
             .iter()
             .find(|h| h.owner == owner)
             .map_or(0, |h| h.terms[term as usize])
@@ -82,7 +127,7 @@ impl Queue {
 
     /// Whether anyone but `owner` holds the lock, in any mode.
     pub(super) fn is_held_by_other(&self, owner: OwnerId) -> bool {
-        self.holders.iter().any(|h| h.owner != owner)
+        self.holders().iter().any(|h| h.owner != owner)
     }
 
     /// Grants `mode` to `owner` if its turn is now; returns whether it did.
@@ -112,9 +157,10 @@ impl Queue {
 
     /// Takes `modes` of a term away from `owner`.
     pub(super) fn release(&mut self, owner: OwnerId, modes: ModeSet, term: Term) {
-        if let Some(at) = self.holders.iter().position(|h| h.owner == owner) {
-            self.holders[at].terms[term as usize] &= !modes;
-            if self.holders[at].modes() == 0 {
+        let holders = self.holders.all_mut();
+        if let Some(at) = holders.iter().position(|h| h.owner == owner) {
+            holders[at].terms[term as usize] &= !modes;
+            if holders[at].modes() == 0 {
                 self.holders.swap_remove(at);
             }
         }
@@ -156,7 +202,7 @@ impl Queue {
     /// Whom a request of `owner` for `mode` at place `at` has to wait for.
     fn blockers(&self, owner: OwnerId, mode: Mode, at: usize) -> impl Iterator<Item = OwnerId> {
         let holders = self
-            .holders
+            .holders()
             .iter()
             .filter(move |h| h.owner != owner && h.modes() & mode.conflicts() != 0)
             .map(|h| h.owner);
@@ -170,14 +216,13 @@ impl Queue {
     }
 
     fn hold(&mut self, owner: OwnerId, mode: Mode, term: Term) {
-        let at = match self.holders.iter().position(|h| h.owner == owner) {
-            Some(at) => at,
-            None => {
-                let terms = [0; 2];
-                self.holders.push(Holder { owner, terms });
-                self.holders.len() - 1
-            }
-        };
-        self.holders[at].terms[term as usize] |= mode.bit();
+        let mut holders = self.holders.all_mut().iter_mut();
+        if let Some(holder) = holders.find(|h| h.owner == owner) {
+            holder.terms[term as usize] |= mode.bit();
+            return;
+        }
+        let mut terms = [0; 2];
+        terms[term as usize] = mode.bit();
+        self.holders.push(Holder { owner, terms });
     }
 }

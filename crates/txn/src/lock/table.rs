@@ -13,13 +13,15 @@
 //! `conflict.rs`.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustdb_storage::KeyspaceId;
-use rustdb_storage::key::{split_storage_key, storage_key};
+use rustdb_storage::key::split_storage_key;
+use rustdb_storage::slice::{INLINE_BYTES_MAX, Slice};
 use rustdb_vfs::sync::{Mutex, MutexGuard};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -34,11 +36,17 @@ const SHARDS: usize = 64;
 /// How often who waits looks whether it was told to stop.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
 
-/// What is locked.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Target {
+/// What is locked, and its hash, which is made once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    hash: u64,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
     /// A storage key.
-    Row(Arc<[u8]>),
+    Row(Slice),
     Object(u64),
     Advisory(AdvisoryKey),
 }
@@ -54,20 +62,12 @@ pub struct AdvisoryKey {
     pub is_pair: bool,
 }
 
-impl Target {
-    pub(super) fn row(keyspace: KeyspaceId, key: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(4 + key.len());
-        storage_key(keyspace, key, &mut bytes);
-        Target::Row(bytes.into())
-    }
-}
-
 /// All locks of a database.
 #[derive(Debug)]
 pub struct LockTable {
     locks_max: usize,
-    /// Seeded, so that nobody outside can aim at one shard; fixed under simulation.
-    hasher: Hasher,
+    /// Of the hashes, so that nobody outside can aim at one shard; fixed under simulation.
+    seed: u64,
     shards: Box<[Mutex<Shard>]>,
     graph: Mutex<WaitGraph>,
     /// Requests granted or waiting.
@@ -80,30 +80,29 @@ pub struct LockTable {
 }
 
 /// A part of the table. Only locks that someone holds or wants are in it.
-type Shard = HashMap<Target, Queue, Hasher>;
+type Shard = HashMap<Target, Queue, BuildHasherDefault<Ready>>;
 
-/// Makes [`KeyHasher`]s that begin at a seed.
-#[derive(Clone, Debug)]
-struct Hasher(u64);
+/// Passes on the hash that a [`Target`] has.
+#[derive(Debug, Default)]
+struct Ready(u64);
 
-/// xxh3 of what is written, each piece seeded by those before it.
-#[derive(Debug)]
-struct KeyHasher(u64);
-
-impl BuildHasher for Hasher {
-    type Hasher = KeyHasher;
-    fn build_hasher(&self) -> KeyHasher {
-        KeyHasher(self.0)
-    }
-}
-
-impl std::hash::Hasher for KeyHasher {
+impl Hasher for Ready {
     fn write(&mut self, bytes: &[u8]) {
         self.0 = xxh3_64_with_seed(bytes, self.0);
     }
 
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }
 
@@ -154,19 +153,59 @@ pub struct LockInfo {
 impl LockTable {
     /// A table for at most `locks_max` locks; `seed` spreads keys over shards.
     pub fn new(locks_max: usize, seed: u64) -> Self {
-        let hasher = Hasher(seed);
-        let shards = (0..SHARDS)
-            .map(|_| Mutex::new(HashMap::with_hasher(hasher.clone())))
-            .collect();
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::default())).collect();
         Self {
             locks_max,
-            hasher,
+            seed,
             shards,
             graph: Mutex::default(),
             used: AtomicUsize::new(0),
             rows: AtomicUsize::new(0),
             exclusive: AtomicUsize::new(0),
             counters: Counters::default(),
+        }
+    }
+
+    /// A row, by its key.
+    pub(super) fn row(&self, keyspace: KeyspaceId, key: &[u8]) -> Target {
+        let mut short = [0; INLINE_BYTES_MAX];
+        let prefix = keyspace.prefix();
+        let length = prefix.len() + key.len();
+        let long: Vec<u8>;
+        let bytes = match short.get_mut(..length) {
+            Some(bytes) => {
+                bytes[..prefix.len()].copy_from_slice(&prefix);
+                bytes[prefix.len()..].copy_from_slice(key);
+                &*bytes
+            }
+            None => {
+                long = [&prefix, key].concat();
+                &*long
+            }
+        };
+        Target {
+            hash: xxh3_64_with_seed(bytes, self.seed),
+            what: What::Row(Slice::copy_from(bytes)),
+        }
+    }
+
+    pub(super) fn object(&self, object: u64) -> Target {
+        Target {
+            hash: xxh3_64_with_seed(&object.to_le_bytes(), self.seed),
+            what: What::Object(object),
+        }
+    }
+
+    pub(super) fn advisory(&self, key: AdvisoryKey) -> Target {
+        let AdvisoryKey {
+            database,
+            key: number,
+            is_pair,
+        } = key;
+        let numbers = [u64::from(database), number, u64::from(is_pair)].map(u64::to_le_bytes);
+        Target {
+            hash: xxh3_64_with_seed(numbers.as_flattened(), self.seed),
+            what: What::Advisory(key),
         }
     }
 
@@ -188,7 +227,7 @@ impl LockTable {
         if !self.has_row_locks() {
             return false;
         }
-        let target = Target::row(keyspace, key);
+        let target = self.row(keyspace, key);
         self.shard(&target)
             .get(&target)
             .is_some_and(|queue| queue.is_held_by_other(owner))
@@ -203,12 +242,15 @@ impl LockTable {
     ) -> bool {
         self.has_row_locks()
             && self.shards.iter().any(|shard| {
-                shard.lock().iter().any(|(target, queue)| match target {
-                    Target::Row(key) => split_storage_key(key).is_some_and(|(keyspace, key)| {
-                        queue.is_held_by_other(owner) && wanted(keyspace, key)
-                    }),
-                    Target::Object(_) | Target::Advisory(_) => false,
-                })
+                shard
+                    .lock()
+                    .iter()
+                    .any(|(target, queue)| match &target.what {
+                        What::Row(key) => split_storage_key(key).is_some_and(|(keyspace, key)| {
+                            queue.is_held_by_other(owner) && wanted(keyspace, key)
+                        }),
+                        What::Object(_) | What::Advisory(_) => false,
+                    })
             })
     }
 
@@ -331,13 +373,17 @@ impl LockTable {
     /// Takes `modes` of a lock from `owner` and lets those behind it go on.
     pub(super) fn release(&self, owner: OwnerId, target: &Target, modes: ModeSet, term: Term) {
         let mut shard = self.shard(target);
-        if let Some(queue) = shard.get_mut(target) {
-            queue.release(owner, modes, term);
-            self.unreserve();
-            if let Some(count) = self.count_of(target, modes) {
-                count.fetch_sub(1, Ordering::SeqCst);
-            }
-            self.settle(&mut shard, target);
+        let Entry::Occupied(mut entry) = shard.entry(target.clone()) else {
+            return;
+        };
+        entry.get_mut().release(owner, modes, term);
+        self.unreserve();
+        if let Some(count) = self.count_of(target, modes) {
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
+        match entry.get().is_idle() {
+            true => drop(entry.remove()),
+            false => self.settle(&mut shard, target),
         }
     }
 
@@ -429,10 +475,10 @@ impl LockTable {
 
     /// What counts grants of this mode.
     fn count_of(&self, target: &Target, modes: ModeSet) -> Option<&AtomicUsize> {
-        match target {
-            Target::Row(_) => Some(&self.rows),
-            Target::Advisory(_) => None,
-            Target::Object(_) => {
+        match &target.what {
+            What::Row(_) => Some(&self.rows),
+            What::Advisory(_) => None,
+            What::Object(_) => {
                 let exclusive = Mode::Object(ObjectMode::AccessExclusive).bit();
                 (modes & exclusive != 0).then_some(&self.exclusive)
             }
@@ -452,31 +498,30 @@ impl LockTable {
     }
 
     fn shard(&self, target: &Target) -> MutexGuard<'_, Shard> {
-        let hash = self.hasher.hash_one(target);
         // The map inside uses the low and the topmost bits.
-        self.shards[(hash >> 32) as usize % SHARDS].lock()
+        self.shards[(target.hash >> 32) as usize % SHARDS].lock()
     }
 }
 
 impl Target {
     /// Any mode of the kind that this target takes.
     fn kind(&self) -> Mode {
-        match self {
-            Target::Row(_) => Mode::Row(super::RowMode::Update),
-            Target::Object(_) | Target::Advisory(_) => Mode::Object(ObjectMode::AccessExclusive),
+        match &self.what {
+            What::Row(_) => Mode::Row(super::RowMode::Update),
+            What::Object(_) | What::Advisory(_) => Mode::Object(ObjectMode::AccessExclusive),
         }
     }
 }
 
 impl From<&Target> for LockTarget {
     fn from(target: &Target) -> Self {
-        match target {
-            Target::Row(key) => {
-                let (keyspace, key) = split_storage_key(key).expect("made by `Target::row`");
+        match &target.what {
+            What::Row(key) => {
+                let (keyspace, key) = split_storage_key(key).expect("made by `LockTable::row`");
                 LockTarget::Row(keyspace, key.to_vec())
             }
-            Target::Object(object) => LockTarget::Object(*object),
-            Target::Advisory(key) => LockTarget::Advisory(*key),
+            What::Object(object) => LockTarget::Object(*object),
+            What::Advisory(key) => LockTarget::Advisory(*key),
         }
     }
 }

@@ -307,7 +307,10 @@ impl Transaction {
                 "only a read committed transaction can change its snapshot".into(),
             ));
         }
-        self.snapshot = self.engine().snapshot();
+        // Mostly nothing was committed since, and the snapshot need not be registered again.
+        if self.engine().visible_sequence() != self.snapshot.sequence() {
+            self.snapshot = self.engine().snapshot();
+        }
         self.popping = None;
         self.writes.borrow_mut().clear_holes();
         Ok(())

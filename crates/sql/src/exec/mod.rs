@@ -152,6 +152,9 @@ impl Executable {
 
     /// Room for the values that the parts of the statement pass to each other.
     pub(crate) fn memory(&self) -> Memory {
+        if (self.outer, self.results, self.shared) == (0, 0, 0) {
+            return Memory::default();
+        }
         Memory {
             outer: vec![Value::Null; self.outer],
             results: vec![None; self.results],

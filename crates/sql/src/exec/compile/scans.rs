@@ -186,15 +186,45 @@ impl Compiler<'_> {
         let mut given = ids.clone();
         if let Some(items) = items {
             let exprs: Vec<Expr> = items.iter().map(|(_, item)| item.clone()).collect();
-            stages.push(self.all(&exprs, &given, &outer)?);
+            add_stage(&mut stages, self.all(&exprs, &given, &outer)?);
             given = items.iter().map(|(id, _)| *id).collect();
         }
         if given != columns {
             let exprs: Vec<Expr> = columns.iter().map(|id| Expr::Column(*id)).collect();
-            stages.push(self.all(&exprs, &given, &outer)?);
+            add_stage(&mut stages, self.all(&exprs, &given, &outer)?);
         }
         Ok(Some(OneRow::Values(stages.into())))
     }
+}
+
+/// Adds a stage, or makes it part of the one before it.
+fn add_stage(stages: &mut Vec<Vec<Expr>>, stage: Vec<Expr>) {
+    match stages.last_mut() {
+        Some(last) if only_places(last, &stage) => {
+            *last = stage
+                .into_iter()
+                .map(|item| match item {
+                    Expr::Input(place) => last[place].clone(),
+                    other => other,
+                })
+                .collect();
+        }
+        _ => stages.push(stage),
+    }
+}
+
+/// Whether a stage does no more than to put what the one before it gives into other places: what
+/// may fail or have an effect is still evaluated once, and in its order.
+fn only_places(before: &[Expr], stage: &[Expr]) -> bool {
+    let is_plain = |expr: &Expr| matches!(expr, Expr::Constant(_) | Expr::Parameter(_));
+    let others = |expr: &Expr| match expr {
+        Expr::Input(place) if !is_plain(&before[*place]) => Some(*place),
+        _ => None,
+    };
+    let seen = stage.iter().filter_map(others);
+    let all = (0..before.len()).filter(|place| !is_plain(&before[*place]));
+    let only_moves = |expr: &Expr| is_plain(expr) || matches!(expr, Expr::Input(_));
+    stage.iter().all(only_moves) && seen.eq(all)
 }
 
 /// For each column that a scan goes by, the greatest number if it is one of integers.

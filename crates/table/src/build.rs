@@ -20,7 +20,7 @@
 
 use std::sync::Arc;
 
-use rustdb_txn::{KeyRange, RowMode, Transaction};
+use rustdb_txn::{KeyRange, Repeated, RowMode, Transaction};
 use rustdb_types::{Oid, RowView, SqlState, Value, interrupt};
 
 use crate::entry::TableIndex;
@@ -50,7 +50,7 @@ impl Table {
         let index = self.index(index)?;
         let mut rows = transaction.scan_newest(self.keyspace, KeyRange::all())?;
         let mut row = Vec::new();
-        let mut entries = 0;
+        let mut entries = transaction.bulk_entries(index.keyspace);
         while let Some((key, bytes)) = rows.next(transaction)? {
             interrupt::spend(interrupt::ROW_UNITS)?;
             self.decode_for(index, &bytes, &mut row)?;
@@ -60,20 +60,21 @@ impl Table {
             let buffers = &mut statement.buffers;
             let entry = index.encode_key(self, &row, &key, &mut buffers.key)?;
             index.encode_value(&row, &key, entry.is_alone, &mut buffers.value)?;
-            let is_new = match entry.is_alone {
-                true => transaction.insert_locked(index.keyspace, &buffers.key, &buffers.value)?,
-                false => {
-                    transaction.insert_new(index.keyspace, &buffers.key, &buffers.value)?;
-                    !self.is_shared(transaction, index, &buffers.key[..entry.columns_end])?
-                        || entry.has_null
-                }
-            };
-            if !is_new {
-                return Err(self.cannot_be_unique(index, &row, statement)?);
-            }
-            entries += 1;
+            entries.push(&buffers.key, &buffers.value)?;
         }
-        Ok(entries)
+        let written = transaction.write_bulk(entries, |before, key| {
+            interrupt::spend(interrupt::ROW_UNITS)?;
+            index.is_shared(before, key)
+        });
+        match written? {
+            Ok(entries) => Ok(entries),
+            Err(Repeated { key, value }) => {
+                let row_key = RowKey::copy_from(index.row_key(&key, &value, &mut Vec::new())?);
+                row.clear();
+                self.get_newest(transaction, &row_key, &Projection::All, &mut row)?;
+                Err(self.cannot_be_unique(index, &row, statement)?)
+            }
+        }
     }
 
     /// Puts the columns that an index reads into a row, whose other columns are NULL.
@@ -88,21 +89,6 @@ impl Table {
             row[*place] = view.get(*place)?;
         }
         Ok(())
-    }
-
-    /// Whether a deferrable key has more than one entry.
-    fn is_shared(
-        &self,
-        transaction: &Transaction,
-        index: &TableIndex,
-        columns: &[u8],
-    ) -> Result<bool> {
-        if !index.definition.deferrable {
-            return Ok(false);
-        }
-        let range = KeyRange::prefix(columns);
-        let mut entries = transaction.scan_newest(index.keyspace, range)?;
-        Ok(entries.next(transaction)?.is_some() && entries.next(transaction)?.is_some())
     }
 
     /// Writes the entries of up to `rows_max` rows after the row `from` into an index that is

@@ -204,6 +204,22 @@ impl TableIndex {
         self.definition.unique && !self.definition.deferrable
     }
 
+    /// Whether two entries, each with its row's key, stand for the same values where none may come
+    /// twice.
+    pub(crate) fn is_shared(&self, one: &[u8], other: &[u8]) -> Result<bool> {
+        if !self.definition.unique || self.is_exclusive() {
+            return Ok(false);
+        }
+        let (mut values, mut rest) = (Vec::with_capacity(self.columns.len()), one);
+        for column in &self.columns {
+            values.push(decode_key(&column.key, &mut rest)?);
+        }
+        let columns_end = one.len() - rest.len();
+        let is_same = other.get(..columns_end) == Some(&one[..columns_end]);
+        let counts = self.definition.nulls_not_distinct || !values.iter().any(Value::is_null);
+        Ok(is_same && counts)
+    }
+
     /// Whether every row has an entry that can be found.
     pub(crate) fn is_complete(&self) -> bool {
         self.definition.state == IndexState::Public && self.definition.is_total()

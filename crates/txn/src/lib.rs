@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod autocommit;
+mod bulk;
 #[cfg(feature = "checker")]
 pub mod checker;
 mod commit;
@@ -36,6 +37,7 @@ mod write_batch;
 mod write_set;
 
 pub use autocommit::{Swap, Update};
+pub use bulk::{BulkEntries, Repeated};
 pub use error::{Conflict, Error, Result};
 /// What the engine below shares with the layers above.
 pub use rustdb_storage::engine::{

@@ -93,7 +93,7 @@ impl Commit<'_> {
             batch.clear();
             let mut runs: Vec<&SortedRun> = Vec::new();
             match publication {
-                Publication::Pieces => runs.extend(self.writes.pieces().iter().map(Piece::run)),
+                Publication::Pieces => runs.extend(self.by_keys().into_iter().map(Piece::run)),
                 Publication::Merged(run) => runs.push(run),
                 Publication::Ranges(ranges) => {
                     for (keyspace, ranges) in ranges {
@@ -282,16 +282,20 @@ impl Commit<'_> {
         Ok(true)
     }
 
-    /// Whether the pieces follow one another and no range was deleted.
+    /// Whether no piece reaches into another and no range was deleted.
     fn is_plain(&self, plans: &Plans) -> bool {
-        let bounds: Vec<_> = self
-            .writes
-            .pieces()
-            .iter()
-            .filter_map(Piece::bounds)
-            .collect();
+        let pieces = self.by_keys();
+        let bounds: Vec<_> = pieces.into_iter().filter_map(Piece::bounds).collect();
         bounds.is_sorted_by(|(_, last), (first, _)| last < first)
             && plans.values().all(|plan| plan.deleted.is_empty())
+    }
+
+    /// The pieces that have keys, by their first ones.
+    fn by_keys(&self) -> Vec<&Piece> {
+        let pieces = self.writes.pieces().iter();
+        let mut pieces: Vec<&Piece> = pieces.filter(|piece| piece.bounds().is_some()).collect();
+        pieces.sort_by_key(|piece| piece.bounds().map(|(first, _)| first));
+        pieces
     }
 
     /// Visits the last write of each key, in order, and the keys of deleted ranges. Returns

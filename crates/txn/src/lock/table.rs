@@ -433,6 +433,10 @@ impl LockTable {
     }
 
     /// Takes a waiting request out of its queue.
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "the bytes of a slice do not change"
+    )]
     fn withdraw(&self, shard: &mut Shard, owner: OwnerId, target: &Target) {
         if let Some(queue) = shard.get_mut(target)
             && queue.withdraw(owner)
@@ -445,6 +449,10 @@ impl LockTable {
 
     /// After a queue changed: grants what can be granted, brings the graph up to date, forgets the
     /// queue if it is idle.
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "the bytes of a slice do not change"
+    )]
     fn settle(&self, shard: &mut Shard, target: &Target) {
         let Some(queue) = shard.get_mut(target) else {
             return;

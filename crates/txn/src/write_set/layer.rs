@@ -92,7 +92,8 @@ impl Layer {
     /// Whether what the layer says about a keyspace is in one map.
     pub(super) fn is_plain(&self, keyspace: KeyspaceId) -> bool {
         let space = self.spaces.get(&keyspace);
-        self.pieces.is_empty() && space.is_some_and(|space| space.deleted.is_empty())
+        space.is_some_and(|space| space.deleted.is_empty())
+            && !self.pieces.iter().any(|piece| piece.touches(keyspace))
     }
 
     /// See [`super::WriteSet::write_over`].
@@ -135,6 +136,11 @@ impl Layer {
                 .push(Piece::write(engine, std::mem::take(&mut self.spaces))?);
         }
         Ok(())
+    }
+
+    /// Adds a piece, of keyspaces that nothing is known of yet.
+    pub(super) fn add_piece(&mut self, piece: Piece) {
+        self.pieces.push(piece);
     }
 
     /// Puts the layer above this one into this one.

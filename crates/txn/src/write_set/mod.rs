@@ -31,7 +31,7 @@ mod writes;
 
 use std::collections::BTreeMap;
 
-use rustdb_storage::engine::Engine;
+use rustdb_storage::engine::{Engine, SortedRun};
 use rustdb_storage::slice::Slice;
 use rustdb_storage::{KeyspaceId, Result};
 
@@ -188,6 +188,19 @@ impl WriteSet {
             layer.spill(engine)?;
         }
         self.measure();
+        Ok(())
+    }
+
+    /// Adds a sorted run of keys that are all new, in a keyspace of which nothing else was written.
+    pub(crate) fn add_run(
+        &mut self,
+        keyspace: KeyspaceId,
+        run: SortedRun,
+        keys: u64,
+    ) -> Result<()> {
+        debug_assert!(!self.touches(keyspace), "there would be something above it");
+        self.version += 1;
+        self.top().add_piece(Piece::of_run(run, keyspace, keys)?);
         Ok(())
     }
 

@@ -88,15 +88,30 @@ impl Piece {
             deleted.insert(keyspace, deleted_ranges);
         }
         let run = writer.finish()?;
-        let reader = run.reader()?;
-        let cursor = RefCell::new(None);
         Ok(Self {
-            cursor,
-            reader,
+            cursor: RefCell::new(None),
+            reader: run.reader()?,
             run,
             deleted,
             contents,
             is_checked,
+        })
+    }
+
+    /// A run of keys of one keyspace, all of them new.
+    pub(super) fn of_run(run: SortedRun, keyspace: KeyspaceId, keys: u64) -> Result<Self> {
+        let contents = Contents {
+            puts: keys,
+            deletes: 0,
+            delta: i64::try_from(keys).ok(),
+        };
+        Ok(Self {
+            cursor: RefCell::new(None),
+            reader: run.reader()?,
+            run,
+            deleted: BTreeMap::new(),
+            contents: BTreeMap::from([(keyspace, contents)]),
+            is_checked: false,
         })
     }
 

@@ -7,7 +7,7 @@ use crate::database::Database;
 
 impl Database {
     /// The count kept by commits, after comparing it with a scan.
-    fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let transaction = self
             .manager
             .begin(IsolationLevel::Snapshot, Access::ReadOnly)

@@ -1,0 +1,344 @@
+//! Entries of a keyspace that has none, written all at once in the order of their keys.
+//!
+//! ```text
+//! entries, in any order ──▶ memory ──▶ sorted ──▶ the write set, if they are few
+//!                             │           │
+//!                             │           └─────▶ one sorted run, which is published as it is
+//!                        too many: a run                ▲
+//!                             └──▶ runs ───── merged ───┘
+//! ```
+//!
+//! The write set keeps what it is told ready to be read again at any time, and what of it outgrew
+//! its memory is written once more when the transaction commits, because its files overlap. Who
+//! fills an index knows all entries before anybody reads one: they are put one after the other into
+//! memory, a fifth of what they would take as writes, sorted by the first bytes of their keys, and
+//! written to files in the order in which they stay.
+
+use rustdb_storage::EntryKind;
+use rustdb_storage::engine::{Engine, RunReader, RunWriter, SortedRun};
+use rustdb_storage::iter::{EntryCursor, MergeCursor, RunCursor};
+use rustdb_storage::key::{split_storage_key, storage_key};
+use rustdb_storage::memory::{Account, MemoryCharge};
+use rustdb_storage::slice::Slice;
+use rustdb_storage::version::RunTables;
+
+use crate::error::{Error, Result};
+use crate::manager::KeyspaceRef;
+use crate::transaction::{Transaction, check_value};
+
+/// Entries may take so many times what the writes of a transaction may.
+const MEMORY_FACTOR: usize = 4;
+
+/// They never take more: places are numbers of 32 bits.
+const MEMORY_BYTES_MAX: usize = 1 << 30;
+
+/// Up to this part of what the writes of a transaction may take, entries become writes.
+const FEW_PART: usize = 8;
+
+/// How much of each run is read at once.
+const READAHEAD_BYTES: usize = 128 << 10;
+
+/// The length of a value comes before the entry's bytes.
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Entries that were not written yet. See the module.
+#[derive(Debug)]
+pub struct BulkEntries {
+    engine: Engine,
+    keyspace: KeyspaceRef,
+    /// Lengths of values, keys and values.
+    bytes: Vec<u8>,
+    places: Vec<Place>,
+    bytes_max: usize,
+    runs: Vec<SortedRun>,
+    charge: MemoryCharge,
+    /// A key that was there twice, found when a run was written.
+    repeated: Option<Repeated>,
+}
+
+/// Where an entry is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The key's first bytes, which decide most comparisons.
+    head: u64,
+    at: u32,
+    key_length: u32,
+}
+
+/// An entry that may not stand beside the one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+impl Transaction {
+    /// Collects entries for a keyspace that has none, neither committed nor of the transaction, and
+    /// that nobody else can write.
+    pub fn bulk_entries(&self, keyspace: KeyspaceRef) -> BulkEntries {
+        let limit = self.shared.options.write_set_bytes_max;
+        BulkEntries {
+            engine: self.engine().clone(),
+            keyspace,
+            bytes: Vec::new(),
+            places: Vec::new(),
+            bytes_max: limit.saturating_mul(MEMORY_FACTOR).min(MEMORY_BYTES_MAX),
+            runs: Vec::new(),
+            charge: self.engine().memory().charge(Account::WriteSets),
+            repeated: None,
+        }
+    }
+
+    /// Writes what was collected; returns how many entries there were. `is_repeat` is asked of each
+    /// key and the one before it, which is smaller: if it says yes, or the two are the same, the
+    /// second one is returned, and all that may be done with the keyspace is to roll back.
+    pub fn write_bulk<E: From<Error>>(
+        &mut self,
+        entries: BulkEntries,
+        is_repeat: impl FnMut(&[u8], &[u8]) -> std::result::Result<bool, E>,
+    ) -> std::result::Result<std::result::Result<u64, Repeated>, E> {
+        self.check_writable(&[])?;
+        match self.put_bulk(entries, is_repeat)? {
+            Put::All(None, count) => Ok(Ok(count)),
+            Put::All(Some((keyspace, run)), count) => {
+                self.add_run(keyspace, run, count)?;
+                Ok(Ok(count))
+            }
+            Put::Repeated(repeated) => Ok(Err(repeated)),
+        }
+    }
+
+    /// Writes few entries, and puts many into a run that the transaction does not have yet.
+    fn put_bulk<E: From<Error>>(
+        &mut self,
+        mut entries: BulkEntries,
+        mut is_repeat: impl FnMut(&[u8], &[u8]) -> std::result::Result<bool, E>,
+    ) -> std::result::Result<Put, E> {
+        if !entries.runs.is_empty() {
+            entries.write_run()?;
+        }
+        if let Some(repeated) = entries.repeated.take() {
+            return Ok(Put::Repeated(repeated));
+        }
+        let few_bytes_max = self.shared.options.write_set_bytes_max / FEW_PART;
+        let keyspace = entries.keyspace;
+        let mut target = match entries.runs.is_empty() && entries.memory_bytes() <= few_bytes_max {
+            true => Target::Writes(self),
+            false => Target::Run(Box::new(self.engine().run_writer()), Vec::new()),
+        };
+        let mut count = 0;
+        let mut previous: Option<Vec<u8>> = None;
+        let repeated = entries.in_order(|key, value| {
+            if let Some(previous) = &previous
+                && (**previous == *key || is_repeat(previous, key)?)
+            {
+                return Ok(false);
+            }
+            let previous = previous.get_or_insert_default();
+            previous.clear();
+            previous.extend_from_slice(key);
+            count += 1;
+            target.put(keyspace, key, value)?;
+            Ok::<_, E>(true)
+        })?;
+        Ok(match (repeated, target) {
+            (Some(repeated), _) => Put::Repeated(repeated),
+            (None, Target::Writes(_)) => Put::All(None, count),
+            (None, Target::Run(writer, _)) => {
+                let run = writer.finish().map_err(Error::from)?;
+                Put::All(Some((keyspace, run)), count)
+            }
+        })
+    }
+
+    /// Makes a run of new keys part of what the transaction has written.
+    fn add_run(&mut self, keyspace: KeyspaceRef, run: SortedRun, keys: u64) -> Result<()> {
+        self.note_counted(keyspace);
+        Ok(self.writes.get_mut().add_run(keyspace.id, run, keys)?)
+    }
+}
+
+/// What became of all entries.
+enum Put {
+    /// They are written, or in a run; how many there are.
+    All(Option<(KeyspaceRef, SortedRun)>, u64),
+    Repeated(Repeated),
+}
+
+/// Where entries go.
+enum Target<'t> {
+    Writes(&'t mut Transaction),
+    /// And room for a storage key.
+    Run(Box<RunWriter>, Vec<u8>),
+}
+
+impl Target<'_> {
+    fn put(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8]) -> Result<()> {
+        match self {
+            Target::Writes(transaction) => transaction.insert_new(keyspace, key, value),
+            Target::Run(writer, buffer) => {
+                storage_key(keyspace.id, key, buffer);
+                Ok(writer.put(buffer, value, None)?)
+            }
+        }
+    }
+}
+
+impl BulkEntries {
+    /// Takes an entry.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        check_value(value)?;
+        let (Ok(at), Ok(key_length), Ok(value_length)) = (
+            u32::try_from(self.bytes.len()),
+            u32::try_from(key.len()),
+            u32::try_from(value.len()),
+        ) else {
+            return Err(Error::InvalidArgument("an entry is too long".into()));
+        };
+        self.bytes.extend_from_slice(&value_length.to_le_bytes());
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value);
+        self.places.push(Place {
+            head: head(key),
+            at,
+            key_length,
+        });
+        let bytes = self.memory_bytes();
+        self.charge.set(bytes);
+        if bytes > self.bytes_max || self.charge.should_let_go() {
+            self.write_run()?;
+        }
+        Ok(())
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.places.capacity() * size_of::<Place>()
+    }
+
+    fn key(&self, place: &Place) -> &[u8] {
+        let start = place.at as usize + LENGTH_BYTES;
+        &self.bytes[start..start + place.key_length as usize]
+    }
+
+    fn value(&self, place: &Place) -> &[u8] {
+        let at = place.at as usize;
+        let length = self.bytes[at..].first_chunk().copied().unwrap_or_default();
+        let start = at + LENGTH_BYTES + place.key_length as usize;
+        &self.bytes[start..start + u32::from_le_bytes(length) as usize]
+    }
+
+    fn sort(&mut self) {
+        let mut places = std::mem::take(&mut self.places);
+        places.sort_unstable_by(|one, two| {
+            let heads = one.head.cmp(&two.head);
+            heads.then_with(|| self.key(one).cmp(self.key(two)))
+        });
+        self.places = places;
+    }
+
+    /// Moves what is in memory to a run.
+    fn write_run(&mut self) -> Result<()> {
+        self.sort();
+        let mut writer = self.engine.run_writer();
+        let mut buffer = Vec::new();
+        let mut repeated = None;
+        for (number, place) in self.places.iter().enumerate() {
+            let (key, value) = (self.key(place), self.value(place));
+            let before = number.checked_sub(1).map(|before| &self.places[before]);
+            if before.is_some_and(|before| self.key(before) == key) {
+                repeated.get_or_insert_with(|| Repeated::new(key, value));
+                continue;
+            }
+            storage_key(self.keyspace.id, key, &mut buffer);
+            writer.put(&buffer, value, None)?;
+        }
+        self.runs.push(writer.finish()?);
+        self.repeated = self.repeated.take().or(repeated);
+        (self.bytes, self.places) = (Vec::new(), Vec::new());
+        self.charge.set(0);
+        Ok(())
+    }
+
+    /// Shows all entries, in the order of their keys, for as long as `show` says yes; what it said
+    /// no to is returned.
+    fn in_order<E: From<Error>>(
+        mut self,
+        mut show: impl FnMut(&[u8], &[u8]) -> std::result::Result<bool, E>,
+    ) -> std::result::Result<Option<Repeated>, E> {
+        if self.runs.is_empty() {
+            self.sort();
+            for place in &self.places {
+                let (key, value) = (self.key(place), self.value(place));
+                if !show(key, value)? {
+                    return Ok(Some(Repeated::new(key, value)));
+                }
+            }
+            return Ok(None);
+        }
+        let mut merge = Merge::new(&self.runs)?;
+        while let Some((key, value)) = merge.next()? {
+            if !show(key, &value)? {
+                return Ok(Some(Repeated::new(key, &value)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// All entries of several runs, in the order of their keys.
+struct Merge {
+    readers: Vec<RunReader>,
+    cursor: MergeCursor<RunCursor<RunTables>>,
+    has_begun: bool,
+}
+
+impl Merge {
+    fn new(runs: &[SortedRun]) -> Result<Merge> {
+        let readers = runs.iter().map(SortedRun::reader);
+        let readers = readers.collect::<rustdb_storage::Result<Vec<_>>>()?;
+        let cursors = readers.iter().filter_map(|each| each.walk(READAHEAD_BYTES));
+        Ok(Merge {
+            cursor: MergeCursor::new(cursors.collect::<Vec<_>>()),
+            readers,
+            has_begun: false,
+        })
+    }
+
+    /// The next key and its value.
+    fn next(&mut self) -> Result<Option<(&[u8], Slice)>> {
+        let cursor = &mut self.cursor;
+        match std::mem::replace(&mut self.has_begun, true) {
+            false => cursor.seek_to_first()?,
+            true => cursor.next()?,
+        }
+        if !cursor.valid() {
+            return Ok(None);
+        }
+        let (kind, stored) = (cursor.kind(), cursor.value_slice());
+        let value = match (kind, self.readers.first()) {
+            (EntryKind::Put, _) | (_, None) => stored,
+            (kind, Some(reader)) => reader.resolve(kind, stored)?,
+        };
+        let key = split_storage_key(cursor.key()).map_or(&[][..], |(_, key)| key);
+        Ok(Some((key, value)))
+    }
+}
+
+impl Repeated {
+    fn new(key: &[u8], value: &[u8]) -> Repeated {
+        Repeated {
+            key: key.to_vec(),
+            value: value.to_vec(),
+        }
+    }
+}
+
+/// The first eight bytes of a key as a big-endian number, a short key filled up with zeros.
+fn head(key: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let length = key.len().min(8);
+    first[..length].copy_from_slice(&key[..length]);
+    u64::from_be_bytes(first)
+}

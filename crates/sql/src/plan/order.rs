@@ -12,7 +12,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::access::best_access;
-use super::estimate::{Estimate, Estimator, Figures, dependent_cost, hash_cost, nested_cost};
+use super::estimate::{
+    CompositeKey, Estimate, Estimator, Figures, dependent_cost, hash_cost, nested_cost,
+};
 use super::merge::merge_of;
 use super::rules::{is_renaming, replaced};
 use super::{Join, JoinKind, JoinMethod, Plan, free_columns, free_columns_of};
@@ -243,6 +245,8 @@ struct Graph<'e, 'f> {
     estimator: &'e Estimator<'f>,
     relations: Vec<Relation>,
     conditions: Vec<Condition>,
+    /// Keys of several columns, and whose they are.
+    keys: Vec<(Set, CompositeKey)>,
     /// Of sets of relations, once they were asked for.
     rows: HashMap<Set, f64>,
 }
@@ -288,7 +292,12 @@ impl<'e, 'f> Graph<'e, 'f> {
             is_equal: matches!(&expr, Expr::Operator(call) if call.operator.name == "="),
             expr,
         });
+        let keys = plans.iter().enumerate().flat_map(|(index, plan)| {
+            let keys = estimator.composite_keys(plan).into_iter();
+            keys.map(move |key| (bit(index), key))
+        });
         Graph {
+            keys: keys.collect(),
             conditions: conditions.collect(),
             relations: plans
                 .into_iter()
@@ -341,7 +350,10 @@ impl<'e, 'f> Graph<'e, 'f> {
         let relations = relations.filter(|(index, _)| set & bit(*index) != 0);
         let rows: f64 = relations.map(|(_, each)| each.estimate.rows).product();
         let conditions = self.conditions.iter().filter(|each| each.of & !set == 0);
-        let rows = rows * conditions.map(|each| each.share).product::<f64>();
+        let conditions = conditions.map(|each| (&each.expr, each.share));
+        let keys = self.keys.iter().filter(|(of, _)| set & of != 0);
+        let keys: Vec<&CompositeKey> = keys.map(|(_, key)| key).collect();
+        let rows = rows * self.estimator.joined_share(conditions, &keys);
         self.rows.insert(set, rows);
         rows
     }

@@ -5,6 +5,7 @@
 //! PostgreSQL's (`src/include/utils/selfuncs.h`). A unit of cost is what 100 rows of a scan cost.
 
 mod facts;
+mod keys;
 mod startup;
 
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ use super::{
 };
 use crate::expr::{ColumnId, Expr};
 use facts::{EQUAL, Facts, LESS, equal_to};
+
+pub(super) use keys::CompositeKey;
 
 /// What the planner asks of the database.
 pub(crate) trait Figures {
@@ -357,7 +360,7 @@ impl<'a> Estimator<'a> {
         // What the access says is among the conditions, except for what a join hands in.
         let definition = scan.table.definition();
         let places = scan.access_columns();
-        let mut found = 1.0;
+        let (mut found, mut handed_in, others) = (1.0, 0, share);
         for (id, value) in places.iter().zip(&access.equal) {
             // The scan may not give the column itself.
             let place = (*id as usize).checked_sub(1);
@@ -369,6 +372,7 @@ impl<'a> Estimator<'a> {
                 None => EQUAL,
             };
             if !super::free_columns_of(value).is_empty() {
+                handed_in += 1;
                 share *= one;
             }
             found *= one;
@@ -395,8 +399,13 @@ impl<'a> Estimator<'a> {
             None => SCAN_ROW,
             Some(_) => INDEXED_ROW,
         };
+        let rows = match is_key && handed_in == places.len() {
+            // The parts of a key are not independent of each other.
+            true => found * others,
+            false => (all * share).min(found),
+        };
         Estimate {
-            rows: (all * share).min(found),
+            rows,
             cost: START + lookups * LOOKUP + found * (each + self.work(conditions)),
         }
     }
@@ -436,7 +445,7 @@ impl<'a> Estimator<'a> {
         let share = match is_dependent {
             // What the right side is looked up by is in its own estimate.
             true => 1.0,
-            false => self.selectivity(&join.conditions),
+            false => self.share_of_join(join),
         };
         let pairs = left.rows * right.rows * share;
         let cost = match (is_dependent, join.method) {
@@ -458,6 +467,19 @@ impl<'a> Estimator<'a> {
             JoinKind::Anti => (left.rows - pairs).max(left.rows * 0.1),
         };
         Estimate { rows, cost }
+    }
+
+    fn share_of_join(&self, join: &Join) -> f64 {
+        let share = self.selectivity(&join.conditions);
+        let sides = [&join.left, &join.right];
+        let keys = sides.map(|side| self.composite_keys(side)).concat();
+        if keys.is_empty() || join.conditions.len() < 2 {
+            return share;
+        }
+        let each = join.conditions.iter();
+        let each = each.map(|each| (each, self.selectivity(std::slice::from_ref(each))));
+        let keys: Vec<&CompositeKey> = keys.iter().collect();
+        share.max(self.joined_share(each, &keys))
     }
 
     /// Whether some condition is an equality, which hash joins need.

@@ -224,6 +224,8 @@ pub struct Subscript {
     pub array: Expr,
     /// For each dimension the index, or the two ends of a slice.
     pub dimensions: Vec<SubscriptBounds>,
+    /// What is to be there: then this is the whole array, with that in its place.
+    pub assigned: Option<Expr>,
 }
 
 /// A subscript of one dimension.
@@ -369,7 +371,8 @@ impl Expr {
             Expr::AnyAll(any) => vec![&any.left, &any.array],
             Expr::Subscript(subscript) => {
                 let bounds = subscript.dimensions.iter().flat_map(SubscriptBounds::parts);
-                [&subscript.array].into_iter().chain(bounds).collect()
+                let ends = [&subscript.array].into_iter().chain(bounds);
+                ends.chain(&subscript.assigned).collect()
             }
             Expr::RowCompare(rows) => rows.left.iter().chain(&rows.right).collect(),
             Expr::Subquery(subquery) => subquery.kind.test().into_iter().collect(),
@@ -412,7 +415,8 @@ impl Expr {
             Expr::Subscript(subscript) => {
                 let bounds = subscript.dimensions.iter_mut();
                 let bounds = bounds.flat_map(SubscriptBounds::parts_mut);
-                [&mut subscript.array].into_iter().chain(bounds).collect()
+                let ends = [&mut subscript.array].into_iter().chain(bounds);
+                ends.chain(&mut subscript.assigned).collect()
             }
             Expr::RowCompare(rows) => rows.left.iter_mut().chain(&mut rows.right).collect(),
             Expr::Subquery(subquery) => subquery.kind.test_mut().into_iter().collect(),

@@ -19,6 +19,7 @@
 pub mod aggregate;
 pub mod arithmetic;
 mod array;
+mod array_assign;
 mod array_text;
 mod base;
 mod cast;

@@ -44,7 +44,7 @@ impl CatalogChange {
         let name = match definition.name {
             Some(name) => name,
             None => {
-                let names = column_labels(&table, &definition.columns);
+                let names = column_labels(&table, &definition.columns, &definition.include);
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let view = self.view();
                 choose_name(&table.name, &column_part(&names), "idx", |name| {
@@ -96,13 +96,15 @@ fn column_type(table: &Table, id: ColumnId) -> Result<Type> {
 }
 
 /// The names of an index's columns, as its own name has them: `expr` for an expression.
-fn column_labels(table: &Table, columns: &[IndexColumn]) -> Vec<String> {
+fn column_labels(table: &Table, columns: &[IndexColumn], include: &[ColumnId]) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
-    for column in columns {
-        let base = match column.key {
-            IndexKey::Column(id) => table.column(id).map_or("expr", |column| &column.name),
-            IndexKey::Expression { .. } => "expr",
-        };
+    let keys = columns.iter().map(|column| match column.key {
+        IndexKey::Column(id) => Some(id),
+        IndexKey::Expression { .. } => None,
+    });
+    for id in keys.chain(include.iter().copied().map(Some)) {
+        let column = id.and_then(|id| table.column(id));
+        let base = column.map_or("expr", |column| &column.name);
         let mut label = base.to_owned();
         let mut number = 1;
         while labels.contains(&label) {

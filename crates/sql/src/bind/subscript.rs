@@ -1,5 +1,6 @@
 //! What follows an expression: `array[1]`, `array[1:2]`, `(row).field`.
 
+use rustdb_catalog::Column;
 use rustdb_types::{CastContext, DIMENSIONS_MAX, Type};
 use sqlparser::ast;
 
@@ -7,6 +8,7 @@ use super::expression::{Place, row_items};
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Subscript, SubscriptBounds, Typed};
+use crate::parse::parse_expression;
 
 impl Binder<'_> {
     pub(super) fn subscripts(
@@ -121,9 +123,51 @@ impl Binder<'_> {
         let subscript = Subscript {
             array: array.expr,
             dimensions,
+            assigned: None,
         };
         let of = if sliced { of } else { element };
         Ok(Typed::new(Expr::Subscript(Box::new(subscript)), of))
+    }
+
+    /// The array of a column with a value in a part of it, which is written as `x[1:2]`.
+    pub(super) fn with_part(
+        &mut self,
+        array: Expr,
+        column: &Column,
+        part: &str,
+        value: Typed,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Expr> {
+        let of = column.column_type.without_domains();
+        if of == Type::JSONB {
+            return Err(Error::unsupported("assigning to a part of jsonb"));
+        }
+        let written = parse_expression(part)?;
+        let ast::Expr::CompoundFieldAccess { access_chain, .. } = &written else {
+            return Err(Error::internal("a subscript is not one"));
+        };
+        let array = Typed::new(array, of.clone());
+        let mut typed = self
+            .subscripts_of(array, access_chain, at)
+            .map_err(Error::elsewhere)?;
+        let actual = value.of.clone();
+        let begin = value.place;
+        let name = &column.name;
+        let assigned = self.coerce(value, &typed.of, CastContext::Assignment)?;
+        let assigned = assigned.ok_or_else(|| {
+            let message = format!(
+                "subscripted assignment to \"{name}\" requires type {} but expression is of type {}",
+                typed.of.name(),
+                actual.name()
+            );
+            Error::new(SqlState::DATATYPE_MISMATCH, message)
+                .with_hint("You will need to rewrite or cast the expression.")
+                .at(begin)
+        })?;
+        if let Expr::Subscript(subscript) = &mut typed.expr {
+            subscript.assigned = Some(assigned);
+        }
+        self.assign(Typed::new(typed.expr, of), &column.column_type, name)
     }
 
     fn subscript_bound(&mut self, bound: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Expr> {

@@ -11,6 +11,7 @@ use sqlparser::ast::{ColumnOption, Spanned};
 
 use super::Definer;
 use super::constraint::{number, set_deferral};
+use super::like::options_of;
 use super::sequence::Serial;
 use crate::bind::{
     Binder, bind_column_expression, bind_table_expression, bind_written, name_of, object_name,
@@ -153,6 +154,9 @@ impl Definer<'_> {
         table: &Table,
         error: &Error,
     ) -> Option<Position> {
+        if create.columns.iter().any(|it| options_of(it).is_some()) {
+            return None;
+        }
         let bare = bare_of(table);
         let columns = create.columns.iter().zip(&table.columns);
         let of_columns = columns.flat_map(|(written, column)| {

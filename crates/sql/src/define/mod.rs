@@ -35,6 +35,7 @@ use crate::bind::{
 use crate::error::{Error, Result, SqlState};
 
 use constraint::{mark_primary_key, number};
+use like::Made;
 
 /// A transaction that defines something.
 pub(crate) struct Definer<'a> {
@@ -145,27 +146,28 @@ impl Definer<'_> {
             let notice = format!("relation \"{name}\" already exists, skipping");
             return Ok(Defined::noted("CREATE TABLE", notice));
         }
-        let mut columns = Vec::with_capacity(create.columns.len());
-        let mut constraints = Vec::new();
-        let mut serials = Vec::new();
-        if let Some(like) = &create.like {
-            self.like(like, &mut columns)?;
-        }
+        let mut made = Made::default();
         for written in &create.columns {
-            let place = columns.len();
-            let column = self.column(written, place, &mut constraints, &mut serials)?;
-            columns.push(column);
+            if let Some(options) = like::options_of(written) {
+                self.like(written, options, &mut made)?;
+                continue;
+            }
+            let place = made.columns.len();
+            let column = self.column(written, place, &mut made.constraints, &mut made.serials)?;
+            made.columns.push(column);
         }
+        let mut columns = std::mem::take(&mut made.columns);
+        let mut constraints = std::mem::take(&mut made.constraints);
         for written in &create.constraints {
             constraints.push(self.constraint(written, &columns)?);
         }
         mark_primary_key(&mut columns, &constraints)?;
         let temporary = self.is_temporary(schema);
-        let mut made = Vec::with_capacity(serials.len());
-        for serial in &serials {
+        let mut sequences = Vec::with_capacity(made.serials.len());
+        for serial in &made.serials {
             let column = &mut columns[serial.place];
             let sequence = self.serial(schema, &name, column, serial, temporary)?;
-            made.push((serial.place, sequence));
+            sequences.push((serial.place, sequence));
         }
         for constraint in &constraints {
             self.check_lifetime(constraint, temporary)?;
@@ -179,7 +181,7 @@ impl Definer<'_> {
             temporary,
         };
         let table = self.change.create_table(self.transaction, definition)?;
-        self.own_sequences(table.oid, &made);
+        self.own_sequences(table.oid, &sequences);
         let mut whole = Table::clone(&table);
         self.check_expressions(&mut whole).map_err(|error| {
             let place = self.place_in(create, &table, &error);
@@ -188,6 +190,7 @@ impl Definer<'_> {
         if whole != *table {
             self.change.set(Object::Table(Arc::new(whole)));
         }
+        self.finish_like(&table, &made)?;
         let mut defined = Defined::new("CREATE TABLE");
         defined.at_commit = at_commit(create, table.oid, temporary)?;
         Ok(defined)
@@ -334,7 +337,9 @@ fn at_commit(
 }
 
 fn refuse_create_table(create: &ast::CreateTable) -> Result<()> {
-    let what = if create.unlogged || create.external || create.or_replace || create.transient {
+    let what = if create.like.is_some() {
+        "this form of LIKE"
+    } else if create.unlogged || create.external || create.or_replace || create.transient {
         "this kind of CREATE TABLE"
     } else if create.clone.is_some() {
         "CLONE"

@@ -12,10 +12,10 @@ use rustdb_types::{Array, Dimension, Operator, Record, Type, Value, interrupt};
 use super::batch::Row;
 use super::context::Context;
 use super::subquery::evaluate_subquery;
+use super::subscript::subscripted;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{
     AnyAll, Case, DomainCheck, Expr, Extreme, OperatorCall, RowCompare, RowComparison, RowTest,
-    Subscript, SubscriptBounds,
 };
 
 /// The value of an expression for a row; what a row or a constant holds is not copied.
@@ -345,99 +345,6 @@ fn nested_array(elements: &[Value]) -> Result<Value> {
     };
     let dimensions = std::iter::once(outer).chain(inner).collect();
     Ok(Value::Array(Array::new(dimensions, all)?.into()))
-}
-
-fn subscripted<R: Row + ?Sized>(
-    subscript: &Subscript,
-    row: &R,
-    cx: &mut Context<'_>,
-) -> Result<Value> {
-    let array = evaluate(&subscript.array, row, cx)?.into_owned();
-    let sliced = subscript
-        .dimensions
-        .iter()
-        .any(|bounds| matches!(bounds, SubscriptBounds::Slice(..)));
-    let mut number = |bound: &Expr| -> Result<Option<i32>> {
-        let value = evaluate(bound, row, cx)?;
-        Ok(value
-            .as_integer()
-            .and_then(|number| i32::try_from(number).ok()))
-    };
-    let mut bounds = Vec::with_capacity(subscript.dimensions.len());
-    for dimension in &subscript.dimensions {
-        let (lower, upper) = match dimension {
-            SubscriptBounds::Index(index) => {
-                let index = number(index)?;
-                // Beside a slice, a plain index is a slice from 1.
-                let lower = if sliced { Some(1) } else { index };
-                (Some(lower), Some(index))
-            }
-            SubscriptBounds::Slice(lower, upper) => {
-                let lower = lower.as_ref().map(&mut number).transpose()?;
-                let upper = upper.as_ref().map(&mut number).transpose()?;
-                (lower, upper)
-            }
-        };
-        if lower == Some(None) || upper == Some(None) {
-            return Ok(Value::Null);
-        }
-        bounds.push((lower.flatten(), upper.flatten()));
-    }
-    let Value::Array(array) = array else {
-        return Ok(Value::Null);
-    };
-    if sliced {
-        return Ok(Value::Array(slice(&array, &bounds)?.into()));
-    }
-    let indexes: Vec<i32> = bounds.into_iter().filter_map(|(_, index)| index).collect();
-    Ok(array.get(&indexes).cloned().unwrap_or(Value::Null))
-}
-
-/// The part of an array within the bounds; its lower bounds become 1.
-fn slice(array: &Array, bounds: &[(Option<i32>, Option<i32>)]) -> Result<Array> {
-    let empty = || Ok(Array::from_values(Vec::new()));
-    if bounds.len() > array.dimensions().len() {
-        return empty();
-    }
-    let mut ranges = Vec::with_capacity(array.dimensions().len());
-    for (index, dimension) in array.dimensions().iter().enumerate() {
-        let first = i64::from(dimension.lower);
-        let last = first + i64::from(dimension.length) - 1;
-        let (lower, upper) = bounds.get(index).copied().unwrap_or((None, None));
-        let lower = lower.map_or(first, |lower| i64::from(lower).max(first));
-        let upper = upper.map_or(last, |upper| i64::from(upper).min(last));
-        if lower > upper {
-            return empty();
-        }
-        ranges.push(((lower - first) as usize, (upper - first + 1) as usize));
-    }
-    let lengths: Vec<usize> = array
-        .dimensions()
-        .iter()
-        .map(|one| one.length as usize)
-        .collect();
-    let mut values = Vec::new();
-    let mut at: Vec<usize> = ranges.iter().map(|(start, _)| *start).collect();
-    'all: loop {
-        let place = at
-            .iter()
-            .zip(&lengths)
-            .fold(0, |place, (index, length)| place * length + index);
-        values.push(array.values()[place].clone());
-        for dimension in (0..at.len()).rev() {
-            at[dimension] += 1;
-            if at[dimension] < ranges[dimension].1 {
-                continue 'all;
-            }
-            at[dimension] = ranges[dimension].0;
-        }
-        break;
-    }
-    let dimensions = ranges.iter().map(|(start, end)| Dimension {
-        lower: 1,
-        length: u32::try_from(end - start).unwrap_or(u32::MAX),
-    });
-    Ok(Array::new(dimensions.collect(), values)?)
 }
 
 fn compare_rows<R: Row + ?Sized>(

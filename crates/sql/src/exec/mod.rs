@@ -40,6 +40,7 @@ mod spilled_groups;
 mod spilled_join;
 mod spilled_set;
 mod subquery;
+mod subscript;
 mod system;
 mod upsert;
 mod vector;

@@ -130,9 +130,7 @@ const CLAUSES: [(&[&str], &[&str]); 14] = [
         &["CREATE", "TABLE"],
         &[
             "COMPRESSION",
-            "EXCLUDING",
             "EXECUTE",
-            "INCLUDING",
             "NULLS",
             "OF",
             "STORAGE",
@@ -250,7 +248,7 @@ fn expression(words: &[&str], at: usize) -> Option<String> {
         ([.., "COLLATION"], ["FOR", ..]) | ([.., "COLLATION", "FOR"], _) => "COLLATION FOR",
         ([.., ")"], ["AS", ..]) if closes_using(before) => "an alias of JOIN ... USING",
         ([.., "AS"], ["(", ..]) => "a list of column definitions in FROM",
-        (["UPDATE" | "INSERT" | "WITH", ..], ["[", ..]) => "assigning to a part of a value",
+        (["INSERT" | "WITH", ..], ["[", ..]) => "assigning to a part of a value",
         ([.., "UESCAPE"], _) | (_, ["UESCAPE", ..]) => "UESCAPE",
         ([.., "NULL" | "DEFAULT"], ["(", ..]) => "SET NULL or SET DEFAULT of some columns",
         ([.., "WITH"] | [.., "WITH", "LOCAL" | "CASCADED"], ["CHECK", ..])

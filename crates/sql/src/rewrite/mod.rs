@@ -16,7 +16,9 @@
 //! A distance of a frame that begins with a text, `'1 day' PRECEDING`, gets brackets: the parser
 //! would take the text for an interval.
 
+mod like;
 mod names;
+mod parts;
 mod spelling;
 mod statement;
 
@@ -29,7 +31,9 @@ use crate::bind::{name_of, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::plan::{FrameExclusion, LockWait};
 
+pub(crate) use like::LIKE;
 pub(crate) use names::{NOTHING, unicode};
+pub(crate) use parts::PART;
 pub(crate) use spelling::{GROUP_DISTINCT, join_texts};
 
 /// What begins a name that says a clause.
@@ -64,6 +68,9 @@ pub(crate) fn rewrite(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         spelling::respell(&mut tokens);
     }
     names::lists(&mut tokens);
+    if tokens.iter().any(|token| token.token == Token::LBracket) {
+        parts::parts(&mut tokens);
+    }
     let has = |words: &[&str]| {
         let mut tokens = tokens.iter();
         tokens.any(|token| words.iter().any(|word| is_word(&token.token, word)))

@@ -130,7 +130,7 @@ pub(super) fn next_is(tokens: &[TokenWithSpan], place: usize, words: &[&str]) ->
         .any(|word| are_words(tokens, place + 1, &[word]))
 }
 
-fn is_any(token: Option<&Token>, words: &[&str]) -> bool {
+pub(super) fn is_any(token: Option<&Token>, words: &[&str]) -> bool {
     token.is_some_and(|token| words.iter().any(|word| is_word(token, word)))
 }
 

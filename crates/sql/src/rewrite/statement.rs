@@ -13,6 +13,7 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
+use super::like::like;
 use super::spelling::{are_words, blank, next_is, nth, plain, symbol};
 use super::{is_word, solid};
 
@@ -41,6 +42,7 @@ pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>, start: usize) {
         });
         if creates_table {
             remove_pairs(tokens, start, "NOT", "VALID");
+            like(tokens, start);
         }
     } else if ["BEGIN", "START", "SET"]
         .iter()

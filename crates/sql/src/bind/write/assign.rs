@@ -13,18 +13,20 @@ use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Subquery, SubqueryKind, Typed};
 use crate::parse::{place, place_of_name};
 use crate::plan::Plan;
+use crate::rewrite::PART;
 
 impl Binder<'_> {
     pub(super) fn assignments(
         &mut self,
         written: &ast::Assignment,
-        definition: &Definition,
+        target: &Assigned<'_>,
         scope: &Scope<'_>,
         out: &mut Vec<Assignment>,
     ) -> Result<()> {
+        let definition = target.definition;
         match (&written.target, &written.value) {
             (ast::AssignmentTarget::ColumnName(name), value) => {
-                self.assignment(name, value, definition, scope, out)
+                self.assignment(name, value, target, scope, out)
             }
             (ast::AssignmentTarget::Tuple(names), ast::Expr::Subquery(query)) => {
                 self.row_assignment(names, query, definition, scope, out)
@@ -38,7 +40,7 @@ impl Binder<'_> {
                     error.at_word_before(values.first().and_then(|item| place(item.span())), "(")
                 })?;
                 for (name, value) in names.iter().zip(values) {
-                    self.assignment(name, value, definition, scope, out)?;
+                    self.assignment(name, value, target, scope, out)?;
                 }
                 Ok(())
             }
@@ -49,10 +51,14 @@ impl Binder<'_> {
         &mut self,
         name: &ast::ObjectName,
         value: &ast::Expr,
-        definition: &Definition,
+        target: &Assigned<'_>,
         scope: &Scope<'_>,
         out: &mut Vec<Assignment>,
     ) -> Result<()> {
+        let definition = target.definition;
+        if let Some(part) = part_of(name) {
+            return self.part_assignment(name, part, value, target, scope, out);
+        }
         let (place, column) = assigned(name, definition, out)?;
         let value = if is_default(value) {
             self.default_value(column)?
@@ -65,7 +71,50 @@ impl Binder<'_> {
             places: vec![place],
             value,
             generated: false,
+            in_parts: false,
         });
+        Ok(())
+    }
+
+    /// `a[1] = value`: of assignments to parts of one column each takes what the one before it
+    /// gives.
+    fn part_assignment(
+        &mut self,
+        name: &ast::ObjectName,
+        part: &str,
+        value: &ast::Expr,
+        target: &Assigned<'_>,
+        scope: &Scope<'_>,
+        out: &mut Vec<Assignment>,
+    ) -> Result<()> {
+        let begin = place_of_name(name);
+        let column = object_name(name)?.into_iter().next().unwrap_or_default();
+        let found = place_of(target.definition, &column);
+        let (place, column) = found.map_err(|error| error.at(begin))?;
+        if is_default(value) {
+            let message = "cannot set an array element to DEFAULT";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).at(begin));
+        }
+        refuse_update_of(column)?;
+        let mut at = Place::new(scope, "UPDATE");
+        let value = self.expression(value, &mut at)?;
+        let before = out.iter().position(|other| other.places.contains(&place));
+        let array = match before {
+            None => Expr::Column(target.columns[place]),
+            Some(before) if out[before].in_parts => out[before].value.clone(),
+            Some(_) => return Err(assigned_twice(&column.name)),
+        };
+        let value = self.with_part(array, column, part, value, &mut at)?;
+        let new = Assignment {
+            places: vec![place],
+            value,
+            generated: false,
+            in_parts: true,
+        };
+        match before {
+            None => out.push(new),
+            Some(before) => out[before] = new,
+        }
         Ok(())
     }
 
@@ -110,6 +159,7 @@ impl Binder<'_> {
             places,
             value: Expr::Subquery(Box::new(subquery)),
             generated: false,
+            in_parts: false,
         });
         Ok(())
     }
@@ -127,11 +177,25 @@ impl Binder<'_> {
                     places: vec![place],
                     value,
                     generated: true,
+                    in_parts: false,
                 });
             }
         }
         Ok(())
     }
+}
+
+/// What is assigned to.
+pub(super) struct Assigned<'a> {
+    pub(super) definition: &'a Definition,
+    /// The columns of the row as it was, at their places.
+    pub(super) columns: &'a [ColumnId],
+}
+
+/// The part of a column that an assignment is about, as the rewritten name has it.
+fn part_of(name: &ast::ObjectName) -> Option<&str> {
+    let last = name.0.get(1)?.as_ident()?;
+    last.value.strip_prefix(PART)
 }
 
 /// The column that an assignment names, which no other does.
@@ -144,6 +208,9 @@ fn assigned<'d>(
     let names = object_name(name)?;
     // A name with a dot is a column and a field of it, which there are none of.
     let name = names.first().map_or("", String::as_str);
+    if part_of_names(&names) {
+        return Err(Error::unsupported("assigning a query to a part of a column").at(begin));
+    }
     if names.len() > 1 {
         place_of(definition, name).map_err(|error| error.at(begin))?;
         return Err(Error::unsupported("assigning a field of a column").at(begin));
@@ -153,6 +220,10 @@ fn assigned<'d>(
         true => Err(assigned_twice(name)),
         false => Ok((place, column)),
     }
+}
+
+fn part_of_names(names: &[String]) -> bool {
+    names.get(1).is_some_and(|name| name.starts_with(PART))
 }
 
 fn assigned_twice(name: &str) -> Error {
@@ -184,6 +255,7 @@ pub(super) fn place_of<'d>(definition: &'d Definition, name: &str) -> Result<(us
 /// The column that an assignment to one column is for.
 pub(in crate::bind) fn plain_target(assignment: &ast::Assignment) -> Option<String> {
     match &assignment.target {
+        ast::AssignmentTarget::ColumnName(name) if part_of(name).is_some() => None,
         ast::AssignmentTarget::ColumnName(name) => object_name(name).ok()?.pop(),
         ast::AssignmentTarget::Tuple(_) => None,
     }

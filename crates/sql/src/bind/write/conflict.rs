@@ -8,7 +8,7 @@ use sqlparser::ast::Spanned;
 use super::super::expression::Place;
 use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
 use super::super::{Binder, bind_table_expression, name_of};
-use super::Assignment;
+use super::{Assigned, Assignment};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr};
 use crate::parse::{InsertClauses, place};
@@ -106,8 +106,12 @@ impl Binder<'_> {
             from: FromNames::of(relation).join(FromNames::of(proposed))?,
         };
         let mut assignments = Vec::new();
+        let target = Assigned {
+            definition,
+            columns: &columns,
+        };
         for assignment in &written.assignments {
-            self.assignments(assignment, definition, &scope, &mut assignments)?;
+            self.assignments(assignment, &target, &scope, &mut assignments)?;
         }
         self.generated_assignments(definition, &columns, &mut assignments)?;
         let mut conditions = Vec::new();

@@ -24,6 +24,7 @@ use crate::expr::{ColumnId, Expr};
 use crate::parse::place_of_name;
 use crate::plan::{Plan, Scan};
 
+use assign::Assigned;
 pub(super) use assign::{is_default, plain_target};
 pub(crate) use within::writes;
 
@@ -76,6 +77,8 @@ pub struct Assignment {
     pub value: Expr,
     /// Whether it is computed from the other new values.
     pub generated: bool,
+    /// Whether parts of an array were assigned, and more may follow.
+    pub in_parts: bool,
 }
 
 /// No two writes are the same.
@@ -170,10 +173,14 @@ impl Binder<'_> {
             self.written_rows(&update.table, from, update.selection.as_ref())?;
         let definition = target.table.definition().clone();
         let mut assignments = Vec::with_capacity(update.assignments.len());
-        for written in &update.assignments {
-            self.assignments(written, &definition, &scope, &mut assignments)?;
-        }
         let new = &target.columns[1..=definition.columns.len()];
+        let assigned = Assigned {
+            definition: &definition,
+            columns: new,
+        };
+        for written in &update.assignments {
+            self.assignments(written, &assigned, &scope, &mut assignments)?;
+        }
         self.generated_assignments(&definition, new, &mut assignments)?;
         let returning = self.returning(update.returning.as_deref(), &scope)?;
         Ok(Write {

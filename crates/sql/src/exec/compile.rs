@@ -245,7 +245,8 @@ impl Compiler<'_> {
             padded: padded.map(|(place, _)| place).collect(),
             places: places(on, &rows.columns)?,
             width: rows.columns.len(),
-            input: self.gathered(input, rows.node, outer),
+            // It gives rows as they come: workers would wait for whoever takes them.
+            input: rows.node,
         }))
     }
 

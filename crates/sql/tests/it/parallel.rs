@@ -125,7 +125,7 @@ const QUERIES: &[(bool, &str)] = &[
         "select id, price from lines order by price desc, id limit 20",
     ),
     (
-        true,
+        false,
         "select distinct of_part, note from lines where id < 9000",
     ),
     (

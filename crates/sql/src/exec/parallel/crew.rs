@@ -25,10 +25,10 @@ pub(in crate::exec) enum Given {
 }
 
 /// How many things of a part may wait to be taken.
-const WAITING_MAX: usize = 8;
+const WAITING_MAX: usize = 4;
 
 /// How many parts for each worker may be begun, or done, before the first of them is taken.
-const AHEAD: usize = 4;
+const AHEAD: usize = 2;
 
 /// How often who waits for a worker looks whether the statement was cancelled.
 const LOOK: Duration = Duration::from_millis(10);

@@ -13,6 +13,9 @@
 //! of the parts, so that rows, groups and errors are those that one thread would give, in the same
 //! order.
 //!
+//! Above a gather is what reads all rows before it gives one: groups, sorts, the hashed side of a
+//! join. Workers never wait for whoever takes rows from a cursor; they would be missing elsewhere.
+//!
 //! Where an aggregate stands above, workers group what they have ([partial groups](work::Work)), as
 //! far as states of groups merge exactly.
 //!

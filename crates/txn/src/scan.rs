@@ -19,7 +19,7 @@ use crate::reads::Span;
 use crate::transaction::Transaction;
 use crate::write_set::{Write, owned_end};
 use crate::{Error, Result};
-use rustdb_storage::engine::{Bounds, EngineIter, ReadAt, Snapshot};
+use rustdb_storage::engine::{Bounds, Entries, ReadAt, Snapshot};
 use rustdb_storage::slice::Slice;
 
 /// Own deletions that a step passes before it remembers a hole.
@@ -55,7 +55,8 @@ pub struct Scan {
 /// One end of a scan.
 #[derive(Debug)]
 struct Side {
-    iterator: EngineIter,
+    /// Has entries ready only where its iterator stands on one that was used.
+    entries: Entries,
     /// Whether the iterator stands on an entry that was not yet used.
     is_pending: bool,
     /// Whether the snapshot has no more entries.
@@ -129,7 +130,11 @@ impl Scan {
     }
 
     /// The first entry not yet seen, in ascending order.
+    #[inline]
     pub fn next(&mut self, transaction: &Transaction) -> Result<Option<Entry>> {
+        if self.has_ready(transaction) {
+            return Ok(self.take_ready());
+        }
         Ok(self
             .step(transaction, Direction::Forward)?
             .map(|(entry, _)| entry))
@@ -168,11 +173,31 @@ impl Scan {
         let entries = side.visit(entries_max, &mut visit)?;
         match side.is_exhausted {
             true => self.is_done = true,
-            false => self.pass(side.iterator.key(), Direction::Forward),
+            false => {
+                let iterator = side.entries.iterator().map_err(Error::from)?;
+                self.pass(iterator.key(), Direction::Forward);
+            }
         }
         self.note_progress(Direction::Forward);
         self.front = Some(side);
         Ok(entries)
+    }
+
+    /// Whether the snapshot's next entry is known to be the next of all, and can be taken as it is.
+    #[inline]
+    fn has_ready(&self, transaction: &Transaction) -> bool {
+        let is_ready = |side: &Side| side.entries.has_ready();
+        self.front.as_ref().is_some_and(is_ready)
+            && self.back.is_none()
+            && !transaction.writes().touches(self.keyspace.id)
+    }
+
+    /// The entry that [`Scan::has_ready`] told about.
+    fn take_ready(&mut self) -> Option<Entry> {
+        let entry = self.front.as_mut()?.entries.take_ready();
+        self.pass(&entry.0, Direction::Forward);
+        self.note_progress(Direction::Forward);
+        Some(entry)
     }
 
     /// As `next` or `next_back`, and whether the snapshot has the key.
@@ -180,6 +205,9 @@ impl Scan {
         &mut self,
         transaction: &Transaction,
     ) -> Result<Option<(Entry, Option<bool>)>> {
+        if self.has_ready(transaction) {
+            return Ok(self.take_ready().map(|entry| (entry, Some(true))));
+        }
         self.step(transaction, Direction::Forward)
     }
 
@@ -270,7 +298,7 @@ impl Scan {
         let at = ReadAt::Snapshot(snapshot);
         let iterator = transaction.engine().iter(self.keyspace.id, &bounds, at)?;
         Ok(Side {
-            iterator,
+            entries: Entries::new(iterator),
             is_pending: false,
             is_exhausted: false,
             own: None,
@@ -283,30 +311,31 @@ impl Scan {
         let writes = transaction.writes();
         let keyspace = self.keyspace.id;
         let is_touched = writes.touches(keyspace);
+        let iterator = side.entries.iterator()?;
         while !side.is_exhausted {
             if !side.is_pending {
                 side.is_pending = match direction {
-                    Direction::Forward => side.iterator.advance()?,
-                    Direction::Backward => side.iterator.retreat()?,
+                    Direction::Forward => iterator.advance()?,
+                    Direction::Backward => iterator.retreat()?,
                 };
             }
             // The other end may have come this far.
-            if !side.is_pending || self.has_passed(side.iterator.key()) {
+            if !side.is_pending || self.has_passed(iterator.key()) {
                 side.is_exhausted = true;
                 break;
             }
             let hidden = match is_touched {
-                true if self.at.is_some() => writes.deleted_range(keyspace, side.iterator.key()),
-                true => writes.hidden_range(keyspace, side.iterator.key()),
+                true if self.at.is_some() => writes.deleted_range(keyspace, iterator.key()),
+                true => writes.hidden_range(keyspace, iterator.key()),
                 false => None,
             };
             let Some((start, end)) = hidden else {
                 break;
             };
             match (direction, end) {
-                (Direction::Forward, Some(end)) => side.iterator.seek(end),
+                (Direction::Forward, Some(end)) => iterator.seek(end),
                 (Direction::Forward, None) => side.is_exhausted = true,
-                (Direction::Backward, _) => side.iterator.seek(start),
+                (Direction::Backward, _) => iterator.seek(start),
             }
             side.is_pending = false;
         }
@@ -339,22 +368,23 @@ impl Scan {
         // The other end may have come this far.
         let Some(own) = own.filter(|key| !self.has_passed(key)) else {
             return if has_entry {
-                side.take_entry()
+                side.take_entry(direction)
             } else {
                 Ok(Choice::End)
             };
         };
         if has_entry {
-            let key = side.iterator.key();
+            let key = side.entries.iterator()?.key();
             let is_first = match direction {
                 Direction::Forward => key < own,
                 Direction::Backward => key > own,
             };
+            let is_same = key == own;
             if is_first {
-                return side.take_entry();
+                return side.take_entry(direction);
             }
             // The transaction's own write replaces what the snapshot has.
-            side.is_pending = key != own;
+            side.is_pending = !is_same;
         }
         let own = Box::<[u8]>::from(own);
         side.own = None;
@@ -434,14 +464,6 @@ impl Scan {
 }
 
 impl Side {
-    fn advance(&mut self) -> Result<bool> {
-        Ok(!self.is_exhausted && self.iterator.advance()?)
-    }
-
-    fn value(&self) -> Result<Slice> {
-        Ok(self.iterator.value()?)
-    }
-
     /// Shows the values of the snapshot's next entries; stands on the last one, or is exhausted.
     fn visit<E: From<Error>>(
         &mut self,
@@ -449,6 +471,7 @@ impl Side {
         visit: &mut impl FnMut(&[u8]) -> std::result::Result<(), E>,
     ) -> std::result::Result<usize, E> {
         let mut entries = 0;
+        let iterator = self.entries.iterator().map_err(Error::from)?;
         while entries < entries_max {
             let mut failed = None;
             let mut show = |value: &[u8]| {
@@ -457,7 +480,7 @@ impl Side {
             };
             if !self.is_pending {
                 let left = entries_max - entries;
-                let shown = self.iterator.advance_plain(left, &mut show);
+                let shown = iterator.advance_plain(left, &mut show);
                 let shown = shown.map_err(Error::from)?;
                 if let Some(error) = failed {
                     return Err(error);
@@ -467,13 +490,15 @@ impl Side {
                     break;
                 }
             }
-            if !std::mem::take(&mut self.is_pending) && !self.advance()? {
+            if !std::mem::take(&mut self.is_pending)
+                && (self.is_exhausted || !iterator.advance().map_err(Error::from)?)
+            {
                 self.is_exhausted = true;
                 break;
             }
-            match self.iterator.inline_value() {
+            match iterator.inline_value() {
                 Some(value) => visit(value)?,
-                None => visit(&self.value()?)?,
+                None => visit(&iterator.value().map_err(Error::from)?)?,
             }
             entries += 1;
         }
@@ -481,12 +506,13 @@ impl Side {
     }
 
     /// The snapshot's entry.
-    fn take_entry(&mut self) -> Result<Choice> {
+    fn take_entry(&mut self, direction: Direction) -> Result<Choice> {
         self.is_pending = false;
-        let entry = (
-            Slice::copy_from(self.iterator.key()),
-            self.iterator.value()?,
-        );
+        let iterator = self.entries.iterator()?;
+        let entry = (Slice::copy_from(iterator.key()), iterator.value()?);
+        if direction == Direction::Forward {
+            self.entries.look_ahead();
+        }
         Ok(Choice::Emit(entry, Some(true)))
     }
 }

@@ -64,8 +64,14 @@ impl Entries {
             return Ok(None);
         }
         let entry = (Slice::copy_from(iter.key()), iter.value()?);
-        self.run = iter.plain_run();
+        self.look_ahead();
         Ok(Some(entry))
+    }
+
+    /// Finds out which entries after the one that the iterator is on can be taken as they are.
+    pub fn look_ahead(&mut self) {
+        assert_eq!(self.taken, 0, "the iterator is behind");
+        self.run = self.iter.plain_run();
     }
 
     /// The iterator, on the entry that was given out last.

@@ -4,6 +4,7 @@
 //! a budget in which they never do.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use proptest::prelude::*;
 use rustdb_storage::engine::{Durability, ReadAt};
@@ -36,6 +37,8 @@ enum Step {
     Release(u8),
     Commit,
     Rollback,
+    /// What is committed is in tables from then on, in blocks that are passed as a whole.
+    Compact,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -58,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::Release),
         1 => Just(Step::Commit),
         1 => Just(Step::Rollback),
+        1 => Just(Step::Compact),
     ]
 }
 
@@ -164,6 +168,7 @@ impl World {
                 self.savepoints.clear();
                 self.check_committed();
             }
+            Step::Compact => self.database.manager.engine().compact().unwrap(),
             Step::DeleteRange(a, b) => {
                 let range = range(*a, *b);
                 self.tx().delete_range(ks, range.clone()).unwrap();
@@ -309,6 +314,11 @@ fn scan_both_ways(tx: &Transaction, ks: KeyspaceRef, range: &KeyRange) -> Vec<(V
     assert!(forward == backward, "forward and backward differ");
     let (mut head, mut tail) = (Vec::new(), Vec::new());
     let mut scan = tx.scan(ks, range.clone()).unwrap();
+    // As many that the next ones lie ready when the other end begins.
+    for _ in 0..5 {
+        let entry = scan.next(tx).unwrap();
+        head.extend(entry.map(|(key, value)| (key.to_vec(), value.to_vec())));
+    }
     loop {
         match scan.next(tx).unwrap() {
             Some((key, value)) => head.push((key.to_vec(), value.to_vec())),
@@ -355,6 +365,48 @@ fn visited(tx: &Transaction, ks: KeyspaceRef, range: &KeyRange) -> Vec<Visited> 
         }
     }
     found
+}
+
+#[test]
+fn a_walk_in_a_table_sees_what_is_written_ahead_and_goes_on_after_it() {
+    let database = Database::new();
+    let (manager, ks) = (&database.manager, database.plain);
+    let key = |n: u32| n.to_be_bytes();
+    let mut tx = begin(&database);
+    (0..1000).for_each(|n| tx.put(ks, &key(n), b"old").unwrap());
+    tx.commit(Durability::None).unwrap();
+    manager.engine().compact().unwrap();
+    let tx = &mut begin(&database);
+
+    let mut scan = tx.scan(ks, KeyRange::all()).unwrap();
+    let mut expect = |tx: &Transaction, n: u32, value: &[u8]| {
+        let (found, shown) = scan.next(tx).unwrap().expect("not at the end");
+        assert_eq!((&*found, &*shown), (&key(n)[..], value));
+    };
+    (0..20).for_each(|n| expect(tx, n, b"old"));
+    let savepoint = tx.savepoint();
+    tx.delete(ks, &key(20)).unwrap();
+    tx.put(ks, &key(22), b"new").unwrap();
+    tx.put(ks, &key(3), b"behind").unwrap();
+    expect(tx, 21, b"old");
+    expect(tx, 22, b"new");
+    (23..40).for_each(|n| expect(tx, n, b"old"));
+    tx.rollback_to(savepoint).unwrap();
+    (40..60).for_each(|n| expect(tx, n, b"old"));
+    tx.delete_range(
+        ks,
+        KeyRange::bounds(Bound::Included(&key(60)), Bound::Excluded(&key(90))),
+    )
+    .unwrap();
+    (90..1000).for_each(|n| expect(tx, n, b"old"));
+    assert!(scan.next(tx).unwrap().is_none());
+}
+
+fn begin(database: &Database) -> Transaction {
+    let manager = &database.manager;
+    manager
+        .begin(IsolationLevel::Snapshot, Access::ReadWrite)
+        .unwrap()
 }
 
 fn check(steps: &[Step], bytes: usize, level: IsolationLevel, is_counted: bool) {

@@ -18,7 +18,8 @@ use crate::value::Value;
 /// Reads an array: first its shape, then its elements, so that a text that is no array says so
 /// before any of its elements can be wrong.
 pub(crate) fn parse(text: &str, of: &Type, settings: &Settings) -> Result<Value> {
-    let element = of.element_type().ok_or_else(|| Error::mismatch("array"))?;
+    let element = of.without_domains().element_type();
+    let element = element.ok_or_else(|| Error::mismatch("array"))?;
     let (dimensions, leaves) = shape(text)?;
     let values = leaves.into_iter().map(|leaf| match leaf {
         Some(leaf) => io::parse(&leaf, &element, settings),
@@ -296,7 +297,7 @@ pub(crate) fn format_into(array: &Array, of: &Type, settings: &Settings, out: &m
         }
         out.push('=');
     }
-    let element = of.element_type().unwrap_or(Type::TEXT);
+    let element = of.without_domains().element_type().unwrap_or(Type::TEXT);
     let mut values = array.values().iter();
     if dimensions.is_empty() {
         out.push_str("{}");

@@ -191,9 +191,9 @@ impl Type {
     pub fn holds(&self, value: &Value) -> bool {
         match (&self.element, self.array, value) {
             (_, _, Value::Null) => true,
+            (Element::Domain(domain), false, value) => domain.base.holds(value),
             (_, array, Value::Array(_)) => array,
             (_, true, _) => false,
-            (Element::Domain(domain), false, value) => domain.base.holds(value),
             (Element::Enum(_), false, value) => matches!(value, Value::Enum(_)),
             (Element::Base(base), false, value) => base.holds(value),
         }

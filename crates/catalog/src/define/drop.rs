@@ -1,5 +1,6 @@
 //! DROP, with RESTRICT and CASCADE.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub struct Dropped {
 /// What a DROP takes.
 #[derive(Debug, Default)]
 struct Plan {
-    /// Everything, in the order in which it was found.
+    /// Everything: what is used comes before what uses it.
     parts: Vec<Part>,
     /// What goes only with CASCADE, and because of what.
     dependents: Vec<(Part, Part)>,
@@ -75,13 +76,13 @@ impl CatalogChange {
                 .dependents
                 .iter()
                 .map(|(part, on)| format!("{} depends on {}", describe(*part), describe(*on)));
-            let what = match targets {
-                [target] => format!("cannot drop {}", describe(*target)),
-                _ => "cannot drop desired object(s)".to_owned(),
+            let (what, on) = match targets {
+                [target] => (describe(*target), "it"),
+                _ => ("desired object(s)".to_owned(), "them"),
             };
             return Err(Error::new(
                 SqlState::DEPENDENT_OBJECTS,
-                format!("{what} because other objects depend on it"),
+                format!("cannot drop {what} because other objects depend on {on}"),
             )
             .with_detail(lines.collect::<Vec<_>>().join("\n"))
             .with_hint("Use DROP ... CASCADE to drop the dependent objects too."));
@@ -162,27 +163,39 @@ fn object_of(part: Part) -> Oid {
 }
 
 /// Follows dependencies from the targets on.
+///
+/// The order is PostgreSQL's: it goes down from each object at once, to the newest dependent first,
+/// notes an object when all that uses it is noted, and tells what it has noted from the end.
 fn plan(catalog: &Catalog, targets: &[Part], visible: &[Oid]) -> Result<Plan> {
     let mut plan = Plan::default();
     let mut seen: BTreeSet<Part> = BTreeSet::new();
     for target in targets {
         check_target(catalog, *target, targets, visible)?;
-        if seen.insert(*target) {
-            plan.parts.push(*target);
-        }
+        seen.insert(*target);
     }
-    let mut at = 0;
-    while let Some(part) = plan.parts.get(at).copied() {
-        at += 1;
-        for (dependent, kind) in catalog.dependents(part) {
-            if seen.insert(dependent) {
-                plan.parts.push(dependent);
-                if kind == DependencyKind::Normal {
-                    plan.dependents.push((dependent, part));
+    for target in targets {
+        if plan.parts.contains(target) {
+            continue;
+        }
+        let mut path = vec![(*target, None, below(catalog, *target))];
+        while let Some((part, because, dependents)) = path.last_mut() {
+            let (part, because) = (*part, *because);
+            match dependents.next() {
+                Some((dependent, kind)) if seen.insert(dependent) => {
+                    let because = (kind == DependencyKind::Normal).then_some(part);
+                    path.push((dependent, because, below(catalog, dependent)));
+                }
+                Some(_) => (),
+                None => {
+                    plan.parts.push(part);
+                    plan.dependents.extend(because.map(|on| (part, on)));
+                    path.pop();
                 }
             }
         }
     }
+    plan.parts.reverse();
+    plan.dependents.reverse();
     // What is part of something that goes anyway needs no word.
     plan.dependents.retain(|(part, _)| {
         let whole = Part::Object(object_of(*part));
@@ -193,6 +206,18 @@ fn plan(catalog: &Catalog, targets: &[Part], visible: &[Oid]) -> Result<Plan> {
         *part == whole || !(seen.contains(&whole) || *part != column && seen.contains(&column))
     });
     Ok(plan)
+}
+
+/// What depends on a part, the newest first.
+fn below(catalog: &Catalog, part: Part) -> std::vec::IntoIter<(Part, DependencyKind)> {
+    let mut dependents: Vec<(Part, DependencyKind)> = catalog.dependents(part);
+    dependents.sort_by_key(|(dependent, _)| {
+        Reverse(match *dependent {
+            Part::Object(oid) | Part::Column(oid, _) | Part::Default(oid, _) => oid,
+            Part::Constraint(_, oid) | Part::Index(_, oid) => oid,
+        })
+    });
+    dependents.into_iter()
 }
 
 /// Some things go only with what they are part of.

@@ -1,7 +1,7 @@
 //! `information_schema`: the standard's views of the catalog.
 
 use rustdb_catalog::{
-    Action, Column, Constraint, ConstraintKind, Generated, Match, Object, PG_CATALOG, Table,
+    Action, Column, Constraint, ConstraintKind, Generated, Match, Object, PG_CATALOG, Table, View,
 };
 use rustdb_types::{Base, Element, Oid, Type, Value};
 
@@ -9,6 +9,7 @@ use super::constraints::foreign_key;
 use super::sheet::{Cell, Sheet, yes_no};
 use super::views::{all_sequences, all_views, view_text};
 use super::{Around, definition, relations};
+use crate::bind::updatable;
 
 pub(super) fn fill(name: &str, around: &Around<'_>, sheet: &mut Sheet) {
     match name {
@@ -77,7 +78,8 @@ fn tables(around: &Around<'_>, sheet: &mut Sheet) {
     }
     for view in all_views(around) {
         let schema = schema_name(around, view.schema);
-        sheet.row([schema, (&view.name).into(), "VIEW".into(), yes_no(false)]);
+        let is_insertable = yes_no(is_updatable(around, view));
+        sheet.row([schema, (&view.name).into(), "VIEW".into(), is_insertable]);
     }
 }
 
@@ -118,11 +120,12 @@ fn columns(around: &Around<'_>, sheet: &mut Sheet) {
         }
     }
     for view in all_views(around) {
+        let updatable = updatable(view, around.catalog).unwrap_or_default();
         for (place, column) in view.columns.iter().enumerate() {
             let about = Of {
                 schema: view.schema,
                 relation: &view.name,
-                updatable: false,
+                updatable: updatable.get(place).copied().unwrap_or(false),
             };
             column_row(
                 around,
@@ -335,19 +338,28 @@ fn views(around: &Around<'_>, sheet: &mut Sheet) {
         .always("table_catalog", &around.names.database)
         .always("check_option", "NONE");
     for name in [
-        "is_updatable",
-        "is_insertable_into",
         "is_trigger_updatable",
         "is_trigger_deletable",
         "is_trigger_insertable_into",
     ] {
         sheet.always(name, yes_no(false));
     }
-    sheet.names("table_schema table_name view_definition");
+    sheet.names("table_schema table_name view_definition is_updatable is_insertable_into");
     for view in all_views(around) {
-        let schema = schema_name(around, view.schema);
-        sheet.row([schema, (&view.name).into(), view_text(view).into()]);
+        let is_updatable = is_updatable(around, view);
+        sheet.row([
+            schema_name(around, view.schema),
+            (&view.name).into(),
+            view_text(view).into(),
+            yes_no(is_updatable),
+            yes_no(is_updatable),
+        ]);
     }
+}
+
+/// Whether rows can be written through a view.
+fn is_updatable(around: &Around<'_>, view: &View) -> bool {
+    updatable(view, around.catalog).is_some_and(|columns| columns.contains(&true))
 }
 
 fn sequences(around: &Around<'_>, sheet: &mut Sheet) {

@@ -90,7 +90,8 @@ fn encode_value(of: &Type, value: &Value, out: &mut Vec<u8>) -> Result<()> {
 }
 
 fn encode_array(of: &Type, array: &Array, out: &mut Vec<u8>) -> Result<()> {
-    let element = of.element_type().ok_or_else(|| Error::mismatch("array"))?;
+    let element = of.without_domains().element_type();
+    let element = element.ok_or_else(|| Error::mismatch("array"))?;
     for value in array.values() {
         if value.is_null() {
             out.push(ARRAY_NULL);

@@ -69,7 +69,8 @@ pub(super) fn put_varying(of: &Type, value: &Value, out: &mut Vec<u8>) -> Result
 }
 
 fn put_array(of: &Type, array: &Array, out: &mut Vec<u8>) -> Result<()> {
-    let element = of.element_type().ok_or_else(|| Error::mismatch("array"))?;
+    let element = of.without_domains().element_type();
+    let element = element.ok_or_else(|| Error::mismatch("array"))?;
     let width = super::fixed_width(&element);
     out.push(array.dimensions().len() as u8);
     for dimension in array.dimensions() {

@@ -50,7 +50,7 @@ pub fn send(value: &Value, of: &Type, out: &mut Vec<u8>) {
 }
 
 fn send_array(array: &Array, of: &Type, out: &mut Vec<u8>) {
-    let element = of.element_type().unwrap_or(Type::UNKNOWN);
+    let element = of.without_domains().element_type().unwrap_or(Type::UNKNOWN);
     let nulls = array.values().iter().any(Value::is_null);
     put_count(array.dimensions().len(), out);
     put_count(usize::from(nulls), out);

@@ -9,6 +9,7 @@ use super::super::expression::{Place, row_items};
 use super::super::from::object_name;
 use super::super::scope::Scope;
 use super::Assignment;
+use super::through::{Through, Verb};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Subquery, SubqueryKind, Typed};
 use crate::parse::{place, place_of_name};
@@ -23,13 +24,12 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         out: &mut Vec<Assignment>,
     ) -> Result<()> {
-        let definition = target.definition;
         match (&written.target, &written.value) {
             (ast::AssignmentTarget::ColumnName(name), value) => {
                 self.assignment(name, value, target, scope, out)
             }
             (ast::AssignmentTarget::Tuple(names), ast::Expr::Subquery(query)) => {
-                self.row_assignment(names, query, definition, scope, out)
+                self.row_assignment(names, query, target, scope, out)
             }
             (ast::AssignmentTarget::Tuple(names), value) => {
                 let values = row_items(value).ok_or_else(|| {
@@ -55,11 +55,10 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         out: &mut Vec<Assignment>,
     ) -> Result<()> {
-        let definition = target.definition;
         if let Some(part) = part_of(name) {
             return self.part_assignment(name, part, value, target, scope, out);
         }
-        let (place, column) = assigned(name, definition, out)?;
+        let (place, column) = assigned(name, target, out)?;
         let value = if is_default(value) {
             self.default_value(column)?
         } else {
@@ -89,7 +88,7 @@ impl Binder<'_> {
     ) -> Result<()> {
         let begin = place_of_name(name);
         let column = object_name(name)?.into_iter().next().unwrap_or_default();
-        let found = place_of(target.definition, &column);
+        let found = target.place_of(&column);
         let (place, column) = found.map_err(|error| error.at(begin))?;
         if is_default(value) {
             let message = "cannot set an array element to DEFAULT";
@@ -123,7 +122,7 @@ impl Binder<'_> {
         &mut self,
         names: &[ast::ObjectName],
         query: &ast::Query,
-        definition: &Definition,
+        to: &Assigned<'_>,
         scope: &Scope<'_>,
         out: &mut Vec<Assignment>,
     ) -> Result<()> {
@@ -132,7 +131,7 @@ impl Binder<'_> {
         let mut places = Vec::with_capacity(names.len());
         let mut values = Vec::with_capacity(names.len());
         for (name, column) in names.iter().zip(&inner.columns) {
-            let (place, target) = assigned(name, definition, out)?;
+            let (place, target) = assigned(name, to, out)?;
             refuse_update_of(target)?;
             if places.contains(&place) {
                 return Err(assigned_twice(&target.name));
@@ -190,6 +189,19 @@ pub(super) struct Assigned<'a> {
     pub(super) definition: &'a Definition,
     /// The columns of the row as it was, at their places.
     pub(super) columns: &'a [ColumnId],
+    /// The view that names them.
+    pub(super) through: Option<&'a Through>,
+}
+
+impl<'a> Assigned<'a> {
+    /// The column of this name.
+    fn place_of(&self, name: &str) -> Result<(usize, &'a Column)> {
+        let Some(through) = self.through else {
+            return place_of(self.definition, name);
+        };
+        let place = through.place(through.column(name)?, Verb::Update)?;
+        Ok((place, &self.definition.columns[place]))
+    }
 }
 
 /// The part of a column that an assignment is about, as the rewritten name has it.
@@ -201,7 +213,7 @@ fn part_of(name: &ast::ObjectName) -> Option<&str> {
 /// The column that an assignment names, which no other does.
 fn assigned<'d>(
     name: &ast::ObjectName,
-    definition: &'d Definition,
+    target: &Assigned<'d>,
     others: &[Assignment],
 ) -> Result<(usize, &'d Column)> {
     let begin = place_of_name(name);
@@ -212,10 +224,10 @@ fn assigned<'d>(
         return Err(Error::unsupported("assigning a query to a part of a column").at(begin));
     }
     if names.len() > 1 {
-        place_of(definition, name).map_err(|error| error.at(begin))?;
+        target.place_of(name).map_err(|error| error.at(begin))?;
         return Err(Error::unsupported("assigning a field of a column").at(begin));
     }
-    let (place, column) = place_of(definition, name).map_err(|error| error.at(begin))?;
+    let (place, column) = target.place_of(name).map_err(|error| error.at(begin))?;
     match others.iter().any(|other| other.places.contains(&place)) {
         true => Err(assigned_twice(name)),
         false => Ok((place, column)),

@@ -109,6 +109,7 @@ impl Binder<'_> {
         let target = Assigned {
             definition,
             columns: &columns,
+            through: None,
         };
         for assignment in &written.assignments {
             self.assignments(assignment, &target, &scope, &mut assignments)?;

@@ -11,6 +11,7 @@ use super::super::from::object_name;
 use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
 use super::super::{Binder, OutputColumn, bind_column_expression, name_of};
 use super::assign::{is_default, place_of};
+use super::through::{Through, Verb};
 use super::{Write, WriteKind};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
@@ -26,15 +27,22 @@ impl Binder<'_> {
             return Err(Error::unsupported("INSERT INTO a function"));
         };
         let names = object_name(name)?;
-        let definition = self
-            .target_table(&names)
+        let (definition, views) = self
+            .written_table(&names, Verb::Insert)
             .map_err(|error| error.at(place_of_name(name)))?;
         let (scan, relation) = self.scan(&definition)?;
         self.lock_table(definition.oid, ObjectMode::RowExclusive);
         let Plan::Scan(scan) = scan else {
             return Err(Error::internal("a table is not read by a scan"));
         };
-        let targets = insert_targets(&definition, insert)?;
+        let through = match views.is_empty() {
+            true => None,
+            false => {
+                let (relation, places) = (relation.clone(), &scan.columns);
+                Some(self.through(&views, relation, places, Verb::Insert)?)
+            }
+        };
+        let targets = insert_targets(&definition, insert, through.as_ref())?;
         let overriding = InsertClauses::of(insert).overriding;
         let (source, given) = self.insert_source(insert, &definition, &targets, overriding)?;
         let (source, columns) = self.complete_rows(source, &definition, &targets, given)?;
@@ -47,17 +55,32 @@ impl Binder<'_> {
             let id = place.map_or(column.id, |(_, place)| columns[*place]);
             NamedColumn { id, ..column }
         });
+        let mut written = Relation {
+            name: relation.name,
+            schema: None,
+            alias_of: None,
+            columns: named.collect(),
+        };
+        // The view's names for the new row.
+        let through = match through.is_some() {
+            true => {
+                refuse_conflict(insert)?;
+                let places: Vec<(ColumnId, usize)> = columns.iter().copied().zip(0..).collect();
+                Some(self.through(&views, written.clone(), &places, Verb::Insert)?)
+            }
+            false => None,
+        };
+        if let Some(through) = &through {
+            written = through.relation.clone();
+        }
+        written.name = alias.unwrap_or(written.name);
         let scope = Scope {
             parent: None,
-            from: FromNames::of(Relation {
-                name: alias.unwrap_or(relation.name),
-                schema: None,
-                alias_of: None,
-                columns: named.collect(),
-            }),
+            from: FromNames::of(written),
         };
         let conflict = self.on_conflict(insert, &definition, &columns)?;
-        let returning = self.returning(insert.returning.as_deref(), &scope)?;
+        let returning = insert.returning.as_deref();
+        let returning = self.returning(returning, &scope, through.as_ref())?;
         Ok(Write {
             kind: WriteKind::Insert {
                 conflict: conflict.map(Box::new),
@@ -272,11 +295,34 @@ impl Binder<'_> {
     }
 }
 
-fn insert_targets(definition: &Definition, insert: &ast::Insert) -> Result<Vec<usize>> {
+/// What ON CONFLICT names are columns of tables.
+fn refuse_conflict(insert: &ast::Insert) -> Result<()> {
+    match &insert.on {
+        Some(ast::OnInsert::OnConflict(ast::OnConflict {
+            conflict_target: None,
+            action: ast::OnConflictAction::DoNothing,
+        }))
+        | None => Ok(()),
+        Some(_) => Err(Error::unsupported("ON CONFLICT with a target on a view")),
+    }
+}
+
+fn insert_targets(
+    definition: &Definition,
+    insert: &ast::Insert,
+    through: Option<&Through>,
+) -> Result<Vec<usize>> {
+    if through.is_some() && insert.source.is_none() {
+        // DEFAULT VALUES.
+        return Ok(Vec::new());
+    }
     if insert.columns.is_empty() {
-        let live = definition.columns.iter().enumerate();
-        let live = live.filter(|(_, column)| !column.dropped);
-        let mut places: Vec<usize> = live.map(|(place, _)| place).collect();
+        let count = match through {
+            None => definition.columns.len(),
+            Some(through) => through.relation.columns.len(),
+        };
+        let is_live = |at: &usize| through.is_some() || !definition.columns[*at].dropped;
+        let mut places: Vec<usize> = (0..count).filter(is_live).collect();
         // Fewer values than columns: the others get their defaults.
         if let Some(width) = insert.source.as_deref().and_then(width_of) {
             places.truncate(width);
@@ -284,14 +330,26 @@ fn insert_targets(definition: &Definition, insert: &ast::Insert) -> Result<Vec<u
                 return Err(too_many(insert, places.len()));
             }
         }
-        return Ok(places);
+        return match through {
+            None => Ok(places),
+            Some(through) => {
+                let places = places.into_iter();
+                places.map(|at| through.place(at, Verb::Insert)).collect()
+            }
+        };
     }
     let mut places = Vec::with_capacity(insert.columns.len());
     for written in &insert.columns {
         let names = object_name(written)?;
         let name = names.last().map(String::as_str).unwrap_or_default();
         let begin = place_of_name(written);
-        let (place, _) = place_of(definition, name).map_err(|error| error.at(begin))?;
+        let place = match through {
+            None => place_of(definition, name).map(|(place, _)| place),
+            Some(through) => through
+                .column(name)
+                .and_then(|at| through.place(at, Verb::Insert)),
+        };
+        let place = place.map_err(|error| error.at(begin))?;
         if places.contains(&place) {
             let message = format!("column \"{name}\" specified more than once");
             return Err(Error::new(SqlState::DUPLICATE_COLUMN, message).at(begin));

@@ -7,6 +7,7 @@
 mod assign;
 mod conflict;
 mod insert;
+mod through;
 mod within;
 
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::plan::{Plan, Scan};
 
 use assign::Assigned;
 pub(super) use assign::{is_default, plain_target};
+pub(crate) use through::updatable;
+use through::{Through, Verb};
 pub(crate) use within::writes;
 
 pub use conflict::{ConflictUpdate, OnConflict};
@@ -169,20 +172,27 @@ impl Binder<'_> {
                 | ast::UpdateTableFromKind::AfterSet(items),
             ) => items,
         };
+        let condition = update.selection.as_ref();
         let (target, scope, source) =
-            self.written_rows(&update.table, from, update.selection.as_ref())?;
+            self.written_rows(&update.table, from, condition, Verb::Update)?;
         let definition = target.table.definition().clone();
         let mut assignments = Vec::with_capacity(update.assignments.len());
         let new = &target.columns[1..=definition.columns.len()];
         let assigned = Assigned {
             definition: &definition,
             columns: new,
+            through: target.through.as_ref(),
         };
         for written in &update.assignments {
             self.assignments(written, &assigned, &scope, &mut assignments)?;
         }
+        if let Some(through) = &target.through {
+            let values = assignments.iter_mut();
+            values.for_each(|assignment| through.settle(&mut assignment.value));
+        }
         self.generated_assignments(&definition, new, &mut assignments)?;
-        let returning = self.returning(update.returning.as_deref(), &scope)?;
+        let returning = update.returning.as_deref();
+        let returning = self.returning(returning, &scope, target.through.as_ref())?;
         Ok(Write {
             kind: WriteKind::Update {
                 assignments,
@@ -205,8 +215,10 @@ impl Binder<'_> {
             return Err(Error::unsupported("DELETE from several tables"));
         };
         let using = delete.using.as_deref().unwrap_or_default();
-        let (target, scope, source) = self.written_rows(table, using, delete.selection.as_ref())?;
-        let returning = self.returning(delete.returning.as_deref(), &scope)?;
+        let condition = delete.selection.as_ref();
+        let (target, scope, source) = self.written_rows(table, using, condition, Verb::Delete)?;
+        let returning = delete.returning.as_deref();
+        let returning = self.returning(returning, &scope, target.through.as_ref())?;
         Ok(Write {
             kind: WriteKind::Delete {
                 recheck: source.recheck,
@@ -224,6 +236,7 @@ impl Binder<'_> {
         target: &ast::TableWithJoins,
         from: &[ast::TableWithJoins],
         condition: Option<&ast::Expr>,
+        verb: Verb,
     ) -> Result<(Target, Scope<'static>, Source)> {
         let ast::TableFactor::Table { name, alias, .. } = &target.relation else {
             return Err(Error::unsupported(format!(
@@ -234,8 +247,8 @@ impl Binder<'_> {
         if !target.joins.is_empty() {
             return Err(Error::unsupported("a join as the target"));
         }
-        let definition = self
-            .target_table(&object_name(name)?)
+        let (definition, views) = self
+            .written_table(&object_name(name)?, verb)
             .map_err(|error| error.at(place_of_name(name)))?;
         let (scan, relation) = self.scan(&definition)?;
         self.lock_table(definition.oid, ObjectMode::RowExclusive);
@@ -247,8 +260,15 @@ impl Binder<'_> {
         let mut columns = vec![key];
         columns.extend(self.all_places(&mut scan, definition.columns.len()));
         let table = scan.table.clone();
+        let through = match views.is_empty() {
+            true => None,
+            false => Some(self.through(&views, relation.clone(), &scan.columns, verb)?),
+        };
+        let relation = through.as_ref().map_or(relation, |it| it.relation.clone());
         let relation = self.aliased(relation, alias.as_ref())?;
-        scan.alias.clone_from(&relation.name);
+        if through.is_none() {
+            scan.alias.clone_from(&relation.name);
+        }
         let mut names = FromNames::of(relation);
         let mut plan = Plan::Scan(scan);
         if !from.is_empty() {
@@ -269,13 +289,35 @@ impl Binder<'_> {
             parent: None,
             from: names,
         };
-        let mut recheck = Vec::new();
-        if let Some(condition) = condition {
-            let condition = self.expression(condition, &mut Place::new(&scope, "WHERE"))?;
-            recheck = self.coerce_to_bool(condition, "WHERE")?.conjuncts();
+        let recheck = self.meant(condition, &scope, through.as_ref())?;
+        if !recheck.is_empty() {
             plan = plan.filtered(recheck.clone());
         }
-        Ok((Target { table, columns }, scope, Source { plan, recheck }))
+        let target = Target {
+            table,
+            columns,
+            through,
+        };
+        Ok((target, scope, Source { plan, recheck }))
+    }
+
+    /// What holds of the rows that are meant: the conditions of a view, and the statement's.
+    fn meant(
+        &mut self,
+        condition: Option<&ast::Expr>,
+        scope: &Scope<'_>,
+        through: Option<&Through>,
+    ) -> Result<Vec<Expr>> {
+        let mut all = through.map_or(Vec::new(), |it| it.conditions.clone());
+        if let Some(condition) = condition {
+            let condition = self.expression(condition, &mut Place::new(scope, "WHERE"))?;
+            let mut condition = self.coerce_to_bool(condition, "WHERE")?;
+            if let Some(through) = through {
+                through.settle(&mut condition);
+            }
+            all.extend(condition.conjuncts());
+        }
+        Ok(all)
     }
 
     /// Has the scan read the row's every place; gives their columns in order.
@@ -299,11 +341,18 @@ impl Binder<'_> {
         &mut self,
         items: Option<&[ast::SelectItem]>,
         scope: &Scope<'_>,
+        through: Option<&Through>,
     ) -> Result<Option<Vec<(OutputColumn, Expr)>>> {
         let Some(items) = items else {
             return Ok(None);
         };
-        self.returned(items, scope).map(Some)
+        let mut returned = self.returned(items, scope)?;
+        if let Some(through) = through {
+            returned
+                .iter_mut()
+                .for_each(|(_, item)| through.settle(item));
+        }
+        Ok(Some(returned))
     }
 }
 
@@ -311,6 +360,8 @@ impl Binder<'_> {
 struct Target {
     table: Arc<Table>,
     columns: Vec<ColumnId>,
+    /// The view that names the table's columns.
+    through: Option<Through>,
 }
 
 struct Source {

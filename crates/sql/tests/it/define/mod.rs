@@ -18,7 +18,7 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
     ("upsert", include_str!("upsert.txt")),
@@ -32,6 +32,7 @@ const FILES: [(&str, &str); 13] = [
     ("readers", include_str!("readers.txt")),
     ("constraints", include_str!("constraints.txt")),
     ("parts", include_str!("parts.txt")),
+    ("views", include_str!("views.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;

@@ -11,6 +11,7 @@ use super::batch::{Batch, Pair};
 use super::context::Context;
 use super::evaluate::all_true;
 use super::parallel::{Chain, are_shareable};
+use super::point::Point;
 use super::spill::Kept;
 use super::{Node, Operator};
 use crate::error::Result;
@@ -24,6 +25,8 @@ pub(super) struct NestedLoop {
     pub(super) conditions: Vec<Expr>,
     /// Which values of the left row the right side takes: from which place, and where to.
     pub(super) passed: Vec<(usize, usize)>,
+    /// The right side, if it takes such values and is one row at most.
+    pub(super) point: Option<Point>,
     pub(super) left_width: usize,
     pub(super) right_width: usize,
     pub(super) left: Arc<dyn Node>,
@@ -54,6 +57,8 @@ struct At {
 
 enum Right {
     Kept(Place),
+    /// The one row, until it was looked at.
+    Point(Option<Vec<Value>>),
     Run(Box<dyn Operator>, Batch, usize),
 }
 
@@ -153,6 +158,30 @@ fn last(node: &NestedLoop, at: At, out: &mut Batch) {
     }
 }
 
+/// Adds the pair of a left row with the one row of the right side, if there is one.
+fn pair_point(
+    node: &NestedLoop,
+    at: &mut At,
+    right: Option<Vec<Value>>,
+    out: &mut Batch,
+    cx: &mut Context<'_>,
+) -> Result<()> {
+    let Some(right) = right else {
+        return Ok(());
+    };
+    let pair = Pair {
+        left: &at.left[..],
+        width: node.left_width,
+        right: &right,
+    };
+    at.is_matched = all_true(&node.conditions, &pair, cx)?;
+    if at.is_matched && !matches!(node.kind, JoinKind::Semi | JoinKind::Anti) {
+        // Nobody needs the left row any more.
+        out.push(std::mem::take(&mut at.left).into_iter().chain(right));
+    }
+    Ok(())
+}
+
 impl RunNestedLoop {
     fn next_left(&mut self, cx: &mut Context<'_>) -> Result<Option<At>> {
         if self.row == self.batch.rows() {
@@ -169,7 +198,10 @@ impl RunNestedLoop {
                 for (from, to) in &self.node.passed {
                     cx.memory.outer[*to] = left[*from].clone();
                 }
-                Right::Run(self.node.right.clone().open(), Batch::default(), 0)
+                match &self.node.point {
+                    Some(point) => Right::Point(point.run(cx)?),
+                    None => Right::Run(self.node.right.clone().open(), Batch::default(), 0),
+                }
             }
         };
         Ok(Some(At {
@@ -196,6 +228,11 @@ impl RunNestedLoop {
                     }
                     _ => return Ok(true),
                 },
+                Right::Point(row) => {
+                    let row = row.take();
+                    pair_point(node, at, row, out, cx)?;
+                    return Ok(true);
+                }
                 Right::Run(run, batch, row) => {
                     if *row == batch.rows() {
                         match run.next(cx)? {

@@ -11,6 +11,7 @@ use rustdb_types::Value;
 
 use super::context::Context;
 use super::evaluate::{all_true, values};
+use super::scan::check_seen;
 use crate::error::Result;
 use crate::expr::Expr;
 
@@ -31,7 +32,8 @@ pub(crate) struct Point {
 
 impl Point {
     /// The row, if there is one.
-    fn run(&self, cx: &mut Context<'_>) -> Result<Option<Vec<Value>>> {
+    pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<Option<Vec<Value>>> {
+        check_seen(&self.table, cx)?;
         self.run_over(cx, |cx, key, row| {
             let transaction = cx.transaction()?;
             Ok(self.table.get(transaction, key, &self.projection, row)?)

@@ -390,7 +390,7 @@ fn without_index(scan: &mut TableScan, access: &AccessPath, cx: &mut Context<'_>
 }
 
 /// Fails if the rows are where the snapshot does not see them: better than to find none.
-fn check_seen(table: &Table, cx: &Context<'_>) -> Result<()> {
+pub(super) fn check_seen(table: &Table, cx: &Context<'_>) -> Result<()> {
     if let (Some(catalog), Ok(transaction)) = (cx.catalog_seen(), cx.transaction())
         && !catalog.rows_are_seen(table.oid(), transaction.snapshot().sequence())
     {

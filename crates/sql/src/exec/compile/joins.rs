@@ -6,6 +6,7 @@ use super::super::Node;
 use super::super::hash_join::{self, HashJoin};
 use super::super::join::NestedLoop;
 use super::super::merge_join::MergeJoin;
+use super::super::point::Point;
 use super::{Compiled, Compiler, Outer, places};
 use crate::error::Result;
 use crate::expr::{ColumnId, Expr};
@@ -25,6 +26,10 @@ impl Compiler<'_> {
             }
         }
         let right = self.plan(&join.right, &inner)?;
+        let point = match passed.is_empty() || self.measures.is_some() {
+            true => None,
+            false => self.point(&join.right, &right.columns, &inner)?,
+        };
         let mut pair = left.columns.clone();
         pair.extend(&right.columns);
         let columns = match join.kind {
@@ -38,7 +43,7 @@ impl Compiler<'_> {
             true => {
                 let split = hash_join::split(join, &left.columns, &right.columns);
                 if split.keys.is_empty() || join.method == JoinMethod::Nested {
-                    self.nested_loop(join, &left, &right, &pair, Vec::new(), outer)?
+                    self.nested_loop(join, &left, &right, &pair, (Vec::new(), None), outer)?
                 } else {
                     let mut left_keys = Vec::with_capacity(split.keys.len());
                     let mut right_keys = Vec::with_capacity(split.keys.len());
@@ -59,7 +64,7 @@ impl Compiler<'_> {
                     })
                 }
             }
-            false => self.nested_loop(join, &left, &right, &pair, passed, outer)?,
+            false => self.nested_loop(join, &left, &right, &pair, (passed, point), outer)?,
         };
         Ok(Compiled { node, columns })
     }
@@ -95,13 +100,14 @@ impl Compiler<'_> {
         left: &Compiled,
         right: &Compiled,
         pair: &[ColumnId],
-        passed: Vec<(usize, usize)>,
+        (passed, point): (Vec<(usize, usize)>, Option<Point>),
         outer: &Outer,
     ) -> Result<Arc<dyn Node>> {
         Ok(Arc::new(NestedLoop {
             kind: join.kind,
             conditions: self.all(&join.conditions, pair, outer)?,
             passed,
+            point,
             left_width: left.columns.len(),
             right_width: right.columns.len(),
             left: left.node.clone(),

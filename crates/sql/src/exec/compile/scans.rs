@@ -100,7 +100,12 @@ impl Compiler<'_> {
     }
 
     /// The plan as one row by its key, if it is that.
-    pub(super) fn point(&mut self, plan: &Plan, columns: &[ColumnId]) -> Result<Option<Point>> {
+    pub(super) fn point(
+        &mut self,
+        plan: &Plan,
+        columns: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<Option<Point>> {
         let (items, plan) = match plan {
             Plan::Project { input, items } => (Some(items), &**input),
             other => (None, other),
@@ -115,7 +120,6 @@ impl Compiler<'_> {
         let Some(access) = scan.access.as_ref().filter(|_| scan.is_keyed()) else {
             return Ok(None);
         };
-        let outer = Outer::new();
         let read: Vec<ColumnId> = scan.columns.iter().map(|(id, _)| *id).collect();
         let wanted: Option<Vec<Expr>> = match items {
             None => Some(columns.iter().map(|id| Expr::Column(*id)).collect()),
@@ -147,7 +151,7 @@ impl Compiler<'_> {
         let mine = plain.clone().unwrap_or_else(|| [key, &read[..]].concat());
         let items = match plain {
             Some(_) => None,
-            None => Some(self.all(&wanted, &mine, &outer)?),
+            None => Some(self.all(&wanted, &mine, outer)?),
         };
         let place = |id: &ColumnId| {
             let column = scan.columns.iter().find(|(column, _)| column == id);
@@ -155,10 +159,10 @@ impl Compiler<'_> {
         };
         Ok(Some(Point {
             table: scan.table.clone(),
-            key: self.all(&access.equal, &[], &outer)?,
+            key: self.all(&access.equal, &[], outer)?,
             projection: Projection::Columns(mine[key.len()..].iter().filter_map(place).collect()),
             with_key: scan.key.is_some(),
-            conditions: self.all(conditions, &mine, &outer)?,
+            conditions: self.all(conditions, &mine, outer)?,
             items,
         }))
     }
@@ -168,7 +172,7 @@ impl Compiler<'_> {
         if self.measures.is_some() {
             return Ok(None);
         }
-        if let Some(point) = self.point(plan, columns)? {
+        if let Some(point) = self.point(plan, columns, &Outer::new())? {
             return Ok(Some(OneRow::point(point)));
         }
         let (items, plan) = match plan {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rustdb_types::Value;
-use rustdb_types::aggregate::{AggregateCall, State};
+use rustdb_types::aggregate::{AggregateCall, SortedRows, State};
 use rustdb_types::interrupt;
 
 use super::batch::{BATCH_ROWS, Batch, Row};
@@ -14,11 +14,11 @@ use super::groups::{Groups, GroupsIter};
 use super::key::{RowKey, trimmed};
 use super::parallel::{Crew, Gather, Given, Work, are_shareable};
 use super::sort::Key;
-use super::spill::{Charge, Spent};
+use super::spill::{Charge, Numbered, Spent};
 use super::spilled_groups::{Grouping, SpilledGroups, order_of};
 use super::vector::{Vector, vector};
 use super::{Node, Operator};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expr::Expr;
 
 /// One row for each group: its key, then what the aggregates give.
@@ -464,14 +464,58 @@ pub(super) fn finish_rows(
     cx: &mut Context<'_>,
 ) -> Result<Value> {
     if call.is_sorted {
-        let direct = values(&call.direct, group, cx)?;
-        let sorted: Vec<Vec<Value>> = rows.into_iter().map(|(_, arguments)| arguments).collect();
-        let compare = |left: &[Value], right: &[Value]| order_of(call, left, right);
-        return Ok(call.call.finish_sorted(&direct, &sorted, &compare)?);
+        let rows = rows.into_iter().map(|(_, arguments)| arguments).collect();
+        let charge = cx.pool().charge();
+        return finish_sorted(call, Numbered::in_memory(rows, charge), group, cx);
     }
     let mut state = call.call.state()?;
     for (_, arguments) in &rows {
         state.update(arguments, &cx.functions())?;
     }
     Ok(state.finish()?)
+}
+
+/// The result of an ordered-set aggregate for what it is given by a group's rows, in their order.
+pub(super) fn finish_sorted(
+    call: &Call,
+    rows: Numbered,
+    group: &[Value],
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    let direct = values(&call.direct, group, cx)?;
+    let compare = |left: &[Value], right: &[Value]| order_of(call, left, right);
+    let mut rows = Within {
+        rows,
+        cx,
+        error: None,
+    };
+    let result = call.call.finish_sorted(&direct, &mut rows, &compare);
+    match rows.error {
+        Some(error) => Err(error),
+        None => Ok(result?),
+    }
+}
+
+/// Rows that an aggregate asks for, and what went wrong with that.
+struct Within<'c, 'a> {
+    rows: Numbered,
+    cx: &'c Context<'a>,
+    error: Option<Error>,
+}
+
+impl SortedRows for Within<'_, '_> {
+    fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn row(&mut self, index: usize) -> rustdb_types::Result<&[Value]> {
+        match self.rows.row(index, self.cx) {
+            Ok(row) => Ok(row),
+            Err(error) => {
+                let short = rustdb_types::Error::new(error.state(), error.message());
+                self.error = Some(error);
+                Err(short)
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use rustdb_types::Value;
 
 use super::aggregate::{
-    AggregateNode, Call, Seen, Source, finish, finish_rows, group_key, push_output, set_key,
+    AggregateNode, Call, Seen, Source, finish, finish_sorted, group_key, push_output, set_key,
 };
 use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
@@ -29,7 +29,8 @@ use super::groups::{Groups, GroupsIter};
 use super::parallel::Given;
 use super::sort::Key;
 use super::spill::{
-    Aside, Charge, Pool, Shares, Sorted, Sorter, Spent, Stream, row_bytes, share_count, share_of,
+    Aside, Charge, Numbered, Pool, Shares, Sorted, Sorter, Spent, Stream, row_bytes, share_count,
+    share_of,
 };
 use crate::error::Result;
 
@@ -519,36 +520,32 @@ impl Held {
         group: &[Value],
         cx: &mut Context<'_>,
     ) -> Result<Value> {
+        if call.is_sorted {
+            let mut rows = Numbered::new(cx.pool().charge());
+            while let Some(mut row) = self.next_of(number, cx)? {
+                rows.push(row.split_off(1 + call.order.len()), cx)?;
+            }
+            rows.finish()?;
+            return finish_sorted(call, rows, group, cx);
+        }
         let mut last: Option<Vec<Value>> = None;
-        let mut rows = Vec::new();
         let mut charge = cx.pool().charge();
-        let mut state = match call.is_sorted {
-            true => None,
-            false => Some(call.call.state()?),
-        };
+        let mut state = call.call.state()?;
+        let grows = !state.is_of_one_size();
         while let Some(mut row) = self.next_of(number, cx)? {
             let arguments = row.split_off(1 + call.order.len());
             if call.distinct && last.as_ref() == Some(&arguments) {
                 continue;
             }
-            if state.as_ref().is_none_or(|state| !state.is_of_one_size()) {
+            if grows {
                 charge.hold(row_bytes(&arguments) + row_bytes(&row))?;
             }
-            match &mut state {
-                Some(state) => state.update(&arguments, &cx.functions())?,
-                None => {
-                    row.remove(0);
-                    rows.push((row, arguments.clone()));
-                }
-            }
+            state.update(&arguments, &cx.functions())?;
             if call.distinct {
                 last = Some(arguments);
             }
         }
-        match state {
-            Some(state) => Ok(state.finish()?),
-            None => finish_rows(call, rows, group, cx),
-        }
+        Ok(state.finish()?)
     }
 }
 

@@ -57,6 +57,11 @@ const QUERIES: &[&str] = &[
     "select b, count(distinct c), sum(distinct a) from t group by b",
     "select d % 50, array_agg(a order by c, a), count(distinct b) from t group by 1",
     "select c, percentile_cont(0.5) within group (order by a), mode() within group (order by b) from t group by c",
+    "select percentile_cont(array[0.1, null, 0.99]) within group (order by a desc), percentile_disc(0.3) within group (order by c),
+            percentile_disc(array[0, 1]) within group (order by b nulls first), percentile_cont(0.7) within group (order by b),
+            mode() within group (order by d), mode() within group (order by b nulls first), rank(500, 'x') within group (order by a, c),
+            dense_rank('row 8') within group (order by c), cume_dist(3) within group (order by b), percent_rank(7) within group (order by d desc)
+     from t",
     "select string_agg(distinct b::text, ','), count(distinct c) from t",
     "select sum(a) filter (where b > 3), count(*) from t group by c having count(*) > 2",
     "select distinct c, b from t",

@@ -19,6 +19,8 @@ mod ordered;
 mod pick;
 mod sums;
 
+pub use ordered::SortedRows;
+
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
@@ -142,11 +144,11 @@ impl AggregateCall {
     pub fn finish_sorted(
         &self,
         direct: &[Value],
-        rows: &[Vec<Value>],
+        rows: &mut dyn SortedRows,
         compare: &dyn Fn(&[Value], &[Value]) -> Ordering,
     ) -> Result<Value> {
         match self.aggregate.body {
-            Body::Sorted(finish) => finish(&ordered::Sorted {
+            Body::Sorted(finish) => finish(&mut ordered::Sorted {
                 direct,
                 rows,
                 compare,

@@ -3,6 +3,7 @@
 use super::text::{append, quoted_identifier, quoted_literal};
 use super::{Row, Scope, VALUE_BYTES_MAX, invalid, raw, too_long};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::operator::operand::take;
 use crate::text::Text;
 use crate::value::Value;
@@ -182,13 +183,25 @@ impl Formatter<'_> {
         if self.out.len() + text.len() + blanks > VALUE_BYTES_MAX {
             return Err(too_long());
         }
-        let blanks = std::iter::repeat_n(' ', blanks);
         if left {
             self.out.push_str(&text);
-            self.out.extend(blanks);
+            self.put_blanks(blanks)
         } else {
-            self.out.extend(blanks);
+            self.put_blanks(blanks)?;
             self.out.push_str(&text);
+            Ok(())
+        }
+    }
+
+    /// Up to a gigabyte of them: somebody may want to stop that.
+    fn put_blanks(&mut self, count: usize) -> Result<()> {
+        let some = " ".repeat(count.min(1 << 16));
+        let mut left = count;
+        while left > 0 {
+            let now = left.min(some.len());
+            interrupt::spend(now)?;
+            self.out.push_str(&some[..now]);
+            left -= now;
         }
         Ok(())
     }

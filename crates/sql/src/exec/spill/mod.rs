@@ -7,6 +7,7 @@
 //! Sorter    rows in order, however many
 //! Shares    rows in shares by the hash of a key, each small enough to be worked on alone
 //! Kept      batches that are read again
+//! Numbered  rows that are asked for by their numbers
 //! ```
 //!
 //! `work_mem` bounds the operators of a statement together; each may have an eighth of it whatever
@@ -16,12 +17,14 @@
 //! cancelled.
 
 mod kept;
+mod numbered;
 mod pool;
 mod shares;
 mod sorter;
 mod stream;
 
 pub(crate) use kept::Kept;
+pub(super) use numbered::Numbered;
 pub(super) use pool::{Charge, row_bytes};
 pub(crate) use pool::{Pool, Spent};
 pub(super) use shares::{SHARE_DEPTH_MAX, Shares, share_count, share_of};

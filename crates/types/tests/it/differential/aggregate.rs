@@ -292,7 +292,7 @@ fn sorted(
     let compare = |left: &[Value], right: &[Value]| left.cmp(right);
     rows.sort_by(|left, right| compare(left, right));
     let direct: Vec<Value> = direct.iter().map(|sample| sample.value.clone()).collect();
-    match call.finish_sorted(&direct, &rows, &compare) {
+    match call.finish_sorted(&direct, &mut rows, &compare) {
         Ok(value) => format(&value, call.result(), settings),
         Err(error) => described(&error),
     }

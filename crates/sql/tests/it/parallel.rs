@@ -1,6 +1,7 @@
 //! Queries that several threads run: the same answers, in the same order, as one thread gives.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustdb_sql::Session;
@@ -286,4 +287,59 @@ fn a_query_of_several_threads_can_be_cancelled() {
     assert_eq!(error.state().as_str(), "57014");
     run(&mut session, "reset statement_timeout");
     assert_eq!(lines(&mut session, "select count(*) from parts"), ["90"]);
+}
+
+/// Writers move amounts between rows, tables are flushed and compacted, and every sum is the same.
+#[test]
+fn sums_agree_while_rows_change() {
+    let (database, manager) = managed(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    run(
+        &mut session,
+        "create table accounts (id int primary key, branch int, amount int);
+         insert into accounts select n, n % 7, 100 from generate_series(1, 12000) n",
+    );
+    manager.engine().flush().unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for writer in 0..2 {
+            let (mut session, manager, is_over) = (database.connect(), &manager, &is_over);
+            scope.spawn(move || {
+                let mut round = writer;
+                while !is_over.load(Ordering::Relaxed) {
+                    let (from, to) = (round * 37 % 12000 + 1, round * 101 % 12000 + 1);
+                    let transfer = format!(
+                        "update accounts set amount = amount - 3 where id = {from};
+                         update accounts set amount = amount + 3 where id = {to}"
+                    );
+                    // Two writers may want the same two rows the other way round.
+                    match session.execute(&format!("begin; {transfer}; commit"), &[]) {
+                        Ok(_) => round += 2,
+                        Err(_) => run(&mut session, "rollback"),
+                    }
+                    if round % 100 < 2 {
+                        manager.engine().flush().unwrap();
+                    }
+                }
+            });
+        }
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let mut session = database.connect();
+                scope.spawn(move || {
+                    run(&mut session, "set min_parallel_table_scan_size = 0");
+                    for _ in 0..40 {
+                        let query = "select count(*), sum(amount) from accounts";
+                        assert_eq!(lines(&mut session, query), ["12000|1200000"]);
+                        let query = "select sum(n), sum(s) from (select count(*) n, sum(a.amount) s \
+                            from accounts a join accounts b on b.id = a.id group by a.branch) t";
+                        assert_eq!(lines(&mut session, query), ["12000|1200000"]);
+                    }
+                })
+            })
+            .collect();
+        let outcomes: Vec<_> = readers.into_iter().map(|reader| reader.join()).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(outcomes.iter().all(Result::is_ok));
+    });
 }

@@ -291,7 +291,7 @@ fn record<R: Row + ?Sized>(
 }
 
 /// What the groups from the one with this number on take.
-fn bytes_of(groups: &Groups, from: usize) -> usize {
+pub(super) fn bytes_of(groups: &Groups, from: usize) -> usize {
     let new = from..groups.len();
     new.map(|group| group_bytes(groups.key(group), groups.seen(group)))
         .sum()

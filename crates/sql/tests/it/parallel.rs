@@ -99,6 +99,11 @@ const QUERIES: &[(bool, &str)] = &[
     ),
     (
         true,
+        "select length(r), md5(r), c from (select repeat(note, 2000) r, count(*) c from lines \
+            where id % 3 = 0 group by r) t order by 2 limit 9",
+    ),
+    (
+        true,
         "select id % 1000 k, count(note), min(price) from lines where price > 3 group by k having count(*) > 2",
     ),
     (

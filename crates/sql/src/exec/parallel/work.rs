@@ -12,6 +12,7 @@ use super::super::aggregate::{AggregateNode, begin, group_batch};
 use super::super::batch::Batch;
 use super::super::context::{Context, Part};
 use super::super::groups::Groups;
+use super::super::spilled_groups::bytes_of;
 use super::beside::Beside;
 use super::crew::Given;
 use crate::error::{Error, Result};
@@ -28,6 +29,9 @@ pub(in crate::exec) enum Work {
 /// When there are so many groups they are given away, and new ones begun: their table stays in the
 /// cache of a processor.
 const GROUPS_MAX: usize = 1 << 13;
+
+/// The same where they take so many bytes, however few they are.
+const BYTES_MAX: usize = 4 << 20;
 
 /// Groups that hold fewer rows than this on average are not worth it: rows are given as they are.
 const ROWS_PER_GROUP: usize = 2;
@@ -90,6 +94,7 @@ impl Job {
                 node,
                 groups: none_of(node)?,
                 rows: 0,
+                bytes: 0,
             }),
         };
         while let Some(batch) = run.next(cx)? {
@@ -127,6 +132,8 @@ struct Partial<'n> {
     node: &'n Arc<AggregateNode>,
     groups: Groups,
     rows: usize,
+    /// What the groups took when they came.
+    bytes: usize,
 }
 
 /// The groups of no rows.
@@ -139,13 +146,15 @@ fn none_of(node: &AggregateNode) -> Result<Groups> {
 impl Partial<'_> {
     /// Takes the rows of a batch. Once there are many groups these, and whether to go on.
     fn take(&mut self, batch: &Batch, cx: &mut Context<'_>) -> Result<Option<(Groups, bool)>> {
+        let before = self.groups.len();
         group_batch(self.node, batch, &mut self.groups, cx)?;
         self.rows += batch.rows();
-        if self.groups.len() < GROUPS_MAX {
+        self.bytes += bytes_of(&self.groups, before);
+        if self.groups.len() < GROUPS_MAX && self.bytes < BYTES_MAX {
             return Ok(None);
         }
         let is_worth_it = self.rows >= self.groups.len() * ROWS_PER_GROUP;
-        self.rows = 0;
+        (self.rows, self.bytes) = (0, 0);
         let groups = std::mem::replace(&mut self.groups, none_of(self.node)?);
         Ok(Some((groups, is_worth_it)))
     }

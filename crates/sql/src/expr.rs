@@ -80,8 +80,8 @@ pub enum Expr {
     Array(Vec<Expr>, bool),
     /// `array[i]` or `array[i:j]`.
     Subscript(Box<Subscript>),
-    /// `ROW(...)`, and the names of its columns if it is a row of a relation.
-    Row(Vec<Expr>, Option<Arc<[Box<str>]>>),
+    /// `ROW(...)`, and what is known of its columns.
+    Row(Vec<Expr>, RowColumns),
     /// A row compared with another, column by column.
     RowCompare(Box<RowCompare>),
     /// The next value of a sequence.
@@ -175,6 +175,26 @@ pub enum SessionFunction {
     Unlock(ObjectMode),
     /// `pg_advisory_unlock_all`.
     UnlockAll,
+}
+
+/// What a row knows of its columns.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RowColumns {
+    /// Their names, if it is a row of a relation.
+    pub names: Option<Arc<[Box<str>]>>,
+    /// Which of them are `char(n)`, if one is.
+    pub padded: Option<Arc<[bool]>>,
+}
+
+impl RowColumns {
+    /// Columns of these types, without names.
+    pub(crate) fn of_types<'a>(types: impl Iterator<Item = &'a Type>) -> RowColumns {
+        let padded: Vec<bool> = types.map(Type::is_padded).collect();
+        RowColumns {
+            names: None,
+            padded: padded.contains(&true).then(|| padded.into()),
+        }
+    }
 }
 
 /// `CASE`.

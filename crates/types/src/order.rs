@@ -38,7 +38,7 @@ impl Value {
             (Value::Vector(left), Value::Vector(right)) => compare_vectors(left, right),
             (Value::Enum(left), Value::Enum(right)) => left.order.total_cmp(&right.order),
             (Value::Array(left), Value::Array(right)) => left.compare(right),
-            (Value::Record(left), Value::Record(right)) => left[..].cmp(&right[..]),
+            (Value::Record(left), Value::Record(right)) => left.compare(right),
             (left, right) => left.rank().cmp(&right.rank()),
         }
     }
@@ -98,10 +98,9 @@ impl Type {
                 state.write_u8(0xff);
             }
             (true, Value::Array(array)) => {
-                array
-                    .values()
-                    .iter()
-                    .for_each(|value| self.hash_value(value, state));
+                state.write_u8(value.rank());
+                let values = array.values().iter();
+                values.for_each(|value| self.hash_value(value, state));
             }
             _ => value.hash(state),
         }

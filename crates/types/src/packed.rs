@@ -76,6 +76,9 @@ impl Value {
                 varint::put(names.len() as u64, out);
                 let names = names.iter();
                 names.for_each(|name| varint::put_bytes(name.as_bytes(), out));
+                let padded = record.padded().map_or(&[][..], |padded| padded);
+                varint::put(padded.len() as u64, out);
+                out.extend(padded.iter().map(|is| u8::from(*is)));
             }
         }
     }
@@ -211,10 +214,18 @@ fn record(bytes: &mut &[u8], depth: usize) -> Result<Record> {
     for _ in 0..count {
         names.push(text(bytes)?.into());
     }
-    Ok(match names.is_empty() {
+    let count = varint::take(bytes).ok_or_else(damaged)?;
+    let mut padded = Vec::new();
+    for _ in 0..count {
+        let [is] = take(bytes)?;
+        padded.push(is != 0);
+    }
+    let record = match names.is_empty() {
         true => Record::new(fields),
         false => Record::named(fields, names.into()),
-    })
+    };
+    let padded = (!padded.is_empty()).then(|| padded.into());
+    Ok(record.with_padded(padded))
 }
 
 fn unpack_all(bytes: &mut &[u8], depth: usize) -> Result<Vec<Value>> {

@@ -1,9 +1,11 @@
 //! Rows as values: fields in their order, and the names of the columns they come from, if any.
 
+use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::types::Type;
 use crate::value::Value;
 
 /// A row. Two rows are equal if their fields are; names do not count.
@@ -11,6 +13,7 @@ use crate::value::Value;
 pub struct Record {
     fields: Box<[Value]>,
     names: Option<Arc<[Box<str>]>>,
+    padded: Option<Arc<[bool]>>,
 }
 
 impl Record {
@@ -19,6 +22,7 @@ impl Record {
         Record {
             fields: fields.into(),
             names: None,
+            padded: None,
         }
     }
 
@@ -27,7 +31,40 @@ impl Record {
         Record {
             fields: fields.into(),
             names: Some(names),
+            padded: None,
         }
+    }
+
+    /// The same, where some columns (those that are `true`) are `char(n)` or arrays of it: blanks
+    /// at their ends do not count.
+    #[must_use]
+    pub fn with_padded(mut self, padded: Option<Arc<[bool]>>) -> Record {
+        self.padded = padded;
+        self
+    }
+
+    /// Which columns are `char(n)`, if one is.
+    pub(crate) fn padded(&self) -> Option<&Arc<[bool]>> {
+        self.padded.as_ref()
+    }
+
+    /// The order of rows: column by column, then the shorter one first.
+    pub fn compare(&self, other: &Record) -> Ordering {
+        let pairs = self.fields.iter().zip(&other.fields).enumerate();
+        let different = pairs
+            .map(
+                |(place, (left, right))| match self.is_padded(place) || other.is_padded(place) {
+                    true => Type::BPCHAR.compare(left, right),
+                    false => left.compare(right),
+                },
+            )
+            .find(|order| order.is_ne());
+        different.unwrap_or_else(|| self.fields.len().cmp(&other.fields.len()))
+    }
+
+    fn is_padded(&self, place: usize) -> bool {
+        let padded = self.padded.as_ref();
+        padded.is_some_and(|padded| padded.get(place) == Some(&true))
     }
 
     /// The names of the columns, if they have some.
@@ -52,7 +89,7 @@ impl Deref for Record {
 
 impl PartialEq for Record {
     fn eq(&self, other: &Record) -> bool {
-        self.fields == other.fields
+        self.compare(other).is_eq()
     }
 }
 
@@ -60,6 +97,11 @@ impl Eq for Record {}
 
 impl Hash for Record {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.fields.hash(state);
+        for (place, field) in self.fields.iter().enumerate() {
+            match self.is_padded(place) {
+                true => Type::BPCHAR.hash_value(field, state),
+                false => field.hash(state),
+            }
+        }
     }
 }

@@ -19,6 +19,9 @@ pub struct IndexDefinition {
     pub name: Option<String>,
     /// What it is sorted by.
     pub columns: Vec<IndexColumn>,
+    /// What these are called where a name is chosen for the index, by their place; columns of the
+    /// table are called what they are, and expressions that are not here `expr`.
+    pub labels: Vec<Option<String>>,
     /// INCLUDE.
     pub include: Vec<ColumnId>,
     /// UNIQUE.
@@ -44,7 +47,7 @@ impl CatalogChange {
         let name = match definition.name {
             Some(name) => name,
             None => {
-                let names = column_labels(&table, &definition.columns, &definition.include);
+                let names = column_labels(&table, &definition);
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let view = self.view();
                 choose_name(&table.name, &column_part(&names), "idx", |name| {
@@ -95,16 +98,18 @@ fn column_type(table: &Table, id: ColumnId) -> Result<Type> {
     Ok(column.column_type.clone())
 }
 
-/// The names of an index's columns, as its own name has them: `expr` for an expression.
-fn column_labels(table: &Table, columns: &[IndexColumn], include: &[ColumnId]) -> Vec<String> {
+/// The names of an index's columns, as its own name has them.
+fn column_labels(table: &Table, definition: &IndexDefinition) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
-    let keys = columns.iter().map(|column| match column.key {
-        IndexKey::Column(id) => Some(id),
-        IndexKey::Expression { .. } => None,
+    let name_of = |id: ColumnId| table.column(id).map(|column| column.name.as_str());
+    let keys = definition.columns.iter().enumerate();
+    let keys = keys.map(|(place, column)| match column.key {
+        IndexKey::Column(id) => name_of(id),
+        IndexKey::Expression { .. } => definition.labels.get(place)?.as_deref(),
     });
-    for id in keys.chain(include.iter().copied().map(Some)) {
-        let column = id.and_then(|id| table.column(id));
-        let base = column.map_or("expr", |column| &column.name);
+    let include = definition.include.iter().map(|id| name_of(*id));
+    for base in keys.chain(include) {
+        let base = base.unwrap_or("expr");
         let mut label = base.to_owned();
         let mut number = 1;
         while labels.contains(&label) {

@@ -9,6 +9,7 @@ use sqlparser::ast::Spanned;
 
 use super::Binder;
 use super::expression::Place;
+use super::rows::row_of;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, FunctionCall, Typed};
 use crate::parse::{end_of, place};
@@ -72,11 +73,8 @@ impl Binder<'_> {
                 }
             }
             ("row", _) => {
-                let mut columns = Vec::with_capacity(typed.len());
-                for item in typed {
-                    columns.push(self.settle(item)?.expr);
-                }
-                Ok(Typed::new(Expr::Row(columns, None), Type::RECORD))
+                let items = typed.into_iter().map(|item| self.settle(item));
+                Ok(row_of(items.collect::<Result<Vec<_>>>()?))
             }
             _ if is_variadic(call) => {
                 let (call, of) = self.resolved_call(&names, typed, true)?;

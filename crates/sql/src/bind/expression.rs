@@ -1,6 +1,8 @@
 //! Expressions.
 
-use rustdb_types::{Operator, Type, operator_exactly, operators_named, resolve_operator};
+use rustdb_types::{
+    Cast, CastContext, Operator, Type, operator_exactly, operators_named, resolve_operator,
+};
 use sqlparser::ast;
 use sqlparser::ast::{BinaryOperator, Spanned, UnaryOperator};
 
@@ -8,7 +10,7 @@ use super::aggregate::Collected;
 use super::scope::Scope;
 use super::{Binder, name_of};
 use crate::error::{Error, Position, Result, SqlState};
-use crate::expr::{ColumnId, Expr, OperatorCall, Typed};
+use crate::expr::{ColumnId, Expr, OperatorCall, RowColumns, Typed};
 use crate::parse::{begin_of_leaf, end_of, place};
 
 /// Where an expression stands, and what may stand in it.
@@ -185,11 +187,12 @@ impl Binder<'_> {
             .clone()
             .map(|column| column.name.as_str().into())
             .collect();
+        let about = RowColumns {
+            names: Some(names.into()),
+            ..RowColumns::of_types(columns.clone().map(|column| &column.of))
+        };
         let columns = columns.map(|column| Expr::Column(column.id)).collect();
-        Ok(Typed::new(
-            Expr::Row(columns, Some(names.into())),
-            Type::RECORD,
-        ))
+        Ok(Typed::new(Expr::Row(columns, about), Type::RECORD))
     }
 
     // ----------------------------------------------------------------------------- operators
@@ -243,8 +246,15 @@ impl Binder<'_> {
             None => None,
         };
         let right = self.coerce_argument(right, next()?)?;
+        let operator = named[resolved.index];
+        let padded = |of: &Type| of.array && of.is_padded();
+        let (left, right) = match resolved.arguments.iter().all(padded) {
+            // Operators of all arrays see no type; those that tell something leave blanks out.
+            true if resolved.result == Type::BOOL => (left.map(unpadded), unpadded(right)),
+            _ => (left, right),
+        };
         let call = OperatorCall {
-            operator: named[resolved.index],
+            operator,
             left,
             right,
         };
@@ -440,6 +450,15 @@ fn flat_or(left: Expr, right: Expr) -> Vec<Expr> {
     };
     parts.push(right);
     parts
+}
+
+/// An array of `char(n)` without the blanks at the ends of its elements.
+fn unpadded(array: Expr) -> Expr {
+    let (from, to) = (Type::BPCHAR.array_of(), Type::TEXT.array_of());
+    match Cast::find(&from, &to, CastContext::Implicit) {
+        Some(cast) => Expr::Cast(Box::new((cast, array))),
+        None => array,
+    }
 }
 
 /// The items of a row that is written out: `(a, b)` or `ROW(a, b)`.

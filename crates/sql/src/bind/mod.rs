@@ -49,6 +49,7 @@ mod write;
 
 pub(crate) use flexible::Given;
 pub(crate) use from::object_name;
+pub(crate) use output_name::key_name;
 pub(crate) use reference::{Alias, Reference, respelled};
 pub(crate) use table::{
     bind_column_expression, bind_table_expression, bind_written, missing_relation, schema_named,

@@ -1,24 +1,39 @@
 //! What the columns of a select list are called.
 
+use rustdb_catalog::IndexKey;
 use sqlparser::ast;
 use sqlparser::ast::SelectItem;
 
 use super::name_of;
+use crate::parse::parse_expression;
 
 /// What PostgreSQL calls a column that has no alias.
 pub(super) fn output_name(expr: &ast::Expr) -> String {
-    named(expr).unwrap_or_else(|| "?column?".to_owned())
+    given_name(expr).unwrap_or_else(|| "?column?".to_owned())
 }
 
-fn named(expr: &ast::Expr) -> Option<String> {
+/// The name that an expression of an index has by itself.
+pub(crate) fn key_name(key: &IndexKey) -> Option<String> {
+    match key {
+        IndexKey::Column(_) => None,
+        IndexKey::Expression { expression, .. } => {
+            given_name(&parse_expression(&expression.text).ok()?)
+        }
+    }
+}
+
+/// The name that an expression has by itself: of its column, its function or its type.
+fn given_name(expr: &ast::Expr) -> Option<String> {
     let name = match expr {
         ast::Expr::Identifier(name) => return Some(name_of(name)),
         ast::Expr::CompoundIdentifier(parts) => return parts.last().map(name_of),
-        ast::Expr::Nested(inner) | ast::Expr::Collate { expr: inner, .. } => return named(inner),
+        ast::Expr::Nested(inner) | ast::Expr::Collate { expr: inner, .. } => {
+            return given_name(inner);
+        }
         ast::Expr::Cast {
             expr, data_type, ..
         } => {
-            return named(expr).or_else(|| Some(type_word(data_type)));
+            return given_name(expr).or_else(|| Some(type_word(data_type)));
         }
         ast::Expr::TypedString(literal) => return Some(type_word(&literal.data_type)),
         ast::Expr::Interval(_) => "interval",
@@ -33,13 +48,13 @@ fn named(expr: &ast::Expr) -> Option<String> {
         ast::Expr::CompoundFieldAccess { root, access_chain } => {
             return match access_chain.last() {
                 Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) => Some(name_of(field)),
-                _ => named(root),
+                _ => given_name(root),
             };
         }
         ast::Expr::Case { else_result, .. } => {
             let of_else = else_result.as_deref().and_then(|expr| match expr {
-                ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) => named(expr),
-                ast::Expr::Function(_) | ast::Expr::Cast { .. } => named(expr),
+                ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) => given_name(expr),
+                ast::Expr::Function(_) | ast::Expr::Cast { .. } => given_name(expr),
                 _ => None,
             });
             return Some(of_else.unwrap_or_else(|| "case".to_owned()));
@@ -74,7 +89,7 @@ fn named(expr: &ast::Expr) -> Option<String> {
 fn subquery_name(query: &ast::Query) -> Option<String> {
     match &*query.body {
         ast::SetExpr::Select(select) => match select.projection.first()? {
-            SelectItem::UnnamedExpr(expr) => named(expr),
+            SelectItem::UnnamedExpr(expr) => given_name(expr),
             SelectItem::ExprWithAlias { alias, .. } => Some(name_of(alias)),
             _ => None,
         },

@@ -6,16 +6,16 @@ use sqlparser::ast;
 use super::Binder;
 use super::expression::Place;
 use crate::error::{Error, Result, SqlState};
-use crate::expr::{Expr, RowCompare, RowComparison, Typed};
+use crate::expr::{Expr, RowColumns, RowCompare, RowComparison, Typed};
 
 impl Binder<'_> {
     pub(super) fn row(&mut self, items: &[ast::Expr], at: &mut Place<'_, '_>) -> Result<Typed> {
         let mut columns = Vec::with_capacity(items.len());
         for item in items {
             let item = self.expression(item, at)?;
-            columns.push(self.settle(item)?.expr);
+            columns.push(self.settle(item)?);
         }
-        Ok(Typed::new(Expr::Row(columns, None), Type::RECORD))
+        Ok(row_of(columns))
     }
 
     /// Compares two rows that are written out, column by column.
@@ -99,4 +99,11 @@ impl Binder<'_> {
     fn less(&mut self, left: Typed, right: Typed) -> Result<&'static Operator> {
         Ok(self.operator_call("<", Some(left), right)?.0.operator)
     }
+}
+
+/// The row of these columns.
+pub(super) fn row_of(columns: Vec<Typed>) -> Typed {
+    let about = RowColumns::of_types(columns.iter().map(|column| &column.of));
+    let columns = columns.into_iter().map(|column| column.expr).collect();
+    Typed::new(Expr::Row(columns, about), Type::RECORD)
 }

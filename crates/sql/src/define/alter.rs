@@ -21,6 +21,13 @@ impl Definer<'_> {
     pub(crate) fn alter_table(&mut self, alter: &AlterTable) -> Result<Defined> {
         let mut defined = Defined::new("ALTER TABLE");
         let names = object_name(&alter.name)?;
+        if let [AlterAction::RenameColumn(old, new)] = &alter.actions[..]
+            && let Some(Relation::View(view)) = self.relation_now(&names)?
+        {
+            self.lock(view.oid, ObjectMode::AccessExclusive)?;
+            self.rename_view_column(view.oid, &name_of(old), &name_of(new))?;
+            return Ok(defined);
+        }
         let Some(table) = self.altered_table(&names, alter)? else {
             let name = names.last().map_or("", String::as_str);
             defined.note(format!("relation \"{name}\" does not exist, skipping"));
@@ -39,10 +46,14 @@ impl Definer<'_> {
         Ok(defined)
     }
 
+    fn relation_now(&mut self, names: &[String]) -> Result<Option<Relation>> {
+        self.around.catalog = self.change.view();
+        Binder::for_statement(&self.around).find_relation(names)
+    }
+
     /// The table that is meant, if it is there.
     fn altered_table(&mut self, names: &[String], alter: &AlterTable) -> Result<Option<Oid>> {
-        self.around.catalog = self.change.view();
-        let found = Binder::for_statement(&self.around).find_relation(names)?;
+        let found = self.relation_now(names)?;
         let name = names.last().map_or("", String::as_str);
         let kind = match found {
             Some(Relation::Table(table)) => return Ok(Some(table.oid)),

@@ -14,7 +14,7 @@ use sqlparser::ast::Spanned;
 use super::column::{columns_of, is_immutable, refuse_subquery};
 use super::constraint::column_ids;
 use super::{Defined, Definer};
-use crate::bind::{Binder, bind_written, name_of, object_name};
+use crate::bind::{Binder, bind_written, key_name, name_of, object_name};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -143,6 +143,7 @@ impl Definer<'_> {
         };
         let columns = create.columns.iter();
         let columns = columns.map(|column| self.index_column(column, table));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         let predicate = match &create.predicate {
             None => None,
             Some(predicate) => {
@@ -167,7 +168,8 @@ impl Definer<'_> {
         };
         Ok(IndexDefinition {
             name,
-            columns: columns.collect::<Result<_>>()?,
+            labels: columns.iter().map(|column| key_name(&column.key)).collect(),
+            columns,
             include: column_ids(&create.include, &table.columns)?,
             unique: create.unique,
             nulls_not_distinct: create.nulls_distinct == Some(false),

@@ -14,7 +14,7 @@ use super::Definer;
 use super::column::columns_of;
 use super::constraint::number;
 use super::sequence::Serial;
-use crate::bind::{Binder, bind_table_expression, object_name};
+use crate::bind::{Binder, bind_table_expression, key_name, object_name};
 use crate::error::{Error, Result};
 use crate::parse::utility::SequenceOption;
 use crate::rewrite::LIKE;
@@ -284,8 +284,10 @@ fn like_index(index: &Index, places: &Places) -> IndexDefinition {
         },
         ..column.clone()
     });
+    let keys = index.columns.iter().map(|column| key_name(&column.key));
     IndexDefinition {
         name: None,
+        labels: keys.collect(),
         columns: columns.collect(),
         include: moved(&index.include, places),
         unique: index.unique,

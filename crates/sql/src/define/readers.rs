@@ -151,6 +151,35 @@ impl Definer<'_> {
         })
     }
 
+    /// The column of a view at a place was renamed.
+    pub(super) fn follow_view_column(
+        &mut self,
+        readers: Vec<Reader>,
+        view: Oid,
+        old: &str,
+        place: usize,
+    ) -> Result<()> {
+        let catalog = self.change.view();
+        let name = whole_name(&catalog, view);
+        let Some(view) = catalog.view(view) else {
+            return Err(Error::internal("the view is gone"));
+        };
+        let columns = view.columns.iter().enumerate();
+        let columns = columns.map(|(at, column)| match at == place {
+            true => format!("{} AS {}", quoted(&column.name), quoted(old)),
+            false => quoted(&column.name),
+        });
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        let rows = format!("(SELECT {columns} FROM {name})");
+        self.respell_readers(readers, |_, reference| {
+            Ok(match reference.alias {
+                Alias::None => format!("{rows} AS {}", quoted(&view.name)),
+                Alias::Columns(named) if place < named => name.clone(),
+                Alias::Name | Alias::Columns(_) => rows.clone(),
+            })
+        })
+    }
+
     /// A query's text in which relations are named with their schemas, where stored texts would
     /// not find them without.
     pub(super) fn stored_query(&self, query: &ast::Query) -> Result<String> {

@@ -4,7 +4,9 @@
 //! ([`super::readers`]); what another text that is kept would no longer find is not renamed: the
 //! statement is refused by name.
 
-use rustdb_catalog::{Catalog, Object, Part, Relation};
+use std::sync::Arc;
+
+use rustdb_catalog::{Catalog, Object, Part, Relation, View};
 use rustdb_types::{Oid, SqlState};
 
 use super::{Defined, Definer};
@@ -45,6 +47,11 @@ impl Definer<'_> {
             }
             Some(Relation::Index(table, index)) => (index.oid, table.oid, takes_all),
         };
+        if let (Some(Relation::Table(table)), Move::Column(old, new)) = (&found, &alter.to) {
+            self.lock(table.oid, rustdb_txn::ObjectMode::AccessExclusive)?;
+            self.rename_column(table, old, new)?;
+            return Ok(Defined::new(tag));
+        }
         // ALTER TABLE and ALTER INDEX take whatever has a name.
         if !is_meant {
             let message = format!("\"{short}\" is not a {word}");
@@ -53,6 +60,10 @@ impl Definer<'_> {
         self.lock(locked, rustdb_txn::ObjectMode::AccessExclusive)?;
         let readers = self.readers_of(Part::Object(oid))?;
         match &alter.to {
+            Move::Column(old, new) => {
+                self.rename_view_column(oid, &name_of(old), &name_of(new))?;
+                return Ok(Defined::new(tag));
+            }
             Move::Rename(name) => {
                 let name = name_of(name);
                 self.change.rename_relation(self.transaction, oid, &name)?;
@@ -64,6 +75,30 @@ impl Definer<'_> {
         }
         self.follow_relation(readers, oid, &short)?;
         Ok(Defined::new(tag))
+    }
+
+    /// `ALTER VIEW ... RENAME COLUMN`.
+    pub(super) fn rename_view_column(&mut self, oid: Oid, old: &str, new: &str) -> Result<()> {
+        let Some(view) = self.change.view().view(oid).cloned() else {
+            return Err(Error::internal("the view is gone"));
+        };
+        let place = view.columns.iter().position(|column| column.name == old);
+        let Some(place) = place else {
+            let message = format!("column \"{old}\" does not exist");
+            return Err(Error::new(SqlState::UNDEFINED_COLUMN, message));
+        };
+        if view.columns.iter().any(|column| column.name == new) {
+            let message = format!(
+                "column \"{new}\" of relation \"{}\" already exists",
+                view.name
+            );
+            return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
+        }
+        let readers = self.readers_of(Part::Object(oid))?;
+        let mut view = View::clone(&view);
+        view.columns[place].name = new.to_owned();
+        self.change.set(Object::View(Arc::new(view)));
+        self.follow_view_column(readers, oid, old, place)
     }
 
     /// Sequences that belong to a table go with it.
@@ -97,7 +132,7 @@ impl Definer<'_> {
     fn alter_schema(&mut self, alter: &AlterObject) -> Result<Defined> {
         let name = object_name(&alter.name)?.pop().unwrap_or_default();
         let Move::Rename(new) = &alter.to else {
-            return Err(Error::unsupported("SET SCHEMA of a schema"));
+            return Err(Error::unsupported("this form of ALTER SCHEMA"));
         };
         let oid = schema_named(&self.change.view(), &name)?;
         self.lock(oid, rustdb_txn::ObjectMode::AccessExclusive)?;

@@ -15,7 +15,8 @@ use super::subquery::evaluate_subquery;
 use super::subscript::subscripted;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{
-    AnyAll, Case, DomainCheck, Expr, Extreme, OperatorCall, RowCompare, RowComparison, RowTest,
+    AnyAll, Case, DomainCheck, Expr, Extreme, OperatorCall, RowColumns, RowCompare, RowComparison,
+    RowTest,
 };
 
 /// The value of an expression for a row; what a row or a constant holds is not copied.
@@ -67,7 +68,7 @@ pub(crate) fn evaluate<'v, R: Row + ?Sized>(
         Expr::AnyAll(any) => any_all(any, row, cx)?,
         Expr::Array(items, nested) => array(items, *nested, row, cx)?,
         Expr::Subscript(subscript) => subscripted(subscript, row, cx)?,
-        Expr::Row(items, names) => record(values(items, row, cx)?, names.as_ref()),
+        Expr::Row(items, columns) => record(values(items, row, cx)?, columns),
         Expr::RowCompare(rows) => compare_rows(rows, row, cx)?,
         Expr::System(call) => {
             let arguments = values(&call.arguments, row, cx)?;
@@ -170,11 +171,12 @@ fn logical<R: Row + ?Sized>(
     })
 }
 
-fn record(fields: Vec<Value>, names: Option<&Arc<[Box<str>]>>) -> Value {
-    Value::Record(Arc::new(match names {
+fn record(fields: Vec<Value>, columns: &RowColumns) -> Value {
+    let record = match &columns.names {
         Some(names) => Record::named(fields, names.clone()),
         None => Record::new(fields),
-    }))
+    };
+    Value::Record(Arc::new(record.with_padded(columns.padded.clone())))
 }
 
 fn row_test(value: &Value, test: RowTest) -> bool {

@@ -7,6 +7,7 @@ use rustdb_types::{Base, Oid, Type, Value};
 
 use super::sheet::{Cell, Sheet, array};
 use super::{Around, definition, relations};
+use crate::bind::key_name;
 
 /// The owner of everything, as long as there are no roles.
 pub(super) const OWNER: Oid = Oid(10);
@@ -333,23 +334,28 @@ fn of_column(table: Oid, column: &Column) -> Attribute<'_> {
 }
 
 fn of_index_columns(table: &Table, index: &Index, sheet: &mut Sheet) {
+    let of_table = |id: u32| {
+        let column = table.column(id)?;
+        Some((column.name.clone(), &column.column_type))
+    };
     let keys = index.columns.iter().map(|column| match &column.key {
-        IndexKey::Column(id) => Ok(*id),
-        IndexKey::Expression { result, .. } => Err(result),
-    });
-    for (place, key) in keys
-        .chain(index.include.iter().map(|id| Ok(*id)))
-        .enumerate()
-    {
-        match key {
-            Ok(id) => {
-                if let Some(column) = table.column(id) {
-                    Attribute::new(index.oid, &column.name, &column.column_type, place + 1)
-                        .write(sheet);
-                }
-            }
-            Err(result) => Attribute::new(index.oid, "expr", result, place + 1).write(sheet),
+        IndexKey::Column(id) => of_table(*id),
+        key @ IndexKey::Expression { result, .. } => {
+            let name = key_name(key).unwrap_or_else(|| "expr".to_owned());
+            Some((name, result))
         }
+    });
+    let all = keys.chain(index.include.iter().map(|id| of_table(*id)));
+    let mut names: Vec<String> = Vec::new();
+    for (place, (base, of)) in all.flatten().enumerate() {
+        let mut name = base.clone();
+        let mut number = 1;
+        while names.contains(&name) {
+            name = format!("{base}{number}");
+            number += 1;
+        }
+        Attribute::new(index.oid, &name, of, place + 1).write(sheet);
+        names.push(name);
     }
 }
 

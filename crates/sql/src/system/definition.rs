@@ -9,10 +9,15 @@ use rustdb_types::function::quoted_identifier;
 
 use super::Around;
 use crate::bind::SessionNames;
+use crate::rewrite::NOTHING;
 
 /// A stored expression as people read it: without the schema of what is built in.
 pub(crate) fn shown(text: &str) -> String {
-    text.replace("pg_catalog.", "").replace("public.", "")
+    let text = text.replace("pg_catalog.", "").replace("public.", "");
+    match text.contains(NOTHING) {
+        true => text.replace(&format!("\"{NOTHING}\" "), ""),
+        false => text,
+    }
 }
 
 /// A stored expression in brackets, of which it needs one pair.

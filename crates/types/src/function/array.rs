@@ -61,11 +61,11 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row!(
         "array_position(anycompatiblearray, anycompatible) int4 called",
-        |array: Option<&Array>, value: &Value| { position(array, value, None) }
+        |scope; array: Option<&Array>, value: &Value| { position(array, value, None, scope) }
     ),
     raw!(
         "array_position(anycompatiblearray, anycompatible, int4) int4 called",
-        |arguments, _| {
+        |arguments, scope| {
             if arguments[2].is_null() {
                 return match arguments[0] {
                     Value::Null => Ok(Value::Null),
@@ -79,20 +79,21 @@ pub(super) static ROWS: &[Row] = &[
                 take(&arguments[0])?,
                 &arguments[1],
                 Some(take(&arguments[2])?),
+                scope,
             )
         }
     ),
     row!(
         "array_positions(anycompatiblearray, anycompatible) int4[] called",
-        |array: Option<&Array>, value: &Value| { positions(array, value) }
+        |scope; array: Option<&Array>, value: &Value| { positions(array, value, scope) }
     ),
     row!(
         "array_remove(anycompatiblearray, anycompatible) anycompatiblearray called",
-        |array: Option<&Array>, value: &Value| { removed(array, value) }
+        |scope; array: Option<&Array>, value: &Value| { removed(array, value, scope) }
     ),
     row!(
         "array_replace(anycompatiblearray, anycompatible, anycompatible) anycompatiblearray called",
-        |array: Option<&Array>, old: &Value, new: &Value| { replaced(array, old, new) }
+        |scope; array: Option<&Array>, old: &Value, new: &Value| { replaced(array, old, new, scope) }
     ),
     raw!(
         "array_fill(anyelement, int4[]) anyarray called",
@@ -202,8 +203,21 @@ fn search_in_one_dimension(array: &Array) -> Result<()> {
     Ok(())
 }
 
+/// Whether an element of the first argument, an array, is not distinct from a value.
+fn is_same(element: &Value, value: &Value, scope: &Scope<'_>) -> bool {
+    match scope.types.first() {
+        Some(of) => of.compare(element, value).is_eq(),
+        None => element == value,
+    }
+}
+
 /// The subscript of the first element that is not distinct from `value`, from `start` on.
-fn position(array: Option<&Array>, value: &Value, start: Option<i32>) -> Result<Value> {
+fn position(
+    array: Option<&Array>,
+    value: &Value,
+    start: Option<i32>,
+    scope: &Scope<'_>,
+) -> Result<Value> {
     let Some(array) = array else {
         return Ok(Value::Null);
     };
@@ -219,13 +233,13 @@ fn position(array: Option<&Array>, value: &Value, start: Option<i32>) -> Result<
         .values()
         .iter()
         .skip(skip)
-        .position(|element| element == value);
+        .position(|element| is_same(element, value, scope));
     Ok(found.map_or(Value::Null, |index| {
         Value::Int4(lower + (skip + index) as i32)
     }))
 }
 
-fn positions(array: Option<&Array>, value: &Value) -> Result<Value> {
+fn positions(array: Option<&Array>, value: &Value, scope: &Scope<'_>) -> Result<Value> {
     let Some(elements) = array else {
         return Ok(Value::Null);
     };
@@ -236,13 +250,13 @@ fn positions(array: Option<&Array>, value: &Value) -> Result<Value> {
         .map_or(1, |dimension| dimension.lower);
     let found = elements.values().iter().enumerate();
     let found = found
-        .filter(|(_, element)| *element == value)
+        .filter(|(_, element)| is_same(element, value, scope))
         .map(|(index, _)| Value::Int4(lower + index as i32))
         .collect();
     Ok(self::array(Array::from_values(found)))
 }
 
-fn removed(elements: Option<&Array>, value: &Value) -> Result<Value> {
+fn removed(elements: Option<&Array>, value: &Value, scope: &Scope<'_>) -> Result<Value> {
     let Some(elements) = elements else {
         return Ok(Value::Null);
     };
@@ -253,7 +267,7 @@ fn removed(elements: Option<&Array>, value: &Value) -> Result<Value> {
     let kept: Vec<Value> = elements
         .values()
         .iter()
-        .filter(|element| *element != value)
+        .filter(|element| !is_same(element, value, scope))
         .cloned()
         .collect();
     with_bounds_of(elements, kept)
@@ -275,11 +289,19 @@ fn with_bounds_of(elements: &Array, values: Vec<Value>) -> Result<Value> {
     )?))
 }
 
-fn replaced(elements: Option<&Array>, old: &Value, new: &Value) -> Result<Value> {
+fn replaced(
+    elements: Option<&Array>,
+    old: &Value,
+    new: &Value,
+    scope: &Scope<'_>,
+) -> Result<Value> {
     let Some(elements) = elements else {
         return Ok(Value::Null);
     };
-    let change = |element: &Value| if element == old { new } else { element }.clone();
+    let change = |element: &Value| match is_same(element, old, scope) {
+        true => new.clone(),
+        false => element.clone(),
+    };
     let values = elements.values().iter().map(change).collect();
     Ok(array(Array::new(elements.dimensions().to_vec(), values)?))
 }

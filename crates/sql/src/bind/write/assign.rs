@@ -11,7 +11,7 @@ use super::super::scope::Scope;
 use super::Assignment;
 use super::through::{Through, Verb};
 use crate::error::{Error, Result, SqlState};
-use crate::expr::{ColumnId, Expr, Subquery, SubqueryKind, Typed};
+use crate::expr::{ColumnId, Expr, RowColumns, Subquery, SubqueryKind, Typed};
 use crate::parse::{place, place_of_name};
 use crate::plan::Plan;
 use crate::rewrite::PART;
@@ -143,7 +143,7 @@ impl Binder<'_> {
         let row = self.new_column();
         let item = match values.len() {
             1 => values.remove(0),
-            _ => Expr::Row(values, None),
+            _ => Expr::Row(values, RowColumns::default()),
         };
         let plan = Plan::Project {
             input: Box::new(inner.plan),

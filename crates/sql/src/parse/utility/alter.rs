@@ -118,6 +118,8 @@ pub(crate) enum Move {
     Rename(Ident),
     /// `SET SCHEMA`.
     Schema(Ident),
+    /// `RENAME COLUMN`, of a view.
+    Column(Ident, Ident),
 }
 
 /// What is done to an enum.
@@ -163,6 +165,11 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Utility, ParserError> {
         return Ok(moving(*kind, if_exists, name, to));
     }
     match kind {
+        Altered::View if take(parser, "rename") => {
+            take(parser, "column");
+            let (old, new) = renamed(parser)?;
+            Ok(moving(*kind, if_exists, name, Move::Column(old, new)))
+        }
         Altered::Table => {
             let actions = parser.parse_comma_separated(action)?;
             Ok(Utility::AlterTable(AlterTable {

@@ -18,7 +18,7 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
     ("upsert", include_str!("upsert.txt")),
@@ -33,6 +33,7 @@ const FILES: [(&str, &str); 14] = [
     ("constraints", include_str!("constraints.txt")),
     ("parts", include_str!("parts.txt")),
     ("views", include_str!("views.txt")),
+    ("dialect", include_str!("dialect.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;

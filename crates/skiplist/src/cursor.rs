@@ -30,9 +30,11 @@ pub struct Cursor {
     order: Sorted<LEAF_SLOTS>,
     /// A leaf of the tree; `None` before the first seek.
     leaf: Option<NonNull<Leaf>>,
+    /// The leaf of the tree that the next seek will enter.
+    prepared: Option<NonNull<Leaf>>,
 }
 
-// SAFETY: leaf and entry belong to the tree, which can be shared among threads.
+// SAFETY: leaves and entry belong to the tree, which can be shared among threads.
 unsafe impl Send for Cursor {}
 // SAFETY: as above; shared access to a cursor only reads.
 unsafe impl Sync for Cursor {}
@@ -45,6 +47,7 @@ impl Cursor {
             place: 0,
             order: Sorted::EMPTY,
             leaf: None,
+            prepared: None,
         }
     }
 
@@ -52,6 +55,25 @@ impl Cursor {
     #[inline]
     pub fn valid(&self) -> bool {
         self.entry.is_some()
+    }
+
+    /// Finds the leaf that a seek to `(key, seq)` goes to, and has the processor load it. The next
+    /// call must be that seek, which need not find the leaf any more, or one to an end, to which
+    /// this does not matter.
+    pub fn prepare(&mut self, key: &[u8], seq: u64) {
+        self.prepare_at(Goal::At(Target { key, seq }));
+    }
+
+    /// As [`Cursor::prepare`], for [`Cursor::seek_before`].
+    pub fn prepare_before(&mut self, key: &[u8]) {
+        let target = Target { key, seq: SEQ_MAX };
+        self.prepare_at(Goal::Before(target));
+    }
+
+    fn prepare_at(&mut self, goal: Goal<'_>) {
+        let leaf = self.tree.leaf(goal);
+        leaf.prefetch();
+        self.prepared = Some(NonNull::from(leaf));
     }
 
     /// Goes to the first entry at or after `(key, seq)`.
@@ -70,11 +92,13 @@ impl Cursor {
 
     /// Goes to the first entry.
     pub fn seek_to_first(&mut self) {
+        self.prepared = None;
         self.seek(FIRST.key, FIRST.seq);
     }
 
     /// Goes to the last entry.
     pub fn seek_to_last(&mut self) {
+        self.prepared = None;
         let place = self.enter(Goal::Last, None);
         self.go_backward(place);
     }
@@ -138,8 +162,15 @@ impl Cursor {
     /// Enters a leaf. Returns the place of the first entry at or after the target; behind the last
     /// one if there is no target.
     fn enter(&mut self, goal: Goal<'_>, target: Option<&Target<'_>>) -> usize {
-        let leaf = self.tree.leaf(goal);
-        leaf.prefetch();
+        let leaf = match self.prepared.take() {
+            // SAFETY: the leaf is one of the tree that is held.
+            Some(leaf) => unsafe { leaf.as_ref() },
+            None => {
+                let leaf = self.tree.leaf(goal);
+                leaf.prefetch();
+                leaf
+            }
+        };
         self.order = leaf.sorted(leaf.state());
         self.leaf = Some(NonNull::from(leaf));
         let end = self.order.len();
@@ -173,6 +204,11 @@ impl Cursor {
     fn stand(&mut self, place: usize, slot: usize) {
         self.place = place;
         self.entry = self.leaf().map(|leaf| leaf.entry(slot));
+        if let Some(entry) = self.entry {
+            // Who merges several walks may be elsewhere for a while before it wants the value.
+            // SAFETY: the entry is one of the tree that is held.
+            unsafe { entry.prefetch_rest() };
+        }
     }
 
     /// Goes to the first entry from the leaf's upper bound on.

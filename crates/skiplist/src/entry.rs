@@ -24,6 +24,8 @@ pub(crate) struct Header {
 
 const _: () = assert!(align_of::<Header>() <= ALIGN);
 
+const LINE_BYTES: usize = 64;
+
 /// An entry in an arena.
 ///
 /// Whoever holds one also holds the arena, or a borrow of something that does. That is the safety
@@ -144,7 +146,22 @@ impl EntryPtr {
     #[inline]
     pub(crate) fn prefetch(self) {
         // Header and key are all that a step of a walk needs.
-        prefetch(self.0.as_ptr(), 64);
+        prefetch(self.0.as_ptr(), LINE_BYTES);
+    }
+
+    /// Asks the processor to load what [`EntryPtr::prefetch`] does not, if it is not much: of a
+    /// long piece it finds out by itself that more follows.
+    ///
+    /// # Safety
+    ///
+    /// As for everything that reads the entry.
+    #[inline]
+    pub(crate) unsafe fn prefetch_rest(self) {
+        // SAFETY: by contract.
+        let header = unsafe { self.header() };
+        let bytes = size_of::<Header>() + header.key_bytes as usize + header.value_bytes as usize;
+        let rest = bytes.min(4 * LINE_BYTES).saturating_sub(LINE_BYTES);
+        prefetch(self.0.as_ptr().cast::<u8>().wrapping_add(LINE_BYTES), rest);
     }
 }
 

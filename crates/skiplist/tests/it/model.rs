@@ -238,6 +238,61 @@ fn runs_of_neighbours_go_in_either_order() {
     assert_eq!(seen, 2 * count);
 }
 
+/// What is inserted between the two may have split the leaf that was prepared.
+#[test]
+fn a_prepared_seek_finds_what_was_there_when_it_was_prepared() {
+    let (mut writer, reader) = rustdb_skiplist::new();
+    let key = |n: u64| n.to_be_bytes();
+    for n in (0..1_000).step_by(10) {
+        writer.insert(&key(n), 1, 1, b"old");
+    }
+    let mut cursors: Vec<_> = (0..1_000)
+        .map(|_| [reader.cursor(), reader.cursor()])
+        .collect();
+    for (n, [after, before]) in (0..).zip(&mut cursors) {
+        after.prepare(&key(n), SEQ_MAX);
+        before.prepare_before(&key(n));
+    }
+    for n in 0..1_000 {
+        writer.insert(&key(n), 2, 1, b"new");
+    }
+    for (n, [after, before]) in (0_u64..).zip(&mut cursors) {
+        after.seek(&key(n), SEQ_MAX);
+        while after.valid() && after.value() == b"new" {
+            after.next();
+        }
+        let next = (n <= 990).then(|| key(n.next_multiple_of(10)));
+        assert_eq!(
+            after.valid().then(|| after.key()),
+            next.as_ref().map(|n| &n[..])
+        );
+        before.seek_before(&key(n));
+        while before.valid() && before.value() == b"new" {
+            before.prev();
+        }
+        let previous = n.checked_sub(1).map(|n| key(n - n % 10));
+        assert_eq!(
+            before.valid().then(|| before.key()),
+            previous.as_ref().map(|n| &n[..])
+        );
+    }
+}
+
+#[test]
+fn a_seek_that_was_prepared_in_vain_does_not_matter_to_one_to_an_end() {
+    let (mut writer, reader) = rustdb_skiplist::new();
+    for n in 0..1_000_u64 {
+        writer.insert(&n.to_be_bytes(), 1, 1, b"");
+    }
+    let mut cursor = reader.cursor();
+    cursor.prepare(&500_u64.to_be_bytes(), SEQ_MAX);
+    cursor.seek_to_first();
+    assert_eq!(cursor.key(), 0_u64.to_be_bytes());
+    cursor.prepare_before(&500_u64.to_be_bytes());
+    cursor.seek_to_last();
+    assert_eq!(cursor.key(), 999_u64.to_be_bytes());
+}
+
 #[test]
 fn values_outlive_all_other_handles() {
     let (mut writer, reader) = rustdb_skiplist::new();

@@ -45,8 +45,8 @@ impl Resident {
     /// Asks the processor to load what a search in the block looks at first.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        // Layout, and the heads of as many entries as are usual.
-        const BYTES: usize = 256;
+        // Layout, and all columns but the values of as many entries as are usual.
+        const BYTES: usize = 640;
         if let Some(block) = &*self.0 {
             prefetch(block.as_ptr(), BYTES);
         }

@@ -16,9 +16,16 @@ use crate::version::RunTables;
 pub trait EntryCursor {
     /// Whether the cursor is on an entry.
     fn valid(&self) -> bool;
-    /// Asks the processor to load what a seek to `key` will look at, if that is known.
-    fn prepare(&self, key: &[u8]) {
+    /// Asks the processor to load what [`EntryCursor::prepare`] will look at.
+    fn approach(&mut self, key: &[u8]) {
         let _ = key;
+    }
+    /// Goes part of the way that a seek to `(key, seq)` goes, or one before `key` if there is no
+    /// `seq`, and asks the processor to load what comes next on it. The next call must be that
+    /// seek, or one to an end if it came to nothing, and the call before must be
+    /// [`EntryCursor::approach`] with the same key.
+    fn prepare(&mut self, key: &[u8], seq: Option<SequenceNumber>) {
+        let _ = (key, seq);
     }
     /// Goes to the first entry at or after `(key, seq)`.
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()>;
@@ -97,8 +104,12 @@ impl EntryCursor for Cursor {
         each!(self, cursor => cursor.valid())
     }
 
-    fn prepare(&self, key: &[u8]) {
-        each!(self, cursor => EntryCursor::prepare(cursor, key));
+    fn approach(&mut self, key: &[u8]) {
+        each!(self, cursor => EntryCursor::approach(cursor, key));
+    }
+
+    fn prepare(&mut self, key: &[u8], seq: Option<SequenceNumber>) {
+        each!(self, cursor => EntryCursor::prepare(cursor, key, seq));
     }
 
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
@@ -171,6 +182,13 @@ impl EntryCursor for skiplist::Cursor {
         self.valid()
     }
 
+    fn prepare(&mut self, key: &[u8], seq: Option<SequenceNumber>) {
+        match seq {
+            Some(seq) => self.prepare(key, seq),
+            None => self.prepare_before(key),
+        }
+    }
+
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
         self.seek(key, seq);
         Ok(())
@@ -238,7 +256,11 @@ impl EntryCursor for TableCursor {
         self.valid()
     }
 
-    fn prepare(&self, key: &[u8]) {
+    fn approach(&mut self, key: &[u8]) {
+        self.table().prefetch_index(key);
+    }
+
+    fn prepare(&mut self, key: &[u8], _: Option<SequenceNumber>) {
         self.table().prefetch(key);
     }
 

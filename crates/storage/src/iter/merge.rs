@@ -179,9 +179,17 @@ impl<C: EntryCursor> MergeCursor<C> {
         }
     }
 
-    fn prepare_from(&self, first: usize, key: &[u8]) {
-        for child in self.children.iter().skip(first) {
-            child.cursor.prepare(key);
+    /// Lets all children come as near to a place as they can without waiting for memory: what one
+    /// waits for arrives while others are looked at.
+    fn prepare(&mut self, key: &[u8], seq: Option<SequenceNumber>) {
+        if self.children.len() == 1 {
+            return;
+        }
+        for child in &mut self.children {
+            child.cursor.approach(key);
+        }
+        for child in &mut self.children {
+            child.cursor.prepare(key, seq);
         }
     }
 
@@ -218,13 +226,12 @@ impl<C: EntryCursor> EntryCursor for MergeCursor<C> {
     }
 
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
-        // The first child is about to be sought in: what the others wait for can come meanwhile.
-        self.prepare_from(1, key);
+        self.prepare(key, Some(seq));
         self.seek_all(Direction::Forward, |cursor| cursor.seek(key, seq))
     }
 
     fn seek_before(&mut self, key: &[u8]) -> Result<()> {
-        self.prepare_from(1, key);
+        self.prepare(key, None);
         self.seek_all(Direction::Backward, |cursor| cursor.seek_before(key))
     }
 

@@ -19,6 +19,10 @@ pub trait Tables {
     /// The number of the first table that may hold a key at or after `key`; `count` if there is
     /// none.
     fn first_not_before(&self, key: &[u8]) -> usize;
+    /// Asks the processor to load what [`Tables::prepare`] will look at in a table, if it is open.
+    fn approach(&self, table: usize, key: &[u8]) {
+        let _ = (table, key);
+    }
     /// Asks the processor to load what a seek to `key` will look at in a table, if it is open.
     fn prepare(&self, table: usize, key: &[u8]) {
         let _ = (table, key);
@@ -36,12 +40,18 @@ pub struct RunCursor<T: Tables> {
     tables: T,
     /// The table last opened, by number.
     open: Option<(usize, T::Cursor)>,
+    /// What [`Tables::first_not_before`] says of the key that is sought next.
+    prepared: Option<usize>,
 }
 
 impl<T: Tables> RunCursor<T> {
     /// A cursor on no entry.
     pub fn new(tables: T) -> Self {
-        Self { tables, open: None }
+        Self {
+            tables,
+            open: None,
+            prepared: None,
+        }
     }
 
     /// The cursor of a table.
@@ -86,6 +96,12 @@ impl<T: Tables> RunCursor<T> {
         Ok(())
     }
 
+    /// The number of the first table that may hold a key at or after `key`.
+    fn take_table(&mut self, key: &[u8]) -> usize {
+        let prepared = self.prepared.take();
+        prepared.unwrap_or_else(|| self.tables.first_not_before(key))
+    }
+
     fn current(&self) -> &T::Cursor {
         let (_, cursor) = self.open.as_ref().expect("the cursor is on an entry");
         cursor
@@ -103,15 +119,24 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
         self.open.as_ref().is_some_and(|(_, cursor)| cursor.valid())
     }
 
-    fn prepare(&self, key: &[u8]) {
+    fn approach(&mut self, key: &[u8]) {
         let table = self.tables.first_not_before(key);
         if table < self.tables.count() {
+            self.tables.approach(table, key);
+        }
+        self.prepared = Some(table);
+    }
+
+    fn prepare(&mut self, key: &[u8], _: Option<SequenceNumber>) {
+        if let Some(table) = self.prepared
+            && table < self.tables.count()
+        {
             self.tables.prepare(table, key);
         }
     }
 
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
-        let table = self.tables.first_not_before(key);
+        let table = self.take_table(key);
         if table == self.tables.count() {
             self.open = None;
             return Ok(());
@@ -121,7 +146,7 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
     }
 
     fn seek_before(&mut self, key: &[u8]) -> Result<()> {
-        let table = self.tables.first_not_before(key);
+        let table = self.take_table(key);
         if table < self.tables.count() && self.tables.begins_before(table, key) {
             self.enter(table)?.seek_before(key)?;
         } else if let Some(before) = table.checked_sub(1) {
@@ -133,6 +158,7 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
     }
 
     fn seek_to_first(&mut self) -> Result<()> {
+        self.prepared = None;
         if self.tables.count() > 0 {
             self.enter(0)?.seek_to_first()?;
         }
@@ -140,6 +166,7 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
     }
 
     fn seek_to_last(&mut self) -> Result<()> {
+        self.prepared = None;
         if let Some(last) = self.tables.count().checked_sub(1) {
             self.enter(last)?.seek_to_last()?;
         }

@@ -24,6 +24,9 @@ const MISSES_BEFORE_READAHEAD: u32 = 2;
 /// The first read-ahead reads so much.
 const READAHEAD_BYTES_MIN: u64 = 32 << 10;
 
+/// Room for the keys that are usual, so that the first one is put together without growing.
+const KEY_ROOM: usize = 64;
+
 /// Which blocks that are read from disk go into the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
@@ -122,7 +125,7 @@ impl TableCursor {
             block: None,
             at: 0,
             entry: 0,
-            key: Vec::new(),
+            key: Vec::with_capacity(KEY_ROOM),
             prefix_len: 0,
             window,
         }
@@ -335,6 +338,7 @@ impl TableCursor {
             return Ok(());
         }
         self.enter(self.at + 1, Step::Forward)?;
+        self.view().prefetch_value(0);
         // Who walked into this block is likely to walk out of it.
         self.table.prefetch_block(self.at + 1);
         self.read_entry(0);

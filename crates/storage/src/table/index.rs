@@ -25,6 +25,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use rustdb_skiplist::prefetch;
+
 use super::block::head_of;
 use super::block_builder::common_prefix;
 use super::format::{Input, put_varint};
@@ -202,6 +204,11 @@ impl Index {
         } else {
             self.first_version(block, key, seq)
         }
+    }
+
+    /// Asks the processor to load what [`Index::find`] looks at first of what may not be at hand.
+    pub(crate) fn prefetch(&self, key: &[u8]) {
+        prefetch(&self.samples[self.group(key)], size_of::<Samples>());
     }
 
     /// Whether `block` is a continuation of `key`.

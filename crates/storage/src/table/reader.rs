@@ -259,6 +259,13 @@ impl Table {
         Ok(Some(Found { seq, kind, value }))
     }
 
+    /// Asks the processor to load the part of the index that tells the block of `key`.
+    pub fn prefetch_index(&self, key: &[u8]) {
+        if self.index.blocks() > 0 {
+            self.index.prefetch(key);
+        }
+    }
+
     /// Asks the processor to load the beginning of the block that `key` belongs to, if it is in
     /// memory.
     pub fn prefetch(&self, key: &[u8]) {

@@ -33,6 +33,12 @@ impl Tables for RunTables {
         self.run.first_not_before(key)
     }
 
+    fn approach(&self, table: usize, key: &[u8]) {
+        if let Some(table) = self.run.tables()[table].opened() {
+            table.prefetch_index(key);
+        }
+    }
+
     fn prepare(&self, table: usize, key: &[u8]) {
         if let Some(table) = self.run.tables()[table].opened() {
             table.prefetch(key);

@@ -43,6 +43,12 @@ impl EntryCursor for TestCursor {
     fn valid(&self) -> bool {
         each!(self, cursor => cursor.valid())
     }
+    fn approach(&mut self, key: &[u8]) {
+        each!(self, cursor => EntryCursor::approach(cursor, key));
+    }
+    fn prepare(&mut self, key: &[u8], seq: Option<SequenceNumber>) {
+        each!(self, cursor => EntryCursor::prepare(cursor, key, seq));
+    }
     fn seek(&mut self, key: &[u8], seq: SequenceNumber) -> Result<()> {
         each!(self, cursor => EntryCursor::seek(cursor, key, seq))
     }

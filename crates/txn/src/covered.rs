@@ -140,9 +140,11 @@ impl Transaction {
             is_checked: false,
             existed: None,
         };
+        self.make_room()?;
         self.about_to_write(keyspace, key, &write);
         self.writes.get_mut().write_over(keyspace.id, key, write)?;
-        self.charge_writes()
+        self.charge_writes();
+        Ok(())
     }
 
     fn write_covered(

@@ -30,6 +30,7 @@ mod ranges;
 mod reads;
 mod removal;
 mod retry;
+mod room;
 mod scan;
 mod share;
 mod transaction;

@@ -53,13 +53,15 @@ impl Transaction {
         if self.delete_few(keyspace, &range)? {
             return Ok(());
         }
+        self.make_room()?;
         self.watch_range(keyspace, &range)?;
         self.end_popping();
         self.note_counted(keyspace);
         self.writes
             .get_mut()
             .delete_range(keyspace.id, &range.start, range.end.as_deref());
-        self.charge_writes()
+        self.charge_writes();
+        Ok(())
     }
 
     /// Deletes the range key by key if it has few keys; returns whether it had.

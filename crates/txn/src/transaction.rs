@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use rustdb_storage::KeyspaceId;
 use rustdb_storage::key::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use rustdb_storage::memory::{Account, MemoryCharge};
+use rustdb_storage::memory::MemoryCharge;
 
 use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
@@ -37,9 +37,6 @@ use crate::scan::{Entry, KeyRange, Scan, check_range};
 use crate::write_set::{NEVER, SavepointId, Write, WriteSet};
 use rustdb_storage::engine::{Engine, ReadAt, Snapshot};
 use rustdb_storage::slice::Slice;
-
-/// Writes are not counted against the budget of memory before they take so much.
-const CHARGED_BYTES_MIN: usize = 64 << 10;
 
 /// What a transaction is shielded from. See the module's documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,7 +91,7 @@ pub struct Transaction {
     /// The walk of the last `pop_first` or `pop_last`, to go on from.
     pub(crate) popping: Option<Popping>,
     /// For the writes in memory, once they are worth it.
-    charge: Option<MemoryCharge>,
+    pub(crate) charge: Option<MemoryCharge>,
 }
 
 /// A moment to return to.
@@ -381,9 +378,11 @@ impl Transaction {
         key: &[u8],
         write: Write,
     ) -> Result<()> {
+        self.make_room()?;
         self.about_to_write(keyspace, key, &write);
         self.writes.get_mut().write(keyspace.id, key, write);
-        self.charge_writes()
+        self.charge_writes();
+        Ok(())
     }
 
     pub(crate) fn about_to_write(&mut self, keyspace: KeyspaceRef, key: &[u8], write: &Write) {
@@ -397,29 +396,6 @@ impl Transaction {
             self.end_popping();
         }
         self.note_counted(keyspace);
-    }
-
-    /// Accounts for what the writes take in memory, and moves them to files if that is too much.
-    pub(crate) fn charge_writes(&mut self) -> Result<()> {
-        let writes = self.writes.get_mut();
-        let bytes = writes.memory_bytes();
-        let is_over = bytes > self.shared.options.write_set_bytes_max;
-        if is_over || bytes >= CHARGED_BYTES_MIN {
-            let memory = self.shared.engine.memory();
-            let charge = self
-                .charge
-                .get_or_insert_with(|| memory.charge(Account::WriteSets));
-            charge.set(bytes);
-            if is_over || charge.should_let_go() {
-                writes.settle();
-                // Unless one key was written again and again.
-                if writes.memory_bytes() > bytes / 2 {
-                    writes.spill(&self.shared.engine)?;
-                }
-                charge.set(writes.memory_bytes());
-            }
-        }
-        Ok(())
     }
 
     pub(crate) fn note_counted(&mut self, keyspace: KeyspaceRef) {

@@ -1,5 +1,5 @@
 //! One layer of a write set: per keyspace, an ordered map of writes above a set of deleted ranges;
-//! below both, what was spilled.
+//! below both, what is on its way to files, and below that, what is there.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,7 +9,8 @@ use rustdb_storage::key::storage_key;
 use rustdb_storage::{KeyspaceId, Result};
 
 use super::key::Key;
-use super::writes::{IntoSorted, Writes};
+use super::spilling::Spilling;
+use super::writes::{Frozen, Ordered, Writes};
 use super::{NEVER, Piece, SavepointId, Write};
 use crate::ranges::{RangeSet, is_before};
 
@@ -19,13 +20,18 @@ pub(crate) struct Layer {
     savepoint: SavepointId,
     spaces: BTreeMap<KeyspaceId, Space>,
     /// Below the maps, the oldest first.
+    spilling: Vec<Spilling>,
+    /// Below all that, the oldest first.
     pieces: Vec<Piece>,
 }
 
+/// Maps that do not change any more.
+pub(super) type FrozenSpaces = BTreeMap<KeyspaceId, Space<Frozen>>;
+
 /// A layer's part of one keyspace.
 #[derive(Debug, Default)]
-pub(crate) struct Space {
-    writes: Writes,
+pub(crate) struct Space<W = Writes> {
+    writes: W,
     deleted: RangeSet,
     /// About what `writes` takes in memory, at most: of a key that was written again before it was
     /// read, each write counts.
@@ -37,6 +43,7 @@ impl Layer {
         Self {
             savepoint,
             spaces: BTreeMap::new(),
+            spilling: Vec::new(),
             pieces: Vec::new(),
         }
     }
@@ -46,24 +53,43 @@ impl Layer {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.spaces.is_empty() && self.pieces.is_empty()
+        self.spaces.is_empty() && !self.is_spilled()
+    }
+
+    /// Whether some of the writes are in files, or on their way there.
+    pub(super) fn is_spilled(&self) -> bool {
+        !self.pieces.is_empty() || !self.spilling.is_empty()
     }
 
     pub(super) fn touches(&self, keyspace: KeyspaceId) -> bool {
-        self.spaces.contains_key(&keyspace)
+        self.spaces.contains_key(&keyspace) || self.has_spilled(keyspace)
+    }
+
+    /// Whether writes of a keyspace are in files, or on their way there.
+    fn has_spilled(&self, keyspace: KeyspaceId) -> bool {
+        self.frozen(keyspace).next().is_some()
             || self.pieces.iter().any(|piece| piece.touches(keyspace))
     }
 
+    /// What is on its way of a keyspace, the newest first.
+    fn frozen(&self, keyspace: KeyspaceId) -> impl Iterator<Item = &Space<Frozen>> {
+        let newest_first = self.spilling.iter().rev();
+        newest_first.filter_map(move |spilling| spilling.spaces().get(&keyspace))
+    }
+
     pub(super) fn bytes(&self) -> usize {
-        self.spaces
-            .values()
-            .map(|space| space.bytes + space.deleted.memory_bytes())
-            .sum()
+        let spaces = self.spaces.values().map(Space::memory_bytes);
+        spaces.sum::<usize>() + self.spilling_bytes()
+    }
+
+    /// What of it is on its way to files.
+    pub(super) fn spilling_bytes(&self) -> usize {
+        self.spilling.iter().map(Spilling::bytes).sum()
     }
 
     pub(super) fn keys(&self) -> usize {
         let spaces = self.spaces.values();
-        spaces.map(|space| space.writes.len()).sum()
+        spaces.map(|space| space.writes.view().len()).sum()
     }
 
     pub(super) fn spaces(&self) -> impl Iterator<Item = (KeyspaceId, &Space)> {
@@ -92,8 +118,7 @@ impl Layer {
     /// Whether what the layer says about a keyspace is in one map.
     pub(super) fn is_plain(&self, keyspace: KeyspaceId) -> bool {
         let space = self.spaces.get(&keyspace);
-        space.is_some_and(|space| space.deleted.is_empty())
-            && !self.pieces.iter().any(|piece| piece.touches(keyspace))
+        space.is_some_and(|space| space.deleted.is_empty()) && !self.has_spilled(keyspace)
     }
 
     /// See [`super::WriteSet::write_over`].
@@ -129,12 +154,43 @@ impl Layer {
         spaces.for_each(|space| space.writes.sort());
     }
 
-    /// Moves the maps to a sorted run.
+    /// Has another thread move the maps to a sorted run. What one is at already comes first: if
+    /// that fails, everything stays as it is.
+    pub(super) fn begin_spill(&mut self, engine: &Engine) -> Result<()> {
+        if !self.spaces.is_empty() {
+            self.finish_spilling(engine)?;
+            let spilling = Spilling::begin(engine, self.take_frozen());
+            self.spilling.push(spilling);
+        }
+        Ok(())
+    }
+
+    /// Moves the maps to sorted runs, and waits for what is on its way. What cannot be written stays
+    /// in memory.
     pub(super) fn spill(&mut self, engine: &Engine) -> Result<()> {
         if !self.spaces.is_empty() {
-            self.pieces
-                .push(Piece::write(engine, std::mem::take(&mut self.spaces))?);
+            let spilling = Spilling::waiting(self.take_frozen());
+            self.spilling.push(spilling);
         }
+        // Beside the other thread, which has the one before.
+        if let Some(last) = self.spilling.last_mut() {
+            last.write(engine)?;
+        }
+        self.finish_spilling(engine)
+    }
+
+    fn take_frozen(&mut self) -> FrozenSpaces {
+        let spaces = std::mem::take(&mut self.spaces).into_iter();
+        let frozen = spaces.map(|(keyspace, space)| (keyspace, space.freeze()));
+        frozen.collect()
+    }
+
+    fn finish_spilling(&mut self, engine: &Engine) -> Result<()> {
+        for spilling in &mut self.spilling {
+            spilling.write(engine)?;
+        }
+        let spilled = self.spilling.drain(..);
+        self.pieces.extend(spilled.filter_map(Spilling::into_piece));
         Ok(())
     }
 
@@ -143,14 +199,16 @@ impl Layer {
         self.pieces.push(piece);
     }
 
-    /// Puts the layer above this one into this one.
-    pub(super) fn absorb(&mut self, engine: &Engine, upper: Layer) -> Result<()> {
-        if !upper.pieces.is_empty() {
+    /// Puts the layer above this one into this one, and leaves nothing there. An error leaves both
+    /// with what they had.
+    pub(super) fn absorb(&mut self, engine: &Engine, upper: &mut Layer) -> Result<()> {
+        if upper.is_spilled() {
             // The maps must not end up above newer files.
             self.spill(engine)?;
-            self.pieces.extend(upper.pieces);
+            upper.finish_spilling(engine)?;
+            self.pieces.append(&mut upper.pieces);
         }
-        for (keyspace, space) in upper.spaces {
+        for (keyspace, space) in std::mem::take(&mut upper.spaces) {
             match self.spaces.entry(keyspace) {
                 Entry::Vacant(vacant) => {
                     vacant.insert(space);
@@ -164,6 +222,14 @@ impl Layer {
     /// What this layer says about a key.
     pub(super) fn find(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Write>> {
         if let Some(space) = self.spaces.get(&keyspace) {
+            if let Some(write) = space.get(key) {
+                return Ok(Some(write.clone()));
+            }
+            if space.deleted.contains(key) {
+                return Ok(Some(DELETED_BY_RANGE));
+            }
+        }
+        for space in self.frozen(keyspace) {
             if let Some(write) = space.get(key) {
                 return Ok(Some(write.clone()));
             }
@@ -197,9 +263,13 @@ impl Layer {
         end: Option<&[u8]>,
     ) -> Result<Option<Box<[u8]>>> {
         let space = self.spaces.get(&keyspace);
-        let mut first = space
+        let mut first: Option<Box<[u8]>> = space
             .and_then(|space| space.next_key(start, end))
             .map(Box::from);
+        for space in self.frozen(keyspace) {
+            let found = space.next_key(start, first.as_deref().or(end));
+            first = found.map(Box::from).or(first);
+        }
         for piece in &self.pieces {
             let found = piece.next_key(keyspace, start, first.as_deref().or(end))?;
             first = found.or(first);
@@ -214,9 +284,13 @@ impl Layer {
         end: Option<&[u8]>,
     ) -> Result<Option<Box<[u8]>>> {
         let space = self.spaces.get(&keyspace);
-        let mut last = space
+        let mut last: Option<Box<[u8]>> = space
             .and_then(|space| space.previous_key(start, end))
             .map(Box::from);
+        for space in self.frozen(keyspace) {
+            let found = space.previous_key(last.as_deref().unwrap_or(start), end);
+            last = found.map(Box::from).max(last);
+        }
         for piece in &self.pieces {
             let found = piece.previous_key(keyspace, last.as_deref().unwrap_or(start), end)?;
             last = found.max(last);
@@ -235,8 +309,10 @@ impl Layer {
             .pieces
             .iter()
             .filter_map(|piece| piece.deleted(keyspace));
+        let on_the_way = self.frozen(keyspace).map(|space| &space.deleted);
         in_memory
             .into_iter()
+            .chain(on_the_way)
             .chain(spilled)
             .find_map(|deleted| deleted.containing(key))
     }
@@ -250,6 +326,12 @@ impl Layer {
         if let Some(space) = self.spaces.get(&keyspace)
             && (space.deleted.overlaps(start, end) || space.checks_any(start, end))
         {
+            return Ok(true);
+        }
+        let checks = |space: &Space<Frozen>| {
+            space.deleted.overlaps(start, end) || space.checks_any(start, end)
+        };
+        if self.frozen(keyspace).any(checks) {
             return Ok(true);
         }
         for piece in &self.pieces {
@@ -273,9 +355,9 @@ const DELETED_BY_RANGE: Write = Write {
     existed: None,
 };
 
-impl Space {
+impl<W: Ordered> Space<W> {
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Write> {
-        self.writes.get(key)
+        self.writes.view().get(key)
     }
 
     /// The deleted ranges, below the writes.
@@ -285,12 +367,13 @@ impl Space {
 
     /// The writes, in the order of their keys.
     pub(crate) fn writes(&self) -> impl Iterator<Item = (&[u8], &Write)> {
-        self.writes.iter()
+        self.writes.view().iter()
     }
 
     /// The first and the last written key.
     pub(crate) fn bounds(&self) -> Option<(&[u8], &[u8])> {
-        let (first, last) = (self.writes.iter().next()?, self.writes.iter().next_back()?);
+        let writes = self.writes.view();
+        let (first, last) = (writes.iter().next()?, writes.iter().next_back()?);
         Some((first.0, last.0))
     }
 
@@ -306,7 +389,7 @@ impl Space {
         } else {
             Some(start)
         };
-        self.writes.range(start, end)
+        self.writes.view().range(start, end)
     }
 
     pub(crate) fn next_key(&self, start: &[u8], end: Option<&[u8]>) -> Option<&[u8]> {
@@ -321,9 +404,20 @@ impl Space {
         self.range(start, end).any(|(_, write)| write.is_checked)
     }
 
-    /// The writes, in the order of their keys, and the deleted ranges below them.
-    pub(super) fn into_sorted(self) -> (IntoSorted, RangeSet) {
-        (self.writes.into_sorted(), self.deleted)
+    /// About what it takes in memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes + self.deleted.memory_bytes()
+    }
+}
+
+impl Space {
+    /// As it is, for good.
+    fn freeze(self) -> Space<Frozen> {
+        Space {
+            writes: self.writes.freeze(),
+            deleted: self.deleted,
+            bytes: self.bytes,
+        }
     }
 
     /// Writes a key; returns the memory taken and given back.

@@ -15,8 +15,8 @@
 //!
 //! # Spilling
 //!
-//! Over a budget of memory, the maps are written to sorted files ([`spill`]), below the maps of the
-//! same layer.
+//! Once the maps take half of a budget of memory, they are written to sorted files ([`spill`]), below
+//! the maps of the same layer. Another thread does that ([`spilling`]), while the other half fills.
 //!
 //! # Holes
 //!
@@ -27,6 +27,7 @@
 mod key;
 mod layer;
 mod spill;
+mod spilling;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -87,6 +88,8 @@ pub(crate) struct WriteSet {
     version: u64,
     /// About what the layers take in memory.
     bytes: usize,
+    /// What of it is on its way to files.
+    spilling_bytes: usize,
     next_savepoint: u64,
 }
 
@@ -98,6 +101,7 @@ impl WriteSet {
             holes: BTreeMap::new(),
             version: 0,
             bytes: 0,
+            spilling_bytes: 0,
             next_savepoint: 1,
         }
     }
@@ -121,6 +125,11 @@ impl WriteSet {
         debug_assert_eq!(self.bytes, self.measured(), "every change is accounted for");
         let holes = self.holes.values().map(RangeSet::memory_bytes);
         self.bytes + holes.sum::<usize>()
+    }
+
+    /// About what the writes take in memory that are not on their way to files.
+    pub(crate) fn unspilled_bytes(&self) -> usize {
+        self.bytes - self.spilling_bytes
     }
 
     // ------------------------------------------------------------------------------- writing
@@ -181,14 +190,23 @@ impl WriteSet {
         self.measure();
     }
 
-    /// Moves the writes in memory to sorted files.
+    /// Moves the writes in memory to sorted files. What cannot be written stays in memory.
     pub(crate) fn spill(&mut self, engine: &Engine) -> Result<()> {
         self.version += 1;
-        for layer in &mut self.layers {
-            layer.spill(engine)?;
-        }
+        let mut layers = self.layers.iter_mut();
+        let spilled = layers.try_for_each(|layer| layer.spill(engine));
         self.measure();
-        Ok(())
+        spilled
+    }
+
+    /// As [`WriteSet::spill`], but other threads do it; this one waits for those that are at it
+    /// already.
+    pub(crate) fn begin_spill(&mut self, engine: &Engine) -> Result<()> {
+        self.version += 1;
+        let mut layers = self.layers.iter_mut();
+        let begun = layers.try_for_each(|layer| layer.begin_spill(engine));
+        self.measure();
+        begun
     }
 
     /// Adds a sorted run of keys that are all new, in a keyspace of which nothing else was written.
@@ -206,11 +224,13 @@ impl WriteSet {
 
     /// Whether some of the writes are in files.
     pub(crate) fn is_spilled(&self) -> bool {
-        self.layers.iter().any(|layer| !layer.pieces().is_empty())
+        self.layers.iter().any(Layer::is_spilled)
     }
 
     fn measure(&mut self) {
         self.bytes = self.measured();
+        let layers = self.layers.iter().chain(&self.aside);
+        self.spilling_bytes = layers.map(Layer::spilling_bytes).sum();
     }
 
     fn measured(&self) -> usize {
@@ -419,13 +439,18 @@ impl WriteSet {
 
     fn merge_down_to(&mut self, engine: &Engine, layers: usize) -> Result<()> {
         self.version += 1;
-        while self.layers.len() > layers {
-            if let Some(upper) = self.layers.pop() {
-                self.top().absorb(engine, upper)?;
+        let mut absorbed = Ok(());
+        while absorbed.is_ok()
+            && self.layers.len() > layers
+            && let [.., lower, upper] = &mut self.layers[..]
+        {
+            absorbed = lower.absorb(engine, upper);
+            if absorbed.is_ok() {
+                self.layers.pop();
             }
         }
         self.measure();
-        Ok(())
+        absorbed
     }
 
     fn layer_of(&self, savepoint: SavepointId) -> Option<usize> {

@@ -1,23 +1,27 @@
 //! Writes that were too many for memory: sorted files that nobody else can see.
 //!
 //! A spill turns a layer's maps into a *piece*: a sorted run, and the ranges that were deleted
-//! before its writes. Pieces of a layer are in the order in which they were made; a newer one
+//! before its writes. [`Spilling`](super::spilling::Spilling) is a spill on its way. Pieces of a layer are in the order in which they were made; a newer one
 //! hides an older one, and the layer's maps hide them all.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustdb_storage::engine::{Engine, RunReader, SortedRun};
 use rustdb_storage::iter::{EntryCursor, RunCursor};
 use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_storage::version::RunTables;
-use rustdb_storage::{EntryKind, KeyspaceId, MAX_SEQUENCE, Result};
+use rustdb_storage::{EntryKind, Error, KeyspaceId, MAX_SEQUENCE, Result};
 
-use super::layer::Space;
+use super::layer::FrozenSpaces;
 use super::{NEVER, Write};
 use crate::conflict::storage_range;
 use crate::ranges::RangeSet;
+
+/// How many writes go by between two looks whether they are still wanted.
+const LOOK: usize = 1 << 10;
 
 /// Spilled writes.
 pub(crate) struct Piece {
@@ -63,20 +67,27 @@ impl Contents {
 }
 
 impl Piece {
-    /// Writes the maps to a sorted run; their deleted ranges go along.
-    pub(super) fn write(engine: &Engine, spaces: BTreeMap<KeyspaceId, Space>) -> Result<Self> {
+    /// Writes the maps to a sorted run; their deleted ranges go along. Gives up, with whatever
+    /// error, once nobody wants it any more.
+    pub(super) fn write(
+        engine: &Engine,
+        spaces: &FrozenSpaces,
+        is_unwanted: &AtomicBool,
+    ) -> Result<Self> {
         let mut writer = engine.run_writer();
         let mut key_buffer = Vec::new();
         let mut contents = BTreeMap::new();
         let mut deleted = BTreeMap::new();
         let mut is_checked = false;
         for (keyspace, space) in spaces {
-            let counts: &mut Contents = contents.entry(keyspace).or_insert(Contents::NOTHING);
-            let (writes, deleted_ranges) = space.into_sorted();
-            for (key, write) in writes {
-                storage_key(keyspace, key.bytes(), &mut key_buffer);
+            let counts: &mut Contents = contents.entry(*keyspace).or_insert(Contents::NOTHING);
+            for (number, (key, write)) in space.writes().enumerate() {
+                if number % LOOK == 0 && is_unwanted.load(Ordering::Relaxed) {
+                    return Err(Error::Closed);
+                }
+                storage_key(*keyspace, key, &mut key_buffer);
                 is_checked |= write.is_checked;
-                counts.add(&write);
+                counts.add(write);
                 match &write.value {
                     None => writer.delete(&key_buffer)?,
                     Some(value) => {
@@ -85,7 +96,7 @@ impl Piece {
                     }
                 }
             }
-            deleted.insert(keyspace, deleted_ranges);
+            deleted.insert(*keyspace, space.deleted().clone());
         }
         let run = writer.finish()?;
         Ok(Self {

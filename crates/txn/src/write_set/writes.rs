@@ -41,7 +41,7 @@ const LOG_GROWTH_MIN: usize = 16;
 
 /// An ordered map from keys to their last writes. See the module.
 #[derive(Debug)]
-pub(super) struct Writes(Form);
+pub(crate) struct Writes(Form);
 
 type Pairs = Vec<(Key, Write)>;
 
@@ -63,6 +63,98 @@ impl Default for Writes {
     }
 }
 
+/// Writes that do not change any more: several threads may read them.
+#[derive(Debug)]
+pub(crate) struct Frozen(FrozenForm);
+
+#[derive(Debug)]
+enum FrozenForm {
+    Sorted(Pairs),
+    Tree(BTreeMap<Key, Write>),
+}
+
+/// What can be read, each key once.
+pub(crate) trait Ordered {
+    /// The writes, in the form that they have.
+    fn view(&self) -> View<'_>;
+}
+
+/// Writes in the order of their keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum View<'a> {
+    Sorted(&'a [(Key, Write)]),
+    Tree(&'a BTreeMap<Key, Write>),
+}
+
+impl Ordered for Writes {
+    fn view(&self) -> View<'_> {
+        match &self.0 {
+            Form::Sorted(sorted) => View::Sorted(sorted),
+            Form::Mixed { log, tree } => View::Tree(read(log, tree)),
+        }
+    }
+}
+
+impl Ordered for Frozen {
+    fn view(&self) -> View<'_> {
+        match &self.0 {
+            FrozenForm::Sorted(sorted) => View::Sorted(sorted),
+            FrozenForm::Tree(tree) => View::Tree(tree),
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// The number of keys.
+    pub(super) fn len(self) -> usize {
+        match self {
+            View::Sorted(sorted) => sorted.len(),
+            View::Tree(tree) => tree.len(),
+        }
+    }
+
+    /// The last write of a key.
+    pub(super) fn get(self, key: &[u8]) -> Option<&'a Write> {
+        match self {
+            View::Sorted(sorted) => {
+                let at = search(sorted, &KeyRef::new(key)).ok()?;
+                Some(&sorted[at].1)
+            }
+            View::Tree(tree) => match Key::in_place(key) {
+                Some(key) => tree.get(&key),
+                None => tree.get(&KeyRef::new(key) as &dyn AsKey),
+            },
+        }
+    }
+
+    /// The writes, in the order of their keys.
+    pub(super) fn iter(self) -> Iter<'a> {
+        match self {
+            View::Sorted(sorted) => Iter::Sorted(sorted.iter()),
+            View::Tree(tree) => Iter::Tree(tree.range::<Key, _>(..)),
+        }
+    }
+
+    /// The writes of keys in `[start, end)`, which must not end before it starts.
+    pub(super) fn range(self, start: &[u8], end: Option<&[u8]>) -> Iter<'a> {
+        let (start, end) = (KeyRef::new(start), end.map(KeyRef::new));
+        match self {
+            View::Sorted(sorted) => {
+                let (from, to) = places(sorted, &start, end.as_ref());
+                Iter::Sorted(sorted[from..to].iter())
+            }
+            View::Tree(tree) => {
+                let lower = Bound::Included(&start as &dyn AsKey);
+                let upper = match &end {
+                    Some(end) => Bound::Excluded(end as &dyn AsKey),
+                    None => Bound::Unbounded,
+                };
+                Iter::Tree(tree.range::<dyn AsKey, _>((lower, upper)))
+            }
+        }
+    }
+}
+
 impl Writes {
     pub(super) fn is_empty(&self) -> bool {
         self.len_max() == 0
@@ -73,60 +165,6 @@ impl Writes {
         match &self.0 {
             Form::Sorted(sorted) => sorted.len(),
             Form::Mixed { log, tree } => log.borrow().len() + tree.get().map_or(0, BTreeMap::len),
-        }
-    }
-
-    // ------------------------------------------------------------------------------- reading
-
-    /// The number of keys.
-    pub(super) fn len(&self) -> usize {
-        match &self.0 {
-            Form::Sorted(sorted) => sorted.len(),
-            Form::Mixed { log, tree } => read(log, tree).len(),
-        }
-    }
-
-    /// The last write of a key.
-    pub(super) fn get(&self, key: &[u8]) -> Option<&Write> {
-        match &self.0 {
-            Form::Sorted(sorted) => {
-                let at = search(sorted, &KeyRef::new(key)).ok()?;
-                Some(&sorted[at].1)
-            }
-            Form::Mixed { log, tree } => {
-                let tree = read(log, tree);
-                match Key::in_place(key) {
-                    Some(key) => tree.get(&key),
-                    None => tree.get(&KeyRef::new(key) as &dyn AsKey),
-                }
-            }
-        }
-    }
-
-    /// The writes, in the order of their keys.
-    pub(super) fn iter(&self) -> Iter<'_> {
-        match &self.0 {
-            Form::Sorted(sorted) => Iter::Sorted(sorted.iter()),
-            Form::Mixed { log, tree } => Iter::Tree(read(log, tree).range::<Key, _>(..)),
-        }
-    }
-
-    /// The writes of keys in `[start, end)`, which must not end before it starts.
-    pub(super) fn range(&self, start: &[u8], end: Option<&[u8]>) -> Iter<'_> {
-        let (start, end) = (KeyRef::new(start), end.map(KeyRef::new));
-        match &self.0 {
-            Form::Sorted(sorted) => {
-                let (from, to) = places(sorted, &start, end.as_ref());
-                Iter::Sorted(sorted[from..to].iter())
-            }
-            Form::Mixed { log, tree } => {
-                let lower = Bound::Included(&start as &dyn AsKey);
-                let upper = match &end {
-                    Some(end) => Bound::Excluded(end as &dyn AsKey),
-                    None => Bound::Unbounded,
-                };
-                Iter::Tree(read(log, tree).range::<dyn AsKey, _>((lower, upper)))
-            }
         }
     }
 
@@ -213,7 +251,7 @@ impl Writes {
 
     /// Writes a key unless it was written; returns the memory taken.
     pub(super) fn write_below(&mut self, key: Key, write: Write) -> usize {
-        match self.get(key.bytes()) {
+        match self.view().get(key.bytes()) {
             Some(_) => 0,
             None => self.write(key, write).0,
         }
@@ -253,9 +291,9 @@ impl Writes {
     /// memory.
     pub(super) fn settle(&mut self) -> usize {
         self.sort();
-        match &self.0 {
-            Form::Sorted(sorted) => sorted.iter().map(|(key, write)| weight(key, write)).sum(),
-            Form::Mixed { log, tree } => read(log, tree).iter().map(|(k, w)| weight(k, w)).sum(),
+        match self.view() {
+            View::Sorted(sorted) => sorted.iter().map(|(key, write)| weight(key, write)).sum(),
+            View::Tree(tree) => tree.iter().map(|(key, write)| weight(key, write)).sum(),
         }
     }
 
@@ -268,6 +306,15 @@ impl Writes {
                 IntoSorted::Tree(tree.into_inner().unwrap_or_default().into_iter())
             }
         }
+    }
+
+    /// The writes as they are, for good.
+    pub(super) fn freeze(mut self) -> Frozen {
+        self.sort();
+        Frozen(match self.0 {
+            Form::Sorted(sorted) => FrozenForm::Sorted(sorted),
+            Form::Mixed { tree, .. } => FrozenForm::Tree(tree.into_inner().unwrap_or_default()),
+        })
     }
 
     fn tree_mut(&mut self) -> &mut BTreeMap<Key, Write> {
@@ -323,7 +370,7 @@ fn places(sorted: &[(Key, Write)], start: &KeyRef<'_>, end: Option<&KeyRef<'_>>)
     (from, end.map_or(sorted.len(), place).max(from))
 }
 
-/// See [`Writes::iter`].
+/// See [`View::iter`].
 pub(super) enum Iter<'a> {
     Sorted(std::slice::Iter<'a, (Key, Write)>),
     Tree(btree_map::Range<'a, Key, Write>),
@@ -475,7 +522,7 @@ mod tests {
                     }
                     2 => {
                         let end = [&key[..], &[b'k'; 6]].concat();
-                        let seen = writes.range(&key, Some(&end));
+                        let seen = writes.view().range(&key, Some(&end));
                         let seen: Vec<_> = seen.map(|(key, _)| key.to_vec()).collect();
                         let expected = of_model(&model, &key, &end);
                         prop_assert!(seen.iter().eq(expected.iter().map(|each| &each.0)));
@@ -484,7 +531,7 @@ mod tests {
                         model.retain(|key, _| expected.iter().all(|each| each.0 != *key));
                     }
                     3 => {
-                        let found = writes.get(&key).map(|write| write.existed);
+                        let found = writes.view().get(&key).map(|write| write.existed);
                         prop_assert_eq!(found, earlier);
                     }
                     4 => {
@@ -492,8 +539,8 @@ mod tests {
                         prop_assert_eq!(writes.settle(), bytes.sum::<usize>());
                     }
                     5 => {
-                        prop_assert_eq!(writes.len(), model.len());
-                        let last = writes.iter().next_back().map(|(key, _)| key);
+                        prop_assert_eq!(writes.view().len(), model.len());
+                        let last = writes.view().iter().next_back().map(|(key, _)| key);
                         prop_assert_eq!(last, model.keys().next_back().map(|key| &key[..]));
                     }
                     6 => writes.sort(),
@@ -505,9 +552,11 @@ mod tests {
                 prop_assert!(writes.len_max() >= model.len());
             }
             let expected = of_model(&model, &[], &[u8::MAX]);
-            let seen = writes.iter().map(|(key, write)| (Key::new(key), write.clone()));
+            let seen = writes.view().iter().map(|(key, write)| (Key::new(key), write.clone()));
             prop_assert_eq!(contents(seen), expected.clone());
-            prop_assert_eq!(contents(writes.into_sorted()), expected);
+            let frozen = writes.freeze();
+            let seen = frozen.view().iter();
+            prop_assert_eq!(contents(seen.map(|(key, write)| (Key::new(key), write.clone()))), expected);
         }
     }
 }

@@ -13,7 +13,8 @@ use std::io::{BufReader, Read};
 use rustdb_table::Statement;
 use rustdb_types::{Type, Value, receive, send};
 
-use super::input::{CopyIn, malformed};
+use super::input::CopyIn;
+use super::lines::malformed;
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Context, evaluate_row};
 
@@ -150,16 +151,16 @@ impl CopyIn {
                     Some(_) => Err(at_line(malformed("received copy data after EOF marker"))),
                 };
             }
-            Some(count) if usize::try_from(count) == Ok(self.places.len()) => (),
+            Some(count) if usize::try_from(count) == Ok(self.lines.places.len()) => (),
             Some(count) => {
-                let expected = self.places.len();
+                let expected = self.lines.places.len();
                 let message = format!("row field count is {count}, expected {expected}");
                 return Err(at_line(malformed(message)));
             }
         }
         let mut row = vec![Value::Null; definition.columns.len()];
-        for (at, place) in self.places.iter().enumerate() {
-            let column = &self.names[at];
+        for (at, place) in self.lines.places.iter().enumerate() {
+            let column = &self.lines.names[at];
             let ended = || in_column(malformed("unexpected EOF in COPY data"), column);
             let length = source.array().map_err(at_line)?.map(i32::from_be_bytes);
             let length = match length.ok_or_else(ended)? {
@@ -170,12 +171,12 @@ impl CopyIn {
             if !source.bytes(length, buffer).map_err(at_line)? {
                 return Err(ended());
             }
-            let value = receive(buffer, &self.types[at], cx.settings);
+            let value = receive(buffer, &self.lines.types[at], cx.settings);
             row[*place] = value.map_err(|error| in_column(error.into(), column))?;
         }
         for (place, expr) in &self.made {
             let value = evaluate_row(expr, &row, cx);
-            row[*place] = value.map_err(|error| match self.places.contains(place) {
+            row[*place] = value.map_err(|error| match self.lines.places.contains(place) {
                 true => in_column(error, &definition.columns[*place].name),
                 false => at_line(error),
             })?;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rustdb_catalog::{Column, Generated};
 use rustdb_table::{Statement, Table};
-use rustdb_types::{Settings, Type, Value, parse as parse_value};
+use rustdb_types::Value;
 
-use super::options::{Header, Options, options};
-use super::reader::{Fields, LineReader};
+use super::ahead::Ahead;
+use super::lines::{Chunk, Feed, Lines};
+use super::options::options;
 use crate::bind::{Binder, Surroundings, missing_relation, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Context, evaluate_row};
@@ -18,14 +19,8 @@ use crate::parse::utility::{Copy, CopySource};
 /// A load, made ready.
 pub(crate) struct CopyIn {
     pub(crate) table: Arc<Table>,
-    options: Options,
-    /// The columns that lines have, in order: the column's place.
-    pub(super) places: Vec<usize>,
-    pub(super) names: Vec<String>,
-    /// The types that their texts are read as: below domains.
-    pub(super) types: Vec<Type>,
-    force_not_null: Vec<bool>,
-    force_null: Vec<bool>,
+    /// How lines become rows.
+    pub(super) lines: Arc<Lines>,
     /// What the other places get, and what makes values of domains of those that are given: in
     /// order, over the row so far.
     pub(super) made: Vec<(usize, Expr)>,
@@ -33,8 +28,8 @@ pub(crate) struct CopyIn {
     conditions: Vec<Expr>,
 }
 
-/// As much of a line or value is shown in messages.
-const SHOWN_BYTES_MAX: usize = 100;
+/// Other threads help when there is more than this.
+const ALONE_BYTES_MAX: usize = 256 << 10;
 
 impl CopyIn {
     /// Finds out what a statement means.
@@ -81,56 +76,96 @@ impl CopyIn {
         }
         let types = places.iter();
         let types = types.map(|place| definition.columns[*place].column_type.without_domains());
-        Ok(CopyIn {
-            table: around.database.table(&definition, &around.catalog)?,
+        let lines = Lines {
+            table: definition.name.clone(),
+            width: definition.columns.len(),
             force_not_null: options.force_not_null.places(&names, "FORCE_NOT_NULL")?,
             force_null: options.force_null.places(&names, "FORCE_NULL")?,
             types: types.collect(),
+            settings: Arc::new(around.settings.clone()),
             options,
             places,
             names,
+        };
+        Ok(CopyIn {
+            table: around.database.table(&definition, &around.catalog)?,
+            lines: Arc::new(lines),
             made,
             conditions,
         })
     }
 
-    /// Reads all lines into the table; returns how many rows there were.
+    /// Reads all lines into the table; returns how many rows there were. Of a long input, another
+    /// thread makes rows, while this one reads and inserts.
     pub(crate) fn run(
         &self,
         source: &mut dyn Read,
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<u64> {
-        if self.options.is_binary {
+        if self.lines.options.is_binary {
             return self.run_binary(source, statement, cx);
         }
-        let mut reader = LineReader::new(source);
-        let name = &self.table.definition().name;
-        let mut fields = Fields::default();
-        let mut rows = 0;
-        let mut is_first = true;
+        let mut feed = Feed::new(self.lines.clone());
+        let mut chunk = Chunk::default();
+        let (mut rows, mut bytes) = (0, 0);
         loop {
-            let found = reader.next(&self.options);
-            if !found.map_err(|error| at_line(error, name, &reader))? {
+            feed.fill(source, &mut chunk);
+            rows += self.take_chunk(&mut chunk, statement, cx)?;
+            if chunk.is_last {
                 return Ok(rows);
             }
-            if std::mem::take(&mut is_first) && self.options.header != Header::No {
-                if self.options.header == Header::Match {
-                    reader.split(&self.options, &mut fields);
-                    let checked = self.check_header(&fields);
-                    checked.map_err(|error| showing_line(error, name, &reader))?;
-                }
-                continue;
+            bytes += chunk.bytes();
+            if bytes >= ALONE_BYTES_MAX {
+                break;
             }
-            cx.check_cancelled()?;
-            let row = self.row(&reader, &mut fields, cx)?;
-            let written = self.take(&row, statement, cx);
-            rows += u64::from(written.map_err(|error| match error.state() {
-                SqlState::NOT_NULL_VIOLATION | SqlState::CHECK_VIOLATION => {
-                    showing_line(error, name, &reader)
+        }
+        let mut ahead = match Ahead::start(feed, cx)? {
+            Ok(ahead) => ahead,
+            Err(mut feed) => loop {
+                feed.fill(source, &mut chunk);
+                rows += self.take_chunk(&mut chunk, statement, cx)?;
+                if chunk.is_last {
+                    return Ok(rows);
                 }
-                _ => at_line(error, name, &reader),
+            },
+        };
+        loop {
+            let mut chunk = ahead.next(source, cx)?;
+            rows += self.take_chunk(&mut chunk, statement, cx)?;
+            if chunk.is_last {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Inserts the rows of some lines; returns how many.
+    fn take_chunk(
+        &self,
+        chunk: &mut Chunk,
+        statement: &mut Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<u64> {
+        let lines = &self.lines;
+        let mut rows = 0;
+        for number in 0..chunk.rows() {
+            cx.check_cancelled()?;
+            let (row, line) = chunk.row_mut(number, lines.width);
+            for (place, expr) in &self.made {
+                let value = evaluate_row(expr, row, cx);
+                row[*place] = value.map_err(|error| lines.in_column(error, *place, line))?;
+            }
+            let taken = self.take(row, statement, cx);
+            rows += u64::from(taken.map_err(|error| match error.state() {
+                SqlState::NOT_NULL_VIOLATION | SqlState::CHECK_VIOLATION => {
+                    lines.showing(error, line)
+                }
+                _ => lines.at(error, line.number),
             })?);
+        }
+        match chunk.error.take() {
+            Some(error) => Err(error),
+            None => Ok(rows),
         }
     }
 
@@ -148,108 +183,6 @@ impl CopyIn {
         }
         self.table.insert(cx.transaction_mut()?, row, statement)?;
         Ok(true)
-    }
-
-    /// The row of a line.
-    fn row(
-        &self,
-        reader: &LineReader<'_>,
-        fields: &mut Fields,
-        cx: &mut Context<'_>,
-    ) -> Result<Vec<Value>> {
-        let definition = self.table.definition();
-        let name = &definition.name;
-        // A table without columns has empty lines.
-        if !(self.places.is_empty() && reader.line.is_empty()) {
-            reader.split(&self.options, fields);
-            if fields.len() > self.places.len() {
-                let error = malformed("extra data after last expected column");
-                return Err(showing_line(error, name, reader));
-            }
-        }
-        let mut row = vec![Value::Null; definition.columns.len()];
-        for (at, place) in self.places.iter().enumerate() {
-            if at >= fields.len() {
-                let missing = &self.names[at];
-                let error = malformed(format!("missing data for column \"{missing}\""));
-                return Err(showing_line(error, name, reader));
-            }
-            let (bytes, is_null) = fields.get(at);
-            let is_null = match is_null {
-                true => !self.force_not_null[at],
-                false => self.force_null[at] && bytes == self.options.null.as_bytes(),
-            };
-            if is_null {
-                continue;
-            }
-            let value = value_of(bytes, &self.types[at], cx.settings);
-            row[*place] = value.map_err(|(error, is_of_line)| match is_of_line {
-                true => at_line(error, name, reader),
-                false => {
-                    let shown = shown(bytes);
-                    error.with_context(format!(
-                        "COPY {name}, line {}, column {}: \"{shown}\"",
-                        reader.number, self.names[at]
-                    ))
-                }
-            })?;
-        }
-        for (place, expr) in &self.made {
-            let value = evaluate_row(expr, &row, cx);
-            row[*place] = value.map_err(|error| self.in_column(error, *place, fields, reader))?;
-        }
-        Ok(row)
-    }
-
-    /// Where a value that a domain refuses stands.
-    fn in_column(
-        &self,
-        error: Error,
-        place: usize,
-        fields: &Fields,
-        reader: &LineReader<'_>,
-    ) -> Error {
-        let name = &self.table.definition().name;
-        let Some(at) = self.places.iter().position(|each| *each == place) else {
-            return at_line(error, name, reader);
-        };
-        let (bytes, is_null) = fields.get(at);
-        let what = match is_null {
-            true => "null input".to_owned(),
-            false => format!("\"{}\"", shown(bytes)),
-        };
-        let column = &self.names[at];
-        error.with_context(format!(
-            "COPY {name}, line {}, column {column}: {what}",
-            reader.number
-        ))
-    }
-
-    fn check_header(&self, fields: &Fields) -> Result<()> {
-        if fields.len() != self.names.len() {
-            return Err(malformed(format!(
-                "wrong number of fields in header line: got {}, expected {}",
-                fields.len(),
-                self.names.len()
-            )));
-        }
-        for (place, name) in self.names.iter().enumerate() {
-            let (bytes, is_null) = fields.get(place);
-            let number = place + 1;
-            if is_null {
-                return Err(malformed(format!(
-                    "column name mismatch in header line field {number}: got null value (\"{}\"), expected \"{name}\"",
-                    self.options.null
-                )));
-            }
-            if bytes != name.as_bytes() {
-                return Err(malformed(format!(
-                    "column name mismatch in header line field {number}: got \"{}\", expected \"{name}\"",
-                    String::from_utf8_lossy(bytes)
-                )));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -306,57 +239,4 @@ fn not_a_table(found: &rustdb_catalog::Relation, names: &[String]) -> Error {
             Error::new(SqlState::WRONG_OBJECT_TYPE, message)
         }
     }
-}
-
-/// The value of a text; an error, and whether it is about the line as a whole.
-fn value_of(
-    bytes: &[u8],
-    of: &Type,
-    settings: &Settings,
-) -> std::result::Result<Value, (Error, bool)> {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) if !bytes.contains(&0) => text,
-        Ok(_) => return Err((bad_bytes(&[0]), true)),
-        Err(error) => {
-            let bad = &bytes[error.valid_up_to()..];
-            let length = error.error_len().unwrap_or(bad.len()).max(1).min(bad.len());
-            return Err((bad_bytes(&bad[..length]), true));
-        }
-    };
-    parse_value(text, of, settings).map_err(|error| (error.into(), false))
-}
-
-fn bad_bytes(bytes: &[u8]) -> Error {
-    let shown: Vec<String> = bytes.iter().map(|byte| format!("0x{byte:02x}")).collect();
-    let message = format!(
-        "invalid byte sequence for encoding \"UTF8\": {}",
-        shown.join(" ")
-    );
-    Error::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message)
-}
-
-pub(super) fn malformed(message: impl Into<String>) -> Error {
-    Error::new(SqlState::BAD_COPY_FILE_FORMAT, message)
-}
-
-/// The beginning of a line or value.
-fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    if text.len() <= SHOWN_BYTES_MAX {
-        return text.into_owned();
-    }
-    let mut end = SHOWN_BYTES_MAX;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}...", &text[..end])
-}
-
-fn at_line(error: Error, table: &str, reader: &LineReader<'_>) -> Error {
-    error.with_context(format!("COPY {table}, line {}", reader.number))
-}
-
-fn showing_line(error: Error, table: &str, reader: &LineReader<'_>) -> Error {
-    let line = shown(&reader.line);
-    error.with_context(format!("COPY {table}, line {}: \"{line}\"", reader.number))
 }

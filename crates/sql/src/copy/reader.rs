@@ -14,8 +14,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const LINE_BYTES_MAX: usize = 1 << 30;
 
 /// Reads lines, and takes them apart.
-pub(super) struct LineReader<'r> {
-    source: &'r mut dyn Read,
+pub(super) struct LineReader {
     buffer: Vec<u8>,
     at: usize,
     filled: usize,
@@ -63,10 +62,9 @@ impl Fields {
     }
 }
 
-impl<'r> LineReader<'r> {
-    pub(super) fn new(source: &'r mut dyn Read) -> LineReader<'r> {
+impl LineReader {
+    pub(super) fn new() -> LineReader {
         LineReader {
-            source,
             buffer: vec![0; BUFFER_BYTES],
             at: 0,
             filled: 0,
@@ -77,11 +75,16 @@ impl<'r> LineReader<'r> {
         }
     }
 
-    fn byte(&mut self) -> Result<Option<u8>> {
+    /// Whether another byte has to be asked for.
+    pub(super) fn is_drained(&self) -> bool {
+        self.at == self.filled
+    }
+
+    fn byte(&mut self, source: &mut dyn Read) -> Result<Option<u8>> {
         if self.at == self.filled {
             self.at = 0;
             self.filled = loop {
-                match self.source.read(&mut self.buffer) {
+                match source.read(&mut self.buffer) {
                     Ok(filled) => break filled,
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
                     Err(error) => {
@@ -99,8 +102,8 @@ impl<'r> LineReader<'r> {
     }
 
     /// Whether the byte that comes next is this one; then it is taken.
-    fn take(&mut self, wanted: u8) -> Result<bool> {
-        match self.byte()? {
+    fn take(&mut self, wanted: u8, source: &mut dyn Read) -> Result<bool> {
+        match self.byte(source)? {
             Some(byte) if byte == wanted => Ok(true),
             Some(_) => {
                 self.at -= 1;
@@ -111,7 +114,7 @@ impl<'r> LineReader<'r> {
     }
 
     /// Reads the next line; whether there is one.
-    pub(super) fn next(&mut self, options: &Options) -> Result<bool> {
+    pub(super) fn next(&mut self, source: &mut dyn Read, options: &Options) -> Result<bool> {
         self.line.clear();
         if self.is_done {
             return Ok(false);
@@ -123,7 +126,7 @@ impl<'r> LineReader<'r> {
             if self.take_plain(options, in_quotes) {
                 last_was_escape = false;
             }
-            let Some(byte) = self.byte()? else {
+            let Some(byte) = self.byte(source)? else {
                 self.is_done = true;
                 if in_quotes {
                     return Err(malformed("unterminated CSV quoted field"));
@@ -152,11 +155,11 @@ impl<'r> LineReader<'r> {
             } else if byte == b'\\' {
                 self.line.push(byte);
                 // What comes after a backslash ends no line.
-                if let Some(next) = self.byte()? {
+                if let Some(next) = self.byte(source)? {
                     self.number += u64::from(next == b'\n');
                     self.line.push(next);
                 }
-                if self.line == b"\\." && self.is_at_line_end()? {
+                if self.line == b"\\." && self.is_at_line_end(source)? {
                     self.is_done = true;
                     return Ok(false);
                 }
@@ -166,7 +169,7 @@ impl<'r> LineReader<'r> {
                 self.line.push(byte);
                 continue;
             }
-            self.note_end(byte, options)?;
+            self.note_end(byte, source, options)?;
             if options.is_csv && self.is_end_mark() {
                 self.is_done = true;
                 return Ok(false);
@@ -192,7 +195,7 @@ impl<'r> LineReader<'r> {
     }
 
     /// Learns from a line's end how lines end; they all have to end so.
-    fn note_end(&mut self, byte: u8, options: &Options) -> Result<()> {
+    fn note_end(&mut self, byte: u8, source: &mut dyn Read, options: &Options) -> Result<()> {
         match (byte, self.end) {
             (b'\n', None | Some(LineEnd::Newline)) => self.end = Some(LineEnd::Newline),
             (b'\n', _) => return Err(stray(options, "newline", "\\n")),
@@ -200,7 +203,7 @@ impl<'r> LineReader<'r> {
             (_, Some(LineEnd::Newline)) => {
                 return Err(stray(options, "carriage return", "\\r"));
             }
-            (_, before) => match (before, self.take(b'\n')?) {
+            (_, before) => match (before, self.take(b'\n', source)?) {
                 (_, true) => self.end = Some(LineEnd::Both),
                 (None, false) => self.end = Some(LineEnd::Return),
                 (Some(_), false) => return Err(stray(options, "carriage return", "\\r")),
@@ -213,8 +216,8 @@ impl<'r> LineReader<'r> {
         self.line == b"\\."
     }
 
-    fn is_at_line_end(&mut self) -> Result<bool> {
-        match self.byte()? {
+    fn is_at_line_end(&mut self, source: &mut dyn Read) -> Result<bool> {
+        match self.byte(source)? {
             None => Ok(true),
             Some(byte) => {
                 self.at -= 1;
@@ -222,14 +225,14 @@ impl<'r> LineReader<'r> {
             }
         }
     }
+}
 
-    /// Takes the line apart.
-    pub(super) fn split(&self, options: &Options, fields: &mut Fields) {
-        fields.clear();
-        match options.is_csv {
-            true => split_csv(&self.line, options, fields),
-            false => split_text(&self.line, options, fields),
-        }
+/// Takes a line apart.
+pub(super) fn split(line: &[u8], options: &Options, fields: &mut Fields) {
+    fields.clear();
+    match options.is_csv {
+        true => split_csv(line, options, fields),
+        false => split_text(line, options, fields),
     }
 }
 

@@ -154,6 +154,7 @@ impl Session {
         let (names, cancelled) = (self.names.clone(), self.cancelled.clone());
         let kept: Arc<SessionState> = self.kept_by_functions.clone();
         let (wait, deadline) = (self.wait(), self.deadline());
+        let limits = self.meaning.limits;
         let open = self.open()?;
         // The table is locked, and then looked at again: it may have changed meanwhile.
         let mut locked = None;
@@ -194,6 +195,7 @@ impl Session {
         cx.transaction = Some(&mut open.transaction);
         cx.catalog = Some((&catalog, &database.shared.catalog));
         cx.session = Some(&kept);
+        cx.limits = limits;
         cx.cancelled = Some(&cancelled);
         let vfs = database.shared.manager.engine().vfs();
         cx.deadline = deadline.map(|end| (vfs, end));

@@ -16,7 +16,7 @@ use rustdb_vfs::{Effect, Failure, Fault, OpSet, PowerLoss, SimVfs, VfsRef};
 use crate::database::Still;
 
 /// So few bytes that a COPY writes what it has into files on its way.
-const WRITE_SET_BYTES: usize = 4096;
+const WRITE_SET_BYTES: usize = 16 << 10;
 
 fn open(vfs: VfsRef) -> Result<Session> {
     let engine = Engine::open(vfs, Path::new("/db"), EngineOptions::default());

@@ -7,6 +7,7 @@
 
 mod access;
 mod copy;
+mod copy_ahead;
 mod crash;
 mod database;
 mod deep;

@@ -103,7 +103,7 @@ impl Host for Clock {
 }
 
 /// Stops the worker's long evaluations.
-pub(super) struct CrewWatch(pub(super) Arc<AtomicBool>);
+pub(crate) struct CrewWatch(pub(crate) Arc<AtomicBool>);
 
 impl Watch for CrewWatch {
     fn ask(&self) -> rustdb_types::Result<()> {

@@ -40,6 +40,8 @@ use super::hash_join::HashJoin;
 use super::scan::ScanNode;
 use crate::expr::Expr;
 
+pub(crate) use beside::CrewWatch;
+pub(crate) use crew::Leave;
 pub(super) use crew::{Crew, Given};
 pub(super) use gather::Gather;
 pub(super) use work::Work;

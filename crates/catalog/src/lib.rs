@@ -39,9 +39,9 @@ pub use define::{
 };
 pub use dependency::{DependencyKind, Part};
 pub use descriptor::{
-    Action, Column, ColumnId, ColumnStatistics, Comments, Constraint, ConstraintKind, Dependency,
-    DomainCheck, DomainObject, Expression, ForeignKey, Generated, Index, IndexColumn, IndexKey,
-    IndexMethod, IndexState, Match, Object, RowKeyColumns, Schema, Sequence, Table,
+    Action, CheckOption, Column, ColumnId, ColumnStatistics, Comments, Constraint, ConstraintKind,
+    Dependency, DomainCheck, DomainObject, Expression, ForeignKey, Generated, Index, IndexColumn,
+    IndexKey, IndexMethod, IndexState, Match, Object, RowKeyColumns, Schema, Sequence, Table,
     TableStatistics, TypeKind, TypeObject, View, ViewColumn,
 };
 pub use error::{Error, Result};

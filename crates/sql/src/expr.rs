@@ -246,6 +246,8 @@ pub struct Subscript {
     pub dimensions: Vec<SubscriptBounds>,
     /// What is to be there: then this is the whole array, with that in its place.
     pub assigned: Option<Expr>,
+    /// Whether it is a `jsonb`, of which parts are only assigned.
+    pub of_json: bool,
 }
 
 /// A subscript of one dimension.

@@ -5,6 +5,7 @@ use rustdb_types::{Settings, SqlState, Value, format};
 
 use crate::Error;
 use crate::entry::TableIndex;
+use crate::statement::Statement;
 use crate::table::Table;
 
 impl Table {
@@ -51,6 +52,11 @@ impl Table {
         .with_detail(self.failing_row(row, settings))
         .with_table(&self.definition.name)
         .with_constraint(&constraint.name)
+    }
+
+    /// What the detail of an error says of a row that must not be there.
+    pub fn refused_row(&self, row: &[Value], statement: &Statement) -> String {
+        self.failing_row(row, &statement.settings)
     }
 
     fn failing_row(&self, row: &[Value], settings: &Settings) -> String {

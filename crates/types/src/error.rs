@@ -98,6 +98,8 @@ states! {
     NOT_NULL_VIOLATION = b"23502";
     /// `check_violation`.
     CHECK_VIOLATION = b"23514";
+    /// `with_check_option_violation`.
+    WITH_CHECK_OPTION_VIOLATION = b"44000";
     /// `cannot_coerce`.
     CANNOT_COERCE = b"42846";
     /// `datatype_mismatch`.

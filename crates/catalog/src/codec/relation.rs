@@ -10,8 +10,8 @@ use super::types::{
     Resolve, put_expression, put_type, put_values, take_expression, take_type, take_value,
 };
 use crate::descriptor::{
-    ColumnStatistics, Comments, DomainCheck, DomainObject, Schema, Sequence, TableStatistics,
-    TypeKind, TypeObject, View, ViewColumn,
+    CheckOption, ColumnStatistics, Comments, DomainCheck, DomainObject, Schema, Sequence,
+    TableStatistics, TypeKind, TypeObject, View, ViewColumn,
 };
 use crate::error::Result;
 
@@ -305,6 +305,13 @@ pub(super) fn encode_view(view: &View) -> Result<Vec<u8>> {
     }
     put_expression(&mut out, 4, &view.query);
     out.flag(5, view.temporary);
+    if let Some(option) = view.check_option {
+        let number = match option {
+            CheckOption::Local => 1,
+            CheckOption::Cascaded => 2,
+        };
+        out.number(6, number);
+    }
     Ok(out.finish())
 }
 
@@ -312,7 +319,7 @@ pub(super) fn decode_view(oid: Oid, bytes: &[u8], user_type: &Resolve<'_>) -> Re
     const WHAT: &str = "view";
     let mut record = Decoder::new(WHAT, bytes)?;
     let (mut schema, mut name, mut query) = (None, None, None);
-    let (mut columns, mut temporary) = (Vec::new(), false);
+    let (mut columns, mut temporary, mut check_option) = (Vec::new(), false, None);
     while let Some(field) = record.next()? {
         match field.tag {
             1 => schema = Some(field.oid()?),
@@ -320,6 +327,13 @@ pub(super) fn decode_view(oid: Oid, bytes: &[u8], user_type: &Resolve<'_>) -> Re
             3 => columns.push(decode_view_column(&field, user_type)?),
             4 => query = Some(take_expression(&field)?),
             5 => temporary = field.flag()?,
+            6 => {
+                check_option = Some(match field.number()? {
+                    1 => CheckOption::Local,
+                    2 => CheckOption::Cascaded,
+                    _ => return Err(field.damaged()),
+                });
+            }
             _ => return Err(field.unknown()),
         }
     }
@@ -330,6 +344,7 @@ pub(super) fn decode_view(oid: Oid, bytes: &[u8], user_type: &Resolve<'_>) -> Re
         columns,
         query: query.ok_or_else(|| Decoder::missing(WHAT, "query"))?,
         temporary,
+        check_option,
     })
 }
 

@@ -16,7 +16,8 @@ pub use constraint::{Action, Constraint, ConstraintKind, ForeignKey, Match};
 pub use index::{Index, IndexColumn, IndexKey, IndexMethod, IndexState};
 pub use object::Object;
 pub use relation::{
-    DomainCheck, DomainObject, Schema, Sequence, TypeKind, TypeObject, View, ViewColumn,
+    CheckOption, DomainCheck, DomainObject, Schema, Sequence, TypeKind, TypeObject, View,
+    ViewColumn,
 };
 pub use statistics::{ColumnStatistics, TableStatistics};
 pub use table::{Column, ColumnId, Dependency, Expression, Generated, RowKeyColumns, Table};

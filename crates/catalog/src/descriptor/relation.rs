@@ -32,6 +32,17 @@ pub struct View {
     pub query: Expression,
     /// Whether it is gone with its session.
     pub temporary: bool,
+    /// WITH CHECK OPTION: what is asked of rows that are written through it.
+    pub check_option: Option<CheckOption>,
+}
+
+/// Which conditions rows have to meet that are written through a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckOption {
+    /// Its own.
+    Local,
+    /// Its own, and those of all views below it.
+    Cascaded,
 }
 
 /// A column of a view.

@@ -56,6 +56,7 @@ fn related(db: &Database) -> (Oid, Oid, Oid) {
             ],
         },
         temporary: false,
+        check_option: None,
     };
     let v = db
         .define(|change, tx| change.create_view(tx, view))

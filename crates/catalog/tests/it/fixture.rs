@@ -142,6 +142,7 @@ fn samples() -> Vec<Object> {
         }],
         query: expression("SELECT m FROM public.t", 16_400, Some(2)),
         temporary: false,
+        check_option: None,
     };
     vec![
         schema(2200, "public", false),

@@ -1,4 +1,4 @@
-//! `json['key'][0]`: a part of a `jsonb`, or NULL if there is none.
+//! `json['key'][0]`: a part of a `jsonb`, or NULL if there is none; and what is assigned to one.
 
 use rustdb_types::{Base, CastContext, Type};
 use sqlparser::ast;
@@ -6,7 +6,7 @@ use sqlparser::ast;
 use super::Binder;
 use super::expression::Place;
 use crate::error::{Error, Result, SqlState};
-use crate::expr::Typed;
+use crate::expr::{Expr, Subscript, SubscriptBounds, Typed};
 
 impl Binder<'_> {
     /// The part of a `jsonb` that subscripts lead to.
@@ -17,6 +17,38 @@ impl Binder<'_> {
         at: &mut Place<'_, '_>,
     ) -> Result<Typed> {
         let mut arguments = vec![json];
+        for index in self.json_steps(chain, at)? {
+            arguments.push(self.explicit_cast(index, &Type::TEXT)?);
+        }
+        self.function(&["jsonb_extract_path".to_owned()], arguments, Some(at))
+    }
+
+    /// A `jsonb` with a value at the place that subscripts lead to.
+    pub(super) fn json_with(
+        &mut self,
+        json: Expr,
+        chain: &[ast::AccessExpr],
+        value: Expr,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Expr> {
+        let steps = self.json_steps(chain, at)?.into_iter();
+        Ok(Expr::Subscript(Box::new(Subscript {
+            array: json,
+            dimensions: steps
+                .map(|step| SubscriptBounds::Index(step.expr))
+                .collect(),
+            assigned: Some(value),
+            of_json: true,
+        })))
+    }
+
+    /// Keys and numbers of elements.
+    fn json_steps(
+        &mut self,
+        chain: &[ast::AccessExpr],
+        at: &mut Place<'_, '_>,
+    ) -> Result<Vec<Typed>> {
+        let mut steps = Vec::with_capacity(chain.len());
         for access in chain {
             let index = match access {
                 ast::AccessExpr::Subscript(ast::Subscript::Index { index }) => index,
@@ -27,9 +59,9 @@ impl Binder<'_> {
                 other => return Err(Error::unsupported(format!("the access {other}"))),
             };
             let index = self.expression(index, at)?;
-            arguments.push(self.json_subscript(index)?);
+            steps.push(self.json_subscript(index)?);
         }
-        self.function(&["jsonb_extract_path".to_owned()], arguments, Some(at))
+        Ok(steps)
     }
 
     /// A key, or the number of an element.
@@ -46,6 +78,6 @@ impl Binder<'_> {
         };
         let index = self.coerce(index, &wanted, CastContext::Implicit)?;
         let index = index.ok_or_else(|| Error::internal("a subscript that is no text"))?;
-        self.explicit_cast(Typed::new(index, wanted), &Type::TEXT)
+        Ok(Typed::new(index, wanted))
     }
 }

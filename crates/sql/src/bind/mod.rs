@@ -55,8 +55,8 @@ pub(crate) use table::{
     bind_column_expression, bind_table_expression, bind_written, missing_relation, schema_named,
 };
 pub(crate) use user_type::value_table;
-pub use write::{Assignment, ConflictUpdate, OnConflict, Write, WriteKind};
-pub(crate) use write::{updatable, writes};
+pub use write::{Assignment, ConflictUpdate, OnConflict, ViewCheck, Write, WriteKind};
+pub(crate) use write::{not_updatable, updatable, writes};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! What follows an expression: `array[1]`, `array[1:2]`, `(row).field`.
 
 use rustdb_catalog::Column;
-use rustdb_types::{CastContext, DIMENSIONS_MAX, Type};
+use rustdb_types::{CastContext, DIMENSIONS_MAX, Type, Value};
 use sqlparser::ast;
 
 use super::expression::{Place, row_items};
+use super::scope::Scope;
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Subscript, SubscriptBounds, Typed};
@@ -124,6 +125,7 @@ impl Binder<'_> {
             array: array.expr,
             dimensions,
             assigned: None,
+            of_json: false,
         };
         let of = if sliced { of } else { element };
         Ok(Typed::new(Expr::Subscript(Box::new(subscript)), of))
@@ -139,35 +141,60 @@ impl Binder<'_> {
         at: &mut Place<'_, '_>,
     ) -> Result<Expr> {
         let of = column.column_type.without_domains();
-        if of == Type::JSONB {
-            return Err(Error::unsupported("assigning to a part of jsonb"));
-        }
         let written = parse_expression(part)?;
         let ast::Expr::CompoundFieldAccess { access_chain, .. } = &written else {
             return Err(Error::internal("a subscript is not one"));
         };
+        let name = &column.name;
+        if of == Type::JSONB {
+            let value = self.part_value(value, &of, name)?;
+            let whole = self.json_with(array, access_chain, value, at);
+            let whole = whole.map_err(Error::elsewhere)?;
+            return self.assign(Typed::new(whole, of), &column.column_type, name);
+        }
         let array = Typed::new(array, of.clone());
         let mut typed = self
             .subscripts_of(array, access_chain, at)
             .map_err(Error::elsewhere)?;
+        let assigned = self.part_value(value, &typed.of, name)?;
+        if let Expr::Subscript(subscript) = &mut typed.expr {
+            subscript.assigned = Some(assigned);
+        }
+        self.assign(Typed::new(typed.expr, of), &column.column_type, name)
+    }
+
+    /// The type of a part of a column, which is written as `x[1:2]`.
+    pub(super) fn part_type(&mut self, column: &Column, part: &str) -> Result<Type> {
+        let of = column.column_type.without_domains();
+        let written = parse_expression(part)?;
+        match &written {
+            _ if of == Type::JSONB => Ok(of),
+            ast::Expr::CompoundFieldAccess { access_chain, .. } => {
+                let nothing = Scope::default();
+                let array = Typed::new(Expr::Constant(Value::Null), of);
+                let mut at = Place::new(&nothing, "VALUES");
+                let typed = self.subscripts_of(array, access_chain, &mut at);
+                typed.map(|typed| typed.of).map_err(Error::elsewhere)
+            }
+            _ => Err(Error::internal("a subscript is not one")),
+        }
+    }
+
+    /// What is assigned to a part of a column, as one of the part's type.
+    pub(super) fn part_value(&mut self, value: Typed, of: &Type, name: &str) -> Result<Expr> {
         let actual = value.of.clone();
         let begin = value.place;
-        let name = &column.name;
-        let assigned = self.coerce(value, &typed.of, CastContext::Assignment)?;
-        let assigned = assigned.ok_or_else(|| {
+        let assigned = self.coerce(value, of, CastContext::Assignment)?;
+        assigned.ok_or_else(|| {
             let message = format!(
                 "subscripted assignment to \"{name}\" requires type {} but expression is of type {}",
-                typed.of.name(),
+                of.name(),
                 actual.name()
             );
             Error::new(SqlState::DATATYPE_MISMATCH, message)
                 .with_hint("You will need to rewrite or cast the expression.")
                 .at(begin)
-        })?;
-        if let Expr::Subscript(subscript) = &mut typed.expr {
-            subscript.assigned = Some(assigned);
-        }
-        self.assign(Typed::new(typed.expr, of), &column.column_type, name)
+        })
     }
 
     fn subscript_bound(&mut self, bound: &ast::Expr, at: &mut Place<'_, '_>) -> Result<Expr> {

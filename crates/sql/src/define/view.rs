@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use rustdb_catalog::{Dependency, Expression, Object, Relation, View, ViewColumn};
+use rustdb_catalog::{CheckOption, Dependency, Expression, Object, Relation, View, ViewColumn};
 use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, SqlState};
 use sqlparser::ast;
 
 use super::constraint::number;
 use super::{Defined, Definer};
-use crate::bind::{Binder, name_of};
+use crate::bind::{Binder, name_of, not_updatable};
 use crate::error::{Error, Result};
 use crate::plan::columns_read;
 
@@ -70,7 +70,14 @@ impl Definer<'_> {
                 depends_on,
             },
             temporary,
+            check_option: check_option(create)?,
         };
+        if view.check_option.is_some()
+            && let Some(why) = not_updatable(&view, &self.change.view())
+        {
+            let message = "WITH CHECK OPTION is supported only on automatically updatable views";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).with_hint(why));
+        }
         if create.or_replace && self.replace_view(&view)? {
             return Ok(defined);
         }
@@ -118,6 +125,43 @@ impl Definer<'_> {
         self.change.set(Object::View(Arc::new(new)));
         Ok(true)
     }
+}
+
+/// `WITH CHECK OPTION`, which is the option `check_option`.
+fn check_option(create: &ast::CreateView) -> Result<Option<CheckOption>> {
+    let options = match &create.options {
+        ast::CreateTableOptions::None => return Ok(None),
+        ast::CreateTableOptions::With(options) => options,
+        _ => return Err(Error::unsupported("this form of CREATE VIEW")),
+    };
+    let mut found = None;
+    for option in options {
+        let ast::SqlOption::KeyValue { key, value } = option else {
+            return Err(Error::unsupported(format!("the option {option} of a view")));
+        };
+        match name_of(key).as_str() {
+            "check_option" => (),
+            name @ ("security_barrier" | "security_invoker") => {
+                return Err(Error::unsupported(format!("the option {name} of a view")));
+            }
+            name => {
+                let message = format!("unrecognized parameter \"{name}\"");
+                return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
+            }
+        }
+        let value = value.to_string();
+        found = Some(match value.trim_matches('\'').to_lowercase().as_str() {
+            "local" => CheckOption::Local,
+            "cascaded" => CheckOption::Cascaded,
+            _ => {
+                let value = value.trim_matches('\'');
+                let message = format!("invalid value for enum option \"check_option\": {value}");
+                return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+                    .with_detail("Valid values are \"local\" and \"cascaded\"."));
+            }
+        });
+    }
+    Ok(found)
 }
 
 fn check_names(columns: &[ViewColumn]) -> Result<()> {

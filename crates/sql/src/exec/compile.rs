@@ -19,7 +19,7 @@ use super::subquery::{SubPlan, SubPlanKind};
 use super::system::SystemNode;
 use super::write::{Kind, WriteNode};
 use super::{Executable, Node};
-use crate::bind::{Assignment, OnConflict, Write, WriteKind};
+use crate::bind::{Assignment, OnConflict, ViewCheck, Write, WriteKind};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr, FunctionCall, Subquery, SubqueryKind};
 use crate::plan::{
@@ -134,8 +134,24 @@ impl Compiler<'_> {
             source: compiled.node.clone(),
             one_row: self.one_row(&write.source, &write.columns)?,
             returning,
+            checks: self.view_checks(&write.checks, columns, outer)?,
         };
         Ok((node, compiled.node))
+    }
+
+    fn view_checks(
+        &mut self,
+        checks: &[ViewCheck],
+        columns: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<Vec<ViewCheck>> {
+        let checks = checks.iter().map(|check| {
+            Ok(ViewCheck {
+                view: check.view.clone(),
+                conditions: self.all(&check.conditions, columns, outer)?,
+            })
+        });
+        checks.collect()
     }
 
     fn assignments(

@@ -1,6 +1,6 @@
 //! Subscripts: a part of an array, and an array with another part.
 
-use rustdb_types::{Array, Dimension, Value};
+use rustdb_types::{Array, Dimension, Json, Value};
 
 use super::batch::Row;
 use super::context::Context;
@@ -18,6 +18,9 @@ pub(super) fn subscripted<R: Row + ?Sized>(
     cx: &mut Context<'_>,
 ) -> Result<Value> {
     let array = evaluate(&subscript.array, row, cx)?.into_owned();
+    if let (Some(assigned), true) = (&subscript.assigned, subscript.of_json) {
+        return json_assigned(&array, &subscript.dimensions, assigned, row, cx);
+    }
     let sliced = subscript
         .dimensions
         .iter()
@@ -57,6 +60,46 @@ pub(super) fn subscripted<R: Row + ?Sized>(
         return Ok(Value::Array(slice(&array, &bounds)?.into()));
     }
     Ok(array.get(&indexes()).cloned().unwrap_or(Value::Null))
+}
+
+/// A `jsonb` with a value at the end of a path; NULL is what the first step is of.
+fn json_assigned<R: Row + ?Sized>(
+    json: &Value,
+    steps: &[SubscriptBounds],
+    assigned: &Expr,
+    row: &R,
+    cx: &mut Context<'_>,
+) -> Result<Value> {
+    let mut path = Vec::with_capacity(steps.len());
+    let mut empty = Json::Object(Vec::new());
+    for step in steps {
+        let SubscriptBounds::Index(index) = step else {
+            return Err(Error::internal("a slice of a document"));
+        };
+        path.push(match &*evaluate(index, row, cx)? {
+            Value::Null => {
+                let message = "jsonb subscript in assignment must not be null";
+                return Err(Error::new(SqlState::NULL_VALUE_NOT_ALLOWED, message));
+            }
+            Value::Int4(index) => {
+                if path.is_empty() {
+                    empty = Json::Array(Vec::new());
+                }
+                index.to_string()
+            }
+            key => key.as_str().unwrap_or_default().to_owned(),
+        });
+    }
+    let value = match &*evaluate(assigned, row, cx)? {
+        Value::Jsonb(value) => Json::clone(value),
+        _ => Json::Null,
+    };
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let whole = match json {
+        Value::Jsonb(json) => json,
+        _ => &empty,
+    };
+    Ok(Value::Jsonb(whole.assigned(&path, value)?.into()))
 }
 
 /// What is written for a dimension.

@@ -59,6 +59,7 @@ impl WriteNode {
         loop {
             let Some((arbiter, key)) = self.in_the_way(&row, conflict, statement, cx)? else {
                 let key = self.table.insert(cx.transaction_mut()?, &row, statement)?;
+                self.check_views(&row, 0, statement, cx)?;
                 if conflict.update.is_some() {
                     touched.insert((&*key).into());
                 }
@@ -149,6 +150,7 @@ impl WriteNode {
         let key = self
             .table
             .update_locked(transaction, key, &row, &new, statement)?;
+        self.check_views(&new, 0, statement, cx)?;
         touched.insert((&*key).into());
         Ok(Some(new))
     }

@@ -17,8 +17,8 @@ use super::evaluate::{all_true, evaluate, values};
 use super::point::OneRow;
 use super::source::SourceRows;
 use super::spill::{Charge, row_bytes};
-use crate::bind::{Assignment, OnConflict};
-use crate::error::{Error, Result};
+use crate::bind::{Assignment, OnConflict, ViewCheck};
+use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
 
 /// A statement that writes, ready to run.
@@ -30,6 +30,8 @@ pub(crate) struct WriteNode {
     /// The source, if it is no more than a row.
     pub(super) one_row: Option<OneRow>,
     pub(super) returning: Option<Vec<Expr>>,
+    /// What has to hold of the new rows, for views.
+    pub(super) checks: Vec<ViewCheck>,
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +88,7 @@ impl WriteNode {
         while let Some(row) = rows.next(cx)? {
             cx.check_cancelled()?;
             self.table.insert(cx.transaction_mut()?, &row, statement)?;
+            self.check_views(&row, 0, statement, cx)?;
             self.give(&row, &mut written, cx)?;
         }
         Ok(written)
@@ -167,12 +170,37 @@ impl WriteNode {
         let (old, given) = (&row[1..=places], &new[1..=places]);
         self.table
             .update_locked(cx.transaction_mut()?, key, old, given, statement)?;
-        if self.returning.is_some() {
+        if self.returning.is_some() || !self.checks.is_empty() {
             for (place, value) in new.into_iter().enumerate().skip(1) {
                 row[place] = value;
             }
         }
+        self.check_views(&row, 1, statement, cx)?;
         self.give(&row, written, cx)
+    }
+
+    /// Whether a row that was written, whose columns begin at a place, is one of the views with a
+    /// check option through which it was written.
+    pub(super) fn check_views(
+        &self,
+        row: &[Value],
+        first: usize,
+        statement: &Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        for check in &self.checks {
+            if cx.before_writes(|cx| all_true(&check.conditions, row, cx))? {
+                continue;
+            }
+            let view = &check.view;
+            let message = format!("new row violates check option for view \"{view}\"");
+            let columns = &row[first..first + self.table.layout().len()];
+            let detail = self.table.refused_row(columns, statement);
+            return Err(
+                Error::new(SqlState::WITH_CHECK_OPTION_VIOLATION, message).with_detail(detail)
+            );
+        }
+        Ok(())
     }
 
     /// Puts the newest state of a row in its place; whether it is still meant.

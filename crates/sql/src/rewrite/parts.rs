@@ -1,7 +1,7 @@
 //! Assigning to parts of columns, which the parser does not know.
 //!
 //! `SET a[1] = 2` becomes `SET a."\0PARTx[1]" = 2`: the part is kept as an expression's text, for
-//! the binder to read.
+//! the binder to read. The columns that an INSERT names become so too.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -19,9 +19,41 @@ pub(super) fn parts(tokens: &mut Vec<TokenWithSpan>) {
             if word.keyword == Keyword::SET && word.quote_style.is_none())
         {
             assignments(tokens, place + 1);
+        } else if is_word(&tokens[place].token, "INSERT") {
+            insert_columns(tokens, place + 1);
         }
         place += 1;
     }
+}
+
+/// The columns of an INSERT: `INTO t (a[1], b)`.
+fn insert_columns(tokens: &mut Vec<TokenWithSpan>, start: usize) {
+    let into = solid(tokens, start).next();
+    let Some(into) = into.filter(|at| is_word(&tokens[*at].token, "INTO")) else {
+        return;
+    };
+    let is_name = |at: &usize| matches!(tokens[*at].token, Token::Word(_) | Token::Period);
+    let open = solid(tokens, into + 1).find(|at| !is_name(at));
+    let Some(mut at) = open.filter(|at| tokens[*at].token == Token::LParen) else {
+        return;
+    };
+    loop {
+        let item = solid(tokens, at + 1).next();
+        let Some(item) = item.filter(|item| !begins_query(&tokens[*item].token)) else {
+            return;
+        };
+        let behind = target(tokens, item);
+        match solid(tokens, behind).next() {
+            Some(next) if tokens[next].token == Token::Comma => at = next,
+            _ => return,
+        }
+    }
+}
+
+fn begins_query(token: &Token) -> bool {
+    use Keyword as K;
+    matches!(token, Token::Word(word) if word.quote_style.is_none()
+        && matches!(word.keyword, K::SELECT | K::VALUES | K::WITH | K::TABLE))
 }
 
 /// The assignments from a place on.

@@ -42,7 +42,7 @@ pub(super) fn is_suspect(token: &Token) -> bool {
             K::INTERVAL | K::NULLS | K::RECURSIVE | K::SESSION | K::ZONE | K::SCHEMA | K::VALID => {
                 true
             }
-            K::ASYMMETRIC | K::CONCURRENTLY | K::DEFERRABLE => true,
+            K::ASYMMETRIC | K::CONCURRENTLY | K::DEFERRABLE | K::CHECK => true,
             K::NoKeyword => word.value.eq_ignore_ascii_case("isnull"),
             _ => false,
         }

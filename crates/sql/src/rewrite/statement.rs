@@ -3,6 +3,7 @@
 //! | written | becomes |
 //! |---|---|
 //! | `CREATE RECURSIVE VIEW v (a) AS q` | `CREATE VIEW v (a) AS WITH RECURSIVE v (a) AS (q) SELECT a FROM v` |
+//! | `CREATE VIEW v AS q WITH LOCAL CHECK OPTION` | `CREATE VIEW v WITH (check_option = 'local') AS q` |
 //! | `NOT VALID` in a table that is created | nothing: it has no rows |
 //! | `SHOW SESSION AUTHORIZATION` | `SHOW session_authorization` |
 //! | `RESET TIME ZONE` | `RESET timezone` |
@@ -30,6 +31,7 @@ pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>, start: usize) {
         let word = nth(tokens, start, 2);
         tokens.drain(word..=word);
     } else if begins(tokens, &["CREATE"]) {
+        check_option(tokens, start);
         if let Some(view) = (1..4).find(|at| {
             let at = nth(tokens, start, *at);
             are_words(tokens, at, &["RECURSIVE", "VIEW"])
@@ -99,6 +101,44 @@ fn not_deferrable(tokens: &mut Vec<TokenWithSpan>, start: usize) {
         }
         place += 1;
     }
+}
+
+/// `WITH CHECK OPTION` at the end of a view's query becomes an option before it.
+fn check_option(tokens: &mut Vec<TokenWithSpan>, start: usize) {
+    let is_view = (1..5).any(|at| are_words(tokens, nth(tokens, start, at), &["VIEW"]));
+    let end = (start..tokens.len())
+        .find(|at| matches!(tokens[*at].token, Token::SemiColon | Token::EOF))
+        .unwrap_or(tokens.len());
+    let words: Vec<usize> = solid(tokens, start).take_while(|at| *at < end).collect();
+    let clauses: [(&[&str], &str); 3] = [
+        (&["WITH", "CHECK", "OPTION"], "cascaded"),
+        (&["WITH", "CASCADED", "CHECK", "OPTION"], "cascaded"),
+        (&["WITH", "LOCAL", "CHECK", "OPTION"], "local"),
+    ];
+    let found = clauses.into_iter().find_map(|(clause, option)| {
+        let first = *words.get(words.len().checked_sub(clause.len())?)?;
+        are_words(tokens, first, clause).then_some((first, option))
+    });
+    let as_word = words.iter().find(|at| is_word(&tokens[**at].token, "AS"));
+    let (true, Some((first, option)), Some(as_word)) = (is_view, found, as_word.copied()) else {
+        return;
+    };
+    if as_word > first {
+        return;
+    }
+    let like = tokens[as_word].clone();
+    tokens.drain(first..end);
+    let option = Token::SingleQuotedString(option.to_owned());
+    let new = [
+        plain("WITH", Keyword::WITH, &like),
+        symbol(Token::LParen, &like),
+        plain("check_option", Keyword::NoKeyword, &like),
+        symbol(Token::Eq, &like),
+        symbol(option, &like),
+        symbol(Token::RParen, &like),
+        symbol(Token::Whitespace(Whitespace::Space), &like),
+    ];
+    tokens.splice(as_word..as_word, new);
 }
 
 /// `CREATE RECURSIVE VIEW v (a) AS q` says

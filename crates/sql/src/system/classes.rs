@@ -1,7 +1,7 @@
 //! `pg_class`, `pg_attribute`, `pg_attrdef`: relations and their columns.
 
 use rustdb_catalog::{
-    Column, Generated, Index, IndexKey, IndexMethod, Object, Sequence, Table, View,
+    CheckOption, Column, Generated, Index, IndexKey, IndexMethod, Object, Sequence, Table, View,
 };
 use rustdb_types::{Base, Oid, Type, Value};
 
@@ -31,7 +31,7 @@ struct Class<'a> {
     has_index: bool,
     has_triggers: bool,
     temporary: bool,
-    flexible: bool,
+    option: Option<&'static str>,
 }
 
 impl<'a> Class<'a> {
@@ -49,14 +49,14 @@ impl<'a> Class<'a> {
             has_index: false,
             has_triggers: false,
             temporary: false,
-            flexible: false,
+            option: None,
         }
     }
 
     fn write(&self, sheet: &mut Sheet) {
-        let options = match self.flexible {
-            true => array([Value::text("flexible=true")]),
-            false => Value::Null,
+        let options = match self.option {
+            Some(option) => array([Value::text(option)]),
+            None => Value::Null,
         };
         let is_stored = self.kind != "v";
         sheet.row([
@@ -129,7 +129,7 @@ fn of_table<'a>(around: &Around<'_>, table: &'a Table) -> Class<'a> {
     let has_keys = table.constraints.iter().any(definition::is_foreign_key);
     class.has_triggers = has_keys || !table.referenced_by.is_empty();
     class.temporary = table.temporary;
-    class.flexible = table.flexible;
+    class.option = table.flexible.then_some("flexible=true");
     class
 }
 
@@ -152,6 +152,10 @@ fn of_view(view: &View) -> Class<'_> {
     let mut class = Class::new(view.oid, &view.name, view.schema, "v");
     class.columns = view.columns.len();
     class.temporary = view.temporary;
+    class.option = view.check_option.map(|option| match option {
+        CheckOption::Local => "check_option=local",
+        CheckOption::Cascaded => "check_option=cascaded",
+    });
     class
 }
 

@@ -1,7 +1,8 @@
 //! `information_schema`: the standard's views of the catalog.
 
 use rustdb_catalog::{
-    Action, Column, Constraint, ConstraintKind, Generated, Match, Object, PG_CATALOG, Table, View,
+    Action, CheckOption, Column, Constraint, ConstraintKind, Generated, Match, Object, PG_CATALOG,
+    Table, View,
 };
 use rustdb_types::{Base, Element, Oid, Type, Value};
 
@@ -334,9 +335,7 @@ impl Measures {
 }
 
 fn views(around: &Around<'_>, sheet: &mut Sheet) {
-    sheet
-        .always("table_catalog", &around.names.database)
-        .always("check_option", "NONE");
+    sheet.always("table_catalog", &around.names.database);
     for name in [
         "is_trigger_updatable",
         "is_trigger_deletable",
@@ -344,7 +343,9 @@ fn views(around: &Around<'_>, sheet: &mut Sheet) {
     ] {
         sheet.always(name, yes_no(false));
     }
-    sheet.names("table_schema table_name view_definition is_updatable is_insertable_into");
+    sheet.names(
+        "table_schema table_name view_definition is_updatable is_insertable_into check_option",
+    );
     for view in all_views(around) {
         let is_updatable = is_updatable(around, view);
         sheet.row([
@@ -353,6 +354,12 @@ fn views(around: &Around<'_>, sheet: &mut Sheet) {
             view_text(view).into(),
             yes_no(is_updatable),
             yes_no(is_updatable),
+            match view.check_option {
+                None => "NONE",
+                Some(CheckOption::Local) => "LOCAL",
+                Some(CheckOption::Cascaded) => "CASCADED",
+            }
+            .into(),
         ]);
     }
 }

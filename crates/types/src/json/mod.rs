@@ -4,6 +4,7 @@
 //! and sorted by length, then by bytes, which is the order they print in. The text form is in
 //! [`text`](self), the bytes of rows and keys in `codec`.
 
+mod assign;
 mod change;
 mod codec;
 mod parse;

@@ -191,6 +191,8 @@ pub(super) struct Assigned<'a> {
     pub(super) columns: &'a [ColumnId],
     /// The view that names them.
     pub(super) through: Option<&'a Through>,
+    /// What is done to it.
+    pub(super) verb: Verb,
 }
 
 impl<'a> Assigned<'a> {
@@ -199,13 +201,13 @@ impl<'a> Assigned<'a> {
         let Some(through) = self.through else {
             return place_of(self.definition, name);
         };
-        let place = through.place(through.column(name)?, Verb::Update)?;
+        let place = through.place(through.column(name)?, self.verb)?;
         Ok((place, &self.definition.columns[place]))
     }
 }
 
 /// The part of a column that an assignment is about, as the rewritten name has it.
-fn part_of(name: &ast::ObjectName) -> Option<&str> {
+pub(super) fn part_of(name: &ast::ObjectName) -> Option<&str> {
     let last = name.0.get(1)?.as_ident()?;
     last.value.strip_prefix(PART)
 }

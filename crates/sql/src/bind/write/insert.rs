@@ -2,7 +2,7 @@
 
 use rustdb_catalog::{Column, Generated, Table as Definition};
 use rustdb_txn::ObjectMode;
-use rustdb_types::Type;
+use rustdb_types::{Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::{SetExpr, Spanned};
 
@@ -10,10 +10,10 @@ use super::super::expression::Place;
 use super::super::from::object_name;
 use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
 use super::super::{Binder, OutputColumn, bind_column_expression, name_of};
-use super::assign::{is_default, place_of};
+use super::assign::{is_default, part_of, place_of};
 use super::through::{Through, Verb};
 use super::{Write, WriteKind};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::{
     InsertClauses, Overriding, parse_expression, place, place_of_name, place_of_target,
@@ -64,7 +64,6 @@ impl Binder<'_> {
         // The view's names for the new row.
         let through = match through.is_some() {
             true => {
-                refuse_conflict(insert)?;
                 let places: Vec<(ColumnId, usize)> = columns.iter().copied().zip(0..).collect();
                 Some(self.through(&views, written.clone(), &places, Verb::Insert)?)
             }
@@ -78,7 +77,7 @@ impl Binder<'_> {
             parent: None,
             from: FromNames::of(written),
         };
-        let conflict = self.on_conflict(insert, &definition, &columns)?;
+        let conflict = self.on_conflict(insert, &definition, &columns, &views)?;
         let returning = insert.returning.as_deref();
         let returning = self.returning(returning, &scope, through.as_ref())?;
         Ok(Write {
@@ -89,6 +88,7 @@ impl Binder<'_> {
             source,
             columns,
             returning,
+            checks: through.map_or(Vec::new(), |it| it.checks),
         })
     }
 
@@ -97,7 +97,7 @@ impl Binder<'_> {
         &mut self,
         insert: &ast::Insert,
         definition: &Definition,
-        targets: &[usize],
+        targets: &[InsertTarget],
         overriding: Option<Overriding>,
     ) -> Result<(Plan, Vec<Option<ColumnId>>)> {
         let Some(query) = &insert.source else {
@@ -116,8 +116,8 @@ impl Binder<'_> {
         check_count(bound.columns.len(), insert, targets.len())?;
         let mut items = Vec::with_capacity(bound.columns.len());
         let mut given = Vec::with_capacity(bound.columns.len());
-        for (column, place) in bound.columns.iter().zip(targets) {
-            let target = &definition.columns[*place];
+        for (column, to) in bound.columns.iter().zip(targets) {
+            let target = &definition.columns[to.place];
             if is_overridden(target, overriding) {
                 given.push(None);
                 continue;
@@ -130,7 +130,7 @@ impl Binder<'_> {
                     self.settle(typed)?
                 }
             };
-            let value = self.assign(typed, &target.column_type, &target.name);
+            let value = self.target_value(typed, target, to);
             let value =
                 value.map_err(|error| error.at(place_of_target(&query.body, given.len())))?;
             items.push((self.new_column(), value));
@@ -148,7 +148,7 @@ impl Binder<'_> {
         insert: &ast::Insert,
         values: &ast::Values,
         definition: &Definition,
-        targets: &[usize],
+        targets: &[InsertTarget],
         overriding: Option<Overriding>,
     ) -> Result<(Plan, Vec<Option<ColumnId>>)> {
         let nothing = Scope::default();
@@ -162,15 +162,19 @@ impl Binder<'_> {
                 return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(begin));
             }
             let mut items = Vec::with_capacity(width);
-            for (item, place) in row.content.iter().zip(targets) {
-                let column = &definition.columns[*place];
+            for (item, to) in row.content.iter().zip(targets) {
+                let column = &definition.columns[to.place];
+                if to.part.is_some() && is_default(item) {
+                    let message = "cannot set an array element to DEFAULT";
+                    return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).at(to.begin));
+                }
                 if is_default(item) || is_overridden(column, overriding) {
                     items.push(self.default_value(column)?);
                     continue;
                 }
                 refuse_generated(column, overriding)?;
                 let typed = self.expression(item, &mut Place::new(&nothing, "VALUES"))?;
-                items.push(self.assign(typed, &column.column_type, &column.name)?);
+                items.push(self.target_value(typed, column, to)?);
             }
             rows.push(items);
         }
@@ -179,18 +183,54 @@ impl Binder<'_> {
         Ok((Plan::Values { columns, rows }, given))
     }
 
+    /// A value as one of the column, or of the part of it, that it is for.
+    fn target_value(&mut self, value: Typed, column: &Column, to: &InsertTarget) -> Result<Expr> {
+        match &to.part {
+            None => self.assign(value, &column.column_type, &column.name),
+            Some(part) => {
+                let of = self.part_type(column, part)?;
+                self.part_value(value, &of, &column.name)
+            }
+        }
+    }
+
+    /// A column of which parts are given: NULL with these parts.
+    fn of_parts(&mut self, column: &Column, parts: &[(&str, ColumnId)]) -> Result<Expr> {
+        let nothing = Scope::default();
+        let mut whole = Expr::Constant(Value::Null);
+        for (part, id) in parts {
+            let of = self.part_type(column, part)?;
+            let value = Typed::new(Expr::Column(*id), of);
+            let mut at = Place::new(&nothing, "VALUES");
+            whole = self.with_part(whole, column, part, value, &mut at)?;
+        }
+        Ok(whole)
+    }
+
     /// Adds what is not given: defaults, then what is generated from the rest.
     fn complete_rows(
         &mut self,
         source: Plan,
         definition: &Definition,
-        targets: &[usize],
+        targets: &[InsertTarget],
         given: Vec<Option<ColumnId>>,
     ) -> Result<(Plan, Vec<ColumnId>)> {
         let mut items = Vec::with_capacity(definition.columns.len());
         for (place, column) in definition.columns.iter().enumerate() {
-            let at = targets.iter().position(|target| *target == place);
-            let item = match at.and_then(|at| given.get(at).copied().flatten()) {
+            let mut parts = Vec::new();
+            let mut whole = None;
+            for (to, given) in targets
+                .iter()
+                .zip(&given)
+                .filter(|(to, _)| to.place == place)
+            {
+                match (&to.part, given) {
+                    (Some(part), Some(id)) => parts.push((part.as_str(), *id)),
+                    _ => whole = *given,
+                }
+            }
+            let item = match whole {
+                _ if !parts.is_empty() => self.of_parts(column, &parts)?,
                 Some(id) => Expr::Column(id),
                 None => self.default_value(column)?,
             };
@@ -295,15 +335,23 @@ impl Binder<'_> {
     }
 }
 
-/// What ON CONFLICT names are columns of tables.
-fn refuse_conflict(insert: &ast::Insert) -> Result<()> {
-    match &insert.on {
-        Some(ast::OnInsert::OnConflict(ast::OnConflict {
-            conflict_target: None,
-            action: ast::OnConflictAction::DoNothing,
-        }))
-        | None => Ok(()),
-        Some(_) => Err(Error::unsupported("ON CONFLICT with a target on a view")),
+/// What a value of a row is for.
+struct InsertTarget {
+    /// The column.
+    place: usize,
+    /// The part of it, as the rewritten name has it.
+    part: Option<String>,
+    /// Where it is named.
+    begin: Option<Position>,
+}
+
+impl InsertTarget {
+    fn whole(place: usize) -> InsertTarget {
+        InsertTarget {
+            place,
+            part: None,
+            begin: None,
+        }
     }
 }
 
@@ -311,7 +359,7 @@ fn insert_targets(
     definition: &Definition,
     insert: &ast::Insert,
     through: Option<&Through>,
-) -> Result<Vec<usize>> {
+) -> Result<Vec<InsertTarget>> {
     if through.is_some() && insert.source.is_none() {
         // DEFAULT VALUES.
         return Ok(Vec::new());
@@ -330,18 +378,24 @@ fn insert_targets(
                 return Err(too_many(insert, places.len()));
             }
         }
-        return match through {
-            None => Ok(places),
-            Some(through) => {
-                let places = places.into_iter();
-                places.map(|at| through.place(at, Verb::Insert)).collect()
-            }
-        };
+        let places = places.into_iter().map(|at| {
+            let place = match through {
+                None => Ok(at),
+                Some(through) => through.place(at, Verb::Insert),
+            };
+            place.map(InsertTarget::whole)
+        });
+        return places.collect();
     }
-    let mut places = Vec::with_capacity(insert.columns.len());
+    let mut targets: Vec<InsertTarget> = Vec::with_capacity(insert.columns.len());
     for written in &insert.columns {
+        let part = part_of(written);
         let names = object_name(written)?;
-        let name = names.last().map(String::as_str).unwrap_or_default();
+        let name = match part {
+            None => names.last(),
+            Some(_) => names.first(),
+        };
+        let name = name.map(String::as_str).unwrap_or_default();
         let begin = place_of_name(written);
         let place = match through {
             None => place_of(definition, name).map(|(place, _)| place),
@@ -350,13 +404,19 @@ fn insert_targets(
                 .and_then(|at| through.place(at, Verb::Insert)),
         };
         let place = place.map_err(|error| error.at(begin))?;
-        if places.contains(&place) {
+        let is_twice =
+            |other: &InsertTarget| other.place == place && (part.is_none() || other.part.is_none());
+        if targets.iter().any(is_twice) {
             let message = format!("column \"{name}\" specified more than once");
             return Err(Error::new(SqlState::DUPLICATE_COLUMN, message).at(begin));
         }
-        places.push(place);
+        targets.push(InsertTarget {
+            place,
+            part: part.map(str::to_owned),
+            begin,
+        });
     }
-    Ok(places)
+    Ok(targets)
 }
 
 /// What a column without a type is, if that is a literal or a parameter.

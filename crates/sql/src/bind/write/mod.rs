@@ -27,11 +27,12 @@ use crate::plan::{Plan, Scan};
 
 use assign::Assigned;
 pub(super) use assign::{is_default, plain_target};
-pub(crate) use through::updatable;
 use through::{Through, Verb};
+pub(crate) use through::{not_updatable, updatable};
 pub(crate) use within::writes;
 
 pub use conflict::{ConflictUpdate, OnConflict};
+pub use through::ViewCheck;
 
 /// A statement that writes.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct Write {
     pub columns: Vec<ColumnId>,
     /// What it gives for each row that is written, of the new row (DELETE: the old one).
     pub returning: Option<Vec<(OutputColumn, Expr)>>,
+    /// What has to hold of the new rows, for views with a check option.
+    pub checks: Vec<ViewCheck>,
 }
 
 /// What a statement that writes does.
@@ -107,7 +110,8 @@ impl Write {
         };
         let assigned = assignments.iter().map(|each| &each.value);
         let returned = self.returning.iter().flatten().map(|(_, item)| item);
-        assigned.chain(conditions).chain(returned)
+        let checked = self.checks.iter().flat_map(|check| &check.conditions);
+        assigned.chain(conditions).chain(returned).chain(checked)
     }
 
     /// The expressions in it, to change them.
@@ -125,7 +129,11 @@ impl Write {
         };
         let assigned = assignments.iter_mut().map(|each| &mut each.value);
         let returned = self.returning.iter_mut().flatten().map(|(_, item)| item);
-        assigned.chain(conditions).chain(returned)
+        let checked = self
+            .checks
+            .iter_mut()
+            .flat_map(|check| &mut check.conditions);
+        assigned.chain(conditions).chain(returned).chain(checked)
     }
 
     /// The columns that stand for a row in the way and for the one that was to be inserted.
@@ -152,7 +160,8 @@ impl Write {
         };
         let assigned = assignments.iter().map(|each| &each.value);
         let returned = self.returning.iter().flatten().map(|(_, item)| item);
-        for expr in assigned.chain(conditions).chain(returned) {
+        let checked = self.checks.iter().flat_map(|check| &check.conditions);
+        for expr in assigned.chain(conditions).chain(returned).chain(checked) {
             expr.walk(&mut |part| asks |= matches!(part, Expr::Subquery(_)));
         }
         asks
@@ -182,6 +191,7 @@ impl Binder<'_> {
             definition: &definition,
             columns: new,
             through: target.through.as_ref(),
+            verb: Verb::Update,
         };
         for written in &update.assignments {
             self.assignments(written, &assigned, &scope, &mut assignments)?;
@@ -202,6 +212,7 @@ impl Binder<'_> {
             source: source.plan,
             columns: target.columns,
             returning,
+            checks: target.through.map_or(Vec::new(), |it| it.checks),
         })
     }
 
@@ -227,6 +238,7 @@ impl Binder<'_> {
             source: source.plan,
             columns: target.columns,
             returning,
+            checks: Vec::new(),
         })
     }
 

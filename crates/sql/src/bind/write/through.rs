@@ -2,8 +2,8 @@
 //!
 //! A view can be written if it selects from one table, or from one such view, and neither groups
 //! nor combines nor limits. Its columns that are columns of the table can be assigned to; what else
-//! it lists can be read. Its condition holds for the rows that UPDATE and DELETE mean, but not for
-//! what they, or INSERT, write.
+//! it lists can be read. Its condition holds for the rows that UPDATE and DELETE mean, and for what
+//! they, or INSERT, write only WITH CHECK OPTION.
 //!
 //! ```text
 //! view v: SELECT a AS x, b + 1 AS y FROM t WHERE c > 0
@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use rustdb_catalog::{Catalog, Relation as Found, Table as Definition, View};
+use rustdb_catalog::{Catalog, CheckOption, Relation as Found, Table as Definition, View};
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::{SelectItem, SetExpr, TableFactor};
@@ -41,9 +41,20 @@ pub(super) struct Through {
     pub(super) relation: Relation,
     /// What holds of its rows.
     pub(super) conditions: Vec<Expr>,
+    /// What has to hold of rows that are written, the innermost view first.
+    pub(super) checks: Vec<ViewCheck>,
     computed: Vec<Computed>,
     /// Where the columns of the relation are in the table's rows; none, if they are computed.
     places: Vec<Option<usize>>,
+}
+
+/// What a view with a check option asks of the rows that are written through it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewCheck {
+    /// The view.
+    pub view: String,
+    /// Its conditions.
+    pub conditions: Vec<Expr>,
 }
 
 /// A column that a view computes.
@@ -136,14 +147,24 @@ impl Binder<'_> {
         self.views_around += 1;
         let mut computed = Vec::new();
         let mut conditions = Vec::new();
+        let mut checks = Vec::new();
         let mut done = Ok(());
-        for view in views.iter().rev() {
+        for (depth, view) in views.iter().enumerate().rev() {
+            let before = conditions.len();
             match self.through_one(view, relation.clone(), verb, &mut computed, &mut conditions) {
                 Ok(above) => relation = above,
                 Err(error) => {
                     done = Err(error.elsewhere());
                     break;
                 }
+            }
+            let cascades = |view: &Arc<View>| view.check_option == Some(CheckOption::Cascaded);
+            let is_checked = view.check_option.is_some() || views[..depth].iter().any(cascades);
+            if is_checked && conditions.len() > before {
+                checks.push(ViewCheck {
+                    view: view.name.clone(),
+                    conditions: conditions[before..].to_vec(),
+                });
             }
         }
         self.views_around -= 1;
@@ -157,6 +178,7 @@ impl Binder<'_> {
             places: relation.columns.iter().map(of).collect(),
             relation,
             conditions,
+            checks,
             computed,
         })
     }
@@ -335,12 +357,20 @@ impl Through {
 
 /// Which columns of a view can be written; none if it cannot be written at all.
 pub(crate) fn updatable(view: &View, catalog: &Arc<Catalog>) -> Option<Vec<bool>> {
+    written_columns(view, catalog, Verb::Delete).ok()
+}
+
+/// Why a view cannot be written, if it cannot.
+pub(crate) fn not_updatable(view: &View, catalog: &Arc<Catalog>) -> Option<String> {
+    let error = written_columns(view, catalog, Verb::Update).err()?;
+    Some(error.detail().unwrap_or(error.message()).to_owned())
+}
+
+fn written_columns(view: &View, catalog: &Arc<Catalog>, verb: Verb) -> Result<Vec<bool>> {
     let (settings, session) = (Settings::default(), SessionNames::of_stored());
     let mut binder = Binder::new(&[], &settings, &session);
     binder.catalog = Some(catalog.clone());
-    let (definition, views) = binder
-        .below_view(Arc::new(view.clone()), Verb::Delete)
-        .ok()?;
+    let (definition, views) = binder.below_view(Arc::new(view.clone()), verb)?;
     let mut places = Vec::new();
     let columns = definition.columns.iter().enumerate();
     let columns = columns.filter(|(_, column)| !column.dropped);
@@ -358,10 +388,8 @@ pub(crate) fn updatable(view: &View, catalog: &Arc<Catalog>) -> Option<Vec<bool>
         alias_of: None,
         columns: columns.collect(),
     };
-    let through = binder
-        .through(&views, relation, &places, Verb::Delete)
-        .ok()?;
-    Some(through.places.iter().map(Option::is_some).collect())
+    let through = binder.through(&views, relation, &places, verb)?;
+    Ok(through.places.iter().map(Option::is_some).collect())
 }
 
 fn substitute(expr: &mut Expr, computed: &[Computed]) {

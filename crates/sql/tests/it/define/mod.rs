@@ -18,7 +18,7 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 16] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
     ("upsert", include_str!("upsert.txt")),
@@ -34,6 +34,7 @@ const FILES: [(&str, &str); 15] = [
     ("parts", include_str!("parts.txt")),
     ("views", include_str!("views.txt")),
     ("dialect", include_str!("dialect.txt")),
+    ("checked", include_str!("checked.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;

@@ -43,8 +43,9 @@ pub struct Scan {
     keyspace: KeyspaceRef,
     from: Vec<u8>,
     to: Option<Vec<u8>>,
-    front: Option<Side>,
-    back: Option<Side>,
+    // NB: in boxes, because a step takes its side out and puts it back, and a side is large.
+    front: Option<Box<Side>>,
+    back: Option<Box<Side>>,
     /// What is read instead of the transaction's snapshot.
     at: Option<Snapshot>,
     /// Tells a serializable transaction how far the scan has read.
@@ -187,7 +188,7 @@ impl Scan {
     #[inline]
     fn has_ready(&self, transaction: &Transaction) -> bool {
         let is_ready = |side: &Side| side.entries.has_ready();
-        self.front.as_ref().is_some_and(is_ready)
+        self.front.as_deref().is_some_and(is_ready)
             && self.back.is_none()
             && !transaction.writes().touches(self.keyspace.id)
     }
@@ -282,7 +283,7 @@ impl Scan {
     }
 
     /// The iterator of one end, made at the first step from there.
-    fn take_side(&mut self, transaction: &Transaction, direction: Direction) -> Result<Side> {
+    fn take_side(&mut self, transaction: &Transaction, direction: Direction) -> Result<Box<Side>> {
         let side = match direction {
             Direction::Forward => self.front.take(),
             Direction::Backward => self.back.take(),
@@ -297,12 +298,12 @@ impl Scan {
         let snapshot = self.at.as_ref().unwrap_or(transaction.snapshot());
         let at = ReadAt::Snapshot(snapshot);
         let iterator = transaction.engine().iter(self.keyspace.id, &bounds, at)?;
-        Ok(Side {
+        Ok(Box::new(Side {
             entries: Entries::new(iterator),
             is_pending: false,
             is_exhausted: false,
             own: None,
-        })
+        }))
     }
 
     /// Steps to the snapshot's next entry that the transaction has not hidden as part of a range,

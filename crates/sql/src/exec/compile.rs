@@ -1,5 +1,6 @@
 //! Making a plan ready to run: column ids become places.
 
+mod gathers;
 mod joins;
 mod scans;
 
@@ -12,7 +13,6 @@ use super::aggregate::{AggregateNode, Call};
 use super::function::FunctionNode;
 use super::measure::Measures;
 use super::nodes::{Distinct, Limit, Project, Values};
-use super::parallel::Gather;
 use super::set_operation::SetOperationNode;
 use super::sort::{Key, Sort};
 use super::subquery::{SubPlan, SubPlanKind};
@@ -42,6 +42,8 @@ pub(super) struct Compiler<'m> {
     pub(super) shared: BTreeMap<NameNumber, usize>,
     /// Those whose rows are not the same all through the statement.
     pub(super) unsettled: BTreeSet<NameNumber>,
+    /// Whether who reads the rows of the plan at hand reads all of them before it gives one.
+    is_drained: bool,
     /// Where nodes note what they do, if they are watched.
     measures: Option<&'m mut Measures>,
 }
@@ -53,6 +55,7 @@ impl<'m> Compiler<'m> {
             results: 0,
             shared: BTreeMap::new(),
             unsettled: BTreeSet::new(),
+            is_drained: false,
             measures,
         }
     }
@@ -177,9 +180,31 @@ impl Compiler<'_> {
     }
 
     pub(super) fn plan(&mut self, plan: &Plan, outer: &Outer) -> Result<Compiled> {
-        let mut compiled = self.unwatched(plan, outer)?;
+        // These read as they are read; others say how they read.
+        let passes_on = matches!(
+            plan,
+            Plan::Filter { .. } | Plan::Project { .. } | Plan::Join(_) | Plan::Distinct { .. }
+        );
+        let is_drained = self.is_drained;
+        self.is_drained &= passes_on;
+        let compiled = self.unwatched(plan, outer);
+        self.is_drained = is_drained;
+        let mut compiled = compiled?;
         compiled.node = self.measured(plan, compiled.node);
         Ok(compiled)
+    }
+
+    /// A plan, for who reads all of its rows before it gives one, or not.
+    pub(super) fn plan_for(
+        &mut self,
+        plan: &Plan,
+        outer: &Outer,
+        is_drained: bool,
+    ) -> Result<Compiled> {
+        let before = std::mem::replace(&mut self.is_drained, is_drained);
+        let compiled = self.plan(plan, outer);
+        self.is_drained = before;
+        compiled
     }
 
     /// The node of a plan, watched if it is to be measured.
@@ -221,7 +246,7 @@ impl Compiler<'_> {
             }
             Plan::Join(join) => return self.join(join, outer),
             Plan::Sort { input, keys } => {
-                let rows = self.plan(input, outer)?;
+                let rows = self.plan_for(input, outer, true)?;
                 Arc::new(Sort {
                     keys: sort_keys(keys, &rows.columns)?,
                     width: rows.columns.len(),
@@ -255,14 +280,14 @@ impl Compiler<'_> {
         outer: &Outer,
     ) -> Result<Arc<dyn Node>> {
         let rows = self.plan(input, outer)?;
+        let node = self.gathered_if_drained(input, rows.node, outer);
         let all = on.iter().enumerate();
         let padded = all.filter(|(_, id)| padded.contains(id));
         Ok(Arc::new(Distinct {
             padded: padded.map(|(place, _)| place).collect(),
             places: places(on, &rows.columns)?,
             width: rows.columns.len(),
-            // It gives rows as they come: workers would wait for whoever takes them.
-            input: rows.node,
+            input: node,
         }))
     }
 
@@ -302,7 +327,7 @@ impl Compiler<'_> {
         let (count, offset) = (number(count)?, number(offset)?);
         let input = match (&**input, &count) {
             (sort @ Plan::Sort { input, keys }, Some(count)) if ties.is_empty() => {
-                let rows = self.plan(input, outer)?;
+                let rows = self.plan_for(input, outer, true)?;
                 let mut node: Arc<dyn Node> = Arc::new(Sort {
                     keys: sort_keys(keys, &rows.columns)?,
                     width: rows.columns.len(),
@@ -327,26 +352,6 @@ impl Compiler<'_> {
         }))
     }
 
-    /// A gather over the node of a plan whose rows are all wanted, if several threads can run it.
-    /// What depends on outer rows runs too often for that.
-    fn gather(&mut self, plan: &Plan, node: &Arc<dyn Node>, outer: &Outer) -> Option<Arc<Gather>> {
-        let measured = self.measures.as_mut().map(|measures| measures.noted(plan));
-        Gather::over(node, measured).filter(|_| outer.is_empty())
-    }
-
-    /// The same, or else the node.
-    pub(super) fn gathered(
-        &mut self,
-        plan: &Plan,
-        node: Arc<dyn Node>,
-        outer: &Outer,
-    ) -> Arc<dyn Node> {
-        match self.gather(plan, &node, outer) {
-            Some(gather) => gather,
-            None => node,
-        }
-    }
-
     fn function(&mut self, rows: &FunctionRows, outer: &Outer) -> Result<Arc<dyn Node>> {
         let input = self.plan(&rows.input, outer)?;
         let mut calls = Vec::with_capacity(rows.calls.len());
@@ -366,7 +371,7 @@ impl Compiler<'_> {
     }
 
     fn aggregate(&mut self, aggregate: &Aggregate, outer: &Outer) -> Result<Arc<dyn Node>> {
-        let input = self.plan(&aggregate.input, outer)?;
+        let input = self.plan_for(&aggregate.input, outer, true)?;
         let mut groups = Vec::with_capacity(aggregate.groups.len());
         for group in &aggregate.groups {
             let mut expr = group.expr.clone();
@@ -531,7 +536,7 @@ impl Compiler<'_> {
                 self.outer += 1;
             }
         }
-        let compiled = self.plan(&subquery.plan, &inner)?;
+        let compiled = self.plan_for(&subquery.plan, &inner, false)?;
         let compiled = self.arranged(compiled, &subquery.columns)?;
         let mut test = |test: &Expr| {
             let mut test = test.clone();

@@ -87,6 +87,26 @@ fn has_workers(session: &mut Session, query: &str) -> bool {
 const QUERIES: &[(bool, &str)] = &[
     (
         true,
+        "select p.id, count(l.id), sum(l.price) from parts p \
+            left join lines l on l.of_part = p.id and l.note like '%7%' group by p.id",
+    ),
+    (
+        true,
+        "select count(*), count(l.id), count(p.id), sum(p.id) from lines l \
+            full join parts p on l.of_part = p.id and l.id > 7",
+    ),
+    (
+        true,
+        "select p.name, l.id from parts p left join lines l on l.of_part = p.id and l.id < 900 \
+            order by l.id desc, p.name limit 12",
+    ),
+    (
+        true,
+        "select count(*), max(note) from (select distinct note, of_part from lines) t",
+    ),
+    (false, "select distinct note from lines"),
+    (
+        true,
         "select count(*), sum(price), min(note), max(id), avg(of_part) from lines",
     ),
     (

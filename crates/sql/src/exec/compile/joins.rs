@@ -25,7 +25,7 @@ impl Compiler<'_> {
                 self.outer += 1;
             }
         }
-        let right = self.plan(&join.right, &inner)?;
+        let right = self.plan_for(&join.right, &inner, false)?;
         let point = match passed.is_empty() || self.measures.is_some() {
             true => None,
             false => self.point(&join.right, &right.columns, &inner)?,
@@ -58,7 +58,14 @@ impl Compiler<'_> {
                         rest: self.all(&split.rest, &pair, outer)?,
                         left_width: left.columns.len(),
                         right_width: right.columns.len(),
-                        left: left.node,
+                        left: match join.kind {
+                            // What had no partner is known at the end only, so that no worker
+                            // can join.
+                            JoinKind::Right | JoinKind::Full => {
+                                self.gathered_if_drained(&join.left, left.node, outer)
+                            }
+                            _ => left.node,
+                        },
                         right: self.gathered(&join.right, right.node, outer),
                         keeps_order: join.keeps_order,
                     })

@@ -25,8 +25,9 @@ const ENDLESS: &[&str] = &[
     "select regexp_replace(repeat('a', 2000000), 'a*b|a', 'x', 'g')",
     "select count(*) from regexp_split_to_table(repeat('a', 2000000), 'a*b|a')",
     "select repeat('a', 1000000) ~ '(?<=(a|b)*c)d|e'",
-    "select repeat('a', 4000000) like '%' || repeat('a', 2000000) || 'b%'",
-    "select repeat('a', 4000000) ilike '%' || repeat('A', 2000000) || 'b%'",
+    "select repeat('a', 4000000) like '%' || repeat('a', 2000000) || '_b%'",
+    r"select repeat('a', 4000000) like '%' || repeat('a', 2000000) || '\b%'",
+    "select repeat('a', 4000000) ilike '%' || repeat('A', 2000000) || '_b%'",
     // Texts.
     "select length(translate(repeat('x', 100000000), repeat('abcdefgh', 100000), ''))",
     // Paths in documents.

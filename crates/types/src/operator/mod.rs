@@ -18,6 +18,7 @@ mod arithmetic;
 mod array;
 mod comparison;
 mod json;
+mod like;
 pub(crate) mod operand;
 mod temporal;
 mod text;

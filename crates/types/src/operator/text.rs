@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::like::{like, like_any_case, like_bytes};
 use super::operand::{call, infix};
 use super::{Function, Operator};
 use crate::base::Base;
 use crate::cast::{Cast, CastContext};
-use crate::error::{Error, Result, SqlState};
+use crate::error::Result;
 use crate::function::pattern::is_match;
-use crate::interrupt;
 use crate::io;
 use crate::parameter::Parameter;
 use crate::regex::Options;
@@ -97,81 +97,4 @@ fn joined(left: &str, right: &str) -> Text {
     out.push_str(left);
     out.push_str(right);
     Text::from(out)
-}
-
-/// `text LIKE pattern`: `%` is any text, `_` any letter, `\` makes the next one itself.
-pub fn like(text: &str, pattern: &str) -> Result<bool> {
-    matches(
-        &interrupt::letters(text)?,
-        &interrupt::letters(pattern)?,
-        |left, right| left == right,
-    )
-}
-
-/// `text ILIKE pattern`: the same, where only letters of ASCII have cases, as in collation "C".
-pub fn like_any_case(text: &str, pattern: &str) -> Result<bool> {
-    matches(
-        &interrupt::letters(text)?,
-        &interrupt::letters(pattern)?,
-        |left, right| left.eq_ignore_ascii_case(right),
-    )
-}
-
-/// `LIKE` of `bytea`.
-fn like_bytes(text: &[u8], pattern: &[u8]) -> Result<bool> {
-    let letters = |bytes: &[u8]| -> Vec<char> { bytes.iter().copied().map(char::from).collect() };
-    matches(&letters(text), &letters(pattern), |left, right| {
-        left == right
-    })
-}
-
-/// Whether a whole text fits a pattern. A `%` takes as little as it can; where the rest then does
-/// not fit, only the last `%` has to take more, so that this is not exponential.
-fn matches(text: &[char], pattern: &[char], same: impl Fn(&char, &char) -> bool) -> Result<bool> {
-    let (mut at, mut rule) = (0, 0);
-    // Where to go on after a mismatch: the rule after the last `%`, and what it was tried at.
-    let mut retry: Option<(usize, usize)> = None;
-    loop {
-        interrupt::spend(2)?;
-        let fits = match pattern.get(rule) {
-            Some('%') => {
-                rule += 1;
-                retry = Some((rule, at));
-                continue;
-            }
-            Some('_') => at < text.len(),
-            Some('\\') if at < text.len() || retry.is_none() => {
-                let Some(letter) = pattern.get(rule + 1) else {
-                    return if at < text.len() {
-                        Err(dangling_escape())
-                    } else {
-                        Ok(false)
-                    };
-                };
-                let fits = text.get(at).is_some_and(|found| same(found, letter));
-                rule += usize::from(fits);
-                fits
-            }
-            Some(letter) => text.get(at).is_some_and(|found| same(found, letter)),
-            None if at == text.len() => return Ok(true),
-            None => false,
-        };
-        if fits {
-            (at, rule) = (at + 1, rule + 1);
-            continue;
-        }
-        let Some((after, tried)) = retry else {
-            return Ok(false);
-        };
-        if tried >= text.len() {
-            return Ok(false);
-        }
-        retry = Some((after, tried + 1));
-        (at, rule) = (tried + 1, after);
-    }
-}
-
-fn dangling_escape() -> Error {
-    let words = "LIKE pattern must not end with escape character";
-    Error::new(SqlState::INVALID_ESCAPE_SEQUENCE, words)
 }

@@ -203,6 +203,8 @@ fn words(error: &TransactionError) -> (SqlState, String, Option<&'static str>) {
                 StorageError::Corruption(_) => SqlState::DATA_CORRUPTED,
                 StorageError::InvalidArgument(_) => SqlState::PROGRAM_LIMIT_EXCEEDED,
                 StorageError::Cancelled => SqlState::QUERY_CANCELED,
+                StorageError::Closed => SqlState::ADMIN_SHUTDOWN,
+                StorageError::ReadOnly => SqlState::READ_ONLY_TRANSACTION,
                 _ => SqlState::IO_ERROR,
             };
             (state, storage.to_string(), None)

@@ -5,6 +5,9 @@
 //! another thread for that; where it matters, call [`AsyncDatabase::blocking`] within a task of
 //! your own on the pool.
 //!
+//! A session in a transaction block may hold locks that others wait for, who could have taken all
+//! threads of the pool: its calls run on threads of their own, so that it always gets to its COMMIT.
+//!
 //! Dropping the last handle closes the database on the pool too, some time later; who wants to know
 //! when it is closed, and whether that went well, calls [`AsyncDatabase::close`].
 //!
@@ -25,8 +28,13 @@
 #[cfg(feature = "sql")]
 mod connection;
 
+#[cfg(feature = "sql")]
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
+
+#[cfg(feature = "sql")]
+use rustdb_vfs::VfsRef;
 
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -380,5 +388,29 @@ pub(crate) async fn run<T: Send + 'static>(
             ErrorKind::Closed,
             "the runtime is shutting down",
         )),
+    }
+}
+
+/// As [`run`], on a thread that is not the pool's.
+#[cfg(feature = "sql")]
+pub(crate) async fn run_apart<T: Send + 'static>(
+    vfs: &VfsRef,
+    body: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (said, heard) = tokio::sync::oneshot::channel();
+    let work = move || {
+        let result = catch_unwind(AssertUnwindSafe(body));
+        // Who dropped the future does not want to know.
+        let _nobody_waits = said.send(result);
+    };
+    let thread = vfs.spawn("rustdb-session", Box::new(work));
+    thread.map_err(|error| {
+        let message = format!("there is no thread for the call: {error}");
+        Error::new(ErrorKind::Io, message)
+    })?;
+    match heard.await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(_) => Err(Error::new(ErrorKind::Closed, "the call's thread is gone")),
     }
 }

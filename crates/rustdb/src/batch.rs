@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustdb_txn::{KeyRange, WriteBatch as TxnBatch};
 
-use crate::error::Result;
-use crate::keyspace::Keyspace;
+use crate::error::{Error, ErrorKind, Result};
+use crate::keyspace::{Keyspace, of_another_database};
 
 /// Writes that are committed together, whole or not at all, in any keyspaces.
 ///
@@ -23,7 +23,13 @@ use crate::keyspace::Keyspace;
 /// # Ok::<(), rustdb::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct WriteBatch(pub(crate) TxnBatch);
+pub struct WriteBatch {
+    batch: TxnBatch,
+    /// The database that the keyspaces are in.
+    database: Option<u64>,
+    /// A keyspace that is in another one than the first was.
+    stray: Option<String>,
+}
 
 impl WriteBatch {
     /// A batch without writes.
@@ -36,6 +42,29 @@ impl WriteBatch {
     /// ```
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The batch, for a write to this keyspace.
+    fn of(&mut self, keyspace: &Keyspace) -> &mut TxnBatch {
+        let database = keyspace.database_number();
+        if *self.database.get_or_insert(database) != database {
+            self.stray = Some(keyspace.name().to_owned());
+        }
+        &mut self.batch
+    }
+
+    /// The batch, if what it writes to is in the database with this number.
+    pub(crate) fn of_database(&self, number: u64) -> Result<&TxnBatch> {
+        if let Some(name) = &self.stray {
+            return Err(of_another_database(name));
+        }
+        match self.database {
+            Some(own) if own != number => {
+                let message = "the batch is for keyspaces of another database";
+                Err(Error::new(ErrorKind::InvalidArgument, message))
+            }
+            _ => Ok(&self.batch),
+        }
     }
 
     /// Writes a value.
@@ -57,7 +86,7 @@ impl WriteBatch {
         key: impl AsRef<[u8]>,
         value: impl AsRef<[u8]>,
     ) -> &mut Self {
-        self.0
+        self.of(keyspace)
             .put(keyspace.reference(), key.as_ref(), value.as_ref());
         self
     }
@@ -84,7 +113,7 @@ impl WriteBatch {
         ttl: Duration,
     ) -> &mut Self {
         let expiry = keyspace.expiry_after(ttl);
-        self.0
+        self.of(keyspace)
             .put_expiring(keyspace.reference(), key.as_ref(), value.as_ref(), expiry);
         self
     }
@@ -113,7 +142,7 @@ impl WriteBatch {
     ) -> &mut Self {
         let since_epoch = expiry.duration_since(UNIX_EPOCH).unwrap_or_default();
         let micros = u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX);
-        self.0
+        self.of(keyspace)
             .put_expiring(keyspace.reference(), key.as_ref(), value.as_ref(), micros);
         self
     }
@@ -131,7 +160,7 @@ impl WriteBatch {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn delete(&mut self, keyspace: &Keyspace, key: impl AsRef<[u8]>) -> &mut Self {
-        self.0.delete(keyspace.reference(), key.as_ref());
+        self.of(keyspace).delete(keyspace.reference(), key.as_ref());
         self
     }
 
@@ -154,7 +183,7 @@ impl WriteBatch {
         range: impl RangeBounds<K>,
     ) -> &mut Self {
         let range = key_range(&range);
-        self.0
+        self.of(keyspace)
             .delete_range(keyspace.reference(), &range.start, range.end.as_deref());
         self
     }
@@ -170,7 +199,7 @@ impl WriteBatch {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.batch.len()
     }
 
     /// Whether it holds none.
@@ -184,7 +213,7 @@ impl WriteBatch {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.batch.is_empty()
     }
 
     /// The size of its keys and values, in bytes.
@@ -205,7 +234,7 @@ impl WriteBatch {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn bytes(&self) -> usize {
-        self.0.bytes()
+        self.batch.bytes()
     }
 
     /// Forgets all writes.
@@ -219,7 +248,7 @@ impl WriteBatch {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 }
 

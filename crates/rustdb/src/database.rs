@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustdb_storage::engine::{Durability, Engine, EngineStats};
 use rustdb_storage::key::KeyspaceId;
@@ -44,6 +45,8 @@ pub struct Database {
 /// What all handles share.
 pub(crate) struct Inner {
     manager: TransactionManager,
+    /// Tells the databases of a process apart: a keyspace of one is none of another.
+    number: u64,
     pub durability: Durability,
     /// The tables, once somebody has asked for them.
     #[cfg(feature = "sql")]
@@ -57,6 +60,10 @@ impl Inner {
 
     pub fn manager(&self) -> &TransactionManager {
         &self.manager
+    }
+
+    pub fn number(&self) -> u64 {
+        self.number
     }
 }
 
@@ -105,8 +112,10 @@ impl Database {
         };
         let engine = Engine::open(vfs, path.as_ref(), options.engine())?;
         let manager = TransactionManager::new(engine, options.transactions());
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
         let inner = Arc::new(Inner {
             manager,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
             durability: options.durability,
             #[cfg(feature = "sql")]
             tables: rustdb_vfs::sync::Mutex::default(),
@@ -444,7 +453,8 @@ impl Database {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn write_with(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
-        told(self.inner.manager.write(&batch.0, durability))?;
+        let batch = batch.of_database(self.inner.number)?;
+        told(self.inner.manager.write(batch, durability))?;
         Ok(())
     }
 

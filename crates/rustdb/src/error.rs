@@ -358,6 +358,7 @@ impl From<rustdb_sql::Error> for Error {
             "40P01" => ErrorKind::Deadlock,
             "55P03" => ErrorKind::Busy,
             "57014" => ErrorKind::Cancelled,
+            "57P01" => ErrorKind::Closed,
             "53100" => ErrorKind::NoSpace,
             "25006" => ErrorKind::ReadOnly,
             "58030" => ErrorKind::Io,

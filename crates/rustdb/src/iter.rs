@@ -10,7 +10,7 @@ use rustdb_storage::engine::{
 use rustdb_storage::key::KeyspaceId;
 use rustdb_storage::slice::Slice;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A key and its value.
 ///
@@ -54,16 +54,27 @@ struct Source {
     keyspace: KeyspaceId,
     bounds: Bounds,
     snapshot: EngineSnapshot,
+    /// Why there is nothing to be opened.
+    error: Option<Error>,
 }
 
 impl Source {
     fn open(&self) -> Result<EngineIter> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
         let at = ReadAt::Snapshot(&self.snapshot);
         Ok(self.engine.iter(self.keyspace, &self.bounds, at)?)
     }
 }
 
 impl Iter {
+    /// The same, but that it gives an error, and nothing else.
+    pub(crate) fn failing(mut self, error: Error) -> Self {
+        self.source.error = Some(error);
+        self
+    }
+
     pub(crate) fn new(
         engine: &Engine,
         keyspace: KeyspaceId,
@@ -75,6 +86,7 @@ impl Iter {
             keyspace,
             bounds,
             snapshot,
+            error: None,
         };
         Self {
             source,

@@ -8,11 +8,11 @@ use std::time::Duration;
 use rustdb_storage::engine::{Bounds, Durability, ReadAt};
 use rustdb_storage::key::KeyspaceId;
 use rustdb_storage::slice::Slice;
-use rustdb_txn::{KeyspaceRef, Swap, Update};
+use rustdb_txn::{KeyspaceRef, Swap, Update, WriteBatch as TxnBatch};
 
-use crate::batch::{WriteBatch, key_range, told};
+use crate::batch::{key_range, told};
 use crate::database::Inner;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::iter::{Entry, Iter, bounds_of};
 use crate::options::KeyspaceOptions;
 
@@ -57,6 +57,12 @@ pub struct Keyspace {
     inner: Arc<Inner>,
     name: Arc<str>,
     reference: KeyspaceRef,
+}
+
+/// What is said to who mixes databases up.
+pub(crate) fn of_another_database(name: &str) -> Error {
+    let message = format!("keyspace `{name}` is one of another database");
+    Error::new(ErrorKind::InvalidArgument, message)
 }
 
 impl Keyspace {
@@ -104,6 +110,20 @@ impl Keyspace {
 
     pub(crate) fn reference(&self) -> KeyspaceRef {
         self.reference
+    }
+
+    /// The number of the database that it is in.
+    pub(crate) fn database_number(&self) -> u64 {
+        self.inner.number()
+    }
+
+    /// An error if it is in another database than the one with this number: there its own number
+    /// means another keyspace.
+    pub(crate) fn check_database(&self, number: u64) -> Result<()> {
+        match self.inner.number() == number {
+            true => Ok(()),
+            false => Err(of_another_database(&self.name)),
+        }
     }
 
     /// Microseconds since the Unix epoch at which something written now expires.
@@ -290,12 +310,10 @@ impl Keyspace {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn delete_range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Result<()> {
-        let mut batch = WriteBatch::new();
+        let mut batch = TxnBatch::default();
         let range = key_range(&range);
-        batch
-            .0
-            .delete_range(self.reference, &range.start, range.end.as_deref());
-        told(self.inner.manager().write(&batch.0, self.durability()))?;
+        batch.delete_range(self.reference, &range.start, range.end.as_deref());
+        told(self.inner.manager().write(&batch, self.durability()))?;
         Ok(())
     }
 

@@ -60,6 +60,7 @@ impl Snapshot {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn get(&self, keyspace: &Keyspace, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
+        keyspace.check_database(self.inner.number())?;
         let at = ReadAt::Snapshot(&self.snapshot);
         Ok(self.inner.engine().get(keyspace.id(), key.as_ref(), at)?)
     }
@@ -133,6 +134,7 @@ impl Snapshot {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn len(&self, keyspace: &Keyspace) -> Result<u64> {
+        keyspace.check_database(self.inner.number())?;
         Ok(self
             .inner
             .engine()
@@ -154,11 +156,15 @@ impl Snapshot {
     }
 
     fn scan(&self, keyspace: &Keyspace, bounds: Bounds) -> Iter {
-        Iter::new(
+        let iter = Iter::new(
             self.inner.engine(),
             keyspace.id(),
             bounds,
             self.snapshot.clone(),
-        )
+        );
+        match keyspace.check_database(self.inner.number()) {
+            Ok(()) => iter,
+            Err(error) => iter.failing(error),
+        }
     }
 }

@@ -129,7 +129,7 @@ use host::EngineHost;
 pub struct Connection {
     session: Session,
     /// The database stays open as long as its sessions.
-    _database: Arc<Inner>,
+    inner: Arc<Inner>,
 }
 
 /// What a statement gives.
@@ -205,7 +205,7 @@ impl Database {
         session.set_durability(inner.durability);
         Ok(Connection {
             session,
-            _database: inner.clone(),
+            inner: inner.clone(),
         })
     }
 }
@@ -325,9 +325,12 @@ impl Connection {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn keyspace<'c>(&'c mut self, keyspace: &'c Keyspace) -> Result<TransactionKeyspace<'c>> {
+        let database = self.inner.number();
+        keyspace.check_database(database)?;
         Ok(TransactionKeyspace {
             transaction: self.session.block_transaction()?,
             keyspace,
+            database,
         })
     }
 

@@ -102,6 +102,7 @@ impl Transaction {
     /// ```
     pub fn keyspace<'t>(&'t mut self, keyspace: &'t Keyspace) -> TransactionKeyspace<'t> {
         TransactionKeyspace {
+            database: self.inner.number(),
             transaction: &mut self.transaction,
             keyspace,
         }

@@ -44,7 +44,7 @@ pub(crate) fn converted<'v>(
     wanted: &[Type],
     settings: &Settings,
 ) -> Result<Cow<'v, [Value]>> {
-    if given.len() < wanted.len() {
+    if given.len() != wanted.len() {
         let message = format!(
             "bind message supplies {} parameters, but the statement requires {}",
             given.len(),
@@ -52,6 +52,7 @@ pub(crate) fn converted<'v>(
         );
         return Err(Error::new(SqlState::PROTOCOL_VIOLATION, message));
     }
+    given.iter().try_for_each(refuse_zeros)?;
     let mut pairs = given.iter().zip(wanted);
     if pairs.all(|(value, of)| is_of(value, of)) {
         return Ok(Cow::Borrowed(&given[..wanted.len()]));
@@ -61,6 +62,41 @@ pub(crate) fn converted<'v>(
         values.push(one_converted(value, of, settings)?);
     }
     Ok(Cow::Owned(values))
+}
+
+/// Text has no zeros in it; a literal could not have one either.
+fn refuse_zeros(value: &Value) -> Result<()> {
+    let has_zero = match value {
+        Value::Text(text) => text.as_str().as_bytes().contains(&0),
+        Value::Json(text) => text.as_bytes().contains(&0),
+        Value::Array(array) => return array.values().iter().try_for_each(refuse_zeros),
+        Value::Record(values) => return values.iter().try_for_each(refuse_zeros),
+        _ => false,
+    };
+    match has_zero {
+        true => {
+            let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
+            Err(Error::new(SqlState::CHARACTER_NOT_IN_REPERTOIRE, message))
+        }
+        false => Ok(()),
+    }
+}
+
+/// A number is not rounded on its way in: who looks for 1.5 among integers must not find 2.
+fn refuse_fraction(value: &Value, of: &Type, settings: &Settings) -> Result<()> {
+    let is_whole = match value {
+        Value::Float4(number) => number.fract() == 0.0 || !number.is_finite(),
+        Value::Float8(number) => number.fract() == 0.0 || !number.is_finite(),
+        Value::Numeric(number) => number.scale_needed().is_none_or(|scale| scale == 0),
+        _ => true,
+    };
+    let is_integer = matches!(of.base(), Some(Base::Int2 | Base::Int4 | Base::Int8));
+    if is_whole || !is_integer || of.array {
+        return Ok(());
+    }
+    let text = rustdb_types::format(value, &type_of(value), settings);
+    let message = format!("invalid input syntax for type {}: \"{text}\"", of.name());
+    Err(Error::new(SqlState::INVALID_TEXT_REPRESENTATION, message))
 }
 
 /// Whether a value is of a type beyond doubt.
@@ -92,6 +128,7 @@ fn one_converted(value: &Value, of: &Type, settings: &Settings) -> Result<Value>
         (Value::Text(_), Some(Base::Text)) => return Ok(value.clone()),
         _ => (),
     }
+    refuse_fraction(value, of, settings)?;
     let given = type_of(value);
     if given == *of {
         return Ok(value.clone());

@@ -10,10 +10,14 @@ use std::sync::Arc;
 
 use crate::array::{Array, DIMENSIONS_MAX, Dimension};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::io::{self, is_space};
 use crate::settings::Settings;
 use crate::types::Type;
 use crate::value::Value;
+
+/// What an element counts, to find it or to read it.
+const LEAF_UNITS: usize = 64;
 
 /// Reads an array: first its shape, then its elements, so that a text that is no array says so
 /// before any of its elements can be wrong.
@@ -21,9 +25,12 @@ pub(crate) fn parse(text: &str, of: &Type, settings: &Settings) -> Result<Value>
     let element = of.without_domains().element_type();
     let element = element.ok_or_else(|| Error::mismatch("array"))?;
     let (dimensions, leaves) = shape(text)?;
-    let values = leaves.into_iter().map(|leaf| match leaf {
-        Some(leaf) => io::parse(&leaf, &element, settings),
-        None => Ok(Value::Null),
+    let values = leaves.into_iter().map(|leaf| {
+        interrupt::spend(LEAF_UNITS)?;
+        match leaf {
+            Some(leaf) => io::parse(&leaf, &element, settings),
+            None => Ok(Value::Null),
+        }
     });
     let values = values.collect::<Result<Vec<Value>>>()?;
     Ok(Value::Array(Arc::new(Array::new(dimensions, values)?)))
@@ -160,6 +167,7 @@ impl Parser<'_> {
                     return Err(self.malformed("Unexpected array element."));
                 }
                 Some(_) => {
+                    interrupt::spend(LEAF_UNITS)?;
                     self.leaf_depth = Some(depth);
                     self.leaf()?;
                 }

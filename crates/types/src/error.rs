@@ -152,6 +152,8 @@ states! {
     NO_ACTIVE_TRANSACTION = b"25P01";
     /// `idle_in_transaction_session_timeout`.
     IDLE_IN_TRANSACTION_SESSION_TIMEOUT = b"25P03";
+    /// `admin_shutdown`: the database was closed.
+    ADMIN_SHUTDOWN = b"57P01";
     /// `idle_session_timeout`.
     IDLE_SESSION_TIMEOUT = b"57P05";
     /// `in_failed_sql_transaction`.

@@ -1,12 +1,14 @@
 //! Statements of SQL from asynchronous programs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustdb_vfs::VfsRef;
 use rustdb_vfs::sync::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
-use super::{AsyncDatabase, OffRuntime, run};
+use super::{AsyncDatabase, OffRuntime, run, run_apart};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{CancelHandle, Connection, Row, StatementResult, Value};
 
@@ -33,9 +35,16 @@ use crate::sql::{CancelHandle, Connection, Row, StatementResult, Value};
 pub struct AsyncConnection {
     connection: Arc<OffRuntime<Mutex<Connection>>>,
     cancel: CancelHandle,
+    /// Whether it was in a transaction block when its last call ended.
+    in_block: Arc<AtomicBool>,
+    vfs: VfsRef,
 }
 
 impl AsyncDatabase {
+    fn vfs(&self) -> VfsRef {
+        self.blocking().inner().engine().vfs().clone()
+    }
+
     /// A new session; see [`Database::connect`](crate::Database::connect).
     ///
     /// ```
@@ -51,7 +60,7 @@ impl AsyncDatabase {
     /// ```
     pub async fn connect(&self) -> Result<AsyncConnection> {
         let connection = self.with(crate::Database::connect).await?;
-        Ok(AsyncConnection::new(connection))
+        Ok(AsyncConnection::new(connection, self.vfs()))
     }
 
     /// A new session with one of the directory's databases; see
@@ -72,13 +81,15 @@ impl AsyncDatabase {
     pub async fn connect_to(&self, name: impl Into<String>) -> Result<AsyncConnection> {
         let name = name.into();
         let connection = self.with(move |db| db.connect_to(&name)).await?;
-        Ok(AsyncConnection::new(connection))
+        Ok(AsyncConnection::new(connection, self.vfs()))
     }
 }
 
 impl AsyncConnection {
-    fn new(connection: Connection) -> AsyncConnection {
+    fn new(connection: Connection, vfs: VfsRef) -> AsyncConnection {
         AsyncConnection {
+            in_block: Arc::default(),
+            vfs,
             cancel: connection.cancel_handle(),
             connection: Arc::new(OffRuntime::new(Mutex::new(connection))),
         }
@@ -260,7 +271,9 @@ impl AsyncConnection {
             progress: progress.clone(),
             cancel: &self.cancel,
         };
-        run(move || {
+        let in_block = self.in_block.clone();
+        let is_in_block = in_block.load(Ordering::Acquire);
+        let work = move || {
             let mut connection = connection.get().lock();
             if !progress.begin() {
                 let message = "the future was dropped before its turn came";
@@ -268,8 +281,13 @@ impl AsyncConnection {
             }
             // A body that panics is over too.
             let _end = End(progress);
-            body(&mut connection)
-        })
-        .await
+            let result = body(&mut connection);
+            in_block.store(connection.is_in_transaction(), Ordering::Release);
+            result
+        };
+        match is_in_block {
+            true => run_apart(&self.vfs, work).await,
+            false => run(work).await,
+        }
     }
 }

@@ -109,10 +109,17 @@ macro_rules! integers {
 }
 
 /// A whole number of any type; sums are `numeric` in SQL.
-fn whole(value: &SqlValue) -> Option<i64> {
+fn whole(value: &SqlValue) -> Option<i128> {
     match value {
-        SqlValue::Numeric(number) if number.scale_needed() == Some(0) => number.to_i64().ok(),
-        value => value.as_integer(),
+        // What is larger than `bigint`, as `u64` may be, was `numeric` on its way in.
+        SqlValue::Numeric(number) if number.scale_needed() == Some(0) => match number.to_i64() {
+            Ok(number) => Some(number.into()),
+            Err(_) => {
+                let text = number.to_string();
+                text.split('.').next()?.parse().ok()
+            }
+        },
+        value => value.as_integer().map(i128::from),
     }
 }
 

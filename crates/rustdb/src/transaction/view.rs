@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 use std::time::Duration;
 
 use rustdb_storage::slice::Slice;
-use rustdb_txn::{KeyRange, Scan, Transaction as Txn};
+use rustdb_txn::{KeyRange, KeyspaceRef, Scan, Transaction as Txn};
 
 use super::scan;
 use crate::batch::{key_range, told};
@@ -33,9 +33,16 @@ use crate::keyspace::Keyspace;
 pub struct TransactionKeyspace<'t> {
     pub(crate) transaction: &'t mut Txn,
     pub(crate) keyspace: &'t Keyspace,
+    /// The database that the transaction is of.
+    pub(crate) database: u64,
 }
 
 impl TransactionKeyspace<'_> {
+    fn reference(&self) -> Result<KeyspaceRef> {
+        self.keyspace.check_database(self.database)?;
+        Ok(self.keyspace.reference())
+    }
+
     /// The value of a key.
     ///
     /// ```
@@ -50,10 +57,7 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
-        told(
-            self.transaction
-                .get(self.keyspace.reference(), key.as_ref()),
-        )
+        told(self.transaction.get(self.reference()?, key.as_ref()))
     }
 
     /// Whether a key has a value.
@@ -72,10 +76,7 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        told(
-            self.transaction
-                .contains(self.keyspace.reference(), key.as_ref()),
-        )
+        told(self.transaction.contains(self.reference()?, key.as_ref()))
     }
 
     /// The values of several keys, in their order.
@@ -97,7 +98,7 @@ impl TransactionKeyspace<'_> {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Option<Slice>>> {
-        told(self.transaction.multi_get(self.keyspace.reference(), keys))
+        told(self.transaction.multi_get(self.reference()?, keys))
     }
 
     /// See [`Transaction::get_for_update`].
@@ -117,7 +118,7 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn get_for_update(&mut self, key: impl AsRef<[u8]>) -> Result<Option<Slice>> {
-        let reference = self.keyspace.reference();
+        let reference = self.reference()?;
         told(self.transaction.get_for_update(reference, key.as_ref()))
     }
 
@@ -137,7 +138,7 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-        let reference = self.keyspace.reference();
+        let reference = self.reference()?;
         told(
             self.transaction
                 .put(reference, key.as_ref(), value.as_ref()),
@@ -165,7 +166,7 @@ impl TransactionKeyspace<'_> {
         value: impl AsRef<[u8]>,
         ttl: Duration,
     ) -> Result<()> {
-        let (reference, expiry) = (self.keyspace.reference(), self.keyspace.expiry_after(ttl));
+        let (reference, expiry) = (self.reference()?, self.keyspace.expiry_after(ttl));
         told(
             self.transaction
                 .put_expiring(reference, key.as_ref(), value.as_ref(), expiry),
@@ -188,7 +189,7 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> Result<()> {
-        let reference = self.keyspace.reference();
+        let reference = self.reference()?;
         told(self.transaction.delete(reference, key.as_ref()))
     }
 
@@ -209,7 +210,7 @@ impl TransactionKeyspace<'_> {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn delete_range<K: AsRef<[u8]>>(&mut self, range: impl RangeBounds<K>) -> Result<()> {
-        let reference = self.keyspace.reference();
+        let reference = self.reference()?;
         told(self.transaction.delete_range(reference, key_range(&range)))
     }
 
@@ -231,7 +232,7 @@ impl TransactionKeyspace<'_> {
         &mut self,
         range: impl RangeBounds<K>,
     ) -> Result<Option<Entry>> {
-        let reference = self.keyspace.reference();
+        let reference = self.reference()?;
         told(self.transaction.pop_first(reference, &key_range(&range)))
     }
 
@@ -253,7 +254,7 @@ impl TransactionKeyspace<'_> {
         &mut self,
         range: impl RangeBounds<K>,
     ) -> Result<Option<Entry>> {
-        let reference = self.keyspace.reference();
+        let reference = self.reference()?;
         told(self.transaction.pop_last(reference, &key_range(&range)))
     }
 
@@ -277,7 +278,7 @@ impl TransactionKeyspace<'_> {
         range: impl RangeBounds<K>,
         keep: impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<u64> {
-        let reference = self.keyspace.reference();
+        let reference = self.reference()?;
         told(self.transaction.retain(reference, key_range(&range), keep))
     }
 
@@ -304,7 +305,7 @@ impl TransactionKeyspace<'_> {
         wanted: impl FnMut(&[u8], &[u8]) -> bool,
         mut take: impl FnMut(Entry),
     ) -> Result<u64> {
-        let reference = self.keyspace.reference();
+        let reference = self.reference()?;
         let txn = &mut self.transaction;
         let mut extract = told(txn.extract(reference, key_range(&range), wanted))?;
         let mut count = 0;
@@ -352,6 +353,7 @@ impl TransactionKeyspace<'_> {
     }
 
     fn scan(&self, range: KeyRange) -> Result<TransactionIter<'_>> {
+        self.keyspace.check_database(self.database)?;
         scan(self.transaction, self.keyspace, range)
     }
 

@@ -156,3 +156,51 @@ async fn a_dropped_future_cancels_its_own_statement_only() {
             .is_err()
     );
 }
+
+/// Who waits for a lock keeps a thread of the pool, and who holds it needs one to give it back.
+#[test]
+fn a_session_gets_to_its_commit_when_others_have_taken_the_pool() {
+    const POOL: usize = 3;
+    const WAITING: usize = 2 * POOL;
+    let minute = std::time::Duration::from_secs(60);
+    let mut builder = Builder::new_multi_thread();
+    let builder = builder.worker_threads(1).max_blocking_threads(POOL);
+    let runtime = builder.enable_time().build().expect("builds");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let (db, holder, calls) = runtime.block_on(async {
+        let db = AsyncDatabase::open(path).await.unwrap();
+        let holder = db.connect().await.unwrap();
+        let table = "CREATE TABLE t (id INT PRIMARY KEY, n INT); INSERT INTO t VALUES (1, 0)";
+        holder.run(table).await.unwrap();
+        holder.run("BEGIN; UPDATE t SET n = n + 1").await.unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..WAITING {
+            waiting.push(db.connect().await.unwrap());
+        }
+        let mut calls = Vec::new();
+        for one in waiting {
+            let update = async move { one.execute("UPDATE t SET n = n + 1", vec![]).await };
+            calls.push(tokio::spawn(update));
+        }
+        (db, holder, calls)
+    });
+    let mut watcher = db.blocking().connect().unwrap();
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    runtime.block_on(async {
+        let all_wait = async {
+            while watcher.query_one::<(i64,)>(waiting, &[]).unwrap().0 < POOL as i64 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        };
+        let taken = tokio::time::timeout(minute, all_wait).await;
+        taken.expect("the pool is taken");
+        let commit = tokio::time::timeout(minute, holder.run("COMMIT")).await;
+        commit.expect("it gets a thread").unwrap();
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), 1);
+        }
+        let rows = holder.query("SELECT n FROM t", vec![]).await.unwrap();
+        assert_eq!(rows[0].get::<i32>("n").unwrap(), WAITING as i32 + 1);
+    });
+}

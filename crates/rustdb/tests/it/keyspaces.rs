@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb::{Database, ErrorKind, KeyspaceOptions, Options};
+use rustdb::{Database, ErrorKind, KeyspaceOptions, Options, WriteBatch};
 use rustdb_vfs::{MemVfs, VfsRef};
 
 const COUNT: usize = 10_000;
@@ -86,4 +86,60 @@ fn writes_to_a_keyspace_dropped_meanwhile_are_refused() {
         assert_eq!(again.len().unwrap(), 1);
     }
     db.put("other", "still works").unwrap();
+}
+
+#[test]
+fn keyspaces_of_another_database_are_refused() {
+    let (one, two) = (
+        Database::in_memory().unwrap(),
+        Database::in_memory().unwrap(),
+    );
+    let own = one.keyspace("own").unwrap();
+    let other = two.keyspace("other").unwrap();
+    own.put("k", "v").unwrap();
+    let refused = |result: Result<(), rustdb::Error>| {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains("another database"), "{error}");
+    };
+    let mut tx = one.begin().unwrap();
+    refused(tx.keyspace(&other).put("k", "w"));
+    refused(tx.keyspace(&other).get("k").map(|_| ()));
+    refused(tx.keyspace(&other).iter().map(|_| ()));
+    tx.keyspace(&own).put("l", "v").unwrap();
+    tx.commit().unwrap();
+
+    let mut batch = WriteBatch::new();
+    batch.put(&other, "k", "w");
+    refused(one.write(&batch));
+    batch.clear();
+    batch.put(&own, "m", "v").delete(&other, "k");
+    refused(one.write(&batch));
+    refused(two.write(&batch));
+    batch.clear();
+    one.write(batch.put(&own, "m", "v")).unwrap();
+
+    let snapshot = one.snapshot();
+    refused(snapshot.get(&other, "k").map(|_| ()));
+    refused(snapshot.len(&other).map(|_| ()));
+    refused(
+        snapshot
+            .iter(&other)
+            .try_for_each(|entry| entry.map(|_| ())),
+    );
+    refused(
+        snapshot
+            .prefix(&other, "k")
+            .rev()
+            .try_for_each(|entry| entry.map(|_| ())),
+    );
+    assert_eq!(snapshot.len(&own).unwrap(), 3);
+
+    let mut connection = one.connect().unwrap();
+    connection.run("BEGIN").unwrap();
+    refused(connection.keyspace(&other).map(|_| ()));
+    connection.keyspace(&own).unwrap().put("n", "v").unwrap();
+    connection.run("COMMIT").unwrap();
+    assert_eq!(own.len().unwrap(), 4);
+    assert!(other.is_empty().unwrap());
 }

@@ -199,3 +199,19 @@ fn an_error_says_where_and_what_to_do() {
         "{error}"
     );
 }
+
+#[test]
+fn a_closed_database_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Database::open(directory.path().join("db")).unwrap();
+    let mut connection = db.connect().unwrap();
+    connection
+        .run("CREATE TABLE t (id INT PRIMARY KEY)")
+        .unwrap();
+    db.clone().close().unwrap();
+    for statement in ["INSERT INTO t VALUES (1)", "CREATE TABLE u (id INT)"] {
+        let error = connection.execute(statement, &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed, "{statement}");
+        assert_eq!(error.sqlstate(), Some("57P01"));
+    }
+}

@@ -258,3 +258,18 @@ fn numbers_are_read_as_what_holds_them() {
     assert!(row.get_at::<i64>(3).is_err(), "it is too large");
     assert!(matches!(row.value(3), Some(SqlValue::Numeric(_))));
 }
+
+#[test]
+fn the_largest_numbers_come_back() {
+    let mut connection = connection();
+    for number in [0, 5, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX] {
+        let row: (u64,) = connection
+            .query_one("SELECT $1::numeric", &[number.into()])
+            .unwrap();
+        assert_eq!(row, (number,));
+    }
+    let larger = connection.query_one::<(u64,)>("SELECT 18446744073709551616::numeric", &[]);
+    assert_eq!(larger.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let half = connection.query_one::<(u64,)>("SELECT 10000000000000000000.5::numeric", &[]);
+    assert_eq!(half.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}

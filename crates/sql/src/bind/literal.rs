@@ -54,7 +54,7 @@ impl Binder<'_> {
         };
         let index = number
             .and_then(|number| number.checked_sub(1))
-            .filter(|index| *index < PARAMETERS_MAX)
+            .filter(|index| self.takes_parameters && *index < PARAMETERS_MAX)
             .ok_or_else(missing)?;
         if self.parameters.len() <= index {
             self.parameters.resize(index + 1, None);

@@ -109,6 +109,8 @@ pub(crate) struct Binder<'s> {
     views_around: usize,
     /// The types of the parameters so far; `None` until something asks for one.
     parameters: Vec<Option<Type>>,
+    /// Whether there can be any: what is kept, as views and defaults are, has none.
+    takes_parameters: bool,
     next_column: u32,
     /// The common table expressions that can be named, the innermost last.
     ctes: Vec<with::CommonTable>,
@@ -189,8 +191,8 @@ const PARAMETERS_MAX: usize = 65_535;
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
     /// The types of parameters that the client gave; [`Type::UNKNOWN`] asks for one from the
-    /// context.
-    pub(crate) parameters: &'a [Type],
+    /// context. None, where there can be no parameters.
+    pub(crate) parameters: Option<&'a [Type]>,
     pub(crate) settings: &'a Settings,
     pub(crate) session: &'a SessionNames,
     pub(crate) database: Database,
@@ -236,8 +238,12 @@ impl<'s> Binder<'s> {
 }
 
 impl<'s> Binder<'s> {
-    fn new(parameters: &[Type], settings: &'s Settings, session: &'s SessionNames) -> Binder<'s> {
-        let given = parameters.iter();
+    fn new(
+        parameters: Option<&[Type]>,
+        settings: &'s Settings,
+        session: &'s SessionNames,
+    ) -> Binder<'s> {
+        let given = parameters.unwrap_or_default().iter();
         Binder {
             settings,
             session,
@@ -246,6 +252,7 @@ impl<'s> Binder<'s> {
             tables: BTreeMap::new(),
             named: Vec::new(),
             views_around: 0,
+            takes_parameters: parameters.is_some(),
             parameters: given
                 .map(|of| (*of != Type::UNKNOWN).then(|| of.clone()))
                 .collect(),

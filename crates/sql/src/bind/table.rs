@@ -43,6 +43,24 @@ impl Binder<'_> {
         })
     }
 
+    /// Whether a name would mean a table of this schema and name, if there were one.
+    pub(crate) fn would_find(&self, names: &[String], schema: Oid, name: &str) -> Result<bool> {
+        // What names another database is refused.
+        self.find_relation(names)?;
+        let (Some((last, schemas)), Some(catalog)) = (names.split_last(), &self.catalog) else {
+            return Ok(false);
+        };
+        if last != name {
+            return Ok(false);
+        }
+        if let Some(named) = schemas.last() {
+            return Ok(self.schema_of(named) == Some(schema));
+        }
+        let mut path = self.search_path();
+        let first = path.find(|each| *each == schema || catalog.relation(*each, name).is_some());
+        Ok(first == Some(schema))
+    }
+
     /// Schemas in which names without one are looked for.
     pub(super) fn search_path(&self) -> impl Iterator<Item = Oid> {
         let catalog = self.catalog.as_ref();
@@ -217,7 +235,7 @@ pub(crate) fn bind_written(
     catalog: Option<&Arc<Catalog>>,
 ) -> Result<Typed> {
     let session = SessionNames::of_stored();
-    let mut binder = Binder::new(&[], settings, &session);
+    let mut binder = Binder::new(None, settings, &session);
     binder.catalog = catalog.cloned();
     let columns = definition.columns.iter().filter(|column| !column.dropped);
     let columns = columns.map(|column| NamedColumn {
@@ -252,7 +270,7 @@ pub(crate) fn bind_column_expression(
 ) -> Result<Expr> {
     let typed = bind_table_expression(text, definition, settings, catalog)?;
     let session = SessionNames::of_stored();
-    let mut binder = Binder::new(&[], settings, &session);
+    let mut binder = Binder::new(None, settings, &session);
     binder.catalog = catalog.cloned();
     binder.assign(typed, &column.column_type, &column.name)
 }

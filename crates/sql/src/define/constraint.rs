@@ -100,19 +100,68 @@ impl Definer<'_> {
             }
         };
         let names = object_name(&key.foreign_table)?;
-        self.change.view();
         self.around.catalog = self.change.view();
-        let parent = Binder::for_statement(&self.around).target_table(&names)?;
-        let referred: Vec<ast::Ident> = key.referred_columns.clone();
+        let binder = Binder::for_statement(&self.around);
+        let (parent, parent_columns) = match &mut self.creating {
+            Some(creating) if binder.would_find(&names, creating.schema, &creating.name)? => {
+                creating.referred.push(key.referred_columns.clone());
+                (None, Vec::new())
+            }
+            _ => {
+                let parent = binder.target_table(&names)?;
+                let columns = columns_named(&key.referred_columns, &parent.columns, REFERENCED)?;
+                (Some(parent.oid), columns)
+            }
+        };
         Ok(ConstraintDefinitionKind::ForeignKey(ForeignKeyDefinition {
             columns,
-            parent_columns: columns_named(&referred, &parent.columns, REFERENCED)?,
-            parent: Some(parent.oid),
+            parent_columns,
+            parent,
             match_type,
             on_delete: action(key.on_delete),
             on_update: action(key.on_update),
             ..ForeignKeyDefinition::default()
         }))
+    }
+}
+
+/// A table that is being created, and what its foreign keys say of it.
+#[derive(Debug)]
+pub(crate) struct Creating {
+    schema: Oid,
+    name: String,
+    /// The columns that those of its foreign keys name which refer to the table itself, in their
+    /// order: a column may be named before it is written.
+    referred: Vec<Vec<ast::Ident>>,
+}
+
+impl Creating {
+    pub(super) fn new(schema: Oid, name: &str) -> Creating {
+        Creating {
+            schema,
+            name: name.to_owned(),
+            referred: Vec::new(),
+        }
+    }
+
+    /// Finds the columns that were named, now that all are there. The keys come last, as those
+    /// that they point to have to be there first.
+    pub(super) fn settle(
+        self,
+        constraints: &mut Vec<ConstraintDefinition>,
+        columns: &[Column],
+    ) -> Result<()> {
+        let own = |each: &ConstraintDefinition| matches!(&each.kind, ConstraintDefinitionKind::ForeignKey(key) if key.parent.is_none());
+        let (keys, others) = std::mem::take(constraints).into_iter().partition(own);
+        *constraints = others;
+        let keys: Vec<ConstraintDefinition> = keys;
+        for (mut constraint, referred) in keys.into_iter().zip(self.referred) {
+            if let ConstraintDefinitionKind::ForeignKey(key) = &mut constraint.kind {
+                key.parent_columns = columns_named(&referred, columns, REFERENCED)?;
+            }
+            constraints.push(constraint);
+        }
+        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ use crate::bind::{
 };
 use crate::error::{Error, Result, SqlState};
 
-use constraint::{mark_primary_key, number};
+use constraint::{Creating, mark_primary_key, number};
 use like::Made;
 
 /// A transaction that defines something.
@@ -44,6 +44,8 @@ pub(crate) struct Definer<'a> {
     pub(crate) change: &'a mut CatalogChange,
     /// How long it waits for a lock.
     pub(crate) wait: Wait,
+    /// The table that is being created, which its foreign keys may name.
+    pub(crate) creating: Option<Creating>,
 }
 
 /// What a definition says when it is done: its tag, and what it has to say besides.
@@ -146,6 +148,7 @@ impl Definer<'_> {
             let notice = format!("relation \"{name}\" already exists, skipping");
             return Ok(Defined::noted("CREATE TABLE", notice));
         }
+        self.creating = Some(Creating::new(schema, &name));
         let mut made = Made::default();
         for written in &create.columns {
             if let Some(options) = like::options_of(written) {
@@ -160,6 +163,9 @@ impl Definer<'_> {
         let mut constraints = std::mem::take(&mut made.constraints);
         for written in &create.constraints {
             constraints.push(self.constraint(written, &columns)?);
+        }
+        if let Some(creating) = self.creating.take() {
+            creating.settle(&mut constraints, &columns)?;
         }
         mark_primary_key(&mut columns, &constraints)?;
         let temporary = self.is_temporary(schema);

@@ -237,9 +237,17 @@ impl Context<'_> {
                 let mut path = temporary.map(|schema| schema.oid).into_iter().chain(rest);
                 path.find_map(|schema| catalog.relation(schema, name))
             }
-            [.., schema, name] => catalog
-                .schema_named(schema)
-                .and_then(|schema| catalog.relation(schema.oid, name)),
+            [.., schema, name] => {
+                let own = self
+                    .session
+                    .map(|session| session.temporary_schema.as_str());
+                let schema = match own {
+                    Some(own) if schema == "pg_temp" => own,
+                    _ => schema,
+                };
+                let schema = catalog.schema_named(schema);
+                schema.and_then(|schema| catalog.relation(schema.oid, name))
+            }
             [] => None,
         };
         sequence_of(found, &names)

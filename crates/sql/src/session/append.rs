@@ -8,7 +8,7 @@ use rustdb_types::Value;
 use super::Session;
 use super::prepared::{Body, Planned};
 use crate::database::CatalogTables;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::exec::Memory;
 use crate::parameters::converted;
 
@@ -96,6 +96,11 @@ impl Session {
         let Body::Write(node, _) = &planned.body else {
             return Err(Error::internal("an INSERT that does not write"));
         };
+        let (given, wanted) = (row.len(), planned.parameters.len());
+        if given != wanted {
+            let message = format!("the row has {given} values, and {wanted} columns are filled");
+            return Err(Error::new(SqlState::PROTOCOL_VIOLATION, message));
+        }
         let values = converted(row, &planned.parameters, &self.settings)?;
         let statement = &mut append.statement;
         self.with_context(planned, &values, &mut append.memory, |cx| {

@@ -137,7 +137,7 @@ impl Session {
     fn check_copy(&mut self, copy: &Copy) -> Result<()> {
         let catalog = self.open()?.change.view();
         let around = Surroundings {
-            parameters: &[],
+            parameters: None,
             settings: &self.settings,
             session: &self.names,
             database: self.database.clone(),
@@ -161,7 +161,7 @@ impl Session {
         let (ready, catalog) = loop {
             let catalog = open.change.view();
             let around = Surroundings {
-                parameters: &[],
+                parameters: None,
                 settings: &settings,
                 session: &names,
                 database: database.clone(),
@@ -209,7 +209,7 @@ impl Session {
         let catalog = self.open()?.change.view();
         let query = {
             let around = Surroundings {
-                parameters: &[],
+                parameters: None,
                 settings: &self.settings,
                 session: &self.names,
                 database: self.database.clone(),

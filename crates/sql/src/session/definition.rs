@@ -3,7 +3,7 @@
 
 use rustdb_catalog::{DropBehavior, IndexState, Object, Part};
 use rustdb_txn::{Access, Durability, IsolationLevel, ObjectMode};
-use rustdb_types::Oid;
+use rustdb_types::{Oid, Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::Statement;
 
@@ -18,8 +18,10 @@ impl Session {
         &mut self,
         create: &ast::CreateTable,
         query: &ast::Query,
+        types: &[Type],
+        parameters: &[Value],
     ) -> Result<Answer> {
-        let prepared = Prepared::new(Statement::Query(Box::new(query.clone())), Vec::new());
+        let prepared = Prepared::new(Statement::Query(Box::new(query.clone())), types.to_vec());
         let planned = self.planned(&prepared)?;
         let columns = planned.columns.clone().unwrap_or_default();
         let mut made = None;
@@ -35,7 +37,7 @@ impl Session {
             return Ok(answer);
         }
         let insert = insert_query(name, query.clone());
-        let filled = self.run_planned(&Prepared::new(insert, Vec::new()), &[])?;
+        let filled = self.run_planned(&Prepared::new(insert, types.to_vec()), parameters)?;
         let count = filled.tag.count().unwrap_or(0);
         Ok(Answer {
             notices: answer.notices,

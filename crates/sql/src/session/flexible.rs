@@ -26,7 +26,7 @@ impl Session {
         }
         let catalog = self.open()?.change.view();
         let around = Surroundings {
-            parameters: prepared.types(),
+            parameters: Some(prepared.types()),
             settings: &self.settings,
             session: &self.names,
             database: self.database.clone(),

@@ -448,7 +448,7 @@ impl Session {
                 statement,
             } => self.prepare_named(name, data_types, statement),
             Statement::CreateTable(create) => match &create.query {
-                Some(query) => self.create_table_as(create, query),
+                Some(query) => self.create_table_as(create, query, types, parameters),
                 None => self.define(|definer| definer.create_table(create)),
             },
             Statement::CreateIndex(create) if create.concurrently => {
@@ -497,7 +497,7 @@ impl Session {
         let catalog = open.change.view();
         let mut definer = Definer {
             around: Surroundings {
-                parameters: &[],
+                parameters: None,
                 settings: &settings,
                 session: &names,
                 database,
@@ -506,6 +506,7 @@ impl Session {
             transaction: &mut open.transaction,
             change: &mut open.change,
             wait,
+            creating: None,
         };
         let defined = define(&mut definer)?;
         if let Some((table, is_dropped)) = defined.at_commit {

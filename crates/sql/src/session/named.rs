@@ -48,7 +48,7 @@ impl Session {
         let (settings, names) = (self.settings.clone(), self.names.clone());
         let database = self.database.clone();
         let around = Surroundings {
-            parameters: &[],
+            parameters: None,
             settings: &settings,
             session: &names,
             database,

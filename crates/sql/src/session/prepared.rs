@@ -219,8 +219,12 @@ impl Session {
 
     fn prepare_text(&mut self, text: &str, types: &[Type], is_deep: bool) -> Result<Arc<Prepared>> {
         let mut statements = parse(text)?;
+        let is_empty = statements.is_empty();
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
-            let message = "cannot insert multiple commands into a prepared statement";
+            let message = match is_empty {
+                true => "there is no statement to prepare",
+                false => "cannot insert multiple commands into a prepared statement",
+            };
             return Err(Error::new(SqlState::SYNTAX_ERROR, message));
         };
         let mut prepared = Prepared::new(statement, types.to_vec());
@@ -291,7 +295,7 @@ impl Session {
 
     fn plan(&self, prepared: &Prepared, catalog: Arc<Catalog>) -> Result<Planned> {
         let around = Surroundings {
-            parameters: &prepared.types,
+            parameters: Some(&prepared.types),
             settings: &self.settings,
             session: &self.names,
             database: self.database.clone(),

@@ -53,15 +53,20 @@ pub(super) fn name_parts(written: &str) -> Result<Vec<String>> {
 /// A relation by the name that is written.
 pub(super) fn find_relation(around: &Around<'_>, written: &str) -> Result<Option<Found>> {
     let parts = name_parts(written)?;
+    // The session's own tables come first, and are in `pg_temp`.
+    let own = &around.names.temporary_schema;
     Ok(match &parts[..] {
         [name] => {
-            let mut path = around.names.schemas(around.catalog).into_iter();
+            let own = around.catalog.schema_named(own).map(|schema| schema.oid);
+            let path = around.names.schemas(around.catalog).into_iter();
+            let mut path = own.into_iter().chain(path);
             path.find_map(|schema| around.catalog.relation(schema, name))
         }
-        [schema, name] | [_, schema, name] => around
-            .catalog
-            .schema_named(schema)
-            .and_then(|schema| around.catalog.relation(schema.oid, name)),
+        [schema, name] | [_, schema, name] => {
+            let schema = if schema == "pg_temp" { own } else { schema };
+            let schema = around.catalog.schema_named(schema);
+            schema.and_then(|schema| around.catalog.relation(schema.oid, name))
+        }
         _ => None,
     })
 }

@@ -193,3 +193,33 @@ fn what_takes_long_while_a_statement_is_prepared_ends_with_its_time() {
     let one = session.prepare("select 1", &[]).unwrap();
     session.run_prepared(&one, &[]).unwrap();
 }
+
+/// What makes or reads long values looks at the time while it does.
+#[test]
+fn what_makes_one_long_value_ends_with_its_time() {
+    let database = filled();
+    let mut session = database.connect();
+    for statement in [
+        "create table long as select repeat('a,', 4000000) as t",
+        "set statement_timeout = 20",
+    ] {
+        session.execute(statement, &[]).unwrap();
+    }
+    let whole = "(select t from long)";
+    for slow in [
+        format!("replace({whole}, 'a', 'bb')"),
+        format!("replace({whole}, 'b', 'bb') || replace({whole}, 'a', '')"),
+        format!("array_length(string_to_array({whole}, ','), 1)"),
+        format!("array_length(string_to_array({whole}, null), 1)"),
+        format!("array_length(('{{' || {whole} || 'a}}')::text[], 1)"),
+        format!("array_to_string(string_to_array({whole}, ','), ';')"),
+        format!("encode({whole}::bytea, 'base64')"),
+        format!("encode({whole}::bytea, 'escape')"),
+        format!("decode(replace({whole}, ',', 'a'), 'base64')"),
+        format!("decode(replace({whole}, ',', 'a'), 'hex')"),
+    ] {
+        let result = session.execute(&format!("select {slow} is null"), &[]);
+        let state = result.err().map(|error| error.state().as_str().to_owned());
+        assert_eq!(state.as_deref(), Some("57014"), "{slow}");
+    }
+}

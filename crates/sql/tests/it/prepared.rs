@@ -70,6 +70,58 @@ fn parameters_take_the_types_of_their_places() {
 }
 
 #[test]
+fn parameters_that_do_not_fit_are_refused() {
+    let mut session = session();
+    run(&mut session, "create table t (a int primary key, b text)");
+    run(&mut session, "insert into t values (1, 'x'), (2, 'y')");
+    let mut state = |statement: &str, types: &[Type], given: &[Value]| {
+        let prepared = session.prepare(statement, types).unwrap();
+        let result = session.run_prepared(&prepared, given);
+        result.map_err(|error| error.state().as_str().to_owned())
+    };
+    let error = |state: &str| Err::<(), _>(state.to_owned());
+    let find = "select b from t where a = $1";
+    // Looking for 1.5 does not find 2.
+    for odd in [Value::Float8(1.5), Value::Float4(0.5)] {
+        assert_eq!(state(find, &[], &[odd]).map(|_| ()), error("22P02"));
+    }
+    assert_eq!(
+        state(find, &[], &[Value::Float8(2.0)]).unwrap().rows.len(),
+        1
+    );
+    let two = [Value::Int4(1), Value::Int4(2)];
+    assert_eq!(state(find, &[], &two).map(|_| ()), error("08P01"));
+    // Text has no zeros in it, however it comes.
+    let zero = Value::text("a\0b");
+    for (statement, of) in [
+        ("insert into t values (3, $1)", Type::UNKNOWN),
+        ("insert into t values (3, $1)", Type::TEXT),
+        ("select $1::text", Type::UNKNOWN),
+        ("select $1::jsonb", Type::UNKNOWN),
+    ] {
+        let outcome = state(statement, &[of], std::slice::from_ref(&zero));
+        assert_eq!(outcome.map(|_| ()), error("22021"), "{statement}");
+    }
+}
+
+#[test]
+fn queries_that_make_tables_take_parameters() {
+    let mut session = session();
+    let make = "create table made as select $1::int as a, $2 as b";
+    session
+        .execute(make, &[Value::Int8(7), Value::text("seven")])
+        .unwrap();
+    let rows = session.execute("select a, b from made", &[]).unwrap();
+    assert_eq!(rows[0].rows, [[Value::Int4(7), Value::text("seven")]]);
+    let make = session.prepare("create table again as select $1::int as a", &[]);
+    session
+        .run_prepared(&make.unwrap(), &[Value::Int4(8)])
+        .unwrap();
+    let rows = session.execute("select a from again", &[]).unwrap();
+    assert_eq!(rows[0].rows, [[Value::Int4(8)]]);
+}
+
+#[test]
 fn a_failed_prepare_fails_its_block() {
     let mut session = session();
     run(&mut session, "begin");

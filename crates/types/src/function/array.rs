@@ -6,6 +6,7 @@ use super::text::fields;
 use super::{Body, Row, Rows, Scope, VALUE_BYTES_MAX, raw, row, too_long};
 use crate::array::{Array, DIMENSIONS_MAX, Dimension, ELEMENTS_MAX};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::io;
 use crate::operator::operand::take;
 use crate::operator::{concatenated_arrays, extended_array};
@@ -138,7 +139,7 @@ fn fields_rows(text: &Value, delimiter: &Value, null: &Value) -> Result<Rows> {
     let text: Option<&Text> = take(text)?;
     let rows = text.map_or_else(
         || Ok(Vec::new()),
-        |text| Ok::<_, Error>(fields(text, take(delimiter)?, take(null)?)),
+        |text| fields(text, take(delimiter)?, take(null)?),
     )?;
     Ok(Box::new(rows.into_iter().map(Ok)))
 }
@@ -173,6 +174,7 @@ fn to_string(
     let mut out = String::new();
     let mut first = true;
     for value in array.values() {
+        interrupt::spend(32)?;
         if value.is_null() && null.is_none() {
             continue;
         }

@@ -8,6 +8,7 @@ use super::digest::md5;
 use super::text::window;
 use super::{Row, VALUE_BYTES_MAX, invalid, raw, row, too_long};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::text::Text;
 use crate::value::Value;
 
@@ -192,17 +193,26 @@ fn encode(bytes: &[u8], form: &str) -> Result<Value> {
     }
     let mut out = String::with_capacity(length);
     match form.to_ascii_lowercase().as_str() {
-        "hex" => bytes.iter().for_each(|byte| {
-            for digit in [byte >> 4, byte & 15] {
-                out.push(char::from_digit(u32::from(digit), 16).expect("four bits are a digit"));
+        "hex" => {
+            for byte in bytes {
+                interrupt::spend(4)?;
+                for digit in [byte >> 4, byte & 15] {
+                    let digit = char::from_digit(u32::from(digit), 16);
+                    out.push(digit.expect("four bits are a digit"));
+                }
             }
-        }),
-        "base64" => base64(bytes, &mut out),
-        _ => bytes.iter().for_each(|byte| match byte {
-            b'\\' => out.push_str("\\\\"),
-            0 | 0x80.. => out.push_str(&format!("\\{byte:03o}")),
-            byte => out.push(char::from(*byte)),
-        }),
+        }
+        "base64" => base64(bytes, &mut out)?,
+        _ => {
+            for byte in bytes {
+                interrupt::spend(8)?;
+                match byte {
+                    b'\\' => out.push_str("\\\\"),
+                    0 | 0x80.. => out.push_str(&format!("\\{byte:03o}")),
+                    byte => out.push(char::from(*byte)),
+                }
+            }
+        }
     }
     Ok(Value::from(out))
 }
@@ -210,8 +220,9 @@ fn encode(bytes: &[u8], form: &str) -> Result<Value> {
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Base64 with a line feed after every 76 letters.
-fn base64(bytes: &[u8], out: &mut String) {
+fn base64(bytes: &[u8], out: &mut String) -> Result<()> {
     for (index, group) in bytes.chunks(3).enumerate() {
+        interrupt::spend(16)?;
         if index > 0 && index % 19 == 0 {
             out.push('\n');
         }
@@ -226,6 +237,7 @@ fn base64(bytes: &[u8], out: &mut String) {
             });
         }
     }
+    Ok(())
 }
 
 fn decode(text: &str, form: &str) -> Result<Value> {
@@ -241,6 +253,7 @@ fn from_base64(text: &str) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut count, mut end) = (0_u32, 0, 0);
     for letter in text.chars() {
+        interrupt::spend(16)?;
         if matches!(letter, ' ' | '\t' | '\n' | '\r') {
             continue;
         }

@@ -218,13 +218,15 @@ pub(super) static ROWS: &[Row] = &[
     row!(
         "string_to_array(text, text) text[] called",
         |text: Option<&Text>, delimiter: Option<&Text>| {
-            Ok(text.map(|text| fields_array(text, delimiter, None)))
+            text.map(|text| fields_array(text, delimiter, None))
+                .transpose()
         }
     ),
     row!(
         "string_to_array(text, text, text) text[] called",
         |text: Option<&Text>, delimiter: Option<&Text>, null: Option<&Text>| {
-            Ok(text.map(|text| fields_array(text, delimiter, null)))
+            text.map(|text| fields_array(text, delimiter, null))
+                .transpose()
         }
     ),
 ];
@@ -309,12 +311,26 @@ fn replaced(text: &str, old: &str, new: &str) -> Result<Value> {
     if old.is_empty() {
         return Ok(Value::text(text));
     }
-    let found = text.matches(old).count();
+    let mut found = 0;
+    let mut seen = 0;
+    for (at, _) in text.match_indices(old) {
+        interrupt::spend(at - seen + 4)?;
+        (found, seen) = (found + 1, at);
+    }
     let length = text.len() - found * old.len();
     if length.saturating_add(found.saturating_mul(new.len())) > VALUE_BYTES_MAX {
         return Err(too_long());
     }
-    Ok(Value::from(text.replace(old, new)))
+    let mut out = String::with_capacity(length + found * new.len());
+    let mut rest = 0;
+    for (at, _) in text.match_indices(old) {
+        interrupt::spend(at - rest + new.len() + 16)?;
+        out.push_str(&text[rest..at]);
+        out.push_str(new);
+        rest = at + old.len();
+    }
+    out.push_str(&text[rest..]);
+    Ok(Value::from(out))
 }
 
 /// Each letter of `from` becomes the one in its place in `to`, or goes.
@@ -482,25 +498,32 @@ pub fn quoted_identifier(name: &str) -> String {
 }
 
 /// The fields of a text: letters without a delimiter, all as one with an empty one.
-pub(super) fn fields(text: &str, delimiter: Option<&Text>, null: Option<&Text>) -> Vec<Value> {
-    let field = |part: &str| match null {
-        Some(null) if null.as_str() == part => Value::Null,
-        _ => Value::text(part),
+pub(super) fn fields(
+    text: &str,
+    delimiter: Option<&Text>,
+    null: Option<&Text>,
+) -> Result<Vec<Value>> {
+    let field = |part: &str| {
+        interrupt::spend(part.len() + 64)?;
+        Ok(match null {
+            Some(null) if null.as_str() == part => Value::Null,
+            _ => Value::text(part),
+        })
     };
     match delimiter {
-        _ if text.is_empty() => Vec::new(),
+        _ if text.is_empty() => Ok(Vec::new()),
         None => {
             let mut bytes = [0; 4];
             text.chars()
                 .map(|letter| field(letter.encode_utf8(&mut bytes)))
                 .collect()
         }
-        Some(delimiter) if delimiter.is_empty() => vec![field(text)],
+        Some(delimiter) if delimiter.is_empty() => Ok(vec![field(text)?]),
         Some(delimiter) => text.split(delimiter.as_str()).map(field).collect(),
     }
 }
 
-fn fields_array(text: &str, delimiter: Option<&Text>, null: Option<&Text>) -> Value {
-    let fields = fields(text, delimiter, null);
-    Value::Array(Arc::new(Array::from_values(fields)))
+fn fields_array(text: &str, delimiter: Option<&Text>, null: Option<&Text>) -> Result<Value> {
+    let fields = fields(text, delimiter, null)?;
+    Ok(Value::Array(Arc::new(Array::from_values(fields))))
 }

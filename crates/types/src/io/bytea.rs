@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::settings::ByteaOutput;
 
 pub(super) fn parse(text: &str) -> Result<Arc<[u8]>> {
@@ -23,6 +24,7 @@ pub(crate) fn parse_hex(text: &str) -> Result<Arc<[u8]>> {
     };
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
+        interrupt::spend(4)?;
         if matches!(letter, ' ' | '\n' | '\t' | '\r') {
             continue;
         }
@@ -37,6 +39,7 @@ pub(crate) fn parse_hex(text: &str) -> Result<Arc<[u8]>> {
 pub(crate) fn parse_escaped(mut text: &[u8]) -> Result<Arc<[u8]>> {
     let mut out = Vec::with_capacity(text.len());
     loop {
+        interrupt::spend(4)?;
         text = match text {
             [] => return Ok(out.into()),
             [b'\\', b'\\', rest @ ..] => {

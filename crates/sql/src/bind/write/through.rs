@@ -368,7 +368,7 @@ pub(crate) fn not_updatable(view: &View, catalog: &Arc<Catalog>) -> Option<Strin
 
 fn written_columns(view: &View, catalog: &Arc<Catalog>, verb: Verb) -> Result<Vec<bool>> {
     let (settings, session) = (Settings::default(), SessionNames::of_stored());
-    let mut binder = Binder::new(&[], &settings, &session);
+    let mut binder = Binder::new(None, &settings, &session);
     binder.catalog = Some(catalog.clone());
     let (definition, views) = binder.below_view(Arc::new(view.clone()), verb)?;
     let mut places = Vec::new();

@@ -132,6 +132,8 @@ pub struct DomainCheck {
     pub value: Expr,
     /// The domain's name.
     pub name: String,
+    /// Whether the value is an array, each element of which becomes one of the domain.
+    pub each: bool,
     /// Whether NULL is refused.
     pub not_null: bool,
     /// What must not be false, by name: over the value as the only column.

@@ -23,6 +23,15 @@ impl Binder<'_> {
                 None => Ok(None),
             };
         }
+        if let (Element::Domain(domain), true) = (&target.element, target.array)
+            && let below = domain.base.without_domains()
+            && !below.array
+        {
+            return match self.coerce(from, &below.array_of(), context)? {
+                Some(array) => self.each_checked(array, domain).map(Some),
+                None => Ok(None),
+            };
+        }
         if from.of == Type::UNKNOWN {
             match from.expr {
                 Expr::Parameter(index) => {

@@ -20,22 +20,26 @@ impl Binder<'_> {
         before: &FromNames,
         outer: &Scope<'_>,
     ) -> Result<FromItem> {
-        let (written, alias, with_ordinality) = function_parts(factor)?;
         let scope = Scope {
             parent: Some(outer),
             from: before.clone(),
         };
-        let mut columns = Vec::new();
-        let mut calls = Vec::with_capacity(written.len());
-        // A single column takes the alias of the relation.
-        let alias_name = alias.map(|alias| name_of(&alias.name));
-        let alias_name = alias_name.filter(|_| written.len() == 1);
         let begin = match factor {
             TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => {
                 place_of_name(name)
             }
             _ => None,
         };
+        let parts = function_parts(factor)?;
+        if let Some(item) = self.record_function(&parts, begin, &scope)? {
+            return Ok(item);
+        }
+        let (written, alias, with_ordinality) = parts;
+        let mut columns = Vec::new();
+        let mut calls = Vec::with_capacity(written.len());
+        // A single column takes the alias of the relation.
+        let alias_name = alias.map(|alias| name_of(&alias.name));
+        let alias_name = alias_name.filter(|_| written.len() == 1);
         for (names, arguments) in &written {
             let (call, made) =
                 self.call_in_from(names, arguments, begin, alias_name.as_deref(), &scope)?;
@@ -113,7 +117,7 @@ impl Binder<'_> {
     }
 }
 
-type FunctionParts<'a> = (
+pub(super) type FunctionParts<'a> = (
     Vec<(Vec<String>, Vec<&'a ast::Expr>)>,
     Option<&'a ast::TableAlias>,
     bool,

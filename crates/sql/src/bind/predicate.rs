@@ -31,6 +31,11 @@ impl Binder<'_> {
             ast::Expr::IsUnknown(inner) => self.is_truth(inner, None, false, at),
             ast::Expr::IsNotUnknown(inner) => self.is_truth(inner, None, true, at),
             ast::Expr::IsDistinctFrom(left, right) => self.is_distinct(left, right, false, at),
+            ast::Expr::IsNormalized {
+                expr,
+                form,
+                negated,
+            } => self.is_normalized(expr, *form, *negated, at),
             ast::Expr::IsNotDistinctFrom(left, right) => self.is_distinct(left, right, true, at),
             ast::Expr::Between {
                 expr,
@@ -314,6 +319,21 @@ impl Binder<'_> {
         };
         let operand = self.coerce_to_bool(operand, word)?;
         let test = Typed::new(Expr::Is(Box::new(operand), truth), Type::BOOL);
+        Ok(Self::negated(test, negated))
+    }
+
+    fn is_normalized(
+        &mut self,
+        operand: &ast::Expr,
+        form: Option<ast::NormalizationForm>,
+        negated: bool,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let mut arguments = vec![self.expression(operand, at)?];
+        arguments.extend(
+            form.map(|form| Typed::new(Expr::Constant(Value::from(form.to_string())), Type::TEXT)),
+        );
+        let test = self.function(&["is_normalized".to_owned()], arguments, Some(at))?;
         Ok(Self::negated(test, negated))
     }
 

@@ -19,6 +19,7 @@ use super::lock::Locks;
 use super::output_name::output_name;
 use super::query::BoundQuery;
 use super::scope::{NamedColumn, Scope};
+use super::search::HIDDEN;
 use super::sets::{SetCall, before_sets, postpones_sets, projected, with_sets};
 use super::sort::{Target, check_ordered};
 use super::{Binder, OutputColumn, name_of};
@@ -322,6 +323,9 @@ impl Binder<'_> {
 
     fn add_columns(&mut self, list: &mut SelectList, columns: &[NamedColumn]) {
         for column in columns {
+            if column.name.starts_with(HIDDEN) {
+                continue;
+            }
             let typed = Typed::new(Expr::Column(column.id), column.of.clone());
             self.add_item(list, column.name.clone(), typed);
         }

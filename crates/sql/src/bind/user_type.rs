@@ -64,9 +64,21 @@ impl Binder<'_> {
         Ok(Expr::Domain(Box::new(DomainCheck {
             value,
             name: domain.name.clone(),
+            each: false,
             not_null,
             checks: all,
         })))
+    }
+
+    /// An array of the type below a domain as one of the domain.
+    pub(super) fn each_checked(&mut self, array: Expr, domain: &Arc<DomainType>) -> Result<Expr> {
+        Ok(match self.checked(array, domain)? {
+            Expr::Domain(check) => Expr::Domain(Box::new(DomainCheck {
+                each: true,
+                ..*check
+            })),
+            other => other,
+        })
     }
 
     /// What a column gets that has no default of its own: its domain's, or NULL.

@@ -11,6 +11,7 @@ use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 
 use super::query::BoundQuery;
 use super::scope::{NamedColumn, Relation, Scope};
+use super::search::{Clauses, clauses_of};
 use super::select::check_equality;
 use super::write::writes;
 use super::{Binder, OutputColumn, name_of};
@@ -88,6 +89,9 @@ impl Binder<'_> {
         let mut defined = Vec::with_capacity(names.len());
         if !with.recursive {
             for (table, name) in with.cte_tables.iter().zip(names) {
+                if clauses_of(&table.query)?.is_some() {
+                    return Err(Clauses::not_recursive());
+                }
                 self.may_write = is_top;
                 let bound = self.query(&table.query, outer)?;
                 let (ready, state) = self.ready(table, bound, false)?;
@@ -287,7 +291,11 @@ impl Binder<'_> {
         table: &ast::Cte,
         outer: &Scope<'_>,
     ) -> Result<(Defined, CommonState)> {
-        let query = &*table.query;
+        let found = clauses_of(&table.query)?;
+        let (clauses, query) = match &found {
+            Some((clauses, query)) => (Some(clauses), query),
+            None => (None, &*table.query),
+        };
         let SetExpr::SetOperation {
             left,
             op: SetOperator::Union,
@@ -295,9 +303,7 @@ impl Binder<'_> {
             right,
         } = &*query.body
         else {
-            self.begin(position, Part::Formless);
-            let bound = self.query(query, outer)?;
-            return self.ready(table, bound, false);
+            return self.formless_table(position, table, outer);
         };
         self.may_write = false;
         let depth = self.ctes.len();
@@ -308,20 +314,28 @@ impl Binder<'_> {
         }
         self.begin(position, Part::Base);
         let base = self.set_expression(left, outer)?;
-        let base = self.settled(base)?;
+        let mut base = self.settled(base)?;
         let number = self.new_number();
-        let mut columns = base.columns.clone();
-        for (column, alias) in columns.iter_mut().zip(&table.alias.columns) {
+        let mut named = base.columns.clone();
+        for (column, alias) in named.iter_mut().zip(&table.alias.columns) {
             column.name = name_of(&alias.name);
         }
+        let mut columns = named.clone();
+        let mut carried = None;
+        if let Some(clauses) = clauses {
+            base = self.first_paths(clauses, left, base, &named)?;
+            columns.extend_from_slice(&base.columns[named.len()..]);
+            carried = Some(clauses.carried(right)?);
+        }
         self.begin(position, Part::Step(number, columns));
-        let step = self.set_expression(right, outer)?;
+        let mut step = self.set_expression(carried.as_ref().unwrap_or(right), outer)?;
+        if let Some(clauses) = clauses {
+            step = self.next_paths(clauses, step, &named)?;
+        }
         if self.recursive_uses() == 0 {
             // It does not name itself after all.
             self.ctes.truncate(depth);
-            self.begin(position, Part::Formless);
-            let bound = self.query(query, outer)?;
-            return self.ready(table, bound, false);
+            return self.formless_table(position, table, outer);
         }
         refuse_clauses(query)?;
         let all = matches!(set_quantifier, SetQuantifier::All);
@@ -331,7 +345,25 @@ impl Binder<'_> {
             .map_err(|error| error.at(place_of_target(right, 0)))?;
         bound.plan = self.with_tables(bound.plan, inner);
         self.ctes.truncate(depth);
+        if let Some(clauses) = clauses {
+            clauses.show(&mut bound.columns);
+        }
         self.ready(table, bound, true)
+    }
+
+    /// A query of WITH RECURSIVE that does not name itself.
+    fn formless_table(
+        &mut self,
+        position: usize,
+        table: &ast::Cte,
+        outer: &Scope<'_>,
+    ) -> Result<(Defined, CommonState)> {
+        if clauses_of(&table.query)?.is_some() {
+            return Err(Clauses::not_recursive());
+        }
+        self.begin(position, Part::Formless);
+        let bound = self.query(&table.query, outer)?;
+        self.ready(table, bound, false)
     }
 
     fn begin(&mut self, position: usize, part: Part) {

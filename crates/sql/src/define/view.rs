@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::{CheckOption, Dependency, Expression, Object, Relation, View, ViewColumn};
 use rustdb_txn::ObjectMode;
-use rustdb_types::{Oid, SqlState};
+use rustdb_types::{Base, Element, Oid, SqlState};
 use sqlparser::ast;
 
 use super::constraint::number;
@@ -43,7 +43,7 @@ impl Definer<'_> {
                 column_type: column.of.clone(),
             });
         let columns: Vec<ViewColumn> = columns.collect();
-        check_names(&columns)?;
+        check_columns(&columns)?;
         let ids: Vec<_> = bound.columns.iter().map(|column| column.id).collect();
         let depends_on = depends_on(binder.named(), &columns_read(&bound.plan, &ids));
         // What reads something temporary is gone with it.
@@ -164,7 +164,8 @@ fn check_option(create: &ast::CreateView) -> Result<Option<CheckOption>> {
     Ok(found)
 }
 
-fn check_names(columns: &[ViewColumn]) -> Result<()> {
+/// Names that are different, and types that could be stored.
+fn check_columns(columns: &[ViewColumn]) -> Result<()> {
     for (place, column) in columns.iter().enumerate() {
         if columns[..place]
             .iter()
@@ -174,7 +175,20 @@ fn check_names(columns: &[ViewColumn]) -> Result<()> {
             return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
         }
     }
-    Ok(())
+    check_types(columns)
+}
+
+/// Rows have no type that could be stored.
+fn check_types(columns: &[ViewColumn]) -> Result<()> {
+    let is_row = |column: &&ViewColumn| column.column_type.element == Element::Base(Base::Record);
+    match columns.iter().find(is_row) {
+        None => Ok(()),
+        Some(column) => {
+            let (name, of) = (&column.name, column.column_type.name());
+            let message = format!("column \"{name}\" has pseudo-type {of}");
+            Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message))
+        }
+    }
 }
 
 /// What a view depends on: the relations it names, and the columns of tables that it reads.

@@ -77,7 +77,7 @@ pub(crate) fn evaluate<'v, R: Row + ?Sized>(
         Expr::NextValue(sequence) => Value::Int8(cx.next_value(*sequence)?),
         Expr::Domain(check) => {
             let value = evaluate(&check.value, row, cx)?.into_owned();
-            check_domain(check, &value, cx)?;
+            check_domains(check, &value, cx)?;
             value
         }
         Expr::Session(call) => super::session::call(call.function, &call.arguments, row, cx)?,
@@ -85,6 +85,18 @@ pub(crate) fn evaluate<'v, R: Row + ?Sized>(
         Expr::Run(subplan) => evaluate_subquery(subplan, row, cx)?,
     };
     Ok(Cow::Owned(value))
+}
+
+/// Fails if a value, or an element of an array, is none of a domain.
+fn check_domains(domain: &DomainCheck, value: &Value, cx: &mut Context<'_>) -> Result<()> {
+    match value {
+        Value::Array(array) if domain.each => {
+            let mut values = array.values().iter();
+            values.try_for_each(|value| check_domain(domain, value, cx))
+        }
+        Value::Null if domain.each => Ok(()),
+        value => check_domain(domain, value, cx),
+    }
 }
 
 /// Fails if a value is none of a domain.

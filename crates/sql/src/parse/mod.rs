@@ -58,7 +58,6 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
             escape::fault(text, at).unwrap_or_else(|| syntax(error.message, at))
         })?;
     refuse_junk(&tokens)?;
-    refuse_clauses(&tokens)?;
     join_texts(&mut tokens).map_err(|token| {
         let message = format!("syntax error at or near \"{}\"", token.token);
         Error::new(SqlState::SYNTAX_ERROR, message).at(place::position(token.span.start))
@@ -70,34 +69,6 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         .parse_statements()
         .map(|statements| statements.into_iter().map(without_into).collect())
         .map_err(|error| from_parser(error, text))
-}
-
-/// SEARCH and CYCLE of WITH RECURSIVE, which the parser does not know.
-fn refuse_clauses(tokens: &[TokenWithSpan]) -> Result<()> {
-    let solid: Vec<&Token> = tokens
-        .iter()
-        .map(|token| &token.token)
-        .filter(|token| !matches!(token, Token::Whitespace(_)))
-        .collect();
-    let is = |token: &Token, words: &[&str]| {
-        matches!(token, Token::Word(word) if word.quote_style.is_none()
-            && words.iter().any(|one| word.value.eq_ignore_ascii_case(one)))
-    };
-    for four in solid.windows(4) {
-        let [close, first, second, third] = four else {
-            continue;
-        };
-        if **close != Token::RParen {
-            continue;
-        }
-        if is(first, &["SEARCH"]) && is(second, &["DEPTH", "BREADTH"]) && is(third, &["FIRST"]) {
-            return Err(Error::unsupported("SEARCH in WITH RECURSIVE"));
-        }
-        if is(first, &["CYCLE"]) && (is(third, &["SET"]) || **third == Token::Comma) {
-            return Err(Error::unsupported("CYCLE in WITH RECURSIVE"));
-        }
-    }
-    Ok(())
 }
 
 /// A number with letters right behind it is no number and an alias.

@@ -19,6 +19,8 @@
 mod like;
 mod names;
 mod parts;
+mod records;
+mod search;
 mod spelling;
 mod statement;
 
@@ -34,6 +36,7 @@ use crate::plan::{FrameExclusion, LockWait};
 pub(crate) use like::LIKE;
 pub(crate) use names::{NOTHING, unicode};
 pub(crate) use parts::PART;
+pub(crate) use search::{CYCLE, SEARCH};
 pub(crate) use spelling::{GROUP_DISTINCT, join_texts};
 
 /// What begins a name that says a clause.
@@ -68,6 +71,12 @@ pub(crate) fn rewrite(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         spelling::respell(&mut tokens);
     }
     names::lists(&mut tokens);
+    if tokens
+        .iter()
+        .any(|token| is_word(&token.token, "SEARCH") || is_word(&token.token, "CYCLE"))
+    {
+        search::searches(&mut tokens);
+    }
     if tokens.iter().any(|token| token.token == Token::LBracket) {
         parts::parts(&mut tokens);
     }

@@ -24,6 +24,7 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 
+use super::records::{columns_alone, gives_records};
 use super::{is_word, marked, solid, statement};
 
 /// Begins the list of GROUP BY DISTINCT.
@@ -43,7 +44,7 @@ pub(super) fn is_suspect(token: &Token) -> bool {
                 true
             }
             K::ASYMMETRIC | K::CONCURRENTLY | K::DEFERRABLE | K::CHECK => true,
-            K::NoKeyword => word.value.eq_ignore_ascii_case("isnull"),
+            K::NoKeyword => word.value.eq_ignore_ascii_case("isnull") || gives_records(&word.value),
             _ => false,
         }
 }
@@ -102,6 +103,7 @@ fn word(tokens: &mut Vec<TokenWithSpan>, place: usize) {
             tokens.splice(place..=end, [blank(tokens, place)]);
         }
         K::NoKeyword if is_word(&tokens[place].token, "ISNULL") => is_null(tokens, place),
+        K::NoKeyword if gives_records(&word.value) => columns_alone(tokens, place),
         _ => (),
     }
 }

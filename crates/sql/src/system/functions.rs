@@ -135,6 +135,8 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
         constraint_definition,
     ),
     ("pg_get_viewdef oid", "text", view_definition),
+    ("pg_get_viewdef text", "text", view_definition_named),
+    ("pg_get_viewdef text bool", "text", view_definition_named),
     ("pg_get_viewdef oid bool", "text", view_definition),
     ("pg_get_viewdef oid int4", "text", view_definition),
     ("pg_get_serial_sequence text text", "text", serial_sequence),
@@ -351,6 +353,15 @@ fn constraint_definition(arguments: &[Value], around: &Around<'_>) -> Result<Val
     Ok(text(found.map(|(table, constraint)| {
         definition::constraint(around, table, constraint, brackets(arguments.get(1)))
     })))
+}
+
+fn view_definition_named(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let name = arguments[0].as_str().unwrap_or_default();
+    match find_relation(around, name)? {
+        Some(Found::View(view)) => Ok(text(Some(view_text(&view)))),
+        Some(_) => Ok(Value::Null),
+        None => Err(missing(name)),
+    }
 }
 
 fn view_definition(arguments: &[Value], around: &Around<'_>) -> Result<Value> {

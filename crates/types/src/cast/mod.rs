@@ -20,6 +20,7 @@
 
 mod convert;
 mod length;
+mod member;
 mod table;
 
 use std::sync::Arc;
@@ -70,6 +71,8 @@ enum Way {
     ArrayToVector(Base),
     /// A vector as an array of `real`.
     VectorToArray,
+    /// A document as a row, or a part of one.
+    Document(member::Document),
 }
 
 impl Cast {
@@ -86,6 +89,35 @@ impl Cast {
             way,
             explicit: context == CastContext::Explicit,
         })
+    }
+
+    /// A document as one that `json_to_record` takes: an object. `of` is `json` or `jsonb`.
+    pub fn to_row(of: &Type) -> Cast {
+        Cast::document(of, of, member::Document::Row)
+    }
+
+    /// A document as one that `function` takes: an array.
+    pub fn to_rows(of: &Type, function: &'static str) -> Cast {
+        Cast::document(of, of, member::Document::Rows(function))
+    }
+
+    /// An element of such an array: an object.
+    pub fn to_row_of(of: &Type, function: &'static str) -> Cast {
+        Cast::document(of, of, member::Document::RowOf(function))
+    }
+
+    /// The member of an object as a value of a type; NULL without one.
+    pub fn of_member(of: &Type, key: &str, target: &Type) -> Cast {
+        Cast::document(of, target, member::Document::Member(key.into()))
+    }
+
+    fn document(source: &Type, target: &Type, document: member::Document) -> Cast {
+        Cast {
+            source: source.clone(),
+            target: target.clone(),
+            way: Way::Document(document),
+            explicit: false,
+        }
     }
 
     /// What an explicit cast says if there is no way.
@@ -124,6 +156,7 @@ impl Cast {
             Way::Elements(element) => return element.apply_to_array(value, settings),
             Way::ArrayToVector(element) => convert::array_to_vector(value, *element)?,
             Way::VectorToArray => convert::vector_to_array(value)?,
+            Way::Document(document) => return document.apply(value, &target, settings),
         };
         if self.changes_length() {
             length::fit(converted, &target, self.explicit)

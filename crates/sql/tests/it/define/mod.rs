@@ -18,7 +18,7 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 17] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
     ("upsert", include_str!("upsert.txt")),
@@ -35,6 +35,7 @@ const FILES: [(&str, &str); 16] = [
     ("views", include_str!("views.txt")),
     ("dialect", include_str!("dialect.txt")),
     ("checked", include_str!("checked.txt")),
+    ("records", include_str!("records.txt")),
 ];
 
 type Script = Vec<(String, Vec<String>)>;

@@ -155,7 +155,8 @@ pub struct Options {
     /// Memory that takes writes before they are flushed to a table. Up to four times as much is
     /// in use while flushes lag behind.
     pub write_buffer_bytes: usize,
-    /// Memory for the writes of one transaction; a larger transaction goes to sorted files.
+    /// Memory for the writes of one transaction. What a larger one has goes to sorted files, half of
+    /// this at a time, while the other half fills.
     pub transaction_bytes: usize,
     /// Values of this size and more are kept apart from the keys, in value files.
     pub large_value_bytes: usize,

@@ -30,7 +30,8 @@ pub struct TransactionOptions {
     pub recent_bytes_max: usize,
     /// Ranges and keys a serializable transaction remembers before it joins neighbours.
     pub read_ranges_max: usize,
-    /// Memory for the writes of one transaction before they go to sorted files.
+    /// Memory for the writes of one transaction: a half of it goes to sorted files while the other
+    /// fills.
     pub write_set_bytes_max: usize,
     /// Locks held or waited for, over all transactions.
     pub locks_max: usize,

@@ -141,11 +141,13 @@ impl<'a> Replay<'a> {
             }
         }
         let finished = end.is_none() && reader.end() == Some(LogEnd::Finished);
-        if !finished && expect == Expect::Open {
+        if expect == Expect::Open {
+            // Its end too may be in the system's memory only, after a sync that failed; segments
+            // that follow are refused without it.
             if !self.inner.options.read_only {
                 reader.sync(&*self.inner.vfs)?;
             }
-            self.is_over = true;
+            self.is_over |= !finished;
         }
         if !finished {
             self.replayed

@@ -62,3 +62,38 @@ fn a_database_in_directories_that_were_made_for_it_survives_power_loss() {
     let value = engine.get(KS, b"a", ReadAt::Latest).unwrap();
     assert_eq!(value.as_deref(), Some(&b"1"[..]));
 }
+
+/// The end of a log that another one follows.
+#[test]
+fn an_end_of_a_log_that_recovery_finds_after_a_failed_sync_stays() {
+    let machine = SimVfs::new(3);
+    let engine = open(&machine.vfs(), small());
+    put(&engine, b"a", b"1", Durability::Sync);
+    let logs = || {
+        let entries = machine.vfs().read_dir(Path::new("/db")).unwrap();
+        let names = entries.into_iter().map(|entry| entry.name);
+        let mut logs: Vec<String> = names.filter(|name| name.ends_with(".wal")).collect();
+        logs.sort();
+        logs
+    };
+    let first = logs().pop().unwrap();
+    let lost = Fault::new(Effect::LosePages(AfterLoss::New));
+    machine.inject(lost.on(OpKind::Sync).path(&first));
+    let mut batch = engine.batch();
+    let failed = (0..200_u32).any(|number| {
+        batch.clear();
+        batch.put(KS, &number.to_be_bytes(), &[7; 1000]).unwrap();
+        engine
+            .commit(&mut batch, Durability::Buffered, &mut accept)
+            .is_err()
+    });
+    assert!(failed && logs().contains(&first), "the sync fails");
+    drop(engine);
+    let engine = Engine::open(machine.vfs(), Path::new("/db"), small()).unwrap();
+    put(&engine, b"b", b"2", Durability::Sync);
+    let machine = machine.power_loss(PowerLoss::LoseAll);
+    let engine = Engine::open(machine.vfs(), Path::new("/db"), small()).unwrap();
+    for key in [b"a", b"b"] {
+        assert!(engine.get(KS, key, ReadAt::Latest).unwrap().is_some());
+    }
+}

@@ -227,8 +227,17 @@ fn help(rest: &str) -> Result<Command> {
     }
 }
 
+/// Words that statements of SQL begin with, and no command here.
+const STATEMENTS: &[&str] = &[
+    "select", "insert", "update", "create", "alter", "with", "begin", "commit", "rollback",
+    "table", "values", "explain", "copy", "truncate",
+];
+
 fn unknown(name: &str) -> Failure {
     let failure = Failure::usage(format!("unknown command `{name}`"));
+    if STATEMENTS.contains(&name) {
+        return failure.hint("statements of SQL are for `rustdb sql`; `help` lists what is here");
+    }
     match nearest(
         name,
         FORMS.iter().flat_map(|form| form.names.iter().copied()),

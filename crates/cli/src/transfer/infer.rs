@@ -37,7 +37,7 @@ impl ColumnType {
                 .or_else(|| uuid(bytes))
                 .unwrap_or(ColumnType::Text),
             Some(b'a'..=b'f' | b'A'..=b'F' | b't') => match field {
-                "true" | "false" => ColumnType::Boolean,
+                "true" | "false" | "t" | "f" => ColumnType::Boolean,
                 _ => uuid(bytes).unwrap_or(ColumnType::Text),
             },
             Some(_) => ColumnType::Text,
@@ -204,7 +204,10 @@ mod tests {
             ("", Empty),
             ("true", Boolean),
             ("True", Text),
-            ("t", Text),
+            ("t", Boolean),
+            ("f", Boolean),
+            ("T", Text),
+            ("tr", Text),
             ("0", Integer),
             ("-12", Integer),
             ("007", Text),

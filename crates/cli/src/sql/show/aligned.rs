@@ -36,12 +36,15 @@ pub fn print(grid: &Grid, look: &Look, out: &mut dyn Write) -> io::Result<()> {
         if look.border == 2 {
             writeln!(out, "{}", rule(&widths, 2))?;
         }
-        print_head(&head, &widths, look.border, out)?;
+        if !head.is_empty() {
+            print_head(&head, &widths, look.border, out)?;
+        }
         writeln!(out, "{}", rule(&widths, look.border))?;
     } else if look.border == 2 {
         writeln!(out, "{}", rule(&widths, 2))?;
     }
-    for row in &body {
+    // Rows without columns are counted, not shown.
+    for row in body.iter().filter(|row| !row.is_empty()) {
         print_row(row, &widths, &grid.right, look.border, out)?;
     }
     if grid.part.goes_on {
@@ -101,6 +104,8 @@ fn rule(widths: &[usize], border: u8) -> String {
     };
     match border {
         0 => parts(0).join(" "),
+        1 if widths.is_empty() => "--".to_owned(),
+        _ if widths.is_empty() => "+--+".to_owned(),
         1 => parts(2).join("+"),
         _ => format!("+{}+", parts(2).join("+")),
     }

@@ -77,7 +77,7 @@ fn run() -> Result<()> {
 fn measure(options: Options) -> Result<()> {
     let plan = Plan {
         suites: if options.suites.is_empty() {
-            options::owned(&suites::names())
+            options::owned(&suites::usual())
         } else {
             options.suites
         },

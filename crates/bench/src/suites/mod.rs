@@ -11,10 +11,12 @@
 //! | [`overwrite`] | a long run of overwrites: what does the slowest one cost? |
 //! | [`load`] | how fast data comes in when nobody waits for the disk |
 //! | [`open`] | how long until the first answer |
+//! | [`many`] | a hundred million small keys; runs only when it is named |
 //! | [`program`] | what the `rustdb` binary costs before it does anything |
 
 mod durable;
 mod load;
+mod many;
 mod open;
 mod overwrite;
 mod program;
@@ -279,6 +281,7 @@ const SUITES: &[(&str, New)] = &[
         Box::new(overwrite::Overwrite::new(parameters))
     }),
     ("open", |parameters| Box::new(open::Open::new(parameters))),
+    ("many", |parameters| Box::new(many::Many::new(parameters))),
     ("program", |parameters| {
         Box::new(program::Program::new(parameters))
     }),
@@ -287,6 +290,11 @@ const SUITES: &[(&str, New)] = &[
 /// The names of the suites.
 pub(crate) fn names() -> Vec<&'static str> {
     SUITES.iter().map(|(name, _)| *name).collect()
+}
+
+/// The names of those that run when none is named.
+pub(crate) fn usual() -> Vec<&'static str> {
+    names().into_iter().filter(|name| *name != "many").collect()
 }
 
 /// A suite by its name.

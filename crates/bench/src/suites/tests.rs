@@ -77,3 +77,8 @@ fn overwrite_suite_finds_what_it_wrote() {
 fn open_suite_finds_what_it_wrote() {
     check("open");
 }
+
+#[test]
+fn many_suite_finds_what_it_wrote() {
+    check("many");
+}

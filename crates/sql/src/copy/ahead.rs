@@ -21,7 +21,7 @@ use rustdb_vfs::{JoinHandle, on_large_stack};
 
 use super::lines::{Chunk, Feed};
 use crate::error::{Error, Result};
-use crate::exec::{Context, CrewWatch, Leave};
+use crate::exec::{Context, CrewWatch};
 
 /// What is read at once.
 const BLOCK_BYTES: usize = 128 << 10;
@@ -67,9 +67,11 @@ impl Ahead {
         feed: Feed,
         cx: &mut Context<'_>,
     ) -> Result<std::result::Result<Ahead, Feed>> {
-        let Some(leave) = Leave::take(1, 1).filter(|_| cx.limits.workers > 0) else {
+        // Not one of the process's workers: it waits whenever the source does, which may be long.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        if cx.limits.workers == 0 || processors == 1 {
             return Ok(Err(feed));
-        };
+        }
         let vfs = cx.transaction()?.engine().vfs().clone();
         let shared = Arc::new(Shared {
             state: Mutex::new(State::default()),
@@ -86,7 +88,7 @@ impl Ahead {
                     // Without a stack nothing is done, and who waits finds that nobody is left.
                     let _: io::Result<()> = on_large_stack(|| worker.work(&mut feed));
                 }
-                drop((worker, leave));
+                drop(worker);
             }
         };
         match vfs.spawn("rustdb copy", Box::new(body)) {

@@ -70,7 +70,7 @@ pub(crate) use context::{Memory, check_cancelled, timed_out};
 pub(crate) use hash_join::is_hashable;
 pub(crate) use measure::Measures;
 pub(crate) use modify::{Careful, run_carefully};
-pub(crate) use parallel::{CrewWatch, Leave, Limits};
+pub(crate) use parallel::{CrewWatch, Limits};
 pub(crate) use spill::Spent;
 pub use subquery::SubPlan;
 

@@ -72,14 +72,14 @@ struct PartState {
 }
 
 /// Leave to run so many workers.
-pub(crate) struct Leave(usize);
+struct Leave(usize);
 
 impl Leave {
-    /// For up to so many; `None` if fewer than `least` are left.
-    pub(crate) fn take(wanted: usize, least: usize) -> Option<Leave> {
+    /// For up to so many; `None` if fewer than two are left.
+    fn take(wanted: usize) -> Option<Leave> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let granted = |running: usize| wanted.min(processors.saturating_sub(running));
-        let more = |running| Some(running + granted(running)).filter(|_| granted(running) >= least);
+        let more = |running| Some(running + granted(running)).filter(|_| granted(running) >= 2);
         let before = RUNNING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         before.ok().map(|running| Leave(granted(running)))
     }
@@ -100,7 +100,7 @@ impl Crew {
         workers: usize,
         vfs: &VfsRef,
     ) -> Option<Crew> {
-        let leave = Leave::take(workers.min(parts.len()), 2)?;
+        let leave = Leave::take(workers.min(parts.len()))?;
         let parts = parts.into_iter().map(|range| PartState {
             range: Some(range),
             ..PartState::default()

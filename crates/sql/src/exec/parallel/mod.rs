@@ -41,7 +41,6 @@ use super::scan::ScanNode;
 use crate::expr::Expr;
 
 pub(crate) use beside::CrewWatch;
-pub(crate) use crew::Leave;
 pub(super) use crew::{Crew, Given};
 pub(super) use gather::Gather;
 pub(super) use work::Work;

@@ -159,7 +159,13 @@ fn postgresql_still_shows_that_to_sessions() {
     for (path, text) in files(THEIRS) {
         let mut blessed = String::new();
         for case in cases(&text) {
-            let answers = theirs(&case, &scratch);
+            let mut answers = theirs(&case, &scratch);
+            // Which of two waiting sessions is first is left to chance there.
+            for _ in 0..5 {
+                if answers != case.answers {
+                    answers = theirs(&case, &scratch);
+                }
+            }
             if answers != case.answers {
                 different.push_str(&written(&case, &answers));
             }

@@ -223,7 +223,7 @@ impl Layer {
     pub(super) fn find(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Write>> {
         if let Some(space) = self.spaces.get(&keyspace) {
             if let Some(write) = space.get(key) {
-                return Ok(Some(write.clone()));
+                return Ok(Some(write));
             }
             if space.deleted.contains(key) {
                 return Ok(Some(DELETED_BY_RANGE));
@@ -231,7 +231,7 @@ impl Layer {
         }
         for space in self.frozen(keyspace) {
             if let Some(write) = space.get(key) {
-                return Ok(Some(write.clone()));
+                return Ok(Some(write));
             }
             if space.deleted.contains(key) {
                 return Ok(Some(DELETED_BY_RANGE));
@@ -356,8 +356,8 @@ const DELETED_BY_RANGE: Write = Write {
 };
 
 impl<W: Ordered> Space<W> {
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&Write> {
-        self.writes.view().get(key)
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Write> {
+        self.writes.get(key)
     }
 
     /// The deleted ranges, below the writes.

@@ -28,6 +28,7 @@ mod index;
 mod key;
 mod layer;
 mod log;
+mod sort;
 mod spill;
 mod spilling;
 mod writes;

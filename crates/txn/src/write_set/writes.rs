@@ -441,7 +441,7 @@ fn sort(log: &mut Pairs) {
         return;
     }
     // NB: stable, so that the last write of a key comes last.
-    log.sort_by(|left, right| left.0.cmp(&right.0));
+    super::sort::sort(log);
     log.dedup_by(|later, earlier| {
         let is_same = later.0 == earlier.0;
         if is_same {

@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod at_once;
 mod build;
 mod conflict;
 mod deferred;
@@ -35,6 +36,7 @@ mod unique;
 mod violation;
 mod write;
 
+pub use at_once::Replaced;
 pub use build::Validation;
 pub use deferred::{Deferred, DeferredMark};
 pub use expressions::Expressions;

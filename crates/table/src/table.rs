@@ -172,7 +172,7 @@ impl Table {
     }
 
     /// Appends the columns of a stored row to `out`.
-    pub(crate) fn decode(
+    pub fn decode(
         &self,
         bytes: &[u8],
         projection: &Projection,

@@ -1,7 +1,7 @@
 //! Writing rows: the row, then the entries of its indexes.
 
 use rustdb_txn::{RowMode, Transaction};
-use rustdb_types::{Value, encode_key};
+use rustdb_types::{Settings, Value, encode_key};
 
 use crate::foreign_key::ChildKey;
 use crate::statement::Statement;
@@ -193,18 +193,23 @@ impl Table {
     /// Fails if a row breaks NOT NULL or CHECK. Whoever writes it sees to that anyway; this is to
     /// know it before something else.
     pub fn check_row(&self, row: &[Value], statement: &Statement) -> Result<()> {
+        self.check_values(row, &statement.settings)
+    }
+
+    /// As [`Table::check_row`]; `settings` print values in messages.
+    pub(crate) fn check_values(&self, row: &[Value], settings: &Settings) -> Result<()> {
         if row.len() != self.layout.len() {
             return Err(Error::internal("a row has not as many values as columns"));
         }
         for place in &self.not_null {
             if row[*place].is_null() {
-                return Err(self.null_value(*place, row, &statement.settings));
+                return Err(self.null_value(*place, row, settings));
             }
         }
         for place in &self.checks {
             if self.expressions()?.check(*place, row)? == Some(false) {
                 let constraint = &self.definition.constraints[*place];
-                return Err(self.check_failed(constraint, row, &statement.settings));
+                return Err(self.check_failed(constraint, row, settings));
             }
         }
         Ok(())

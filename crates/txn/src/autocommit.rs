@@ -20,6 +20,9 @@ use crate::write_set::NEVER;
 use rustdb_storage::engine::{Batch, Durability, ReadAt};
 use rustdb_storage::slice::Slice;
 
+/// How often [`TransactionManager::try_update`] tries.
+const TRIES_MAX: usize = 8;
+
 /// The result of [`TransactionManager::compare_and_swap`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swap {
@@ -105,34 +108,73 @@ impl TransactionManager {
         durability: Durability,
         mut change: impl FnMut(Option<&Slice>) -> Update,
     ) -> Result<Option<SequenceNumber>> {
-        let engine = self.engine();
-        let mut batch = engine.batch();
+        let mut batch = self.engine().batch();
         let mut owner = None;
         loop {
-            // NB: before the read, so that a write in between counts as newer.
-            let visible = engine.visible_sequence();
-            let value = engine.get(keyspace.id, key, ReadAt::Latest)?;
-            let new = change(value.as_ref());
-            let effect = match &new {
-                Update::Keep => return Ok(None),
-                Update::Put(new) => Effect::Put(new, NEVER),
-                Update::Delete => Effect::Delete,
-            };
             let target = Target {
                 keyspace,
                 key,
                 owner: owner.as_ref(),
             };
-            let read = Read {
-                at: visible,
-                existed: value.is_some(),
-            };
-            match self.try_single(&target, effect, &mut batch, Some(read), durability)? {
-                Attempt::Done(sequence) => return Ok(Some(sequence)),
-                Attempt::Stale(newest) => engine.wait_visible(newest)?,
-                Attempt::Locked => owner = Some(self.lock_key(keyspace, key)?),
+            match self.update_once(&target, &mut batch, durability, &mut change)? {
+                None => return Ok(None),
+                Some(Attempt::Done(sequence)) => return Ok(Some(sequence)),
+                Some(Attempt::Stale(newest)) => self.engine().wait_visible(newest)?,
+                Some(Attempt::Locked) => owner = Some(self.lock_key(keyspace, key)?),
             }
         }
+    }
+
+    /// As [`TransactionManager::update`], but nothing is written to a key that somebody has locked,
+    /// or that others keep writing.
+    pub fn try_update(
+        &self,
+        keyspace: KeyspaceRef,
+        key: &[u8],
+        durability: Durability,
+        mut change: impl FnMut(Option<&Slice>) -> Update,
+    ) -> Result<Tried> {
+        let mut batch = self.engine().batch();
+        let target = Target {
+            keyspace,
+            key,
+            owner: None,
+        };
+        for _ in 0..TRIES_MAX {
+            match self.update_once(&target, &mut batch, durability, &mut change)? {
+                None => return Ok(Tried::Kept),
+                Some(Attempt::Done(sequence)) => return Ok(Tried::Written(sequence)),
+                Some(Attempt::Stale(newest)) => self.engine().wait_visible(newest)?,
+                Some(Attempt::Locked) => return Ok(Tried::Busy),
+            }
+        }
+        Ok(Tried::Busy)
+    }
+
+    /// One try of an update; `None` if the key is to stay as it is.
+    fn update_once(
+        &self,
+        target: &Target<'_>,
+        batch: &mut Batch,
+        durability: Durability,
+        change: &mut impl FnMut(Option<&Slice>) -> Update,
+    ) -> Result<Option<Attempt>> {
+        let engine = self.engine();
+        // NB: before the read, so that a write in between counts as newer.
+        let visible = engine.visible_sequence();
+        let value = engine.get(target.keyspace.id, target.key, ReadAt::Latest)?;
+        let new = change(value.as_ref());
+        let effect = match &new {
+            Update::Keep => return Ok(None),
+            Update::Put(new) => Effect::Put(new, NEVER),
+            Update::Delete => Effect::Delete,
+        };
+        let read = Read {
+            at: visible,
+            existed: value.is_some(),
+        };
+        let attempt = self.try_single(target, effect, batch, Some(read), durability)?;
+        Ok(Some(attempt))
     }
 
     /// Commits a batch.
@@ -286,6 +328,17 @@ pub enum Update {
     Put(Vec<u8>),
     /// Delete it.
     Delete,
+}
+
+/// How [`TransactionManager::try_update`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// The new value is committed.
+    Written(SequenceNumber),
+    /// The key was to stay as it is.
+    Kept,
+    /// Somebody has locked the key, or others wrote it again and again.
+    Busy,
 }
 
 /// What is known of a key, and up to which commit.

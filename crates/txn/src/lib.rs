@@ -37,7 +37,7 @@ mod transaction;
 mod write_batch;
 mod write_set;
 
-pub use autocommit::{Swap, Update};
+pub use autocommit::{Swap, Tried, Update};
 pub use bulk::{BulkEntries, Repeated};
 pub use error::{Conflict, Error, Result};
 /// What the engine below shares with the layers above.

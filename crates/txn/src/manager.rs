@@ -165,6 +165,12 @@ impl TransactionManager {
         SessionLocks::new(self.locks().clone(), party.clone())
     }
 
+    /// The locks of something that a party does without a transaction, while it has none. They are
+    /// given back when they are dropped.
+    pub fn locks_of(&self, party: &Party) -> LockOwner {
+        LockOwner::of(self.locks().clone(), party.clone())
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }

@@ -131,14 +131,16 @@ impl Compiler<'_> {
                 Some(self.all(&items, columns, outer)?)
             }
         };
-        let node = WriteNode {
+        let mut node = WriteNode {
             kind,
             table: write.table.clone(),
             source: compiled.node.clone(),
             one_row: self.one_row(&write.source, &write.columns)?,
             returning,
             checks: self.view_checks(&write.checks, columns, outer)?,
+            is_at_once: false,
         };
+        node.is_at_once = node.can_run_at_once();
         Ok((node, compiled.node))
     }
 

@@ -11,6 +11,7 @@
 //! [`Context::outer`].
 
 mod aggregate;
+mod at_once;
 mod batch;
 mod compile;
 mod context;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rustdb_table::{Projection, Table};
+use rustdb_table::{Projection, RowKey, Table};
 use rustdb_txn::TransactionManager;
 use rustdb_types::Value;
 
@@ -57,17 +57,34 @@ impl Point {
         cx: &mut Context<'_>,
         read: impl FnOnce(&Context<'_>, &[u8], &mut Vec<Value>) -> Result<bool>,
     ) -> Result<Option<Vec<Value>>> {
+        match self.row_key(cx)? {
+            Some(key) => self.row_at(&key, cx, read),
+            None => Ok(None),
+        }
+    }
+
+    /// The key that it looks for; there is no row under one with a NULL.
+    pub(super) fn row_key(&self, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
         let nothing: &[Value] = &[];
         let key = values(&self.key, nothing, cx)?;
-        if key.iter().any(Value::is_null) {
-            return Ok(None);
+        match key.iter().any(Value::is_null) {
+            true => Ok(None),
+            false => Ok(Some(self.table.row_key(&key)?)),
         }
-        let key = self.table.row_key(&key)?;
+    }
+
+    /// What it gives of the row under a key, which `read` reads.
+    pub(super) fn row_at(
+        &self,
+        key: &[u8],
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&Context<'_>, &[u8], &mut Vec<Value>) -> Result<bool>,
+    ) -> Result<Option<Vec<Value>>> {
         let mut row = Vec::with_capacity(self.width());
         if self.with_key {
-            row.push(Value::Bytea(Arc::from(&*key)));
+            row.push(Value::Bytea(Arc::from(key)));
         }
-        if !read(cx, &key, &mut row)? {
+        if !read(cx, key, &mut row)? {
             return Ok(None);
         }
         if !all_true(&self.conditions, &row[..], cx)? {
@@ -91,29 +108,9 @@ impl Point {
         self.conditions.is_empty() && items.all(is_brief)
     }
 
-    /// Whether there is no more to its expressions than parameters, columns, constants and
-    /// operators: nothing that asks for the time, the session or the transaction.
     fn is_plain(&self) -> bool {
         let items = self.items.iter().flatten();
-        let mut exprs = self.key.iter().chain(&self.conditions).chain(items);
-        exprs.all(|expr| {
-            let mut is_plain = true;
-            expr.walk(&mut |part| {
-                is_plain &= matches!(
-                    part,
-                    Expr::Constant(_)
-                        | Expr::Input(_)
-                        | Expr::Parameter(_)
-                        | Expr::Operator(_)
-                        | Expr::And(_)
-                        | Expr::Or(_)
-                        | Expr::Not(_)
-                        | Expr::IsNull(_)
-                        | Expr::Is(..)
-                );
-            });
-            is_plain
-        })
+        are_plain(self.key.iter().chain(&self.conditions).chain(items))
     }
 
     fn width(&self) -> usize {
@@ -123,6 +120,29 @@ impl Point {
         };
         columns + usize::from(self.with_key)
     }
+}
+
+/// Whether there is no more to expressions than parameters, columns, constants and operators: nothing
+/// that asks for the time, the session or the transaction.
+pub(super) fn are_plain<'e>(mut exprs: impl Iterator<Item = &'e Expr>) -> bool {
+    exprs.all(|expr| {
+        let mut is_plain = true;
+        expr.walk(&mut |part| {
+            is_plain &= matches!(
+                part,
+                Expr::Constant(_)
+                    | Expr::Input(_)
+                    | Expr::Parameter(_)
+                    | Expr::Operator(_)
+                    | Expr::And(_)
+                    | Expr::Or(_)
+                    | Expr::Not(_)
+                    | Expr::IsNull(_)
+                    | Expr::Is(..)
+            );
+        });
+        is_plain
+    })
 }
 
 /// The one row that a statement gives or writes, where there is no more to it.

@@ -32,6 +32,8 @@ pub(crate) struct WriteNode {
     pub(super) returning: Option<Vec<Expr>>,
     /// What has to hold of the new rows, for views.
     pub(super) checks: Vec<ViewCheck>,
+    /// Whether it can be run without a transaction.
+    pub(crate) is_at_once: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -1,11 +1,21 @@
 //! Rows by their key, without a transaction.
 //!
+//! # Reading
+//!
 //! A statement of its own that reads one row by its key sees what is committed at one moment,
 //! whether there is a transaction around it or not; and beginning and ending one costs as much as
 //! the row. What the transaction would have waited for is looked at instead: that nobody holds an
 //! object in ACCESS EXCLUSIVE mode before and after the row is read, and that the catalog is the
 //! same. Who alters or drops the table holds that mode until the new catalog is there.
+//!
+//! # Writing
+//!
+//! So can a statement of its own that changes one row by its key: see [`crate::exec`]'s `at_once`. It
+//! locks the table as it would in a transaction, because there are more who want no writes than who
+//! want no reads; but it waits for nobody. What would have to wait is run in a transaction.
 
+use rustdb_catalog::lock::object;
+use rustdb_txn::{Access, Wait};
 use rustdb_types::Value;
 
 use super::prepared::{Body, Planned, Prepared};
@@ -59,6 +69,69 @@ impl Session {
             rows,
             notices: Vec::new(),
         }))
+    }
+
+    /// The answer to a statement that writes, and that no other statement belongs to. `None` if it is
+    /// to be run as others are.
+    pub(super) fn written_at_once(
+        &mut self,
+        prepared: &Prepared,
+        parameters: &[Value],
+    ) -> Result<Option<Answer>> {
+        let State::Idle = self.state else {
+            return Ok(None);
+        };
+        let Some(planned) = prepared.plan() else {
+            return Ok(None);
+        };
+        let Body::Write(node, _) = &planned.body else {
+            return Ok(None);
+        };
+        if !node.is_at_once || planned.is_careful {
+            return Ok(None);
+        }
+        self.apply_parameters()?;
+        let shared = &self.database.shared;
+        let is_good = |session: &Session| planned.is_good(shared.catalog.version(), session);
+        if !is_good(self) || self.default_modes().1 == Access::ReadOnly {
+            return Ok(None);
+        }
+        let Ok(parameters) = converted(parameters, &planned.parameters, &self.settings) else {
+            return Ok(None);
+        };
+        let mut locks = shared.manager.locks_of(&self.party);
+        for (table, mode) in planned.tables() {
+            let locked = locks.lock_object(object(*table), *mode, Wait::No);
+            if locked.is_err() {
+                return Ok(None);
+            }
+        }
+        // A table may have been changed before the lock was there.
+        if !is_good(self) {
+            return Ok(None);
+        }
+        let mut cx = Context::timeless(&self.settings, &*shared.host, &parameters);
+        let durability = self.commit_durability();
+        let count = node.run_at_once(&shared.manager, durability, &mut cx)?;
+        Ok(count.map(|count| Answer {
+            columns: planned.columns.clone(),
+            tag: Tag::counted(prepared.word(), count),
+            rows: Vec::new(),
+            notices: Vec::new(),
+        }))
+    }
+
+    /// Runs a statement that no other statement belongs to.
+    pub(super) fn lone_statement(
+        &mut self,
+        prepared: &Prepared,
+        text: &str,
+        parameters: &[Value],
+    ) -> Result<Answer> {
+        match self.written_at_once(prepared, parameters)? {
+            Some(answer) => Ok(answer),
+            None => self.statement(prepared, text, parameters),
+        }
     }
 
     /// Whether a plan is good now, and nobody holds an object in ACCESS EXCLUSIVE mode.

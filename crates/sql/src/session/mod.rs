@@ -266,7 +266,7 @@ impl Session {
         text: &str,
         parameters: &[Value],
     ) -> Result<Vec<Answer>> {
-        let answer = self.statement(prepared, text, parameters)?;
+        let answer = self.lone_statement(prepared, text, parameters)?;
         self.end_implicit()?;
         Ok(vec![answer])
     }
@@ -283,7 +283,7 @@ impl Session {
             && let Some(pattern) = Pattern::of(text)
             && let Some(prepared) = self.by_pattern(&pattern)?
         {
-            let answer = self.statement(&prepared, text, &pattern.values);
+            let answer = self.lone_statement(&prepared, text, &pattern.values);
             answers.push(answer.map_err(|error| self.placed_in(error, text))?);
         } else {
             let mut statements: Vec<Prepared> = parse(text)?

@@ -146,7 +146,7 @@ impl Prepared {
     }
 
     /// What comes before the count in the tag.
-    fn word(&self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         let statement = match &self.statement {
             Statement::Query(query) => match &*query.body {
                 SetExpr::Insert(written) | SetExpr::Update(written) | SetExpr::Delete(written) => {
@@ -172,6 +172,11 @@ impl Planned {
             && Arc::ptr_eq(&self.settings, &session.settings)
             && Arc::ptr_eq(&self.names, &session.names)
             && self.methods == session.methods()
+    }
+
+    /// How the tables that it names are locked.
+    pub(super) fn tables(&self) -> &[(Oid, ObjectMode)] {
+        &self.tables
     }
 
     fn writes(&self) -> bool {
@@ -251,7 +256,7 @@ impl Session {
     pub fn run_prepared(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
         self.begin_statements()?;
         let result = match prepared.is_deep {
-            false => self.statement(prepared, prepared.text(), parameters),
+            false => self.lone_statement(prepared, prepared.text(), parameters),
             true => on_large_stack(|| self.statement(prepared, prepared.text(), parameters)),
         };
         let result = result.and_then(|answer| {

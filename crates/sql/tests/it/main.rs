@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod at_once;
 mod copy;
 mod copy_ahead;
 mod crash;

@@ -1,0 +1,243 @@
+//! Statements that change one row by its key, by themselves: whatever way they are run, they do what
+//! they do in a transaction.
+
+use std::sync::Arc;
+use std::thread;
+
+use rustdb_sql::{Database, Prepared, Session};
+use rustdb_types::Value;
+use rustdb_vfs::MemVfs;
+
+use crate::database::{database_over, lines};
+
+const INCREMENT: &str = "update t set b = b + 1 where a = $1";
+const UPSERT: &str = "insert into t values ($1, 1) on conflict (a) do update set b = t.b + 1";
+
+fn database(text: &str) -> (Database, Session) {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    session.execute(text, &[]).unwrap();
+    (database, session)
+}
+
+/// Runs a statement twice with the same plan, so that the second run finds it.
+fn twice(session: &mut Session, text: &str) -> Vec<String> {
+    let prepared = session.prepare(text, &[]).unwrap();
+    run_twice(session, &prepared)
+}
+
+fn run_twice(session: &mut Session, prepared: &Prepared) -> Vec<String> {
+    let run = |_| match session.run_prepared(prepared, &[]) {
+        Ok(answer) => answer.tag.to_string(),
+        Err(error) => error.state().as_str().to_owned(),
+    };
+    (0..2).map(run).collect()
+}
+
+/// Statements, what they answer the first and the second time, and what is left of the row then.
+const CASES: &[(&str, [&str; 2], &str)] = &[
+    (
+        "update t set b = b + 1 where a = 1",
+        ["UPDATE 1", "UPDATE 1"],
+        "1|12|x|",
+    ),
+    (
+        "update t set b = b + 1 where a = 1 and b > 12",
+        ["UPDATE 0", "UPDATE 0"],
+        "1|12|x|",
+    ),
+    (
+        "update t set b = b + 1, c = c || 'y' where a = 1",
+        ["UPDATE 1", "UPDATE 1"],
+        "1|14|xyy|",
+    ),
+    (
+        "update t set b = 0 where a = 7",
+        ["UPDATE 0", "UPDATE 0"],
+        "1|14|xyy|",
+    ),
+    (
+        "update t set b = 0 where a = null",
+        ["UPDATE 0", "UPDATE 0"],
+        "1|14|xyy|",
+    ),
+    (
+        "update t set b = b / (a - 1) where a = 1",
+        ["22012", "22012"],
+        "1|14|xyy|",
+    ),
+    (
+        "update t set b = b + 43 where a = 1",
+        ["UPDATE 1", "23514"],
+        "1|57|xyy|",
+    ),
+    (
+        "update t set c = null where a = 1",
+        ["23502", "23502"],
+        "1|57|xyy|",
+    ),
+    (
+        "update t set d = 5 where a = 1",
+        ["UPDATE 1", "UPDATE 1"],
+        "1|57|xyy|5",
+    ),
+    (
+        "update t set d = 5 where a = 2",
+        ["23505", "23505"],
+        "1|57|xyy|5",
+    ),
+    (
+        "update t set a = a - 1 where a = 2",
+        ["23505", "23505"],
+        "1|57|xyy|5",
+    ),
+    (
+        "insert into t values (1, 3) on conflict (a) do update set b = excluded.b + t.b",
+        ["INSERT 0 1", "INSERT 0 1"],
+        "1|63|xyy|5",
+    ),
+    (
+        "insert into t values (1, 3) on conflict (a) do update set b = 0 where t.b < excluded.b",
+        ["INSERT 0 0", "INSERT 0 0"],
+        "1|63|xyy|5",
+    ),
+    (
+        "insert into t values (1, 30) on conflict (a) do update set b = excluded.b + t.b",
+        ["INSERT 0 1", "23514"],
+        "1|93|xyy|5",
+    ),
+    (
+        "insert into t values (1, 300) on conflict (a) do update set b = 1",
+        ["23514", "23514"],
+        "1|93|xyy|5",
+    ),
+    (
+        "insert into t values (1, 3, null) on conflict (a) do update set b = 1",
+        ["23502", "23502"],
+        "1|93|xyy|5",
+    ),
+];
+
+#[test]
+fn a_row_is_changed_as_in_a_transaction() {
+    let (_, mut session) = database(
+        "create table t (a int primary key, b int check (b < 100), c text not null default 'x', d int unique);
+         insert into t values (1, 10), (2, 20)",
+    );
+    for (statement, answers, left) in CASES {
+        assert_eq!(twice(&mut session, statement), *answers, "{statement}");
+        let rows = lines(&mut session, "select * from t where a = 1");
+        assert_eq!(rows, [*left], "{statement}");
+    }
+    let added = "insert into t values (3, 1) on conflict (a) do update set b = t.b + 1";
+    assert_eq!(twice(&mut session, added), ["INSERT 0 1", "INSERT 0 1"]);
+    let rows = lines(&mut session, "select a, b from t order by a");
+    assert_eq!(rows, ["1|93", "2|20", "3|2"]);
+}
+
+#[test]
+fn statements_of_one_text_are_one_transaction() {
+    let (_, mut session) =
+        database("create table t (a int primary key, b int); insert into t values (1, 10)");
+    let one = "update t set b = b + 1 where a = 1";
+    for _ in 0..3 {
+        session.execute(one, &[]).unwrap();
+    }
+    assert!(
+        session
+            .execute(&format!("{one}; select 1 / 0"), &[])
+            .is_err()
+    );
+    assert_eq!(lines(&mut session, "select b from t"), ["13"]);
+    session.execute("begin", &[]).unwrap();
+    session.execute(one, &[]).unwrap();
+    session.execute("rollback", &[]).unwrap();
+    assert_eq!(lines(&mut session, "select b from t"), ["13"]);
+}
+
+#[test]
+fn who_may_not_write_does_not() {
+    let (database, mut one) =
+        database("create table t (a int primary key, b int); insert into t values (1, 10)");
+    let mut two = database.connect();
+    let increment = "update t set b = b + 1 where a = 1";
+    let increment = two.prepare(increment, &[]).unwrap();
+    assert_eq!(run_twice(&mut two, &increment), ["UPDATE 1", "UPDATE 1"]);
+    two.execute("set lock_timeout = 20", &[]).unwrap();
+    for lock in [
+        "lock table t in share mode",
+        "lock table t in exclusive mode",
+        "select * from t for share",
+        "select * from t for key share",
+        "update t set b = 0",
+    ] {
+        one.execute(&format!("begin; {lock}"), &[]).unwrap();
+        let expected = match lock.ends_with("key share") {
+            true => ["UPDATE 1", "UPDATE 1"],
+            false => ["55P03", "55P03"],
+        };
+        assert_eq!(run_twice(&mut two, &increment), expected, "{lock}");
+        one.execute("rollback", &[]).unwrap();
+    }
+    assert_eq!(run_twice(&mut two, &increment), ["UPDATE 1", "UPDATE 1"]);
+    two.execute("set default_transaction_read_only = on", &[])
+        .unwrap();
+    assert_eq!(run_twice(&mut two, &increment), ["25006", "25006"]);
+    assert_eq!(lines(&mut one, "select b from t"), ["16"]);
+}
+
+#[test]
+fn every_one_of_many_increments_counts() {
+    let (database, mut session) = database(
+        "create table t (a int primary key, b int); insert into t select a, 0 from generate_series(1, 4) a",
+    );
+    const EACH: i64 = 150;
+    let repeat = |text: &'static str| {
+        let mut session = database.connect();
+        move || {
+            let prepared = session.prepare(text, &[]).unwrap();
+            for turn in 0..EACH {
+                let row = Value::Int4((turn % 4 + 1) as i32);
+                session.run_prepared(&prepared, &[row]).unwrap();
+            }
+        }
+    };
+    let in_blocks = || {
+        let mut session = database.connect();
+        move || {
+            for turn in 0..EACH {
+                let row = turn % 4 + 1;
+                let lock = format!(
+                    "begin; lock table t in row exclusive mode; select b from t where a = {row} for update"
+                );
+                let b = lines(&mut session, &lock).remove(0).parse::<i64>().unwrap();
+                let write = format!("update t set b = {} where a = {row}; commit", b + 1);
+                session.execute(&write, &[]).unwrap();
+            }
+        }
+    };
+    let indexes = || {
+        let mut session = database.connect();
+        move || {
+            for turn in 0..10 {
+                for define in ["create index i on t (b)", "alter table t add column c int"] {
+                    session.execute(define, &[]).unwrap();
+                }
+                let all = "select count(*) from t where b >= 0";
+                assert_eq!(lines(&mut session, all), ["4"], "{turn}");
+                for undo in ["drop index i", "alter table t drop column c"] {
+                    session.execute(undo, &[]).unwrap();
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(repeat(INCREMENT));
+        scope.spawn(repeat(INCREMENT));
+        scope.spawn(repeat(UPSERT));
+        scope.spawn(in_blocks());
+        scope.spawn(indexes());
+    });
+    let sum = lines(&mut session, "select sum(b), count(*) from t");
+    assert_eq!(sum, [format!("{}|4", 4 * EACH)]);
+}

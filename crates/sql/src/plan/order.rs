@@ -286,9 +286,13 @@ impl<'e, 'f> Graph<'e, 'f> {
             let owners = columns.iter().filter_map(|column| owner.get(column));
             owners.fold(0, |set, index| set | bit(*index))
         };
+        let columns = plans
+            .iter()
+            .map(|plan| plan.columns().into_iter().collect());
+        let columns: Vec<BTreeSet<ColumnId>> = columns.collect();
         let conditions = conditions.into_iter().map(|expr| Condition {
             of: set_of(free_columns_of(&expr)),
-            share: estimator.selectivity(std::slice::from_ref(&expr)),
+            share: estimator.share_of_rest(&expr, &columns),
             is_equal: matches!(&expr, Expr::Operator(call) if call.operator.name == "="),
             expr,
         });

@@ -1,11 +1,12 @@
 //! What is known about columns, and the share of rows for which a condition holds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rustdb_catalog::{ColumnStatistics, TableStatistics};
-use rustdb_types::{Type, Value};
+use rustdb_types::{Type, Value, like};
 
+use super::super::factor::one_sided;
 use super::{Estimator, elements};
 use crate::expr::{ColumnId, Expr, OperatorCall};
 
@@ -17,6 +18,8 @@ pub(super) const LESS: f64 = 1.0 / 3.0;
 const BETWEEN: f64 = 0.005;
 /// What is assumed of `LIKE` and its like.
 const MATCH: f64 = 0.01;
+/// How many parts a histogram must have for a pattern to be tried on their bounds.
+const SAMPLES_MIN: usize = 20;
 /// What is assumed of other conditions.
 const OTHER: f64 = 0.5;
 
@@ -88,10 +91,59 @@ impl Estimator<'_> {
             "=" => self.equal(left, Some(&call.right)),
             "<>" => 1.0 - self.equal(left, Some(&call.right)),
             "<" | "<=" | ">" | ">=" => LESS,
-            "~~" | "~~*" | "~" | "~*" | "@>" | "<@" | "&&" => MATCH,
-            "!~~" | "!~~*" | "!~" | "!~*" => 1.0 - MATCH,
+            "~~" => self.like(left, &call.right).unwrap_or(MATCH),
+            "!~~" => 1.0 - self.like(left, &call.right).unwrap_or(MATCH),
+            "~~*" | "~" | "~*" | "@>" | "<@" | "&&" => MATCH,
+            "!~~*" | "!~" | "!~*" => 1.0 - MATCH,
             _ => OTHER,
         }
+    }
+
+    /// The share of rows whose text fits a pattern: that of the common values that do, and for the
+    /// others that of the bounds of the histogram, which are a sample of them.
+    fn like(&self, text: &Expr, pattern: &Expr) -> Option<f64> {
+        let Expr::Constant(Value::Text(pattern)) = pattern else {
+            return None;
+        };
+        let known = self.facts(text)?.known()?;
+        let fits = |value: &Value| match value {
+            Value::Text(text) => like(text, pattern).ok(),
+            _ => None,
+        };
+        let (mut share, mut taken) = (0.0, known.null_fraction);
+        for (value, part) in &known.most_common {
+            taken += part;
+            if fits(value)? {
+                share += part;
+            }
+        }
+        let rest = (1.0 - taken).max(0.0);
+        if rest > 0.01 {
+            if known.histogram.len() < SAMPLES_MIN {
+                return None;
+            }
+            let mut found = 0;
+            for value in &known.histogram {
+                found += usize::from(fits(value)?);
+            }
+            // None of a hundred may still be one of a thousand.
+            let least = 0.1 / known.histogram.len() as f64;
+            share += rest * (found as f64 / known.histogram.len() as f64).max(least);
+        }
+        Some(share.clamp(1e-4, 1.0 - 1e-4))
+    }
+
+    /// The share of rows of a join for which a condition holds, where each side has only those for
+    /// which what an OR [demands of it alone](one_sided) holds.
+    pub(in crate::plan) fn share_of_rest(
+        &self,
+        condition: &Expr,
+        sides: &[BTreeSet<ColumnId>],
+    ) -> f64 {
+        let share_of = |expr: &Expr| self.selectivity(std::slice::from_ref(expr));
+        let demanded = sides.iter().filter_map(|side| one_sided(condition, side));
+        let held: f64 = demanded.map(|part| share_of(&part)).product();
+        (share_of(condition) / held).min(1.0)
     }
 
     fn equal(&self, left: &Expr, right: Option<&Expr>) -> f64 {

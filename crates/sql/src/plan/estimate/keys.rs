@@ -63,6 +63,9 @@ impl Estimator<'_> {
             let found = columns.find(|(_, place)| *place + 1 == *id as usize);
             found.map(|(column, _)| *column)
         };
+        // The row key may be among the indexes too, and counts once.
+        let mut known: BTreeSet<BTreeSet<u32>> = BTreeSet::new();
+        keys.retain(|key| known.insert(key.iter().copied().collect()));
         let keys = keys.iter().filter(|key| key.len() > 1);
         let keys = keys.filter_map(|key| key.iter().map(column).collect::<Option<Vec<_>>>());
         let rows = self.table_rows(scan).max(1.0);

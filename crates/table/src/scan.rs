@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rustdb_txn::{KeyRange, Scan, Slice, Transaction};
-use rustdb_types::{Oid, RowReader, RowTest, Value};
+use rustdb_types::{ColumnVector, Oid, RowReader, RowTest, Value};
 
 use crate::entry::TableIndex;
 use crate::key::{self, KeyPart};
@@ -208,7 +208,7 @@ impl TableScan {
         transaction: &Transaction,
         reader: &RowReader,
         tests: &[RowTest],
-        columns: &mut [Vec<Value>],
+        columns: &mut [ColumnVector],
         rows_max: usize,
     ) -> Result<(usize, usize)> {
         let layout = &self.table.layout;

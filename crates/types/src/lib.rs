@@ -23,6 +23,7 @@ mod array_assign;
 mod array_text;
 mod base;
 mod cast;
+mod column;
 pub mod datetime;
 mod error;
 pub mod function;
@@ -57,6 +58,7 @@ mod zone;
 pub use array::{Array, DIMENSIONS_MAX, Dimension, ELEMENTS_MAX};
 pub use base::Base;
 pub use cast::{CASTS, Cast, CastContext, CastMethod, CastRow};
+pub use column::{Cells, ColumnVector, Strings};
 pub use error::{Error, Result, SqlState};
 pub use interval::{
     DAYS_PER_MONTH, Interval, MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND,
@@ -65,9 +67,9 @@ pub use io::{cast_text, format, format_float4, format_float8, format_into, parse
 pub use json::{DEPTH_MAX as JSON_DEPTH_MAX, Json};
 pub use key::{KeyColumn, Nulls, decode as decode_key, encode as encode_key};
 pub use modifier::{CHARACTERS_MAX, Modifier, VECTOR_DIMENSIONS_MAX, interval_fields};
-pub use numeric::{Numeric, SCALE_MAX as NUMERIC_SCALE_SHOWN_MAX};
+pub use numeric::{CELL_SCALE_MAX, Numeric, SCALE_MAX as NUMERIC_SCALE_SHOWN_MAX};
 pub use oid::{BUILT_IN, Category, Oid, TypeRow};
-pub use operator::{Operator, operator_exactly, operators, operators_named};
+pub use operator::{Operator, like, operator_exactly, operators, operators_named};
 pub use order::{compare_float4, compare_float8, without_padding};
 pub use parameter::Parameter;
 pub use record::Record;

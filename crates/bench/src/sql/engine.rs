@@ -107,8 +107,11 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Engine>> {
 }
 
 fn connected(database: &Database) -> Result<Box<dyn Engine>> {
+    let mut connection = database.connect()?;
+    // What PostgreSQL has here too; the others have no limit.
+    connection.execute("SET work_mem = '256MB'", &[])?;
     Ok(Box::new(Ours {
-        connection: database.connect()?,
+        connection,
         database: database.clone(),
         statements: Vec::new(),
     }))

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rustdb_types::Value;
 use rustdb_types::aggregate::{AggregateCall, SortedRows, State};
-use rustdb_types::interrupt;
+use rustdb_types::{Cells, Value, interrupt};
 
 use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
@@ -277,10 +276,7 @@ impl<'b> Prepared<'b> {
         for (expr, padded) in &node.groups {
             let key = vector(expr, batch, cx)?;
             keys.push(match padded {
-                true => {
-                    let values = key.into_column(batch.rows()).into_iter().map(trimmed);
-                    Vector::Column(values.collect::<Vec<Value>>().into())
-                }
+                true => unpadded(key, batch.rows()),
                 false => key,
             });
         }
@@ -299,41 +295,68 @@ impl<'b> Prepared<'b> {
         groups: &mut Groups,
         cx: &mut Context<'_>,
     ) -> Result<()> {
-        let functions = cx.functions();
-        let mut key: Vec<Value> = Vec::with_capacity(node.groups.len());
-        let mut several: Vec<Value> = Vec::new();
-        for row in 0..batch.rows() {
-            let group = match self.keys.is_empty() {
-                true => 0,
-                false => {
-                    key.clear();
-                    key.extend(self.keys.iter().map(|vector| vector.get(row).clone()));
-                    groups.find_or_add(&key, node)?
-                }
-            };
-            let states = groups.seen_mut(group).iter_mut();
-            for (seen, arguments) in states.zip(&self.arguments) {
-                let arguments = match &arguments[..] {
-                    [only] => std::slice::from_ref(only.get(row)),
-                    all => {
-                        several.clear();
-                        several.extend(all.iter().map(|vector| vector.get(row).clone()));
-                        &several[..]
-                    }
-                };
-                match seen {
-                    Seen::State(state) => state.update(arguments, &functions)?,
-                    Seen::Distinct(state, taken) => {
-                        if !taken.contains(arguments) {
-                            taken.insert(arguments.into());
-                            state.update(arguments, &functions)?;
-                        }
-                    }
-                    Seen::Rows(rows) => rows.push((Vec::new(), arguments.to_vec())),
-                }
-            }
+        let rows = groups.of_rows(&self.keys, batch.rows(), node)?;
+        for (call, arguments) in self.arguments.iter().enumerate() {
+            cx.check_cancelled()?;
+            update(call, arguments, &rows, groups, cx)?;
         }
         Ok(())
+    }
+}
+
+/// Gives a call its arguments, row by row, each to the state of the group that the row belongs to.
+fn update(
+    call: usize,
+    arguments: &[Vector<'_>],
+    rows: &[u32],
+    groups: &mut Groups,
+    cx: &mut Context<'_>,
+) -> Result<()> {
+    let functions = cx.functions();
+    let mut several: Vec<Value> = Vec::new();
+    for (row, group) in rows.iter().enumerate() {
+        let seen = &mut groups.seen_mut(*group as usize)[call];
+        if let (Seen::State(state), [Vector::Column(only)]) = (&mut *seen, arguments) {
+            state.update_cell(only, row, &functions)?;
+            continue;
+        }
+        let arguments = match arguments {
+            [only] => std::slice::from_ref(only.get(row)),
+            all => {
+                several.clear();
+                several.extend(all.iter().map(|vector| vector.get(row).clone()));
+                &several[..]
+            }
+        };
+        match seen {
+            Seen::State(state) => state.update(arguments, &functions)?,
+            Seen::Distinct(state, taken) => {
+                if !taken.contains(arguments) {
+                    taken.insert(arguments.into());
+                    state.update(arguments, &functions)?;
+                }
+            }
+            Seen::Rows(rows) => rows.push((Vec::new(), arguments.to_vec())),
+        }
+    }
+    Ok(())
+}
+
+/// A key of `char(n)`, without the blanks that do not count.
+fn unpadded(key: Vector<'_>, rows: usize) -> Vector<'_> {
+    match key.cells() {
+        Some(Cells::Text(texts)) => match texts.is_padded() {
+            true => Cells::Text(texts.trimmed()).into(),
+            false => key,
+        },
+        _ => {
+            let values = key.into_column(rows).into_values();
+            values
+                .into_iter()
+                .map(trimmed)
+                .collect::<Vec<Value>>()
+                .into()
+        }
     }
 }
 

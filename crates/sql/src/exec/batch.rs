@@ -1,6 +1,11 @@
 //! Rows on their way through a plan: some hundreds at a time, column by column.
+//!
+//! A scan gives plain numbers and texts ([`ColumnVector`]). What knows how to goes over those;
+//! everything else asks for [`Value`]s, which a column makes of all its rows at once.
 
-use rustdb_types::Value;
+use rustdb_types::{ColumnVector, Value};
+
+use super::join_table::NONE;
 
 /// How many rows a batch has, unless there are fewer.
 pub(crate) const BATCH_ROWS: usize = 1024;
@@ -8,7 +13,7 @@ pub(crate) const BATCH_ROWS: usize = 1024;
 /// Some rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
-    columns: Vec<Vec<Value>>,
+    columns: Vec<ColumnVector>,
     rows: usize,
 }
 
@@ -29,15 +34,20 @@ impl Batch {
     /// No rows of so many columns.
     pub(crate) fn new(columns: usize) -> Batch {
         Batch {
-            columns: (0..columns).map(|_| Vec::new()).collect(),
+            columns: (0..columns).map(|_| ColumnVector::default()).collect(),
             rows: 0,
         }
     }
 
     /// Rows whose columns are given. A batch without columns still has rows.
-    pub(crate) fn of(columns: Vec<Vec<Value>>, rows: usize) -> Batch {
+    pub(crate) fn of(columns: Vec<ColumnVector>, rows: usize) -> Batch {
         debug_assert!(columns.iter().all(|column| column.len() == rows));
         Batch { columns, rows }
+    }
+
+    /// The same, of values.
+    pub(crate) fn of_values(columns: Vec<Vec<Value>>, rows: usize) -> Batch {
+        Batch::of(columns.into_iter().map(ColumnVector::from).collect(), rows)
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -49,11 +59,34 @@ impl Batch {
         self.columns.len()
     }
 
-    /// About how much memory the rows take.
+    /// About how much memory the rows take as values: what they are for those who keep rows.
     pub(crate) fn bytes(&self) -> usize {
-        let values = self.columns.iter().flatten();
-        let own = self.rows * self.columns.len() * size_of::<Value>();
-        own + values.map(Value::heap_bytes).sum::<usize>()
+        self.columns.iter().map(ColumnVector::bytes_as_values).sum()
+    }
+
+    /// About how much memory the columns take as they are. Only for who asks for no values of them.
+    pub(crate) fn column_bytes(&self) -> usize {
+        self.columns.iter().map(ColumnVector::bytes).sum()
+    }
+
+    /// Makes values of the columns at these places: they are going to be asked for row by row.
+    pub(crate) fn spread(&mut self, places: &[usize]) {
+        for place in places {
+            self.columns[*place].spread();
+        }
+    }
+
+    /// Gives columns of values the form of their type, except those at some places.
+    pub(crate) fn condense(&mut self, except: &[usize]) {
+        let columns = self.columns.iter_mut().enumerate();
+        for (_, column) in columns.filter(|(place, _)| !except.contains(place)) {
+            column.condense();
+        }
+    }
+
+    /// Makes values of all columns.
+    pub(crate) fn spread_all(&mut self) {
+        self.columns.iter_mut().for_each(ColumnVector::spread);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -68,7 +101,7 @@ impl Batch {
         BatchRow { batch: self, row }
     }
 
-    pub(crate) fn column(&self, place: usize) -> &[Value] {
+    pub(crate) fn column(&self, place: usize) -> &ColumnVector {
         &self.columns[place]
     }
 
@@ -81,12 +114,9 @@ impl Batch {
         self.rows += 1;
     }
 
-    /// A row's values.
+    /// A row's values; no others are made for them.
     pub(crate) fn take_row(&self, row: usize) -> Vec<Value> {
-        self.columns
-            .iter()
-            .map(|column| column[row].clone())
-            .collect()
+        self.columns.iter().map(|column| column.get(row)).collect()
     }
 
     /// The values of all rows.
@@ -95,7 +125,7 @@ impl Batch {
         let mut rows: Vec<Vec<Value>> = Vec::with_capacity(self.rows);
         rows.resize_with(self.rows, || Vec::with_capacity(width));
         for column in self.columns {
-            for (row, value) in rows.iter_mut().zip(column) {
+            for (row, value) in rows.iter_mut().zip(column.into_values()) {
                 row.push(value);
             }
         }
@@ -103,27 +133,34 @@ impl Batch {
     }
 
     /// Takes a column; nobody may ask for its values any more.
-    pub(crate) fn take_column(&mut self, place: usize) -> Vec<Value> {
+    pub(crate) fn take_column(&mut self, place: usize) -> ColumnVector {
         std::mem::take(&mut self.columns[place])
     }
 
-    /// The values of some rows, column by column; NULL where there is no row.
-    pub(crate) fn gathered(
-        &self,
-        rows: impl Iterator<Item = Option<usize>> + Clone,
-    ) -> Vec<Vec<Value>> {
-        let columns = self.columns.iter().map(|column| {
-            let values = rows.clone();
-            let values = values.map(|row| row.map_or(Value::Null, |row| column[row].clone()));
-            values.collect()
-        });
-        columns.collect()
+    /// Takes all columns.
+    pub(crate) fn into_columns(self) -> Vec<ColumnVector> {
+        self.columns
+    }
+
+    /// Some rows, column by column; NULL where there is [`NONE`].
+    pub(crate) fn gathered(&self, rows: &[u32]) -> Vec<ColumnVector> {
+        let columns = self.columns.iter();
+        if !rows.contains(&NONE) {
+            return columns.map(|column| column.gathered(rows)).collect();
+        }
+        let rows: Vec<Option<u32>> = rows
+            .iter()
+            .map(|row| (*row != NONE).then_some(*row))
+            .collect();
+        columns
+            .map(|column| column.gathered_or_null(&rows))
+            .collect()
     }
 
     /// Adds the rows of another batch with the same columns.
     pub(crate) fn append(&mut self, other: Batch) {
         for (column, more) in self.columns.iter_mut().zip(other.columns) {
-            column.extend(more);
+            column.append(more);
         }
         self.rows += other.rows;
     }
@@ -134,10 +171,7 @@ impl Batch {
             return;
         }
         for column in &mut self.columns {
-            for (to, from) in kept.iter().enumerate() {
-                column.swap(to, *from);
-            }
-            column.truncate(kept.len());
+            column.keep(kept);
         }
         self.rows = kept.len();
     }
@@ -146,7 +180,7 @@ impl Batch {
     pub(crate) fn skip(&mut self, rows: usize) {
         let rows = rows.min(self.rows);
         for column in &mut self.columns {
-            column.drain(..rows);
+            column.skip(rows);
         }
         self.rows -= rows;
     }
@@ -164,7 +198,7 @@ impl Batch {
 
 impl Row for BatchRow<'_> {
     fn value(&self, place: usize) -> &Value {
-        &self.batch.columns[place][self.row]
+        &self.batch.columns[place].values()[self.row]
     }
 }
 

@@ -4,13 +4,13 @@
 //! holds nothing but numbers of groups: a new group costs no allocation of its own. Groups keep the
 //! order in which they came.
 
-use std::hash::BuildHasher;
-
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use rustdb_types::Value;
 
 use super::aggregate::{AggregateNode, Seen, start};
+use super::key::{hash_key, hashes};
+use super::vector::Vector;
 use crate::error::{Error, Result, SqlState};
 
 /// Groups by their keys.
@@ -47,7 +47,7 @@ impl Groups {
 
     /// The number of the group with a key.
     pub(super) fn find(&self, key: &[Value]) -> Option<usize> {
-        self.find_hashed(self.hasher.hash_one(key), key)
+        self.find_hashed(hash_key(&self.hasher, key), key)
     }
 
     fn find_hashed(&self, hash: u64, key: &[Value]) -> Option<usize> {
@@ -57,7 +57,7 @@ impl Groups {
 
     /// The number of the group with a key, which is a new one if there is none.
     pub(super) fn find_or_add(&mut self, key: &[Value], node: &AggregateNode) -> Result<usize> {
-        let hash = self.hasher.hash_one(key);
+        let hash = hash_key(&self.hasher, key);
         match self.find_hashed(hash, key) {
             Some(group) => Ok(group),
             None => {
@@ -66,6 +66,43 @@ impl Groups {
                 self.add(hash)
             }
         }
+    }
+
+    /// The numbers of the groups of some rows, which are new ones where there are none.
+    pub(super) fn of_rows(
+        &mut self,
+        keys: &[Vector<'_>],
+        rows: usize,
+        node: &AggregateNode,
+    ) -> Result<Vec<u32>> {
+        if keys.is_empty() {
+            let only = self.find_or_add(&[], node)? as u32;
+            return Ok(vec![only; rows]);
+        }
+        let mut groups: Vec<u32> = Vec::with_capacity(rows);
+        for (row, hash) in hashes(&self.hasher, keys, rows).into_iter().enumerate() {
+            let is_it = |group: &u32| {
+                let key = self.key(*group as usize);
+                keys.iter()
+                    .zip(key)
+                    .all(|(vector, part)| vector.is(row, part))
+            };
+            // Rows of a group are often side by side.
+            let found = match groups.last() {
+                Some(last) if is_it(last) => Some(*last),
+                _ => self.table.find(hash, is_it).copied(),
+            };
+            groups.push(match found {
+                Some(group) => group,
+                None => {
+                    start(node, &mut self.seen)?;
+                    let key = keys.iter().map(|vector| vector.cell(row).into_owned());
+                    self.keys.extend(key);
+                    self.add(hash)? as u32
+                }
+            });
+        }
+        Ok(groups)
     }
 
     /// Enters the group whose key and states were added last.
@@ -77,7 +114,7 @@ impl Groups {
         })?;
         self.len += 1;
         let (hasher, keys, width) = (&self.hasher, &self.keys, self.key_width);
-        let of = |group: &u32| hasher.hash_one(&keys[*group as usize * width..][..width]);
+        let of = |group: &u32| hash_key(hasher, &keys[*group as usize * width..][..width]);
         self.table.insert_unique(hash, number, of);
         Ok(group)
     }
@@ -103,7 +140,7 @@ impl Groups {
         let mut others = other.into_groups();
         for _ in 0..others.left {
             let key = &others.keys.as_slice()[..self.key_width];
-            let hash = self.hasher.hash_one(key);
+            let hash = hash_key(&self.hasher, key);
             let Some(group) = self.find_hashed(hash, key) else {
                 self.keys.extend(others.keys.by_ref().take(self.key_width));
                 self.seen.extend(others.seen.by_ref().take(self.calls));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_types::{Base, Operator as TypeOperator, Type, Value};
+use rustdb_types::{Base, ColumnVector, Operator as TypeOperator, Type, Value};
 
 use super::batch::{BATCH_ROWS, Batch, Pair, Row};
 use super::context::Context;
@@ -196,8 +196,8 @@ impl Operator for RunHashJoin {
                 };
             }
             let pairs = self.probe.pairs(&node, table, &mut self.matched, cx)?;
-            if !pairs.is_empty() {
-                return Ok(Some(joined(&node, &self.probe.batch, &table.rows, &pairs)));
+            if !pairs.left.is_empty() {
+                return Ok(Some(joined(&node, &mut self.probe, &table.rows, &pairs)));
             }
         }
     }
@@ -244,10 +244,12 @@ pub(super) fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
     let mut run = node.right.clone().open();
     let mut keys = Keys::new(node.right_keys.len());
     let mut charge = cx.pool().charge();
-    while let Some(batch) = run.next(cx)? {
+    let by_row = node.asked_by_row();
+    while let Some(mut batch) = run.next(cx)? {
         cx.check_cancelled()?;
         keys.append(&node.right_keys, &batch, cx)?;
-        charge.hold(batch.bytes() + batch.rows() * node.entry_bytes())?;
+        batch.spread(&by_row);
+        charge.hold(batch.column_bytes() + batch.rows() * keys.row_bytes())?;
         rows.append(batch);
         if charge.is_over() {
             return Ok(Built::Begun(Begun {
@@ -258,27 +260,53 @@ pub(super) fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
             }));
         }
     }
+    rows.condense(&by_row);
     let mut table = Table::new(rows, keys)?;
     table.charge = Some(charge);
     Ok(Built::Table(Arc::new(table)))
 }
 
 impl HashJoin {
-    /// What the table takes for a row besides the row.
-    pub(super) fn entry_bytes(&self) -> usize {
-        size_of::<Value>() * self.right_keys.len() + ENTRY_BYTES
+    /// The columns of the right side that conditions look at, pair by pair.
+    fn asked_by_row(&self) -> Vec<usize> {
+        let mut places = Vec::new();
+        for condition in &self.rest {
+            condition.walk(&mut |part| match part {
+                Expr::Input(place) if *place >= self.left_width => {
+                    places.push(place - self.left_width);
+                }
+                // Its own query may look at any.
+                Expr::Run(_) => places.extend(0..self.right_width),
+                _ => (),
+            });
+        }
+        places
     }
 }
 
-/// What a row's place in the table takes, about: key, number, next row, and room to grow.
-const ENTRY_BYTES: usize = 24;
-
 /// The rows that had no partner, with NULL for the left's columns.
 fn unmatched(rows: &Batch, matched: &[bool], left_width: usize) -> Option<Batch> {
-    let alone: Vec<usize> = (0..rows.rows()).filter(|row| !matched[*row]).collect();
-    let nulls = (0..left_width).map(|_| vec![Value::Null; alone.len()]);
-    let columns = nulls.chain(rows.gathered(alone.iter().map(|row| Some(*row))));
+    let alone: Vec<u32> = (0_u32..)
+        .zip(matched)
+        .filter_map(|(row, is_matched)| (!is_matched).then_some(row))
+        .collect();
+    let nulls = (0..left_width).map(|_| vec![Value::Null; alone.len()].into());
+    let columns = nulls.chain(rows.gathered(&alone));
     (!alone.is_empty()).then(|| Batch::of(columns.collect(), alone.len()))
+}
+
+/// Rows that go with each other: of the left side, and of the right side or [`NONE`].
+#[derive(Default)]
+struct Pairs {
+    left: Vec<u32>,
+    right: Vec<u32>,
+}
+
+impl Pairs {
+    fn push(&mut self, left: usize, right: u32) {
+        self.left.push(left as u32);
+        self.right.push(right);
+    }
 }
 
 impl Probe {
@@ -290,11 +318,9 @@ impl Probe {
         table: &Table,
         matched: &mut [bool],
         cx: &mut Context<'_>,
-    ) -> Result<Vec<(usize, Option<usize>)>> {
-        let mut pairs = Vec::with_capacity(self.batch.rows());
-        while self.row < self.batch.rows() && pairs.len() < BATCH_ROWS {
-            cx.check_cancelled()?;
-            let left = self.batch.row(self.row);
+    ) -> Result<Pairs> {
+        let mut pairs = Pairs::default();
+        while self.row < self.batch.rows() && pairs.left.len() < BATCH_ROWS {
             let mut at = match self.at {
                 Some(at) => at,
                 None => match self.keys.get(self.row) {
@@ -302,24 +328,19 @@ impl Probe {
                     None => NONE,
                 },
             };
-            while at != NONE && pairs.len() < BATCH_ROWS {
-                let right = at as usize;
-                at = table.after(right);
-                let pair = Pair {
-                    left: &left,
-                    width: node.left_width,
-                    right: &table.rows.row(right),
-                };
-                if !node.rest.is_empty() && !all_true(&node.rest, &pair, cx)? {
+            while at != NONE && pairs.left.len() < BATCH_ROWS {
+                let right = at;
+                at = table.after(right as usize);
+                if !node.rest.is_empty() && !self.holds(node, table, right, cx)? {
                     continue;
                 }
                 self.is_matched = true;
-                if let Some(matched) = matched.get_mut(right) {
+                if let Some(matched) = matched.get_mut(right as usize) {
                     *matched = true;
                 }
                 match node.kind {
                     JoinKind::Semi | JoinKind::Anti => at = NONE,
-                    _ => pairs.push((self.row, Some(right))),
+                    _ => pairs.push(self.row, right),
                 }
             }
             self.at = Some(at);
@@ -327,7 +348,7 @@ impl Probe {
                 match (node.kind, self.is_matched) {
                     (JoinKind::Semi, true)
                     | (JoinKind::Anti | JoinKind::Left | JoinKind::Full, false) => {
-                        pairs.push((self.row, None));
+                        pairs.push(self.row, NONE);
                     }
                     _ => (),
                 }
@@ -337,15 +358,45 @@ impl Probe {
         }
         Ok(pairs)
     }
+
+    /// Whether the other conditions hold for the left row at hand and a right one.
+    fn holds(
+        &self,
+        node: &HashJoin,
+        table: &Table,
+        right: u32,
+        cx: &mut Context<'_>,
+    ) -> Result<bool> {
+        cx.check_cancelled()?;
+        let pair = Pair {
+            left: &self.batch.row(self.row),
+            width: node.left_width,
+            right: &table.rows.row(right as usize),
+        };
+        all_true(&node.rest, &pair, cx)
+    }
+
+    /// The columns of these rows of the batch. If they are all of it, and nothing is left to look
+    /// for, they are not copied.
+    fn left_columns(&mut self, rows: &[u32]) -> Vec<ColumnVector> {
+        let is_whole = self.row == self.batch.rows()
+            && rows.len() == self.batch.rows()
+            && rows.iter().zip(0..).all(|(row, place)| *row == place);
+        if !is_whole {
+            return self.batch.gathered(rows);
+        }
+        self.row = 0;
+        std::mem::take(&mut self.batch).into_columns()
+    }
 }
 
 /// The rows that pairs stand for.
-fn joined(node: &HashJoin, left: &Batch, right: &Batch, pairs: &[(usize, Option<usize>)]) -> Batch {
-    let mut columns = left.gathered(pairs.iter().map(|(row, _)| Some(*row)));
+fn joined(node: &HashJoin, probe: &mut Probe, right: &Batch, pairs: &Pairs) -> Batch {
+    let mut columns = probe.left_columns(&pairs.left);
     if !matches!(node.kind, JoinKind::Semi | JoinKind::Anti) {
-        columns.extend(right.gathered(pairs.iter().map(|(_, row)| *row)));
+        columns.extend(right.gathered(&pairs.right));
     }
-    Batch::of(columns, pairs.len())
+    Batch::of(columns, pairs.left.len())
 }
 
 /// Puts the key of a row in `into`; `false` if a part is NULL, which equals nothing.

@@ -259,7 +259,7 @@ impl RunNestedLoop {
             if first_only {
                 return Ok(true);
             }
-            let partner = (0..node.right_width).map(|place| batch.column(place)[row].clone());
+            let partner = (0..node.right_width).map(|place| batch.column(place).get(row));
             out.push(at.left.iter().cloned().chain(partner));
             if out.is_full() {
                 return Ok(false);

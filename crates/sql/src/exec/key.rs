@@ -1,8 +1,12 @@
 //! Rows as keys of hash tables.
 
-use rustdb_types::Value;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use rustdb_types::{Cells, Value};
 
 use super::batch::Row;
+use super::vector::Vector;
 
 /// Some values of a row, compared as grouping does: NULL equals NULL.
 pub(crate) type RowKey = Box<[Value]>;
@@ -49,4 +53,55 @@ pub(crate) fn widened(value: Value) -> Value {
         Value::Float4(number) => Value::Float8(f64::from(number)),
         other => other,
     }
+}
+
+/// The hash of a key, part by part, so that columns can be hashed one after the other. It is that
+/// of [`hashes`].
+pub(super) fn hash_key(hasher: &RandomState, key: &[Value]) -> u64 {
+    key.iter()
+        .fold(0, |hash, part| mixed(hash, hash_part(hasher, part)))
+}
+
+/// The hashes of the keys of some rows.
+pub(super) fn hashes(hasher: &RandomState, keys: &[Vector<'_>], rows: usize) -> Vec<u64> {
+    let mut hashes = vec![0; rows];
+    let mix = |hashes: &mut [u64], of: &dyn Fn(usize) -> u64| {
+        for (row, hash) in hashes.iter_mut().enumerate() {
+            *hash = mixed(*hash, of(row));
+        }
+    };
+    for key in keys {
+        match key.cells() {
+            Some(Cells::Int4(numbers) | Cells::Date(numbers)) => {
+                for (hash, number) in hashes.iter_mut().zip(numbers) {
+                    *hash = mixed(*hash, hasher.hash_one(i64::from(*number)));
+                }
+            }
+            Some(Cells::Int8(numbers) | Cells::Timestamp(numbers)) => {
+                for (hash, number) in hashes.iter_mut().zip(numbers) {
+                    *hash = mixed(*hash, hasher.hash_one(*number));
+                }
+            }
+            Some(Cells::Text(texts)) => {
+                mix(&mut hashes, &|row| hasher.hash_one(texts.bytes_of(row)))
+            }
+            _ => mix(&mut hashes, &|row| hash_part(hasher, &key.cell(row))),
+        }
+    }
+    hashes
+}
+
+#[inline]
+fn hash_part(hasher: &RandomState, part: &Value) -> u64 {
+    match part {
+        Value::Int4(number) | Value::Date(number) => hasher.hash_one(i64::from(*number)),
+        Value::Int8(number) | Value::Timestamp(number) => hasher.hash_one(*number),
+        Value::Text(text) => hasher.hash_one(text.as_bytes()),
+        part => hasher.hash_one(part),
+    }
+}
+
+#[inline]
+fn mixed(hash: u64, part: u64) -> u64 {
+    (hash.rotate_left(23) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -348,7 +348,7 @@ impl Row for GroupRow<'_> {
     fn value(&self, place: usize) -> &Value {
         match self {
             GroupRow::AtHand(row) => &row[place],
-            GroupRow::Kept(batch, row) => &batch.column(place)[*row],
+            GroupRow::Kept(batch, row) => &batch.column(place).values()[*row],
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_types::Value;
+use rustdb_types::{ColumnVector, Value};
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
@@ -180,7 +180,7 @@ fn computed(
     items: &[Expr],
     batch: &Batch,
     cx: &mut Context<'_>,
-) -> Result<Vec<Option<Vec<Value>>>> {
+) -> Result<Vec<Option<ColumnVector>>> {
     let columns = items.iter().map(|item| match item {
         Expr::Input(_) => Ok(None),
         item => Ok(Some(vector(item, batch, cx)?.into_column(batch.rows()))),
@@ -190,25 +190,25 @@ fn computed(
 
 /// The columns with those of the batch, which are moved where they are wanted for the last time.
 fn with_inputs(
-    columns: Vec<Option<Vec<Value>>>,
+    columns: Vec<Option<ColumnVector>>,
     items: &[Expr],
     batch: &mut Batch,
-) -> Vec<Vec<Value>> {
+) -> Vec<ColumnVector> {
     let columns = columns.into_iter().enumerate();
     let columns = columns.map(|(number, column)| match (column, &items[number]) {
         (Some(column), _) => column,
         (None, Expr::Input(place)) => match items[number + 1..].contains(&items[number]) {
-            true => batch.column(*place).to_vec(),
+            true => batch.column(*place).clone(),
             false => batch.take_column(*place),
         },
-        (None, _) => Vec::new(),
+        (None, _) => ColumnVector::default(),
     });
     columns.collect()
 }
 
-fn row_by_row(items: &[Expr], batch: &Batch, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
-    let mut columns: Vec<Vec<Value>> = Vec::with_capacity(items.len());
-    columns.resize_with(items.len(), || Vec::with_capacity(batch.rows()));
+fn row_by_row(items: &[Expr], batch: &Batch, cx: &mut Context<'_>) -> Result<Vec<ColumnVector>> {
+    let mut columns: Vec<ColumnVector> = Vec::with_capacity(items.len());
+    columns.resize_with(items.len(), || ColumnVector::with_capacity(batch.rows()));
     for row in 0..batch.rows() {
         let row = batch.row(row);
         for (column, item) in columns.iter_mut().zip(items) {

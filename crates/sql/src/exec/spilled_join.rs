@@ -27,7 +27,7 @@ use super::context::Context;
 use super::evaluate::all_true;
 use super::hash_join::{HashJoin, key};
 use super::join::width;
-use super::join_table::{Keys, NONE, Table};
+use super::join_table::{JoinKey, Keys, NONE, Table};
 use super::sort::Key;
 use super::spill::{
     Aside, Charge, RowReader, SHARE_DEPTH_MAX, Shares, Sorted, Sorter, Spent, Stream, share_count,
@@ -115,16 +115,17 @@ impl SpilledJoin {
             None if keeps_alone => alone.push_row(&[], batch, row),
             None => Ok(()),
         };
+        let mut scratch = Vec::new();
         for row in 0..begun.keys.rows() {
             if row % 1024 == 0 {
                 cx.check_cancelled()?;
             }
-            put(&begun.rows, row, begun.keys.get(row))?;
+            let has_key = begun.keys.values_of(row, &mut scratch);
+            put(&begun.rows, row, has_key.then_some(&scratch[..]))?;
         }
         drop((begun.rows, begun.keys));
         charge.set(count * aside.buffer_bytes());
         let mut rest = begun.rest;
-        let mut scratch = Vec::new();
         while let Some(batch) = rest.next(cx)? {
             cx.check_cancelled()?;
             for row in 0..batch.rows() {
@@ -301,7 +302,7 @@ impl SpilledJoin {
         while let Some(batch) = right.next_batch(cx)? {
             keys.append(&self.node.right_keys, &batch, cx)?;
             self.charge
-                .add(batch.bytes() + batch.rows() * self.node.entry_bytes());
+                .add(batch.bytes() + batch.rows() * keys.row_bytes());
             rows.append(batch);
             if self.charge.is_over() {
                 has_more = true;
@@ -408,9 +409,8 @@ impl HashJoin {
     /// Rows of the right side with NULL for the left's columns.
     fn without_left(&self, batch: &Batch) -> Batch {
         let rows = batch.rows();
-        let nulls = (0..self.probe_width()).map(|_| vec![Value::Null; rows]);
-        let own = batch.gathered((0..rows).map(Some));
-        Batch::of(nulls.chain(own).collect(), rows)
+        let nulls = (0..self.probe_width()).map(|_| vec![Value::Null; rows].into());
+        Batch::of(nulls.chain(batch.clone().into_columns()).collect(), rows)
     }
 }
 
@@ -428,7 +428,7 @@ impl Part {
                 let left = &self.probed[node.numbers()..];
                 self.is_matched = false;
                 if key(&node.left_keys, left, &mut scratch, cx)? {
-                    self.at = self.table.first_of(&scratch);
+                    self.at = self.table.first_of(JoinKey::Values(&scratch));
                 }
             }
             self.pair(node, &mut out, cx)?;

@@ -81,7 +81,7 @@ pub(super) fn evaluate_subquery<R: Row + ?Sized>(
             let mut charge = cx.pool().charge();
             while let Some(batch) = run.next(cx)? {
                 charge.hold(batch.bytes())?;
-                values.extend_from_slice(batch.column(0));
+                values.extend_from_slice(batch.column(0).values());
             }
             super::evaluate::array_of(values)?
         }
@@ -100,7 +100,7 @@ fn scalar(run: &mut dyn Operator, cx: &mut Context<'_>) -> Result<Value> {
         let message = "more than one row returned by a subquery used as an expression";
         return Err(Error::new(SqlState::CARDINALITY_VIOLATION, message));
     }
-    Ok(batch.column(0)[0].clone())
+    Ok(batch.column(0).get(0))
 }
 
 /// ANY stops at the first row for which the test is true, ALL at the first for which it is false.

@@ -127,16 +127,16 @@ fn ranges_of_keys_and_of_indexes_hold_what_is_between() {
         t.scan(&tx, range, Projection::Columns(vec![0])).unwrap()
     };
     let reader = RowReader::new(t.layout(), &[0]).unwrap();
-    let mut columns = [Vec::new()];
+    let mut columns = reader.columns(100);
     let filled = scan().fill(&tx, &reader, &[], &mut columns, 100);
     assert_eq!(filled.unwrap(), (2, 2));
-    assert_eq!(columns[0], row([4, 5]));
+    assert_eq!(columns[0].values(), row([4, 5]));
     // A test leaves rows out that were looked at.
     let test = t.layout().test(0, Comparison::Greater, &Value::Int4(4));
-    let mut columns = [Vec::new()];
+    let mut columns = reader.columns(100);
     let filled = scan().fill(&tx, &reader, &[test.unwrap()], &mut columns, 100);
     assert_eq!(filled.unwrap(), (2, 1));
-    assert_eq!(columns[0], row([5]));
+    assert_eq!(columns[0].values(), row([5]));
 
     let index = t.definition().indexes[1].oid;
     let low = Value::Int4(97);

@@ -24,6 +24,7 @@ pub use ordered::SortedRows;
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
+use crate::column::{Cells, ColumnVector};
 use crate::error::{Error, Result, SqlState};
 use crate::function::{FunctionContext, Signature};
 use crate::parameter::Parameter;
@@ -259,6 +260,36 @@ states! {
 }
 
 impl State {
+    /// Takes the argument of one row, which is a cell of a column. Numbers are taken as they are.
+    #[inline]
+    pub fn update_cell(
+        &mut self,
+        column: &ColumnVector,
+        row: usize,
+        context: &FunctionContext<'_>,
+    ) -> Result<()> {
+        match (&mut self.0, column.cells()) {
+            (_, Cells::Values(values)) => self.update(std::slice::from_ref(&values[row]), context),
+            (Repr::Count(count), _) => {
+                count.add_row();
+                Ok(())
+            }
+            (Repr::Integers(sum), Cells::Int4(numbers)) => {
+                sum.add_number(i64::from(numbers[row]));
+                Ok(())
+            }
+            (Repr::Integers(sum), Cells::Int8(numbers)) => {
+                sum.add_number(numbers[row]);
+                Ok(())
+            }
+            (Repr::Numerics(sum), Cells::Numeric(coefficients, scale)) => {
+                sum.add_small(coefficients[row], *scale)
+            }
+            (Repr::Float8(sum), Cells::Float8(numbers)) => sum.add(numbers[row]),
+            _ => self.update(std::slice::from_ref(&*column.cell(row)), context),
+        }
+    }
+
     /// Whether it takes about the same memory whatever it is given.
     pub fn is_of_one_size(&self) -> bool {
         !matches!(

@@ -54,6 +54,13 @@ pub(super) struct Count {
     count: i64,
 }
 
+impl Count {
+    /// A row that is not NULL.
+    pub(super) fn add_row(&mut self) {
+        self.count += 1;
+    }
+}
+
 impl Accumulate for Count {
     fn update(&mut self, arguments: &[Value], _: &FunctionContext<'_>) -> Result<()> {
         if self.every || !first(arguments)?.is_null() {
@@ -108,6 +115,11 @@ impl Integers {
         self.count += count;
     }
 
+    /// A number that is not NULL.
+    pub(super) fn add_number(&mut self, number: i64) {
+        self.add(i128::from(number), 1);
+    }
+
     fn number(value: &Value) -> Result<i128> {
         let number = value.as_integer().map(i128::from);
         number.ok_or_else(|| Error::mismatch(value.kind()))
@@ -159,6 +171,8 @@ impl Accumulate for Integers {
 #[derive(Clone, Debug)]
 pub(super) struct Numerics {
     sum: Numeric,
+    /// What is still to be added to it: a coefficient, and its decimals.
+    pending: (i64, u16),
     count: i64,
     /// NaN, infinity, -infinity.
     special: [i64; 3],
@@ -169,10 +183,39 @@ impl Numerics {
     fn state(finish: Finish) -> State {
         State::from(Box::new(Numerics {
             sum: Numeric::ZERO,
+            pending: (0, 0),
             count: 0,
             special: [0; 3],
             finish,
         }))
+    }
+
+    /// Adds `coefficient / 10^scale`.
+    #[inline]
+    pub(super) fn add_small(&mut self, coefficient: i64, scale: u16) -> Result<()> {
+        let (pending, of) = self.pending;
+        match pending.checked_add(coefficient) {
+            Some(sum) if of == scale => self.pending.0 = sum,
+            _ => {
+                self.sum = self.sum()?;
+                self.pending = (coefficient, scale);
+            }
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// The sum of all.
+    fn sum(&self) -> Result<Numeric> {
+        let (coefficient, scale) = self.pending;
+        self.sum.add(&Numeric::small(coefficient, scale))
+    }
+
+    /// Adds what is still to be added.
+    fn settle(&mut self) -> Result<()> {
+        self.sum = self.sum()?;
+        self.pending = (0, 0);
+        Ok(())
     }
 
     /// The place among the special values; `None` for a number.
@@ -193,6 +236,9 @@ impl Accumulate for Numerics {
             return Ok(());
         }
         let number: &Numeric = take(value)?;
+        if let Some((coefficient, scale)) = number.as_small() {
+            return self.add_small(coefficient, scale);
+        }
         match Numerics::class(number) {
             Some(class) => self.special[class] += 1,
             None => self.sum = self.sum.add(number)?,
@@ -202,7 +248,8 @@ impl Accumulate for Numerics {
     }
 
     fn merge(&mut self, other: Numerics) -> Result<()> {
-        self.sum = self.sum.add(&other.sum)?;
+        self.settle()?;
+        self.sum = self.sum.add(&other.sum()?)?;
         self.count += other.count;
         for (mine, theirs) in self.special.iter_mut().zip(other.special) {
             *mine += theirs;
@@ -216,6 +263,7 @@ impl Accumulate for Numerics {
             return Ok(true);
         }
         let number: &Numeric = take(value)?;
+        self.settle()?;
         match Numerics::class(number) {
             Some(class) => self.special[class] -= 1,
             // The sum shows as many decimals as the number that showed most: this may be that.
@@ -236,7 +284,7 @@ impl Accumulate for Numerics {
             return Ok(Value::Null);
         }
         let sum = match self.special {
-            [0, 0, 0] => self.sum.clone(),
+            [0, 0, 0] => self.sum()?,
             [0, _, 0] => Numeric::INFINITY,
             [0, 0, _] => Numeric::NEGATIVE_INFINITY,
             _ => Numeric::NAN,
@@ -254,7 +302,7 @@ macro_rules! floats {
         pub(super) struct $name(Option<$of>);
 
         impl $name {
-            fn add(&mut self, number: $of) -> Result<()> {
+            pub(super) fn add(&mut self, number: $of) -> Result<()> {
                 self.0 = Some(match self.0 {
                     None => number,
                     Some(sum) => float::add(sum, number)?,

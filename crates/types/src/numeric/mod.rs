@@ -35,6 +35,8 @@ pub const SCALE_MAX: i32 = 16383;
 const WEIGHT_MAX: i32 = 0x7fff;
 /// The most decimals of a [`Repr::Small`].
 const SMALL_SCALE_MAX: i32 = 18;
+/// The same: as many decimals as cells of a column can show.
+pub const CELL_SCALE_MAX: u16 = SMALL_SCALE_MAX as u16;
 
 /// A decimal number, NaN, or an infinity.
 #[derive(Clone)]
@@ -85,6 +87,23 @@ impl Numeric {
             return Ok(Numeric(Repr::Small { coefficient, scale }));
         }
         Numeric::from_decimal(Decimal::from_parts(coefficient, i32::from(scale)))
+    }
+
+    /// `coefficient / 10^scale`, for a scale of at most [`CELL_SCALE_MAX`].
+    #[inline]
+    pub(crate) fn small(coefficient: i64, scale: u16) -> Numeric {
+        debug_assert!(scale <= CELL_SCALE_MAX);
+        Numeric(Repr::Small { coefficient, scale })
+    }
+
+    /// The coefficient, and how many decimals it has: `coefficient / 10^scale`. `None` for what
+    /// has more than 18 decimals or digits, and for what is no number.
+    #[inline]
+    pub fn as_small(&self) -> Option<(i64, u16)> {
+        match self.0 {
+            Repr::Small { coefficient, scale } => Some((coefficient, scale)),
+            _ => None,
+        }
     }
 
     /// Checks the limits of the format, as every result must.

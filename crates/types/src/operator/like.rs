@@ -11,7 +11,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::interrupt;
 
 /// `text LIKE pattern`: `%` is any text, `_` any letter, `\` makes the next one itself.
-pub(super) fn like(text: &str, pattern: &str) -> Result<bool> {
+pub fn like(text: &str, pattern: &str) -> Result<bool> {
     if !pattern.contains('\\') {
         return fits(text.as_bytes(), pattern.as_bytes());
     }

@@ -24,6 +24,8 @@ mod temporal;
 mod text;
 mod vector;
 
+pub use like::like;
+
 pub(crate) use array::{concatenated_arrays, extended_array};
 
 use std::collections::HashMap;

@@ -9,9 +9,9 @@ use super::decode::{RowView, damaged};
 use super::test::RowTest;
 use super::{HAS_NULLS, HEADER_BYTES, OFFSET_BYTES_MASK, Place, RowLayout, VERSION, VERSION_MASK};
 use crate::base::Base;
+use crate::column::{Cells, ColumnVector, Strings};
 use crate::error::{Error, Result};
 use crate::numeric;
-use crate::text::Text;
 use crate::types::Element;
 use crate::value::Value;
 
@@ -75,6 +75,18 @@ impl RowReader {
         })
     }
 
+    /// Columns without rows, in the form of their types, and room for so many rows.
+    pub fn columns(&self, rows: usize) -> Vec<ColumnVector> {
+        let column = |wanted: &Wanted| wanted.how.cells(rows).into();
+        self.columns.iter().map(column).collect()
+    }
+
+    /// The same, as values: better where rows are few, or are taken out as rows again.
+    pub fn columns_of_values(&self, rows: usize) -> Vec<ColumnVector> {
+        let column = |_: &Wanted| ColumnVector::with_capacity(rows);
+        self.columns.iter().map(column).collect()
+    }
+
     /// Appends the columns of a row to vectors, one for each, if the row passes the tests. Returns
     /// whether it did. After an error the vectors may differ in length.
     pub fn append(
@@ -82,7 +94,7 @@ impl RowReader {
         layout: &RowLayout,
         tests: &[RowTest],
         bytes: &[u8],
-        out: &mut [Vec<Value>],
+        out: &mut [ColumnVector],
     ) -> Result<bool> {
         let Some(open) = self.open(bytes) else {
             return self.append_slowly(&RowView::new(layout, bytes)?, tests, out);
@@ -108,7 +120,7 @@ impl RowReader {
         &self,
         view: &RowView<'_>,
         tests: &[RowTest],
-        out: &mut [Vec<Value>],
+        out: &mut [ColumnVector],
     ) -> Result<bool> {
         for test in tests {
             if !test.passes(view)? {
@@ -196,11 +208,57 @@ fn how(column: &super::Column) -> How {
 }
 
 impl How {
+    /// The form of the column.
+    fn cells(self, rows: usize) -> Cells {
+        match self {
+            How::Int4 => Cells::Int4(Vec::with_capacity(rows)),
+            How::Int8 => Cells::Int8(Vec::with_capacity(rows)),
+            How::Date => Cells::Date(Vec::with_capacity(rows)),
+            How::Float8 => Cells::Float8(Vec::with_capacity(rows)),
+            How::Timestamp => Cells::Timestamp(Vec::with_capacity(rows)),
+            How::Numeric => Cells::Numeric(Vec::with_capacity(rows), 0),
+            How::Text => Cells::Text(Strings::with_capacity(rows)),
+            How::Other => Cells::Values(Vec::with_capacity(rows)),
+        }
+    }
+
     /// Appends the value with these bytes; none for [`How::Other`]. It is made where it goes to: a
     /// value that is put together elsewhere, in parts, and then copied as a whole has to wait for
     /// its parts to be written.
     #[inline]
-    fn push(self, bytes: &[u8], out: &mut Vec<Value>) -> Result<()> {
+    fn push(self, bytes: &[u8], out: &mut ColumnVector) -> Result<()> {
+        match (self, out.cells_mut()) {
+            (How::Int4, Cells::Int4(numbers)) | (How::Date, Cells::Date(numbers)) => {
+                numbers.push(i32::from_le_bytes(word(bytes)?));
+            }
+            (How::Int8, Cells::Int8(numbers)) | (How::Timestamp, Cells::Timestamp(numbers)) => {
+                numbers.push(i64::from_le_bytes(word(bytes)?));
+            }
+            (How::Float8, Cells::Float8(numbers)) => {
+                numbers.push(f64::from_le_bytes(word(bytes)?));
+            }
+            (How::Numeric, Cells::Numeric(coefficients, scale)) => {
+                let number = numeric::decode_row(bytes)?;
+                match number.as_small() {
+                    Some((coefficient, of)) if of == *scale || coefficients.is_empty() => {
+                        *scale = of;
+                        coefficients.push(coefficient);
+                    }
+                    _ => out.push_other(Value::Numeric(number)),
+                }
+            }
+            (How::Text, _) => match std::str::from_utf8(bytes) {
+                Ok(text) => out.push_text(text),
+                Err(_) => return Err(damaged()),
+            },
+            _ => return self.push_value(bytes, out),
+        }
+        Ok(())
+    }
+
+    /// The same, as a value.
+    #[inline]
+    fn push_value(self, bytes: &[u8], out: &mut ColumnVector) -> Result<()> {
         match self {
             How::Int4 => out.push(Value::Int4(i32::from_le_bytes(word(bytes)?))),
             How::Int8 => out.push(Value::Int8(i64::from_le_bytes(word(bytes)?))),
@@ -208,11 +266,7 @@ impl How {
             How::Float8 => out.push(Value::Float8(f64::from_le_bytes(word(bytes)?))),
             How::Timestamp => out.push(Value::Timestamp(i64::from_le_bytes(word(bytes)?))),
             How::Numeric => out.push(Value::Numeric(numeric::decode_row(bytes)?)),
-            How::Text => match std::str::from_utf8(bytes) {
-                Ok(text) => out.push(Value::Text(Text::new(text))),
-                Err(_) => return Err(damaged()),
-            },
-            How::Other => {}
+            How::Text | How::Other => {}
         }
         Ok(())
     }

@@ -195,14 +195,14 @@ proptest! {
         let reader = RowReader::new(&layout, &places).unwrap();
         for bytes in &stored {
             let view = RowView::new(&layout, bytes).unwrap();
-            let mut out = [Vec::new(), Vec::new()];
+            let mut out = reader.columns(1);
             prop_assert!(reader.append(&layout, &[], bytes, &mut out).unwrap());
             for (place, read) in places.iter().zip(&out) {
-                prop_assert_eq!(read, &[view.get(*place).unwrap()]);
+                prop_assert_eq!(read.values(), &[view.get(*place).unwrap()]);
             }
             let value = view.get(column).unwrap();
             let passes = |test: &RowTest| {
-                let mut out = [Vec::new(), Vec::new()];
+                let mut out = reader.columns(1);
                 let passed = reader
                     .append(&layout, std::slice::from_ref(test), bytes, &mut out)
                     .unwrap();
@@ -287,7 +287,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         for bytes in [&bytes[..], &bytes[..at], &noise] {
-            let mut out = vec![Vec::new(); columns.len()];
+            let mut out = reader.columns(1);
             let _ = reader.append(&layout, &[], bytes, &mut out);
             let _ = reader.append(&layout, &tests, bytes, &mut out);
         }

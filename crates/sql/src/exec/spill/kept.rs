@@ -32,7 +32,9 @@ enum Stored {
 
 impl Kept {
     /// Adds a batch.
-    pub(in crate::exec) fn push(&mut self, batch: Batch, cx: &mut Context<'_>) -> Result<()> {
+    pub(in crate::exec) fn push(&mut self, mut batch: Batch, cx: &mut Context<'_>) -> Result<()> {
+        // Rows are asked for one by one, and more than once.
+        batch.spread_all();
         let bytes = batch.bytes();
         let charge = match &mut self.charge {
             Some(charge) => charge,
@@ -99,6 +101,6 @@ impl Kept {
                 column.push(Value::unpack(&mut rest)?);
             }
         }
-        Ok(Some(Arc::new(Batch::of(columns, rows))))
+        Ok(Some(Arc::new(Batch::of_values(columns, rows))))
     }
 }

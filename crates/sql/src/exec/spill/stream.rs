@@ -2,13 +2,14 @@
 //!
 //! A stream is the rows of one writer in their order, in blocks; any number of them share a file.
 
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 
 use rustdb_txn::{SpillFile, SpillPlace};
 use rustdb_types::Value;
 use rustdb_vfs::sync::Mutex;
 
-use super::super::batch::{BATCH_ROWS, Batch, Row};
+use super::super::batch::{BATCH_ROWS, Batch};
 use super::super::context::Context;
 use crate::error::Result;
 
@@ -119,12 +120,13 @@ pub(in crate::exec) struct RowWriter {
 
 impl RowWriter {
     /// Adds a row.
-    pub(in crate::exec) fn push<'v>(
+    pub(in crate::exec) fn push<V: Borrow<Value>>(
         &mut self,
-        row: impl IntoIterator<Item = &'v Value>,
+        row: impl IntoIterator<Item = V>,
     ) -> Result<()> {
         let mut bytes = size_of::<Vec<Value>>();
         for value in row {
+            let value = value.borrow();
             value.pack(&mut self.buffer);
             bytes += size_of::<Value>() + value.heap_bytes();
         }
@@ -145,9 +147,8 @@ impl RowWriter {
         batch: &Batch,
         row: usize,
     ) -> Result<()> {
-        let row = batch.row(row);
-        let own = (0..batch.width()).map(|place| row.value(place));
-        self.push(before.iter().chain(own))
+        let own = (0..batch.width()).map(|place| batch.column(place).cell(row));
+        self.push(before.iter().map(Cow::Borrowed).chain(own))
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -282,7 +282,7 @@ fn sorted(node: &WindowNode, input: &mut dyn Operator, cx: &mut Context<'_>) -> 
         for row in 0..batch.rows() {
             let keys = values(&node.sort, &batch.row(row), cx)?;
             let mut whole = Vec::with_capacity(width + node.calls.len());
-            whole.extend((0..node.width).map(|place| batch.column(place)[row].clone()));
+            whole.extend((0..node.width).map(|place| batch.column(place).get(row)));
             whole.extend(keys);
             rows.push(whole);
         }

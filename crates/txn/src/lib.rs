@@ -56,6 +56,6 @@ pub use manager::{KeyspaceRef, RESERVED_KEYSPACES, TransactionManager, Transacti
 pub use removal::Extract;
 pub use retry::Retryable;
 pub use scan::{Entry, KeyRange, Scan};
-pub use transaction::{Access, IsolationLevel, RowState, Transaction};
+pub use transaction::{Access, IsolationLevel, RolledBack, RowState, Transaction};
 pub use write_batch::WriteBatch;
 pub use write_set::SavepointId;

@@ -94,6 +94,13 @@ pub struct Transaction {
     pub(crate) charge: Option<MemoryCharge>,
 }
 
+/// The memory of writes that were rolled back.
+#[derive(Debug)]
+pub struct RolledBack {
+    _writes: WriteSet,
+    _charge: Option<MemoryCharge>,
+}
+
 /// A moment to return to.
 #[derive(Debug)]
 struct Savepoint {
@@ -558,6 +565,20 @@ impl Transaction {
 
     /// Forgets all writes and releases all locks, as dropping the transaction does.
     pub fn rollback(self) {}
+
+    /// As [`rollback`](Self::rollback), and what the writes took in memory is freed when the caller
+    /// drops what it is given: of millions of writes that takes a while.
+    pub fn rollback_leaving(self) -> RolledBack {
+        RolledBack {
+            _writes: self.writes.into_inner(),
+            _charge: self.charge,
+        }
+    }
+
+    /// About what the writes take in memory.
+    pub fn write_bytes(&self) -> usize {
+        self.writes.borrow().bytes()
+    }
 }
 
 pub(crate) fn check_value(value: &[u8]) -> Result<()> {

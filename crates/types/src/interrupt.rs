@@ -11,8 +11,11 @@
 //!
 //! Some loops cannot fail where they are. They ask [`is_stopped`], leave with whatever they have,
 //! and what is made of that fails ([`check`]); a statement that was stopped remembers it.
+//!
+//! What stopped work has collected it [leaves](leave) to the watch.
 
 use std::cell::{Cell, RefCell};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::error::{Error, Result, SqlState};
@@ -27,6 +30,11 @@ pub const ROW_UNITS: usize = 1 << 10;
 pub trait Watch: Send + Sync {
     /// Why the work shall stop, if it shall.
     fn ask(&self) -> Result<()>;
+
+    /// Takes what stopped work leaves behind, to free it when nobody waits for that.
+    fn leave(&self, thing: Box<dyn Send>) {
+        drop(thing);
+    }
 }
 
 thread_local! {
@@ -93,6 +101,61 @@ pub fn check() -> Result<()> {
         Err(error) => {
             IS_STOPPED.set(true);
             Err(error)
+        }
+    }
+}
+
+/// Gives away what stopped work has collected: to free millions of values takes longer than whoever
+/// stopped the work wants to wait. Where there is no watch it is freed at once.
+pub fn leave(thing: impl Send + 'static) {
+    let watch = WATCH.with_borrow(Option::clone);
+    if let Some(watch) = watch {
+        watch.leave(Box::new(thing));
+    }
+}
+
+/// What work collects, which is [left](leave) if the work shall stop when it is dropped.
+#[derive(Debug)]
+pub struct Held<T: Send + 'static>(Option<T>);
+
+impl<T: Send + 'static> Held<T> {
+    /// Holds something.
+    pub fn new(thing: T) -> Held<T> {
+        Held(Some(thing))
+    }
+
+    /// What is held: the work is done.
+    pub fn into_inner(mut self) -> T {
+        self.0.take().expect("it is taken once")
+    }
+}
+
+impl<T: Default + Send + 'static> Default for Held<T> {
+    fn default() -> Self {
+        Held::new(T::default())
+    }
+}
+
+impl<T: Send + 'static> Deref for Held<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it is there until it is taken")
+    }
+}
+
+impl<T: Send + 'static> DerefMut for Held<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("it is there until it is taken")
+    }
+}
+
+impl<T: Send + 'static> Drop for Held<T> {
+    fn drop(&mut self) {
+        if let Some(thing) = self.0.take()
+            && check().is_err()
+        {
+            leave(thing);
         }
     }
 }
@@ -235,6 +298,38 @@ mod tests {
             inner.is_err()
         });
         assert!(inner && check().is_ok());
+    }
+
+    /// Counts what is left to it.
+    struct Heir(AtomicUsize, bool);
+
+    impl Watch for Heir {
+        fn ask(&self) -> Result<()> {
+            match self.1 {
+                true => Err(Error::new(SqlState::QUERY_CANCELED, "enough")),
+                false => Ok(()),
+            }
+        }
+
+        fn leave(&self, _: Box<dyn Send>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_stopped_work_has_collected_is_left_to_the_watch() {
+        let left = |is_stopped| {
+            let heir = Arc::new(Heir(AtomicUsize::new(0), is_stopped));
+            let (_, done) = watched(heir.clone(), || {
+                drop(Held::new(vec![1]));
+                let mut held: Held<Vec<u8>> = Held::default();
+                held.push(2);
+                held.into_inner()
+            });
+            assert_eq!(done, [2]);
+            heir.0.load(Ordering::Relaxed)
+        };
+        assert_eq!((left(false), left(true)), (0, 1));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rustdb_types::aggregate::{AggregateCall, SortedRows, State};
-use rustdb_types::{Cells, Value, interrupt};
+use rustdb_types::interrupt::{self, Held};
+use rustdb_types::{Cells, Value};
 
 use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
@@ -208,7 +209,7 @@ pub(super) fn push_output(
 
 fn collect(node: &Arc<AggregateNode>, cx: &mut Context<'_>) -> Result<Collected> {
     let mut source = node.source(cx)?;
-    let mut grouping = Grouping::new(node, &cx.pool(), 0);
+    let mut grouping = Held::new(Grouping::new(node, &cx.pool(), 0));
     begin(node, &mut grouping.groups)?;
     while let Some(given) = source.next(cx)? {
         let fits = match given {
@@ -219,11 +220,11 @@ fn collect(node: &Arc<AggregateNode>, cx: &mut Context<'_>) -> Result<Collected>
             Given::Groups(groups) => grouping.merge(*groups)?,
         };
         if !fits {
-            let spilled = grouping.take_rest(source, cx)?;
+            let spilled = grouping.into_inner().take_rest(source, cx)?;
             return Ok(Collected::Spilled(Box::new(spilled)));
         }
     }
-    let (groups, charge) = grouping.into_groups();
+    let (groups, charge) = grouping.into_inner().into_groups();
     Ok(Collected::Memory(groups.into_groups(), charge))
 }
 

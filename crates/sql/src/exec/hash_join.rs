@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustdb_types::interrupt::Held;
 use rustdb_types::{Base, ColumnVector, Operator as TypeOperator, Type, Value};
 
 use super::batch::{BATCH_ROWS, Batch, Pair, Row};
@@ -240,9 +241,9 @@ fn built(node: &Arc<HashJoin>, cx: &mut Context<'_>) -> Result<Built> {
 
 /// Reads the right side; as far as there is memory for it.
 pub(super) fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
-    let mut rows = Batch::new(node.right_width);
-    let mut run = node.right.clone().open();
-    let mut keys = Keys::new(node.right_keys.len());
+    let mut rows = Held::new(Batch::new(node.right_width));
+    let mut run = Held::new(node.right.clone().open());
+    let mut keys = Held::new(Keys::new(node.right_keys.len()));
     let mut charge = cx.pool().charge();
     let by_row = node.asked_by_row();
     while let Some(mut batch) = run.next(cx)? {
@@ -253,15 +254,15 @@ pub(super) fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
         rows.append(batch);
         if charge.is_over() {
             return Ok(Built::Begun(Begun {
-                rows,
-                keys,
-                rest: run,
+                rows: rows.into_inner(),
+                keys: keys.into_inner(),
+                rest: run.into_inner(),
                 charge,
             }));
         }
     }
     rows.condense(&by_row);
-    let mut table = Table::new(rows, keys)?;
+    let mut table = Table::new(rows.into_inner(), keys.into_inner())?;
     table.charge = Some(charge);
     Ok(Built::Table(Arc::new(table)))
 }

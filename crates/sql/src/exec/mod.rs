@@ -52,7 +52,7 @@ mod write;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use rustdb_types::Value;
+use rustdb_types::{Value, interrupt};
 
 use crate::bind::Write;
 use crate::error::Result;
@@ -173,10 +173,16 @@ impl Executable {
         }
         let mut rows = Vec::new();
         let mut run = self.start();
-        while let Some(batch) = run.next(cx)? {
-            rows.extend(batch);
+        loop {
+            match run.operator.next(cx) {
+                Ok(Some(batch)) => rows.extend(batch.into_rows()),
+                Ok(None) => return Ok(rows),
+                Err(error) => {
+                    interrupt::leave((run.operator, rows));
+                    return Err(error);
+                }
+            }
         }
-        Ok(rows)
     }
 
     /// The one row that it gives, where that can be read without a transaction.

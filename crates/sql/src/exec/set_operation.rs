@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use rustdb_types::Value;
+use rustdb_types::interrupt::Held;
 
 use super::batch::Batch;
 use super::context::Context;
@@ -134,11 +135,11 @@ impl SetOperationNode {
 
 impl RunSetOperation {
     fn count_right(&mut self, cx: &mut Context<'_>) -> Result<Counted> {
-        let mut counts = Counts::default();
         let mut charge = cx.pool().charge();
         let Some(mut right) = self.right.take() else {
-            return Ok(Counted::Memory(counts, charge));
+            return Ok(Counted::Memory(Counts::default(), charge));
         };
+        let mut counts: Held<Counts> = Held::default();
         while let Some(batch) = right.next(cx)? {
             cx.check_cancelled()?;
             for row in 0..batch.rows() {
@@ -156,11 +157,12 @@ impl RunSetOperation {
                 && let Some(left) = &mut self.left
             {
                 let node = self.node.clone();
+                let counts = counts.into_inner();
                 let set = SpilledSet::new(node, counts, charge, &mut *right, &mut **left, cx)?;
                 return Ok(Counted::Spilled(Box::new(set)));
             }
         }
-        Ok(Counted::Memory(counts, charge))
+        Ok(Counted::Memory(counts.into_inner(), charge))
     }
 
     fn next_input(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rustdb_types::Value;
+use rustdb_types::{Value, interrupt};
 
-use super::Node;
+use super::{Node, Operator};
 use super::batch::Batch;
 use super::context::Context;
 use super::spill::Kept;
@@ -39,19 +39,25 @@ impl SourceRows {
     /// Reads all rows.
     pub(super) fn read(node: &Arc<dyn Node>, cx: &mut Context<'_>) -> Result<SourceRows> {
         let mut run = node.clone().open();
-        let mut first = Vec::new();
-        if let Some(batch) = run.next(cx)? {
-            first = batch.into_rows();
+        let mut rows = SourceRows::of(Vec::new());
+        match rows.read_all(&mut *run, cx) {
+            Ok(()) => Ok(rows),
+            Err(error) => {
+                interrupt::leave((run, rows));
+                Err(error)
+            }
         }
-        let mut kept = Kept::default();
+    }
+
+    fn read_all(&mut self, run: &mut dyn Operator, cx: &mut Context<'_>) -> Result<()> {
+        if let Some(batch) = run.next(cx)? {
+            self.first = batch.into_rows().into_iter();
+        }
         while let Some(batch) = run.next(cx)? {
             cx.check_cancelled()?;
-            kept.push(batch, cx)?;
+            self.kept.push(batch, cx)?;
         }
-        Ok(SourceRows {
-            kept,
-            ..SourceRows::of(first)
-        })
+        Ok(())
     }
 
     /// The next row.

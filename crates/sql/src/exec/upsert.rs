@@ -30,7 +30,7 @@ type Touched = HashSet<Box<[u8]>>;
 impl WriteNode {
     pub(super) fn upsert(
         &self,
-        mut rows: SourceRows,
+        rows: &mut SourceRows,
         conflict: &OnConflict,
         statement: &mut Statement,
         cx: &mut Context<'_>,

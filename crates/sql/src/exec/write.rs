@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustdb_table::{Locked, Projection, Statement, Table};
 use rustdb_txn::RowMode;
-use rustdb_types::Value;
+use rustdb_types::{Value, interrupt};
 
 use super::Node;
 use super::context::Context;
@@ -65,24 +65,34 @@ pub(crate) struct Written {
 
 impl WriteNode {
     pub(crate) fn run(&self, statement: &mut Statement, cx: &mut Context<'_>) -> Result<Written> {
-        let rows = cx.before_writes(|cx| match &self.one_row {
+        let mut rows = cx.before_writes(|cx| match &self.one_row {
             Some(one_row) => Ok(SourceRows::of(one_row.run(cx)?.into_iter().collect())),
             None => SourceRows::read(&self.source, cx),
         })?;
-        match &self.kind {
-            Kind::Insert(None) => self.insert(rows, statement, cx),
-            Kind::Insert(Some(conflict)) => self.upsert(rows, conflict, statement, cx),
+        let mut seen = HashSet::new();
+        let written = match &self.kind {
+            Kind::Insert(None) => self.insert(&mut rows, statement, cx),
+            Kind::Insert(Some(conflict)) => self.upsert(&mut rows, conflict, statement, cx),
             Kind::Update {
                 assignments,
                 recheck,
-            } => self.change(rows, Some(&assignments[..]), recheck, statement, cx),
-            Kind::Delete { recheck } => self.change(rows, None, recheck, statement, cx),
+            } => {
+                let assignments = Some(&assignments[..]);
+                self.change(&mut rows, assignments, recheck, &mut seen, statement, cx)
+            }
+            Kind::Delete { recheck } => {
+                self.change(&mut rows, None, recheck, &mut seen, statement, cx)
+            }
+        };
+        if written.is_err() {
+            interrupt::leave((rows, seen));
         }
+        written
     }
 
     fn insert(
         &self,
-        mut rows: SourceRows,
+        rows: &mut SourceRows,
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<Written> {
@@ -99,14 +109,14 @@ impl WriteNode {
     /// Updates the rows, or deletes them if there are no assignments.
     fn change(
         &self,
-        mut rows: SourceRows,
+        rows: &mut SourceRows,
         assignments: Option<&[Assignment]>,
         recheck: &[Expr],
+        seen: &mut HashSet<Arc<[u8]>>,
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<Written> {
         let mut written = Written::default();
-        let mut seen: HashSet<Arc<[u8]>> = HashSet::new();
         let mut charge = None;
         let is_alone = rows.is_alone();
         while let Some(mut row) = rows.next(cx)? {

@@ -9,6 +9,7 @@ use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
+use super::reserved::{is_no_bare_label, is_no_name};
 use super::words::next_is;
 
 /// The dialect that texts are read in.
@@ -74,7 +75,21 @@ impl Dialect for RustDialect {
     }
 
     fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
-        self.0.is_table_alias(keyword, parser)
+        *keyword == Keyword::NoKeyword
+            || self.0.is_table_alias(keyword, parser)
+                && !is_no_name(&parser.get_current_token().token)
+    }
+
+    fn is_table_factor_alias(
+        &self,
+        explicit: bool,
+        keyword: &Keyword,
+        parser: &mut Parser<'_>,
+    ) -> bool {
+        match explicit {
+            true => !is_no_name(&parser.get_current_token().token),
+            false => self.is_table_alias(keyword, parser),
+        }
     }
 
     fn is_select_item_alias(
@@ -84,7 +99,10 @@ impl Dialect for RustDialect {
         parser: &mut Parser<'_>,
     ) -> bool {
         // `SELECT 1 FOR UPDATE` names no column.
-        explicit || (*keyword != Keyword::FOR && self.0.is_column_alias(keyword, parser))
+        explicit
+            || *keyword == Keyword::NoKeyword
+            || self.0.is_column_alias(keyword, parser)
+                && !is_no_bare_label(&parser.get_current_token().token)
     }
 
     fn is_custom_operator_part(&self, ch: char) -> bool {

@@ -14,6 +14,7 @@ mod insert;
 mod membership;
 mod place;
 mod rename;
+mod reserved;
 mod typed;
 pub(crate) mod utility;
 mod with;
@@ -63,12 +64,25 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
         Error::new(SqlState::SYNTAX_ERROR, message).at(place::position(token.span.start))
     })?;
     unicode(&mut tokens)?;
-    Parser::new(&dialect)
+    plain_quotes(&mut tokens);
+    let statements: Vec<Statement> = Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
         .with_tokens_with_locations(rewrite(tokens))
         .parse_statements()
         .map(|statements| statements.into_iter().map(without_into).collect())
-        .map_err(|error| from_parser(error, text))
+        .map_err(|error| from_parser(error, text))?;
+    statements.iter().try_for_each(reserved::refuse_names)?;
+    Ok(statements)
+}
+
+/// A text between dollars is a text as any other: it may stand wherever one may.
+fn plain_quotes(tokens: &mut [TokenWithSpan]) {
+    for token in tokens {
+        if let Token::DollarQuotedString(text) = &mut token.token {
+            let text = std::mem::take(&mut text.value);
+            token.token = Token::SingleQuotedString(text);
+        }
+    }
 }
 
 /// A number with letters right behind it is no number and an alias.

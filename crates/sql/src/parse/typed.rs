@@ -40,6 +40,28 @@ pub(super) fn reserved(parser: &Parser<'_>) -> Option<Result<Expr, ParserError>>
                 | K::WINDOW
                 | K::AND
                 | K::OR
+                | K::ASC
+                | K::BOTH
+                | K::CHECK
+                | K::COLUMN
+                | K::CONSTRAINT
+                | K::CREATE
+                | K::DEFERRABLE
+                | K::DESC
+                | K::DO
+                | K::END
+                | K::FOREIGN
+                | K::GRANT
+                | K::IN
+                | K::INITIALLY
+                | K::LEADING
+                | K::ON
+                | K::PLACING
+                | K::PRIMARY
+                | K::REFERENCES
+                | K::TO
+                | K::TRAILING
+                | K::UNIQUE
         );
     is_reserved.then(|| parser.expected_ref("an expression", parser.peek_token_ref()))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_types::Value;
+use rustdb_types::{Value, interrupt};
 
 use super::prepared::{Body, Planned, Prepared};
 use super::{Session, State, on_large_stack};
@@ -113,7 +113,12 @@ impl Session {
             Source::Rows(rows) => Ok(rows.take()),
             Source::Run(run) => {
                 let (planned, parameters) = (&cursor.planned, &cursor.parameters);
-                self.with_context(planned, parameters, &mut cursor.memory, |cx| run.next(cx))
+                let rows =
+                    self.with_context(planned, parameters, &mut cursor.memory, |cx| run.next(cx));
+                if rows.is_err() {
+                    interrupt::leave(std::mem::replace(&mut cursor.source, Source::Done));
+                }
+                rows
             }
         }
     }

@@ -174,6 +174,7 @@ fn is_owned(object: &Object) -> bool {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.freeing = super::watch::Freeing::default();
         // A block that is lent is rolled back, whether its time was over or not.
         let _was_late = self.wake().is_err();
         self.state = super::State::Idle;

@@ -115,6 +115,8 @@ pub struct Session {
     /// What the last statement that wrote had: its tables, and room for bytes.
     tables: Option<Arc<CatalogTables>>,
     buffers: Buffers,
+    /// What failed statements have left behind, on its way out of memory.
+    freeing: watch::Freeing,
 }
 
 enum State {
@@ -195,6 +197,7 @@ impl Session {
             kept: Kept::default(),
             tables: None,
             buffers: Buffers::default(),
+            freeing: watch::Freeing::default(),
             _connected: connected,
         }
     }

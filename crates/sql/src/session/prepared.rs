@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustdb_catalog::Catalog;
 use rustdb_table::Statement as TableStatement;
 use rustdb_txn::{Access, ObjectMode};
-use rustdb_types::{Oid, Settings, Type, Value};
+use rustdb_types::{Oid, Settings, Type, Value, interrupt};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::{SetExpr, Statement};
 
@@ -431,8 +431,17 @@ impl Session {
         let memory = &mut executable.memory();
         self.with_context(planned, &parameters, memory, |cx| {
             let mut run = executable.start();
-            while run.next(cx)?.is_some() {}
-            Ok(())
+            let end = loop {
+                match run.next(cx) {
+                    Ok(Some(_)) => (),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            if end.is_err() {
+                interrupt::leave(run);
+            }
+            end
         })
     }
 
@@ -509,6 +518,9 @@ impl Session {
         std::mem::swap(&mut cx.memory, memory);
         let result = run(&mut cx);
         std::mem::swap(&mut cx.memory, memory);
+        if result.is_err() {
+            interrupt::leave(std::mem::take(memory));
+        }
         result
     }
 }

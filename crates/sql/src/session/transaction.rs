@@ -17,9 +17,20 @@ impl Session {
     /// kept is undone now, so that nobody waits for its locks.
     pub(super) fn fail(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Open(open) if open.is_block => State::Failed(kept(open)),
+            State::Open(mut open) if open.is_block => match is_kept(&mut open) {
+                true => State::Failed(Some(open)),
+                false => {
+                    self.roll_back(open.transaction);
+                    State::Failed(None)
+                }
+            },
             State::Failed(kept) => State::Failed(kept),
-            State::Open(_) | State::Idle => {
+            State::Open(open) => {
+                self.rolled_back();
+                self.roll_back(open.transaction);
+                State::Idle
+            }
+            State::Idle => {
                 self.rolled_back();
                 State::Idle
             }
@@ -331,10 +342,10 @@ fn no_savepoint(name: &str) -> Error {
     Error::new(SqlState::INVALID_SAVEPOINT, message)
 }
 
-/// What a failed block can still roll back to: its last savepoint.
-fn kept(mut open: Box<Open>) -> Option<Box<Open>> {
-    let last = open.savepoints.last()?.name.clone();
-    roll_back_to(&mut open, &last).ok().map(|()| open)
+/// Whether a failed block has something to roll back to: then it is back at its last savepoint.
+fn is_kept(open: &mut Open) -> bool {
+    let last = open.savepoints.last().map(|last| last.name.clone());
+    last.is_some_and(|last| roll_back_to(open, &last).is_ok())
 }
 
 fn failed() -> Error {

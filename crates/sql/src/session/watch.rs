@@ -1,15 +1,18 @@
 //! When a session's statement shall stop, for what runs long within one evaluation; and what other
 //! sessions are told about it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustdb_types::interrupt::{self, Watch};
-use rustdb_vfs::VfsRef;
+use rustdb_txn::Transaction;
+use rustdb_vfs::sync::Mutex;
+use rustdb_vfs::{JoinHandle, VfsRef};
 
 use super::{Session, State};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::exec::{check_cancelled, timed_out};
 use crate::sessions::Doing;
 
@@ -19,6 +22,8 @@ pub(super) struct SessionWatch {
     clock: VfsRef,
     /// When the statement is to end, in nanoseconds of the clock; the greatest number is never.
     deadline: AtomicU64,
+    /// What statements that failed have left behind.
+    left: Mutex<Vec<Box<dyn Send>>>,
 }
 
 impl SessionWatch {
@@ -27,6 +32,7 @@ impl SessionWatch {
             cancelled,
             clock,
             deadline: AtomicU64::new(u64::MAX),
+            left: Mutex::default(),
         }
     }
 
@@ -45,6 +51,42 @@ impl Watch for SessionWatch {
             false => check_cancelled(&self.cancelled),
         };
         asked.map_err(|error| rustdb_types::Error::new(error.state(), error.message()))
+    }
+
+    fn leave(&self, thing: Box<dyn Send>) {
+        self.left.lock().push(thing);
+    }
+}
+
+/// Threads that free what statements of a session have left behind.
+#[derive(Default)]
+pub(super) struct Freeing(VecDeque<JoinHandle>);
+
+/// Writes of so many bytes are freed while their session waits.
+const FREED_AT_ONCE: usize = 1 << 20;
+
+/// So many of them at once: whoever stops statements all the time waits for the first of them.
+const FREEING_MAX: usize = 4;
+
+impl Freeing {
+    /// Frees something while others go on. Where there is no thread it is freed at once.
+    pub(super) fn begin(&mut self, vfs: &VfsRef, thing: impl Send + 'static) {
+        if self.0.len() >= FREEING_MAX
+            && let Some(first) = self.0.pop_front()
+        {
+            first.join();
+        }
+        let body = Box::new(move || drop(thing));
+        self.0.extend(vfs.spawn("rustdb freeing", body));
+    }
+}
+
+impl Drop for Freeing {
+    /// The files of what is freed are gone before those of the database are closed.
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            thread.join();
+        }
     }
 }
 
@@ -83,6 +125,29 @@ impl Session {
             interrupt::finish().map_err(Error::from).and(result)
         });
         self.spare_watch = watch;
+        if let Err(error) = &result {
+            self.free_left(error);
+        }
         result
+    }
+
+    /// Frees what a statement has left behind. Who stopped it does not wait for that.
+    #[cold]
+    fn free_left(&mut self, error: &Error) {
+        let left = std::mem::take(&mut *self.watch.left.lock());
+        if !left.is_empty() && error.state() == SqlState::QUERY_CANCELED {
+            let vfs = self.database.shared.manager.engine().vfs();
+            self.freeing.begin(vfs, left);
+        }
+    }
+
+    /// Rolls a transaction back. Of many writes the memory is freed while the session goes on.
+    pub(super) fn roll_back(&mut self, transaction: Transaction) {
+        if transaction.write_bytes() < FREED_AT_ONCE {
+            return;
+        }
+        let left = transaction.rollback_leaving();
+        let vfs = self.database.shared.manager.engine().vfs();
+        self.freeing.begin(vfs, left);
     }
 }

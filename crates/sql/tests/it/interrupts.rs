@@ -159,6 +159,46 @@ fn definitions_over_many_rows_are_cancelled() {
     assert_eq!(row, [Some(2000), Some(9000)]);
 }
 
+/// What operators have collected, and the writes of a transaction, are freed by another thread while
+/// the session goes on: its locks are gone by then, and its rows as they were.
+#[test]
+fn what_was_collected_is_left_when_a_statement_is_stopped() {
+    let database = filled();
+    let mut session = database.connect();
+    let many = "create table many as select g as a, 'text ' || g as b from generate_series(1, 60000) g";
+    session.execute(many, &[]).unwrap();
+    // The last row takes for ever.
+    let last = "(a < 60000 or (select count(*) from generate_series(1, 1000000000000) x where x + a < 0) < 0)";
+    for statement in [
+        format!("select a, b from many where {last}"),
+        format!("select distinct a, b from many where {last}"),
+        format!("select b from many where {last} union select b from many where {last}"),
+        format!("select b from many except select b from many where {last}"),
+        format!("select b, count(*) from many where {last} group by b"),
+        format!("select b from many where {last} order by b desc"),
+        format!("select rank() over (order by b) from many where {last}"),
+        format!("select count(*) from many x join (select * from many where {last}) y using (b)"),
+        format!("with w as materialized (select * from many where {last}) select * from w, w v"),
+        format!("insert into many select a, b from many where {last}"),
+        format!("delete from many where {last} returning b"),
+        format!("begin; update many set b = b || 'x' where a < 60000; select b from many where {last}"),
+        "select ('[' || repeat('[1],', 30000000) || '1]')::jsonb".to_owned(),
+    ] {
+        assert_eq!(
+            stopped(database.connect(), &statement),
+            "57014",
+            "{statement}"
+        );
+        session.execute("set lock_timeout = '50s'", &[]).unwrap();
+        let again = "update many set b = b where a % 100 = 0";
+        session.execute(again, &[]).unwrap();
+    }
+    let count = "select count(*), count(distinct b), sum(length(b)) from many";
+    let count = session.execute(count, &[]).unwrap();
+    let row: Vec<Option<i64>> = count[0].rows[0].iter().map(|it| it.as_integer()).collect();
+    assert_eq!(row, [Some(60_000), Some(60_000), Some(588_894)]);
+}
+
 #[test]
 fn what_takes_long_within_one_row_ends_with_its_time() {
     let database = filled();

@@ -109,6 +109,11 @@ impl WriteSet {
         }
     }
 
+    /// About what the layers take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether nothing was written.
     pub(crate) fn is_empty(&self) -> bool {
         self.layers.iter().chain(&self.aside).all(Layer::is_empty)

@@ -5,7 +5,7 @@
 
 use super::{DEPTH_MAX, Json};
 use crate::error::{Error, Result, SqlState};
-use crate::interrupt;
+use crate::interrupt::{self, Held};
 use crate::modifier::Modifier;
 use crate::numeric::Numeric;
 
@@ -119,10 +119,10 @@ impl<'a> Parser<'a> {
     }
 
     fn array(&mut self) -> Result<Json> {
-        let mut elements = Vec::new();
+        let mut elements = Held::new(Vec::new());
         self.skip_space();
         if self.take(b']') {
-            return Ok(Json::Array(elements));
+            return Ok(Json::Array(elements.into_inner()));
         }
         loop {
             let element = self.value()?;
@@ -131,7 +131,7 @@ impl<'a> Parser<'a> {
             }
             self.skip_space();
             if self.take(b']') {
-                return Ok(Json::Array(elements));
+                return Ok(Json::Array(elements.into_inner()));
             }
             if !self.take(b',') {
                 return Err(self.unexpected("\",\" or \"]\""));
@@ -140,10 +140,10 @@ impl<'a> Parser<'a> {
     }
 
     fn object(&mut self) -> Result<Json> {
-        let mut members = Vec::new();
+        let mut members = Held::new(Vec::new());
         self.skip_space();
         if self.take(b'}') {
-            return Ok(Json::Object(members));
+            return Ok(Json::Object(members.into_inner()));
         }
         let mut expected = "string or \"}\"";
         loop {
@@ -163,7 +163,7 @@ impl<'a> Parser<'a> {
             }
             self.skip_space();
             if self.take(b'}') {
-                return Ok(Json::object(members));
+                return Ok(Json::object(members.into_inner()));
             }
             if !self.take(b',') {
                 return Err(self.unexpected("\",\" or \"}\""));

@@ -12,6 +12,7 @@
 use std::cmp::Ordering;
 
 use rustdb_types::Value;
+use rustdb_types::interrupt::{self, Held};
 
 use super::super::batch::Row;
 use super::super::context::Context;
@@ -33,7 +34,7 @@ pub(in crate::exec) struct Sorter {
     width: usize,
     /// If only the first rows are wanted, how many.
     wanted: Option<usize>,
-    rows: Vec<Vec<Value>>,
+    rows: Held<Vec<Vec<Value>>>,
     charge: Charge,
     runs: Vec<Stream>,
     aside: Option<Aside>,
@@ -53,7 +54,7 @@ impl Sorter {
             keys,
             width,
             wanted: None,
-            rows: Vec::new(),
+            rows: Held::default(),
             charge,
             runs: Vec::new(),
             aside: None,
@@ -123,8 +124,8 @@ impl Sorter {
     }
 
     fn cut(&mut self, wanted: usize, cx: &Context<'_>) -> Result<()> {
-        let rows = std::mem::take(&mut self.rows);
-        self.rows = sorted(rows, &self.keys, cx)?;
+        let rows = std::mem::take(&mut *self.rows);
+        *self.rows = sorted(rows, &self.keys, cx)?;
         self.rows.truncate(wanted);
         self.has_cut = true;
         self.is_bounded = true;
@@ -135,7 +136,7 @@ impl Sorter {
 
     fn write_run(&mut self, cx: &Context<'_>) -> Result<()> {
         self.is_bounded = false;
-        let rows = sorted(std::mem::take(&mut self.rows), &self.keys, cx)?;
+        let rows = sorted(std::mem::take(&mut *self.rows), &self.keys, cx)?;
         let aside = match &self.aside {
             Some(aside) => aside,
             None => {
@@ -171,7 +172,7 @@ impl Sorter {
             disk_bytes: 0,
         };
         if self.runs.is_empty() {
-            let rows = sorted(std::mem::take(&mut self.rows), &self.keys, cx)?;
+            let rows = sorted(std::mem::take(&mut *self.rows), &self.keys, cx)?;
             return Ok(Sorted {
                 source: Source::Memory(rows.into_iter()),
                 spent,
@@ -181,7 +182,7 @@ impl Sorter {
         if !self.rows.is_empty() {
             self.write_run(cx)?;
         }
-        self.rows = Vec::new();
+        *self.rows = Vec::new();
         let merge = self.merged(cx)?;
         if let Spent::Sort {
             method, disk_bytes, ..
@@ -358,7 +359,10 @@ pub(in crate::exec) fn sorted(
     let mut parts: Vec<Vec<Vec<Value>>> = Vec::new();
     let mut rest = rows.into_iter();
     while rest.len() > 0 {
-        cx.check_cancelled()?;
+        if let Err(error) = cx.check_cancelled() {
+            interrupt::leave((rest, parts));
+            return Err(error);
+        }
         let mut part: Vec<Vec<Value>> = rest.by_ref().take(SORTED_AT_ONCE).collect();
         part.sort_by(|left, right| compare(keys, left, right));
         parts.push(part);
@@ -367,10 +371,17 @@ pub(in crate::exec) fn sorted(
         let mut pairs = parts.into_iter();
         parts = Vec::with_capacity(pairs.len().div_ceil(2));
         while let Some(left) = pairs.next() {
-            parts.push(match pairs.next() {
-                Some(right) => two_merged(left, right, keys, cx)?,
-                None => left,
-            });
+            let merged = match pairs.next() {
+                Some(right) => two_merged(left, right, keys, cx),
+                None => Ok(left),
+            };
+            match merged {
+                Ok(merged) => parts.push(merged),
+                Err(error) => {
+                    interrupt::leave((pairs, parts));
+                    return Err(error);
+                }
+            }
         }
     }
     Ok(parts.pop().unwrap_or_default())
@@ -392,8 +403,11 @@ fn two_merged(
     let mut merged = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
     while let (Some(mine), Some(theirs)) = (left.peek(), right.peek()) {
-        if merged.len() % 4096 == 0 {
-            cx.check_cancelled()?;
+        if merged.len() % 4096 == 0
+            && let Err(error) = cx.check_cancelled()
+        {
+            interrupt::leave((left, right, merged));
+            return Err(error);
         }
         let next = match compare(keys, mine, theirs) {
             Ordering::Greater => right.next(),

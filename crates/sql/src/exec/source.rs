@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rustdb_types::{Value, interrupt};
 
-use super::{Node, Operator};
 use super::batch::Batch;
 use super::context::Context;
 use super::spill::Kept;
+use super::{Node, Operator};
 use crate::error::Result;
 
 /// Rows that were read. Few are at hand; of many the rest is kept, in a file if need be.

@@ -7,10 +7,11 @@
 use sqlparser::ast::{
     AlterTableOperation, Ident, ObjectName, RenameTableNameKind, Statement, TableConstraint,
 };
+use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::place;
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, SqlState};
 
 /// Keywords that name nothing, or functions and types alone, sorted.
 #[rustfmt::skip]
@@ -42,7 +43,7 @@ const NO_BARE_LABELS: &[&str] = &[
 const LETTERS_MAX: usize = 17;
 
 /// Whether a word names no table, no column and no alias of a table.
-pub(super) fn is_no_name(token: &Token) -> bool {
+pub(in crate::parse) fn is_no_name(token: &Token) -> bool {
     is_among(token, NO_NAMES)
 }
 
@@ -62,8 +63,16 @@ fn contains(words: &[&str], word: &str) -> bool {
     word.len() <= LETTERS_MAX && words.binary_search(&&*word.to_ascii_lowercase()).is_ok()
 }
 
+/// Reads the name that something gets.
+pub(in crate::parse) fn new_name(parser: &mut Parser<'_>) -> Result<Ident, ParserError> {
+    match is_no_name(&parser.peek_token_ref().token) {
+        true => parser.expected_ref("a name", parser.peek_token_ref()),
+        false => parser.parse_identifier(),
+    }
+}
+
 /// An error if what a statement defines gets a name that is none.
-pub(super) fn refuse_names(statement: &Statement) -> Result<()> {
+pub(super) fn refuse_names(statement: &Statement) -> Result<(), Error> {
     match statement {
         Statement::CreateTable(create) => {
             refuse_object(&create.name)?;
@@ -74,7 +83,10 @@ pub(super) fn refuse_names(statement: &Statement) -> Result<()> {
         }
         Statement::CreateView(create) => {
             refuse_object(&create.name)?;
-            create.columns.iter().try_for_each(|column| refuse(&column.name))
+            create
+                .columns
+                .iter()
+                .try_for_each(|column| refuse(&column.name))
         }
         Statement::CreateIndex(create) => create.name.iter().try_for_each(refuse_object),
         Statement::AlterTable(alter) => alter.operations.iter().try_for_each(refuse_change),
@@ -82,7 +94,7 @@ pub(super) fn refuse_names(statement: &Statement) -> Result<()> {
     }
 }
 
-fn refuse_change(change: &AlterTableOperation) -> Result<()> {
+fn refuse_change(change: &AlterTableOperation) -> Result<(), Error> {
     match change {
         AlterTableOperation::AddColumn { column_def, .. } => refuse(&column_def.name),
         AlterTableOperation::AddConstraint { constraint, .. } => refuse_constraint(constraint),
@@ -96,7 +108,7 @@ fn refuse_change(change: &AlterTableOperation) -> Result<()> {
     }
 }
 
-fn refuse_constraint(constraint: &TableConstraint) -> Result<()> {
+fn refuse_constraint(constraint: &TableConstraint) -> Result<(), Error> {
     let name = match constraint {
         TableConstraint::Unique(it) => &it.name,
         TableConstraint::PrimaryKey(it) => &it.name,
@@ -108,17 +120,20 @@ fn refuse_constraint(constraint: &TableConstraint) -> Result<()> {
 }
 
 /// Behind a dot any word is a name.
-fn refuse_object(name: &ObjectName) -> Result<()> {
+fn refuse_object(name: &ObjectName) -> Result<(), Error> {
     let first = name.0.first().and_then(|part| part.as_ident());
     first.map_or(Ok(()), refuse)
 }
 
-fn refuse(name: &Ident) -> Result<()> {
+fn refuse(name: &Ident) -> Result<(), Error> {
     if name.quote_style.is_some() || !contains(NO_NAMES, &name.value) {
         return Ok(());
     }
     let message = format!("syntax error at or near \"{}\"", name.value);
-    let hint = format!("To use the word as a name, write it in quotes: \"{}\".", name.value);
+    let hint = format!(
+        "To use the word as a name, write it in quotes: \"{}\".",
+        name.value
+    );
     let error = Error::new(SqlState::SYNTAX_ERROR, message).with_hint(hint);
     Err(error.at(place::position(name.span.start)))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustdb_types::interrupt::{self, Watch};
 use rustdb_txn::Transaction;
+use rustdb_types::interrupt::{self, Watch};
 use rustdb_vfs::sync::Mutex;
 use rustdb_vfs::{JoinHandle, VfsRef};
 

@@ -165,7 +165,8 @@ fn definitions_over_many_rows_are_cancelled() {
 fn what_was_collected_is_left_when_a_statement_is_stopped() {
     let database = filled();
     let mut session = database.connect();
-    let many = "create table many as select g as a, 'text ' || g as b from generate_series(1, 60000) g";
+    let many =
+        "create table many as select g as a, 'text ' || g as b from generate_series(1, 60000) g";
     session.execute(many, &[]).unwrap();
     // The last row takes for ever.
     let last = "(a < 60000 or (select count(*) from generate_series(1, 1000000000000) x where x + a < 0) < 0)";
@@ -181,7 +182,9 @@ fn what_was_collected_is_left_when_a_statement_is_stopped() {
         format!("with w as materialized (select * from many where {last}) select * from w, w v"),
         format!("insert into many select a, b from many where {last}"),
         format!("delete from many where {last} returning b"),
-        format!("begin; update many set b = b || 'x' where a < 60000; select b from many where {last}"),
+        format!(
+            "begin; update many set b = b || 'x' where a < 60000; select b from many where {last}"
+        ),
         "select ('[' || repeat('[1],', 30000000) || '1]')::jsonb".to_owned(),
     ] {
         assert_eq!(

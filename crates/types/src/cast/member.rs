@@ -43,7 +43,6 @@ impl Document {
         };
         let refused = |words: String| Error::new(SqlState::INVALID_PARAMETER_VALUE, words);
         match (self, item.kind()) {
-            (Document::Row, Kind::Null) => Ok(Value::Null),
             (Document::Row | Document::RowOf(_), Kind::Object)
             | (Document::Rows(_), Kind::Array) => Ok(value.clone()),
             (Document::Row, kind) => Err(refused(format!(

@@ -5,6 +5,7 @@ use sqlparser::parser::{Parser, ParserError};
 
 use super::sequence::{SequenceOption, number, options};
 use super::{Utility, domain};
+use crate::parse::reserved::{is_no_name, new_name};
 use crate::parse::words::{take, take_all};
 
 /// `ALTER TABLE` with actions.
@@ -205,7 +206,7 @@ pub(super) fn moving(kind: Altered, if_exists: bool, name: ObjectName, to: Move)
 /// `RENAME TO` and `SET SCHEMA`.
 pub(super) fn moved(parser: &mut Parser<'_>) -> Result<Option<Move>, ParserError> {
     Ok(if take_all(parser, &["rename", "to"]) {
-        Some(Move::Rename(parser.parse_identifier()?))
+        Some(Move::Rename(new_name(parser)?))
     } else if take_all(parser, &["set", "schema"]) {
         Some(Move::Schema(parser.parse_identifier()?))
     } else {
@@ -271,7 +272,7 @@ fn renamed(parser: &mut Parser<'_>) -> Result<(Ident, Ident), ParserError> {
     if !take(parser, "to") {
         return parser.expected_ref("TO", parser.peek_token_ref());
     }
-    Ok((old, parser.parse_identifier()?))
+    Ok((old, new_name(parser)?))
 }
 
 fn add(parser: &mut Parser<'_>) -> Result<AlterAction, ParserError> {
@@ -294,8 +295,12 @@ fn add(parser: &mut Parser<'_>) -> Result<AlterAction, ParserError> {
         });
     }
     take(parser, "column");
+    let if_not_exists = take_all(parser, &["if", "not", "exists"]);
+    if is_no_name(&parser.peek_token_ref().token) {
+        return parser.expected_ref("a name", parser.peek_token_ref());
+    }
     Ok(AlterAction::AddColumn {
-        if_not_exists: take_all(parser, &["if", "not", "exists"]),
+        if_not_exists,
         column: Box::new(parser.parse_column_def()?),
     })
 }

@@ -208,69 +208,55 @@ impl Inner {
     }
 
     /// The segment that is being written, and how much of it is on disk.
-    fn written_log(&self) -> Result<Option<(PathBuf, u64)>> {
+    fn written_log(&self) -> Result<Option<(FileNumber, u64)>> {
         let mut writer = self.writer.lock();
         let Some(writer) = writer.as_mut() else {
             return Ok(None);
         };
         let flushed = writer.log.flush();
         flushed.inspect_err(|error| self.fault.poison(error))?;
-        Ok(Some((
-            writer.log.path().to_path_buf(),
-            writer.log.flushed(),
-        )))
+        Ok(Some((writer.log_number, writer.log.flushed())))
     }
 
-    /// The log segments that are alive. Those behind the one given are too young to matter.
+    /// The log segments that are alive. Those behind the one given, which may be gone by now, are
+    /// too young to matter.
     fn segments(
         &self,
         state: &ManifestState,
-        written: Option<(PathBuf, u64)>,
+        written: Option<(FileNumber, u64)>,
     ) -> Result<Vec<Segment>> {
         let entries = self
             .vfs
             .read_dir(&self.directory)
             .map_err(|e| Error::io("read", &self.directory, e))?;
-        let mut segments = BTreeMap::new();
+        let mut segments = Vec::new();
         for entry in entries {
             let Some(FileName::Wal(number)) = FileName::parse(&entry.name) else {
                 continue;
             };
-            let is_last = written
-                .as_ref()
-                .is_some_and(|(path, _)| *path == entry.path);
-            let expect = match (state.wal_ends().get(&number), &written) {
+            let is_young = written.is_some_and(|(last, _)| number > last);
+            if number < state.wal_floor || is_young {
+                continue;
+            }
+            let expect = match (state.wal_ends().get(&number), written) {
                 (Some(end), _) => Expect::EndAt(*end),
-                (None, Some((_, end))) if is_last => Expect::EndAt(*end),
+                (None, Some((last, end))) if number == last => Expect::EndAt(end),
                 (None, Some(_)) => Expect::Finished,
                 // Nobody has recovered it yet.
                 (None, None) => Expect::Open,
             };
-            let bytes = match expect {
-                Expect::EndAt(end) => end,
-                _ => entry.len,
-            };
-            let path = entry.path;
-            if number >= state.wal_floor {
-                segments.insert(
-                    number,
-                    (
-                        is_last,
-                        Segment {
-                            number,
-                            path,
-                            bytes,
-                            expect,
-                        },
-                    ),
-                );
-            }
+            segments.push(Segment {
+                number,
+                path: entry.path,
+                bytes: match expect {
+                    Expect::EndAt(end) => end,
+                    _ => entry.len,
+                },
+                expect,
+            });
         }
-        let last = segments.iter().find(|(_, (is_last, _))| *is_last);
-        if let Some((&last, _)) = last {
-            segments.retain(|number, _| *number <= last);
-        }
-        Ok(segments.into_values().map(|(_, segment)| segment).collect())
+        segments.sort_by_key(|segment| segment.number);
+        Ok(segments)
     }
 
     /// Whether a segment has been flushed.
@@ -502,3 +488,6 @@ impl Verification<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

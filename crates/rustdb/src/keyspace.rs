@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustdb_storage::engine::{Bounds, Durability, ReadAt};
+use rustdb_storage::engine::{Bounds, Durability, KeyspaceInfo, ReadAt};
 use rustdb_storage::key::KeyspaceId;
 use rustdb_storage::slice::Slice;
 use rustdb_txn::{KeyspaceRef, Swap, Update, WriteBatch as TxnBatch};
@@ -57,6 +57,8 @@ pub struct Keyspace {
     inner: Arc<Inner>,
     name: Arc<str>,
     reference: KeyspaceRef,
+    /// What the engine knows of it; nothing if it was dropped before there was a handle.
+    info: Option<Arc<KeyspaceInfo>>,
 }
 
 /// What is said to who mixes databases up.
@@ -68,11 +70,22 @@ pub(crate) fn of_another_database(name: &str) -> Error {
 impl Keyspace {
     pub(crate) fn new(inner: Arc<Inner>, name: &str, id: KeyspaceId) -> Self {
         let reference = inner.manager().keyspace(id);
+        let info = inner.engine().keyspace_by_id(id);
         Self {
             inner,
             name: name.into(),
             reference,
+            info,
         }
+    }
+
+    /// The exact number of keys.
+    pub(crate) fn len_at(&self, at: ReadAt<'_>) -> Result<u64> {
+        let engine = self.inner.engine();
+        Ok(match &self.info {
+            Some(info) => engine.len_of(info, at)?,
+            None => engine.len(self.id(), at)?,
+        })
     }
 
     /// The name.
@@ -489,11 +502,7 @@ impl Keyspace {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn len(&self) -> Result<u64> {
-        let snapshot = self.inner.engine().snapshot();
-        Ok(self
-            .inner
-            .engine()
-            .len(self.id(), ReadAt::Snapshot(&snapshot))?)
+        self.len_at(ReadAt::Latest)
     }
 
     /// As [`Keyspace::len`], as long as `proceed` agrees, which a scan asks now and then. If it does

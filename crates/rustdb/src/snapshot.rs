@@ -135,10 +135,7 @@ impl Snapshot {
     /// ```
     pub fn len(&self, keyspace: &Keyspace) -> Result<u64> {
         keyspace.check_database(self.inner.number())?;
-        Ok(self
-            .inner
-            .engine()
-            .len(keyspace.id(), ReadAt::Snapshot(&self.snapshot))?)
+        keyspace.len_at(ReadAt::Snapshot(&self.snapshot))
     }
 
     /// Whether the keyspace had no keys.

@@ -122,6 +122,16 @@ impl Engine {
         self.len_until(keyspace, at, &|| false)
     }
 
+    /// As [`Engine::len`], of a keyspace that need not be looked up.
+    pub fn len_of(&self, keyspace: &KeyspaceInfo, at: ReadAt<'_>) -> Result<u64> {
+        let inner = self.inner();
+        inner.fault.check_open()?;
+        match inner.count(keyspace, at) {
+            Some(count) => Ok(count),
+            None => self.len(keyspace.id, at),
+        }
+    }
+
     /// As [`Engine::len`], until `is_unwanted` says so: then [`Error::Cancelled`].
     pub fn len_until(
         &self,
@@ -131,14 +141,9 @@ impl Engine {
     ) -> Result<u64> {
         let inner = self.inner();
         inner.fault.check_open()?;
-        if let Some(info) = inner.keyspaces.by_id(keyspace) {
-            let sequence = match at {
-                ReadAt::Latest => self.visible_sequence(),
-                ReadAt::Snapshot(snapshot) => snapshot.sequence(),
-            };
-            if let Some(count) = info.count_at(sequence) {
-                return Ok(count);
-            }
+        let info = inner.keyspaces.by_id(keyspace);
+        if let Some(count) = info.and_then(|info| inner.count(&info, at)) {
+            return Ok(count);
         }
         let mut entries = self.iter(keyspace, &Bounds::all(), at)?;
         let mut count = 0;
@@ -158,7 +163,7 @@ impl Engine {
         if let Some(count) = inner
             .keyspaces
             .by_id(keyspace)
-            .and_then(|info| info.count_at(self.visible_sequence()))
+            .and_then(|info| info.count_now(&inner.visible))
         {
             return Ok(count);
         }
@@ -172,6 +177,15 @@ pub(crate) fn accept(_: &mut CommitContext) -> Result<(), Rejection> {
 }
 
 impl Inner {
+    /// The exact number of keys, if the keyspace is a counted one and still there.
+    fn count(&self, keyspace: &KeyspaceInfo, at: ReadAt<'_>) -> Option<u64> {
+        match at {
+            _ if keyspace.is_dropped() => None,
+            ReadAt::Latest => keyspace.count_now(&self.visible),
+            ReadAt::Snapshot(snapshot) => keyspace.count_at(snapshot.sequence()),
+        }
+    }
+
     /// Adds up the share of each table and memtable that lies in the keyspace.
     fn approximate_len(&self, keyspace: KeyspaceId) -> Result<u64> {
         let (lower, upper) = (keyspace.prefix(), KeyspaceId(keyspace.0 + 1).prefix());

@@ -11,7 +11,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustdb_vfs::sync::Mutex;
 
@@ -93,6 +93,7 @@ pub struct KeyspaceInfo {
     /// Its options.
     pub options: KeyspaceOptions,
     count: Option<Mutex<Count>>,
+    is_dropped: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -121,21 +122,25 @@ impl KeyspaceInfo {
             name: name.to_owned(),
             options,
             count,
+            is_dropped: AtomicBool::new(false),
         }
     }
 
-    /// The exact number of keys at `sequence`, for a counted keyspace.
+    /// The exact number of keys at `sequence`, which a snapshot keeps, for a counted keyspace.
     pub(crate) fn count_at(&self, sequence: SequenceNumber) -> Option<u64> {
+        Some(self.count.as_ref()?.lock().at(sequence))
+    }
+
+    /// The exact number of keys after the newest commit that readers see, for a counted keyspace.
+    pub(crate) fn count_now(&self, visible: &AtomicU64) -> Option<u64> {
         let count = self.count.as_ref()?.lock();
-        if count.since <= sequence {
-            return Some(count.now);
-        }
-        let older = count
-            .history
-            .iter()
-            .rev()
-            .find(|(since, _)| *since <= sequence);
-        Some(older.map_or(0, |(_, n)| *n))
+        // NB: with the lock. What held at an earlier moment may be forgotten in between.
+        Some(count.at(visible.load(Ordering::Acquire)))
+    }
+
+    /// Whether there is no such keyspace any more.
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.is_dropped.load(Ordering::Acquire)
     }
 
     /// Applies a commit's change. `live` is asked now and then which snapshots still matter.
@@ -160,6 +165,16 @@ impl KeyspaceInfo {
 }
 
 impl Count {
+    /// The count at `sequence`.
+    fn at(&self, sequence: SequenceNumber) -> u64 {
+        if self.since <= sequence {
+            return self.now;
+        }
+        let mut newest_first = self.history.iter().rev();
+        let older = newest_first.find(|(since, _)| *since <= sequence);
+        older.map_or(0, |(_, n)| *n)
+    }
+
     /// Drops the counts that no live snapshot, and none yet to be taken, can ask for.
     fn prune(&mut self, live: &[SequenceNumber], visible: SequenceNumber) {
         let mut next_since = self.since;
@@ -204,6 +219,7 @@ impl Keyspaces {
         let mut maps = self.maps.lock();
         if let Some(info) = maps.by_name.remove(name) {
             maps.by_id.remove(&info.id);
+            info.is_dropped.store(true, Ordering::Release);
         }
     }
 
@@ -314,5 +330,26 @@ mod tests {
         assert_eq!(info.count_at(1_000), Some(1_100));
         assert_eq!(info.count_at(5_000), Some(1_100));
         assert!(info.count.as_ref().unwrap().lock().history.len() <= HISTORY_PRUNE_MIN + 2);
+    }
+
+    #[test]
+    fn count_now_is_that_of_the_newest_visible_commit() {
+        let options = KeyspaceOptions {
+            counted: true,
+            ..Default::default()
+        };
+        let (info, visible) = (
+            KeyspaceInfo::new(KeyspaceId(9), "n", options, 100),
+            AtomicU64::new(0),
+        );
+        for sequence in 1..=1_000u64 {
+            info.apply_delta(sequence, 1, || (vec![], sequence - 1));
+            // Not yet visible.
+            assert_eq!(info.count_now(&visible), Some(100 + sequence - 1));
+            visible.store(sequence, Ordering::Release);
+            assert_eq!(info.count_now(&visible), Some(100 + sequence));
+        }
+        let uncounted = KeyspaceInfo::new(KeyspaceId(9), "n", KeyspaceOptions::default(), 0);
+        assert_eq!(uncounted.count_now(&visible), None);
     }
 }

@@ -55,7 +55,6 @@ pub(super) fn reserved(parser: &Parser<'_>) -> Option<Result<Expr, ParserError>>
                 | K::IN
                 | K::INITIALLY
                 | K::LEADING
-                | K::ON
                 | K::PLACING
                 | K::PRIMARY
                 | K::REFERENCES
@@ -63,6 +62,11 @@ pub(super) fn reserved(parser: &Parser<'_>) -> Option<Result<Expr, ParserError>>
                 | K::TRAILING
                 | K::UNIQUE
         );
+    // `SET name = on`: a value of a setting.
+    let is_value = matches!(&parser.get_current_token().token, Token::Eq)
+        || matches!(&parser.get_current_token().token, Token::Word(word) if word.keyword == K::TO);
+    let is_on = word.quote_style.is_none() && word.keyword == K::ON && !is_value;
+    let is_reserved = is_reserved || is_on;
     is_reserved.then(|| parser.expected_ref("an expression", parser.peek_token_ref()))
 }
 

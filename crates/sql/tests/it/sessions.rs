@@ -244,3 +244,21 @@ fn a_session_that_goes_on_in_time_stays() {
     one.execute("commit", &[]).unwrap();
     assert_eq!(numbers(&mut one, "select count(*) from t"), [3]);
 }
+
+/// `on` is a reserved word, and a value all the same.
+#[test]
+fn settings_are_switched_by_words() {
+    let mut session = database_over(Arc::new(MemVfs::new())).connect();
+    for (text, expected) in [
+        ("set enable_sort = on", "on"),
+        ("set enable_sort to off", "off"),
+        ("set enable_sort to on", "on"),
+        ("set enable_sort = false", "off"),
+        ("begin; set local enable_sort = ON", "on"),
+        ("set session enable_sort to 'off'", "off"),
+    ] {
+        session.execute(text, &[]).unwrap();
+        let shown = session.execute("show enable_sort", &[]).unwrap();
+        assert_eq!(shown[0].rows, [[Value::text(expected)]], "{text}");
+    }
+}

@@ -250,15 +250,15 @@ fn a_session_that_goes_on_in_time_stays() {
 fn settings_are_switched_by_words() {
     let mut session = database_over(Arc::new(MemVfs::new())).connect();
     for (text, expected) in [
-        ("set enable_sort = on", "on"),
-        ("set enable_sort to off", "off"),
-        ("set enable_sort to on", "on"),
-        ("set enable_sort = false", "off"),
-        ("begin; set local enable_sort = ON", "on"),
-        ("set session enable_sort to 'off'", "off"),
+        ("set enable_hashjoin = on", "on"),
+        ("set enable_hashjoin to off", "off"),
+        ("set enable_hashjoin to on", "on"),
+        ("set enable_hashjoin = false", "off"),
+        ("begin; set local enable_hashjoin = ON", "on"),
+        ("set session enable_hashjoin to 'off'", "off"),
     ] {
         session.execute(text, &[]).unwrap();
-        let shown = session.execute("show enable_sort", &[]).unwrap();
+        let shown = session.execute("show enable_hashjoin", &[]).unwrap();
         assert_eq!(shown[0].rows, [[Value::text(expected)]], "{text}");
     }
 }

@@ -9,7 +9,8 @@ use sqlparser::tokenizer::Token;
 /// Names of types that are also keywords of the crate, but none of PostgreSQL's.
 const NAMES: &[&str] = &["name", "oid", "regclass"];
 
-/// What is wrong if a word is next that no expression begins with, and that names nothing.
+/// What is wrong if a word is next that no expression begins with, and that names nothing. ON is such
+/// a word too, but what settings and options of EXPLAIN are given is read as an expression.
 pub(super) fn reserved(parser: &Parser<'_>) -> Option<Result<Expr, ParserError>> {
     use Keyword as K;
     let Token::Word(word) = &parser.peek_token_ref().token else {
@@ -62,11 +63,6 @@ pub(super) fn reserved(parser: &Parser<'_>) -> Option<Result<Expr, ParserError>>
                 | K::TRAILING
                 | K::UNIQUE
         );
-    // `SET name = on`: a value of a setting.
-    let is_value = matches!(&parser.get_current_token().token, Token::Eq)
-        || matches!(&parser.get_current_token().token, Token::Word(word) if word.keyword == K::TO);
-    let is_on = word.quote_style.is_none() && word.keyword == K::ON && !is_value;
-    let is_reserved = is_reserved || is_on;
     is_reserved.then(|| parser.expected_ref("an expression", parser.peek_token_ref()))
 }
 

@@ -261,4 +261,6 @@ fn settings_are_switched_by_words() {
         let shown = session.execute("show enable_hashjoin", &[]).unwrap();
         assert_eq!(shown[0].rows, [[Value::text(expected)]], "{text}");
     }
+    let explain = "explain (analyze on, costs off, timing off) select 1";
+    session.execute(explain, &[]).unwrap();
 }

@@ -43,6 +43,10 @@ impl<'a> Picker<'a> {
     }
 
     /// Merges a table with what it overlaps in the next level in use, or moves it there.
+    ///
+    /// A tier takes whole levels only, each as a run of its own. Its runs stand in the order of
+    /// their newest entries, and a run that a single table joined would come to stand before the
+    /// rest of that table's level, which is newer than what the run had.
     pub(super) fn push_down(
         &self,
         level: usize,
@@ -53,6 +57,11 @@ impl<'a> Picker<'a> {
             return self.merge_runs(level);
         };
         let next = self.targets.next(self.shape, level);
+        if let CompactionStyle::Tiered { .. } = self.options.style
+            && next < BOTTOM
+        {
+            return self.merge_runs(level);
+        }
         let output = self.run_to_join(next)?;
         let bounds = table.bounds();
         if !self.is_open_between(level, next, bounds) || self.busy.has_range(next, bounds) {

@@ -351,6 +351,12 @@ fn tiering_merges_levels_as_a_whole() {
         "LevelRuns merge 4[a-c] 4[b-d] 4[a-f] to 5"
     );
     assert_eq!(tiered("5 a-c | b-d e-f\n6 a-b:900m"), "nothing");
+    // Also when only one of its tables has to go: in the run below it would make all of that look
+    // newer than what stays.
+    assert_eq!(
+        tiered("4 a-c:d90 d-f\n5 a-f:600m\n6 a-b:2000m"),
+        "LevelRuns merge 4[a-c,d-f] to 5"
+    );
 }
 
 #[test]

@@ -212,7 +212,7 @@ impl Redb {
         let elapsed = start.elapsed() / calls;
         drop(transaction);
         drop(connection);
-        stage.lower("len()", milliseconds(elapsed), "ms");
+        stage.lower("len()", milliseconds(elapsed) * 1e3, "us");
         Ok(())
     }
 

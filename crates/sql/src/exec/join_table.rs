@@ -184,20 +184,16 @@ impl Keys {
         true
     }
 
-    /// The integers that the keys are, if all that equal anything are such: `None` is no key.
-    fn integers(&self) -> Option<impl Iterator<Item = Option<i64>>> {
+    /// Whether all keys that equal anything are integers.
+    fn are_integers(&self) -> bool {
         let is_integer = |value: &Value| matches!(value, Value::Int8(_) | Value::Null);
-        let numbers = self.integers.as_deref().unwrap_or_default();
-        let values = &self.values[..];
-        let is_one = self.width == 1 && values.iter().all(is_integer);
-        if self.integers.is_none() && !is_one {
-            return None;
-        }
-        let of_values = values.iter().map(|value| match value {
-            Value::Int8(number) => Some(*number),
-            _ => None,
-        });
-        Some(numbers.iter().copied().map(Some).chain(of_values))
+        self.integers.is_some() || self.width == 1 && self.values.iter().all(is_integer)
+    }
+
+    /// The integer that the key of a row is, where all are such; `None` is no key.
+    #[inline]
+    fn integer(&self, row: usize) -> Option<i64> {
+        self.get(row).and_then(JoinKey::integer)
     }
 }
 
@@ -266,10 +262,9 @@ impl Table {
             return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
         }
         let mut next = vec![NONE; count];
-        let integers: Option<Vec<Option<i64>>> = keys.integers().map(Iterator::collect);
-        let first = match integers {
-            Some(integers) => First::of_integers(&integers, &mut next),
-            None => First::of_values(&mut keys, &mut next),
+        let first = match keys.are_integers() {
+            true => First::of_integers(&keys, &mut next),
+            false => First::of_values(&mut keys, &mut next),
         };
         if !matches!(first, First::Values(..)) {
             // They are in the table.
@@ -331,15 +326,16 @@ impl Table {
 
 /// Rows are entered from the end, so that those of one key follow each other as they came.
 impl First {
-    fn of_integers(keys: &[Option<i64>], next: &mut [u32]) -> First {
-        let numbers = || keys.iter().flatten().copied();
+    fn of_integers(keys: &Keys, next: &mut [u32]) -> First {
+        let count = next.len();
+        let numbers = || (0..count).filter_map(|row| keys.integer(row));
         let (least, greatest) = (numbers().min(), numbers().max());
         let (least, greatest) = (least.unwrap_or(0), greatest.unwrap_or(0));
         let span = greatest
             .checked_sub(least)
             .and_then(|span| usize::try_from(span).ok());
-        let rows = || keys.iter().enumerate().rev();
-        if let Some(span) = span.filter(|span| *span / SPAN_MAX <= keys.len()) {
+        let rows = || (0..count).rev().map(|row| (row, keys.integer(row)));
+        if let Some(span) = span.filter(|span| *span / SPAN_MAX <= count) {
             let mut first = vec![NONE; span + 1];
             for (row, number) in rows() {
                 if let Some(number) = number {
@@ -350,9 +346,9 @@ impl First {
             return First::Dense(least, first);
         }
         let hasher = RandomState::default();
-        let mut table = HashTable::with_capacity(keys.len());
+        let mut table = HashTable::with_capacity(count);
         for (row, number) in rows() {
-            let Some(number) = *number else {
+            let Some(number) = number else {
                 continue;
             };
             let hash = hasher.hash_one(number);

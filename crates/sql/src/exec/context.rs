@@ -10,9 +10,10 @@ use rustdb_types::function::{FunctionContext, Host};
 use rustdb_types::{Settings, Value};
 use rustdb_vfs::VfsRef;
 
+use super::answers::Answers;
 use super::join_table::Table;
 use super::modify::Careful;
-use super::parallel::Limits;
+use super::parallel::{Limits, ReadBefore};
 use super::session::SessionState;
 use super::spill::{Kept, Pool};
 use super::spilled_join::Begun;
@@ -69,6 +70,8 @@ pub(crate) struct Memory {
     pub(crate) results: Vec<Option<Value>>,
     /// Rows of such subqueries that are tested one by one.
     pub(crate) rows: Vec<Option<Arc<Kept>>>,
+    /// In a worker, both for all threads of the statement.
+    pub(crate) answers: Option<Arc<Answers>>,
     /// What named queries have given.
     pub(crate) shared: Vec<Option<Shared>>,
     /// What the operators hold, once one asked.
@@ -77,18 +80,19 @@ pub(crate) struct Memory {
     pub(super) tables: Vec<(usize, Arc<Table>)>,
     /// The same for one that does not fit into memory.
     pub(super) begun: Option<Box<(usize, Begun)>>,
-    /// In a worker, the part of a table that it reads.
+    /// In a worker, the part of the rows that it goes through.
     pub(crate) part: Option<Box<Part>>,
+    /// Rows of a node that were read before it ran.
+    pub(super) read: Option<Box<ReadBefore>>,
 }
 
-/// A part of a table that several threads read.
+/// What a worker goes through: a part of what is shared among several.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    /// The place of the scan's node.
-    pub(crate) scan: usize,
     /// Its number among the parts.
     pub(crate) number: usize,
-    pub(crate) range: KeyRange,
+    /// Of a table that is read in parts, the place of the scan's node, and the keys.
+    pub(crate) range: Option<(usize, KeyRange)>,
 }
 
 impl<'a> Context<'a> {

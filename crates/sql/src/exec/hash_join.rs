@@ -10,7 +10,7 @@ use super::context::Context;
 use super::evaluate::{all_true, evaluate};
 use super::join_table::{Keys, NONE, Table};
 use super::key::widened;
-use super::parallel::{Chain, are_shareable};
+use super::parallel::{Chain, are_shareable, place_of};
 use super::spill::Spent;
 use super::spilled_join::{Begun, SpilledJoin};
 use super::{Node, Operator};
@@ -224,7 +224,7 @@ pub(super) enum Built {
 
 /// The right side, which may have been read already.
 fn built(node: &Arc<HashJoin>, cx: &mut Context<'_>) -> Result<Built> {
-    let place = Arc::as_ptr(node).addr();
+    let place = place_of(node);
     let memory = &mut cx.memory;
     if let Some(at) = memory.tables.iter().position(|(of, _)| *of == place) {
         // A worker needs it for each of its parts.

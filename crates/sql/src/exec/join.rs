@@ -10,7 +10,7 @@ use rustdb_types::Value;
 use super::batch::{Batch, Pair};
 use super::context::Context;
 use super::evaluate::all_true;
-use super::parallel::{Chain, are_shareable};
+use super::parallel::{Chain, ReadBefore, are_shareable};
 use super::point::Point;
 use super::spill::Kept;
 use super::{Node, Operator};
@@ -35,6 +35,9 @@ pub(super) struct NestedLoop {
 
 struct RunNestedLoop {
     node: Arc<NestedLoop>,
+    is_begun: bool,
+    /// What it is to give, if it was read before.
+    before: Option<Box<ReadBefore>>,
     left: Box<dyn Operator>,
     batch: Batch,
     row: usize,
@@ -78,10 +81,14 @@ impl Node for NestedLoop {
     fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
         // Without values of the left row the right side would be kept by each worker.
         let passes_rows = !self.passed.is_empty();
-        passes_rows
+        let is_chain = passes_rows
             && are_shareable(&self.conditions)
             && self.right.is_shareable()
-            && self.left.clone().join_chain(chain)
+            && self.left.clone().join_chain(chain);
+        if is_chain {
+            chain.add_step(self);
+        }
+        is_chain
     }
 
     fn is_shareable(&self) -> bool {
@@ -92,6 +99,8 @@ impl Node for NestedLoop {
         Box::new(RunNestedLoop {
             left: self.left.clone().open(),
             node: self,
+            is_begun: false,
+            before: None,
             batch: Batch::default(),
             row: 0,
             at: None,
@@ -112,6 +121,12 @@ pub(super) fn width(kind: JoinKind, left: usize, right: usize) -> usize {
 
 impl Operator for RunNestedLoop {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            self.before = ReadBefore::take(&self.node, cx);
+        }
+        if let Some(before) = &mut self.before {
+            return before.next(cx);
+        }
         let node = self.node.clone();
         if node.passed.is_empty() && self.kept.is_none() {
             let kept = read_all(&node.right, cx)?;

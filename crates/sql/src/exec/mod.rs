@@ -11,6 +11,7 @@
 //! [`Context::outer`].
 
 mod aggregate;
+mod answers;
 mod at_once;
 mod batch;
 mod compile;

@@ -9,7 +9,7 @@ use rustdb_types::{Oid, RowReader, RowTest, Value, interrupt};
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
-use super::parallel::{Chain, are_shareable};
+use super::parallel::{Chain, ReadBefore, are_shareable, place_of};
 use super::row_test::Test;
 use super::sort::{Key, compare};
 use super::spill::row_bytes;
@@ -81,6 +81,8 @@ enum State {
     Keys(std::vec::IntoIter<KeyRange>),
     /// The row with the key, if it was there.
     Point(Option<(RowKey, Vec<Value>)>),
+    /// Rows that were read before it ran.
+    Before(Box<ReadBefore>),
     /// Rows that were read and sorted, as the index would have given them.
     Sorted(std::vec::IntoIter<(RowKey, Vec<Value>)>),
     Done,
@@ -88,7 +90,12 @@ enum State {
 
 impl Node for ScanNode {
     fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
-        self.reads_many() && self.is_shareable() && chain.end(self)
+        let is_end = !self.with_key && self.is_shareable();
+        if is_end {
+            let is_range = self.reads_many();
+            chain.end(self, is_range);
+        }
+        is_end
     }
 
     fn is_shareable(&self) -> bool {
@@ -111,7 +118,13 @@ impl Operator for RunScan {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         if let State::Start = self.state {
             self.tests = self.node.row_tests(cx)?;
-            self.state = self.start(cx)?;
+            self.state = match ReadBefore::take(&self.node, cx) {
+                Some(before) => State::Before(before),
+                None => self.start(cx)?,
+            };
+        }
+        if let State::Before(before) = &mut self.state {
+            return before.next(cx);
         }
         let rows_max = self.batch_rows;
         self.batch_rows = (rows_max * 8).min(BATCH_ROWS);
@@ -276,9 +289,9 @@ impl RunScan {
 
     /// In a worker, its part of the table, if it is this scan whose range was cut.
     fn own_part(&self, cx: &Context<'_>) -> Option<KeyRange> {
-        let place = Arc::as_ptr(&self.node).addr();
-        let part = cx.memory.part.as_ref()?;
-        (part.scan == place).then(|| part.range.clone())
+        let place = place_of(&self.node);
+        let (scan, range) = cx.memory.part.as_ref()?.range.as_ref()?;
+        (*scan == place).then(|| range.clone())
     }
 
     /// Begins to read a part.
@@ -335,7 +348,7 @@ impl RunScan {
             .is_some_and(|access| access.backward);
         let row = &mut self.row;
         match &mut self.state {
-            State::Start | State::Done => Ok(None),
+            State::Start | State::Before(_) | State::Done => Ok(None),
             State::Keys(keys) => {
                 for key in keys {
                     cx.check_cancelled()?;

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::evaluate::truth;
 use super::join::read_all;
 use super::parallel::are_shareable;
+use super::spill::Kept;
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
@@ -72,10 +73,23 @@ pub(super) fn evaluate_subquery<R: Row + ?Sized>(
     {
         return Ok(known);
     }
+    let Some(slot) = subplan.result else {
+        return found(subplan, cx);
+    };
+    let value = match cx.memory.answers.clone() {
+        Some(answers) => answers.value(slot, || found(subplan, cx))?,
+        None => found(subplan, cx)?,
+    };
+    cx.memory.results[slot] = Some(value.clone());
+    Ok(value)
+}
+
+/// Runs a subquery that gives a value.
+fn found(subplan: &SubPlan, cx: &mut Context<'_>) -> Result<Value> {
     let mut run = subplan.node.clone().open();
-    let value = match &subplan.kind {
-        SubPlanKind::Scalar => scalar(&mut *run, cx)?,
-        SubPlanKind::Exists => Value::Bool(run.next(cx)?.is_some()),
+    match &subplan.kind {
+        SubPlanKind::Scalar => scalar(&mut *run, cx),
+        SubPlanKind::Exists => Ok(Value::Bool(run.next(cx)?.is_some())),
         _ => {
             let mut values = Vec::new();
             let mut charge = cx.pool().charge();
@@ -83,13 +97,9 @@ pub(super) fn evaluate_subquery<R: Row + ?Sized>(
                 charge.hold(batch.bytes())?;
                 values.extend_from_slice(batch.column(0).values());
             }
-            super::evaluate::array_of(values)?
+            super::evaluate::array_of(values)
         }
-    };
-    if let Some(slot) = subplan.result {
-        cx.memory.results[slot] = Some(value.clone());
     }
-    Ok(value)
 }
 
 fn scalar(run: &mut dyn Operator, cx: &mut Context<'_>) -> Result<Value> {
@@ -112,7 +122,10 @@ fn quantified(subplan: &SubPlan, test: &Expr, all: bool, cx: &mut Context<'_>) -
     let rows = match &cx.memory.rows[slot] {
         Some(rows) => rows.clone(),
         None => {
-            let rows = Arc::new(read_all(&subplan.node, cx)?);
+            let rows = match cx.memory.answers.clone() {
+                Some(answers) => answers.rows(slot, || kept(subplan, cx))?,
+                None => kept(subplan, cx)?,
+            };
             cx.memory.rows[slot].insert(rows).clone()
         }
     };
@@ -121,6 +134,11 @@ fn quantified(subplan: &SubPlan, test: &Expr, all: bool, cx: &mut Context<'_>) -
         next += 1;
         rows.get(next - 1, cx)
     })
+}
+
+/// All rows of a subquery.
+fn kept(subplan: &SubPlan, cx: &mut Context<'_>) -> Result<Arc<Kept>> {
+    Ok(Arc::new(read_all(&subplan.node, cx)?))
 }
 
 fn decide(

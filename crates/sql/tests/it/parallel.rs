@@ -233,6 +233,70 @@ fn answers_are_those_of_one_thread() {
     }
 }
 
+/// Queries that begin with few rows, and look up many for each.
+const LOOKUPS: &[&str] = &[
+    "select count(*), sum(o.id), max(l.note) from parts p join orders o on o.customer = p.id \
+        join lines l on l.id = o.id where p.id < 20",
+    "select o.day, count(*), sum(l.price) from orders o join lines l on l.id = o.id \
+        where o.customer = 17 group by o.day",
+    "select p.id, o.id, l.id from parts p left join orders o on o.customer = p.id and o.id % 3 = 0 \
+        left join lines l on l.id = o.id - 40 order by o.day desc nulls first, 1, 2, 3",
+    "select count(*) from parts p join orders o on o.customer = p.id where p.id in (1, 5, 9) \
+        and not exists (select from lines l where l.id = o.id and l.price > 40) \
+        and exists (select from lines l where l.id = o.id + 1 and l.price > 10)",
+    "select count(*), sum(100 / (o.id - 709)) from parts p join orders o on o.customer = p.id",
+    "select sum(1 / (p.id - 30)) from (select id, 5 / (40 - id) from parts) p \
+        join orders o on o.customer = p.id",
+    "select count(*) from (select id from parts where id between 3 and 4) p \
+        join orders o on o.customer = p.id join lines l on l.id = o.id",
+];
+
+#[test]
+fn few_rows_are_read_before_and_what_is_looked_up_is_shared() {
+    let mut session = session();
+    run(
+        &mut session,
+        "set enable_hashjoin = off; set enable_mergejoin = off; analyze",
+    );
+    let processors = std::thread::available_parallelism().unwrap().get();
+    for query in LOOKUPS {
+        let given = agreed(&mut session, query);
+        let is_error = given[0].starts_with("22012");
+        if processors > 1 && !is_error {
+            assert!(gets_workers(&mut session, query), "{query}");
+        }
+    }
+    // With little memory what was read is not all, and one thread goes on with it.
+    run(&mut session, "set work_mem = '64kB'");
+    for query in LOOKUPS {
+        agreed(&mut session, query);
+    }
+    // By default so few are not worth a thread.
+    run(&mut session, "reset min_parallel_table_scan_size");
+    assert!(!has_workers(&mut session, LOOKUPS[1]));
+}
+
+#[test]
+fn a_query_that_is_the_same_for_all_rows_is_run_once_by_all_threads_together() {
+    let mut session = session();
+    let query = "select count(*) from lines where price > (select avg(price) from lines) \
+        and id > all (select -id from parts)";
+    agreed(&mut session, query);
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return;
+    }
+    assert!(gets_workers(&mut session, query));
+    let plan = lines(
+        &mut session,
+        &format!("explain (analyze, timing off) {query}"),
+    );
+    let inner = plan.iter().skip_while(|line| !line.contains("SubPlan"));
+    assert!(inner.clone().count() > 2, "{plan:#?}");
+    for line in inner.filter(|line| line.contains("actual")) {
+        assert!(line.contains("loops=1"), "{plan:#?}");
+    }
+}
+
 #[test]
 fn large_tables_are_read_by_several_threads_without_a_word() {
     if std::thread::available_parallelism().unwrap().get() == 1 {

@@ -11,6 +11,7 @@ use rustdb_types::interrupt::Watch;
 use rustdb_types::{Settings, Value};
 use rustdb_vfs::VfsRef;
 
+use super::super::answers::Answers;
 use super::super::context::{Context, check_cancelled};
 use super::super::join_table::Table;
 use super::super::spill::Pool;
@@ -27,6 +28,7 @@ pub(super) struct Beside {
     pool: Pool,
     outer: Vec<Value>,
     results: usize,
+    answers: Arc<Answers>,
     /// The tables of joins, by the places of their nodes.
     tables: Vec<(usize, Arc<Table>)>,
 }
@@ -50,6 +52,7 @@ impl Beside {
             pool: cx.pool(),
             outer: cx.memory.outer.clone(),
             results: cx.memory.results.len(),
+            answers: Answers::of(&cx.memory),
             tables,
         }
     }
@@ -70,6 +73,7 @@ impl Beside {
         cx.memory.outer = self.outer.clone();
         cx.memory.results = vec![None; self.results];
         cx.memory.rows = vec![None; self.results];
+        cx.memory.answers = Some(self.answers.clone());
         cx.memory.pool = Some(self.pool.clone());
         cx.memory.tables = self.tables.clone();
         body(&mut cx)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustdb_txn::KeyRange;
 use rustdb_types::interrupt;
 use rustdb_vfs::sync::{Condvar, Mutex};
 use rustdb_vfs::{JoinHandle, VfsRef, on_large_stack};
@@ -14,7 +13,7 @@ use super::super::batch::Batch;
 use super::super::context::Context;
 use super::super::groups::Groups;
 use super::beside::CrewWatch;
-use super::work::Job;
+use super::work::{Job, Share};
 use crate::error::{Error, Result};
 
 /// What a worker gives.
@@ -66,7 +65,7 @@ struct State {
 
 #[derive(Default)]
 struct PartState {
-    range: Option<KeyRange>,
+    share: Option<Share>,
     waiting: VecDeque<Result<Given>>,
     is_done: bool,
 }
@@ -92,17 +91,19 @@ impl Drop for Leave {
 }
 
 impl Crew {
-    /// Lets up to so many workers begin; `None` if there are not two of them, or the system gives
-    /// no threads.
+    /// Lets up to so many workers begin. The parts come back if there are not two of them, or the
+    /// system gives no threads.
     pub(super) fn start(
         job: Job,
-        parts: Vec<KeyRange>,
+        parts: Vec<Share>,
         workers: usize,
         vfs: &VfsRef,
-    ) -> Option<Crew> {
-        let leave = Leave::take(workers.min(parts.len()))?;
-        let parts = parts.into_iter().map(|range| PartState {
-            range: Some(range),
+    ) -> std::result::Result<Crew, Vec<Share>> {
+        let Some(leave) = Leave::take(workers.min(parts.len())) else {
+            return Err(parts);
+        };
+        let parts = parts.into_iter().map(|share| PartState {
+            share: Some(share),
             ..PartState::default()
         });
         let stopped = job.stopped();
@@ -139,7 +140,12 @@ impl Crew {
                 Err(_) => crew.shared.state.lock().workers -= 1,
             }
         }
-        (!crew.threads.is_empty()).then_some(crew)
+        if crew.threads.is_empty() {
+            let mut state = crew.shared.state.lock();
+            let parts = state.parts.iter_mut();
+            return Err(parts.filter_map(|part| part.share.take()).collect());
+        }
+        Ok(crew)
     }
 
     /// What comes next, in the order of the parts.
@@ -204,10 +210,10 @@ struct Worker(Arc<Shared>);
 impl Worker {
     fn work(&self) {
         let shared = &*self.0;
-        while let Some((number, range)) = self.next_part() {
+        while let Some((number, share)) = self.next_part() {
             let mut give = |given| self.give(number, given);
             let watch = Arc::new(CrewWatch(shared.stopped.clone()));
-            let run = || shared.job.run(number, range, &mut give);
+            let run = || shared.job.run(number, share, &mut give);
             if let Err(error) = interrupt::watched(watch, run).1 {
                 self.give(number, Err(error));
             }
@@ -220,7 +226,7 @@ impl Worker {
     }
 
     /// The next part to work on; `None` if there is none, or nobody wants it.
-    fn next_part(&self) -> Option<(usize, KeyRange)> {
+    fn next_part(&self) -> Option<(usize, Share)> {
         let mut state = self.0.state.lock();
         loop {
             let number = state.next;
@@ -229,7 +235,7 @@ impl Worker {
             }
             if number < state.taken + AHEAD * state.workers {
                 state.next += 1;
-                return Some((number, state.parts[number].range.take()?));
+                return Some((number, state.parts[number].share.take()?));
             }
             self.0.taken.wait(&mut state);
         }

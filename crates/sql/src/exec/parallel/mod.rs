@@ -16,6 +16,9 @@
 //! Above a gather is what reads all rows before it gives one: groups, sorts, the hashed side of a
 //! join. Workers never wait for whoever takes rows from a cursor; they would be missing elsewhere.
 //!
+//! If the table is small, or not read by a range of keys, but the chain looks up many rows for few, then
+//! [the few are read before](before) and shared.
+//!
 //! Where an aggregate stands above, workers group what they have ([partial groups](work::Work)), as
 //! far as states of groups merge exactly.
 //!
@@ -28,6 +31,7 @@
 //! There are at most `max_parallel_workers_per_gather` workers for a gather, and as many in the
 //! process as it has processors; a query that finds none left runs in its own thread.
 
+mod before;
 mod beside;
 mod crew;
 mod gather;
@@ -40,6 +44,8 @@ use super::hash_join::HashJoin;
 use super::scan::ScanNode;
 use crate::expr::Expr;
 
+pub(crate) use before::ReadBefore;
+pub(super) use before::place_of;
 pub(crate) use beside::CrewWatch;
 pub(super) use crew::{Crew, Given};
 pub(super) use gather::Gather;
@@ -72,11 +78,14 @@ impl Limits {
     };
 }
 
-/// The nodes that a worker runs for a part of a table.
+/// The nodes that a worker runs for a part of the rows.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
-    /// The scan at the end, whose range is cut into parts.
+    /// The scan at the end, if its range can be cut into parts.
     scan: Option<Arc<ScanNode>>,
+    /// From the end up, the scan and the joins that look rows up: the rows of one below another can
+    /// be read before, and be shared.
+    steps: Vec<Arc<dyn Node>>,
     /// The joins on the way whose other side is hashed.
     joins: Vec<Arc<HashJoin>>,
 }
@@ -86,13 +95,18 @@ impl Chain {
     fn of(node: &Arc<dyn Node>) -> Option<Chain> {
         let mut chain = Chain::default();
         let is_one = node.clone().join_chain(&mut chain);
-        (is_one && chain.scan.is_some()).then_some(chain)
+        (is_one && (chain.scan.is_some() || chain.steps.len() > 1)).then_some(chain)
     }
 
-    /// The end of the chain.
-    pub(super) fn end(&mut self, scan: Arc<ScanNode>) -> bool {
-        self.scan = Some(scan);
-        true
+    /// The end of the chain, and whether its range can be cut.
+    pub(super) fn end(&mut self, scan: Arc<ScanNode>, is_range: bool) {
+        self.steps.push(scan.clone());
+        self.scan = is_range.then_some(scan);
+    }
+
+    /// A join that looks up what goes with each row.
+    pub(super) fn add_step(&mut self, join: Arc<dyn Node>) {
+        self.steps.push(join);
     }
 
     /// A join whose right side is hashed before.

@@ -12,7 +12,9 @@ use super::super::aggregate::{AggregateNode, begin, group_batch};
 use super::super::batch::Batch;
 use super::super::context::{Context, Part};
 use super::super::groups::Groups;
+use super::super::spill::Charge;
 use super::super::spilled_groups::bytes_of;
+use super::before::ReadBefore;
 use super::beside::Beside;
 use super::crew::Given;
 use crate::error::{Error, Result};
@@ -36,12 +38,22 @@ const BYTES_MAX: usize = 4 << 20;
 /// Groups that hold fewer rows than this on average are not worth it: rows are given as they are.
 const ROWS_PER_GROUP: usize = 2;
 
+/// What a worker takes at a time.
+pub(super) enum Share {
+    /// These keys of the table at the end of the chain.
+    Range(KeyRange),
+    /// These rows of one of the chain's nodes.
+    Rows(Batch),
+}
+
 /// What the workers of a crew do.
 pub(super) struct Job {
     pub(super) work: Work,
     pub(super) chain: Arc<dyn Node>,
-    /// The place of the node of the scan at the end of the chain.
-    pub(super) scan: usize,
+    /// The place of the node that is read in parts.
+    pub(super) place: usize,
+    /// What the rows of that node take of memory, if they were read before.
+    pub(super) _charge: Option<Charge>,
     pub(super) beside: Beside,
     /// A transaction for each worker.
     pub(super) readers: Mutex<Vec<Transaction>>,
@@ -64,18 +76,18 @@ impl Job {
     pub(super) fn run(
         &self,
         number: usize,
-        range: KeyRange,
+        share: Share,
         give: &mut dyn FnMut(Result<Given>) -> bool,
     ) -> Result<()> {
         let reader = self.readers.lock().pop();
         let mut reader = reader.ok_or_else(|| Error::internal("a worker has no transaction"))?;
-        let part = Part {
-            scan: self.scan,
-            number,
-            range,
+        let (range, rows) = match share {
+            Share::Range(range) => (Some((self.place, range)), None),
+            Share::Rows(rows) => (None, Some(ReadBefore::of(self.place, [rows]))),
         };
         let done = self.beside.within(&mut reader, &self.stopped, |cx| {
-            cx.memory.part = Some(Box::new(part));
+            cx.memory.part = Some(Box::new(Part { number, range }));
+            cx.memory.read = rows.map(Box::new);
             self.run_chain(give, cx)
         });
         self.readers.lock().push(reader);

@@ -82,6 +82,12 @@ impl RangeSet {
         reaches.then_some((start, reach.as_deref()))
     }
 
+    /// Whether all ranges end at `key` or before.
+    pub(crate) fn ends_by(&self, key: &[u8]) -> bool {
+        let last = self.ranges.last_key_value();
+        last.is_none_or(|(_, end)| end.as_deref().is_some_and(|end| end <= key))
+    }
+
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
         self.containing(key).is_some()
     }

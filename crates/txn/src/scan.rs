@@ -65,6 +65,8 @@ pub struct Scan {
     at: Option<Snapshot>,
     /// Tells a serializable transaction how far the scan has read.
     span: Option<Span>,
+    /// Whether a step from the back has lowered the end of the range.
+    has_retreated: bool,
     is_done: bool,
 }
 
@@ -135,6 +137,7 @@ impl Scan {
             back: None,
             at: None,
             span,
+            has_retreated: false,
             is_done,
         }
     }
@@ -199,18 +202,34 @@ impl Scan {
         Ok(entries)
     }
 
-    /// Whether the snapshot's next entry is known to be the next of all, and can be taken as it is.
+    /// Whether the snapshot's next entry is known to be the next of all, unless the other end has come
+    /// this far, and can be taken as it is.
     #[inline]
     fn has_ready(&self, transaction: &Transaction) -> bool {
-        let is_ready = |side: &Side| side.entries.has_ready();
-        self.front.as_deref().is_some_and(is_ready)
-            && self.back.is_none()
-            && !transaction.writes().touches(self.keyspace.id)
+        let Some(side) = self.front.as_deref() else {
+            return false;
+        };
+        if self.is_done || !side.entries.has_ready() {
+            return false;
+        }
+        let writes = transaction.writes();
+        let is_alone = match &side.own {
+            Some((version, None)) if *version == writes.version() => {
+                !writes.hides_beyond(self.keyspace.id, &self.from)
+            }
+            _ => false,
+        };
+        is_alone || !writes.touches(self.keyspace.id)
     }
 
     /// The entry that [`Scan::has_ready`] told about.
     fn take_ready(&mut self) -> Option<Entry> {
         let entry = self.front.as_mut()?.entries.take_ready();
+        if self.has_retreated && !is_before(&entry.0, self.to.as_deref()) {
+            self.is_done = true;
+            self.note_progress(Direction::Forward);
+            return None;
+        }
         self.pass(&entry.0, Direction::Forward);
         self.note_progress(Direction::Forward);
         Some(entry)
@@ -435,6 +454,7 @@ impl Scan {
                 self.from.push(0);
             }
             Direction::Backward => {
+                self.has_retreated = true;
                 let to = self.to.get_or_insert_default();
                 to.clear();
                 to.extend_from_slice(key);

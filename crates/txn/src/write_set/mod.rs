@@ -87,6 +87,8 @@ pub(crate) struct WriteSet {
     /// Layers that nobody shall see for now; see [`WriteSet::set_aside`].
     aside: Vec<Layer>,
     holes: BTreeMap<KeyspaceId, RangeSet>,
+    /// Whether a range was ever deleted.
+    has_deleted_ranges: bool,
     /// Changes with every write, so that iterators know when to look again.
     version: u64,
     /// About what the layers take in memory.
@@ -102,6 +104,7 @@ impl WriteSet {
             layers: vec![Layer::new(SavepointId(0))],
             aside: Vec::new(),
             holes: BTreeMap::new(),
+            has_deleted_ranges: false,
             version: 0,
             bytes: 0,
             spilling_bytes: 0,
@@ -131,6 +134,9 @@ impl WriteSet {
     /// About what the writes take in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         debug_assert_eq!(self.bytes, self.measured(), "every change is accounted for");
+        if self.holes.is_empty() {
+            return self.bytes;
+        }
         let holes = self.holes.values().map(RangeSet::memory_bytes);
         self.bytes + holes.sum::<usize>()
     }
@@ -188,6 +194,7 @@ impl WriteSet {
     /// Deletes every key in a range, own earlier writes included.
     pub(crate) fn delete_range(&mut self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) {
         self.version += 1;
+        self.has_deleted_ranges = true;
         self.top().delete_range(keyspace, start, end);
         self.measure();
     }
@@ -329,6 +336,13 @@ impl WriteSet {
     ) -> Option<(&[u8], Option<&[u8]>)> {
         self.hole(keyspace, key)
             .or_else(|| self.deleted_range(keyspace, key))
+    }
+
+    /// Whether a key of the snapshot at `from` or above may be hidden as part of a range.
+    #[inline]
+    pub(crate) fn hides_beyond(&self, keyspace: KeyspaceId, from: &[u8]) -> bool {
+        let holes = self.holes.get(&keyspace);
+        self.has_deleted_ranges || holes.is_some_and(|holes| !holes.ends_by(from))
     }
 
     /// The range that the transaction deleted and `key` is in.

@@ -50,26 +50,37 @@ pub(super) fn sort(log: &mut [Pair]) {
     arrange(log, heads.into_iter().map(|(_, at)| at).collect());
 }
 
-/// The places of the keys in ascending order, if each is outside of those that come after it.
+/// The places of the keys in ascending order, if each is outside of those that come after it, but for
+/// the first ones, which may be in order: a few are always kept so.
 fn order_outside_in(log: &[Pair]) -> Option<Vec<usize>> {
+    let pairs = log.windows(2);
+    let sorted = 1 + pairs.take_while(|pair| pair[0].0 < pair[1].0).count();
     let last = log.len().checked_sub(1)?;
+    if sorted > last {
+        return Some((0..log.len()).collect());
+    }
     let (mut lowest, mut highest) = (&log[last].0, &log[last].0);
-    let (mut below, mut above) = (Vec::new(), Vec::new());
-    for (at, (key, _)) in log.iter().enumerate().rev().skip(1) {
+    let (mut below, mut above) = (Vec::new(), vec![last]);
+    for (at, (key, _)) in log[sorted..last].iter().enumerate().rev() {
         if key < lowest {
             lowest = key;
-            below.push(at);
+            below.push(sorted + at);
         } else if key > highest {
             highest = key;
-            above.push(at);
+            above.push(sorted + at);
         } else {
             return None;
         }
     }
-    below.reverse();
-    below.push(last);
-    below.append(&mut above);
-    Some(below)
+    let outside = log[..sorted].partition_point(|(key, _)| key < lowest);
+    if log[outside..sorted]
+        .first()
+        .is_some_and(|(key, _)| key <= highest)
+    {
+        return None;
+    }
+    let inside = below.into_iter().rev().chain(above);
+    Some((0..outside).chain(inside).chain(outside..sorted).collect())
 }
 
 fn heads(log: &[Pair]) -> Vec<Head> {
@@ -163,6 +174,12 @@ mod tests {
         assert_eq!(order(&[]), None);
         assert_eq!(order(&["b", "a", "c"]), None);
         assert_eq!(order(&["a", "b", "a"]), None);
+        // The first ones are in order.
+        let keys = ["a", "b", "y", "z", "c", "x", "d"];
+        assert_eq!(order(&keys), Some(vec![0, 1, 4, 6, 5, 2, 3]));
+        assert_eq!(order(&["a", "b", "c"]), Some(vec![0, 1, 2]));
+        assert_eq!(order(&["a", "m", "z", "b", "y"]), None);
+        assert_eq!(order(&["a", "y", "z", "b", "y"]), None);
     }
 
     #[test]

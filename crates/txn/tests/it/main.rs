@@ -11,3 +11,4 @@ mod imports;
 mod invariants;
 mod model;
 mod script;
+mod walks;

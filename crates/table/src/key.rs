@@ -13,7 +13,7 @@
 use std::ops::Bound;
 
 use rustdb_txn::KeyRange;
-use rustdb_types::{KeyColumn, Nulls, Value, encode_key};
+use rustdb_types::{KeyColumn, Nulls, Value, decode_key, encode_key};
 
 use crate::{Error, Result};
 
@@ -94,6 +94,18 @@ pub(crate) fn nothing() -> KeyRange {
 }
 
 /// The keys after `prefix` whose next column is not NULL.
+/// How many bytes of a key, which may be cut off anywhere, its first columns have; all of them if it
+/// ends within these.
+pub(crate) fn prefix_bytes<'c>(columns: impl Iterator<Item = &'c KeyColumn>, key: &[u8]) -> usize {
+    let mut rest = key;
+    for column in columns {
+        if decode_key(column, &mut rest).is_err() {
+            return key.len();
+        }
+    }
+    key.len() - rest.len()
+}
+
 fn values_of(prefix: &[u8], column: &KeyColumn) -> KeyRange {
     match column.nulls {
         Nulls::Never => KeyRange::prefix(prefix),

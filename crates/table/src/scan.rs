@@ -133,6 +133,31 @@ impl Table {
         Ok(transaction.split(self.keyspace, range, part_bytes, parts_max)?)
     }
 
+    /// Moves the ends of parts, which follow each other, so that all rows that are equal in so many
+    /// of the first columns of the key are in one part. Parts that become empty are left out.
+    pub fn with_whole(&self, parts: Vec<KeyRange>, columns: usize) -> Vec<KeyRange> {
+        let RowKeyFormat::Columns(key) = &self.key else {
+            return parts;
+        };
+        if columns == 0 {
+            return parts;
+        }
+        let mut whole: Vec<KeyRange> = Vec::with_capacity(parts.len());
+        for mut part in parts {
+            if let Some(before) = whole.last_mut() {
+                let prefix = key.iter().take(columns).map(|(_, column)| column);
+                part.start.truncate(key::prefix_bytes(prefix, &part.start));
+                if part.start <= before.start {
+                    before.end = part.end;
+                    continue;
+                }
+                before.end = Some(part.start.clone());
+            }
+            whole.push(part);
+        }
+        whole
+    }
+
     /// Whether the entries of an index have the value of a column, in every detail.
     pub fn index_covers(&self, index: Oid, place: usize) -> bool {
         self.index(index)

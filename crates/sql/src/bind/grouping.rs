@@ -266,6 +266,7 @@ impl Binder<'_> {
             sets: grouping.sets,
             calls: aggregates,
             groupings,
+            sorted: None,
         })))
     }
 }

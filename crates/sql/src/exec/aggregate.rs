@@ -12,8 +12,9 @@ use super::context::Context;
 use super::evaluate::{evaluate, truth, values};
 use super::groups::{Groups, GroupsIter};
 use super::key::{RowKey, trimmed};
-use super::parallel::{Crew, Gather, Given, Work, are_shareable};
+use super::parallel::{Chain, Crew, Gather, Given, Work, are_shareable};
 use super::sort::Key;
+use super::sorted_groups::SortedGroups;
 use super::spill::{Charge, Numbered, Spent};
 use super::spilled_groups::{Grouping, SpilledGroups, order_of};
 use super::vector::{Vector, vector};
@@ -31,6 +32,11 @@ pub(super) struct AggregateNode {
     pub(super) groups: Vec<(Expr, bool)>,
     /// For each grouping set the groups in it.
     pub(super) sets: Vec<Vec<usize>>,
+    /// Whether the rows of a group come one after the other: see
+    /// [`Aggregate::sorted`](crate::plan::Aggregate::sorted).
+    pub(super) sorted: Option<usize>,
+    /// Whether groups may be given before all rows are read: nobody keeps workers waiting.
+    pub(super) streams: bool,
     pub(super) calls: Vec<Call>,
     /// Whether it matters in which order things are evaluated.
     pub(super) is_volatile: bool,
@@ -71,6 +77,8 @@ struct RunAggregate {
 /// All groups.
 enum Collected {
     Memory(GroupsIter, Charge),
+    /// They come one after the other.
+    Sorted(Box<SortedGroups>),
     Spilled(Box<SpilledGroups>),
 }
 
@@ -80,6 +88,15 @@ impl Node for AggregateNode {
             node: self,
             groups: None,
         })
+    }
+
+    fn join_chain(self: Arc<Self>, chain: &mut Chain) -> bool {
+        let Some(columns) = self.sorted else {
+            return false;
+        };
+        are_shareable(self.exprs())
+            && self.input.clone().join_chain(chain)
+            && chain.keep_whole(columns)
     }
 
     fn is_shareable(&self) -> bool {
@@ -110,23 +127,22 @@ impl Operator for RunAggregate {
         let groups = match &mut self.groups {
             Some(groups) => groups,
             None => {
-                let groups = collect(&node, cx)?;
+                let groups = match node.sorted {
+                    Some(_) if node.streams => {
+                        Collected::Sorted(Box::new(SortedGroups::new(&node, cx)?))
+                    }
+                    _ => collect(&node, cx)?,
+                };
                 self.groups.insert(groups)
             }
         };
         let groups = match groups {
             Collected::Memory(groups, _) => groups,
             Collected::Spilled(spilled) => return spilled.next(cx),
+            Collected::Sorted(sorted) => return sorted.next(&node, cx),
         };
         let mut batch = Batch::new(node.width());
-        let (mut key, mut seen, mut results) = (Vec::new(), Vec::new(), Vec::new());
-        while batch.rows() < BATCH_ROWS && groups.next_into(&mut key, &mut seen) {
-            let group = &key[..node.groups.len()];
-            for (call, seen) in node.calls.iter().zip(seen.drain(..)) {
-                results.push(finish(call, seen, group, cx)?);
-            }
-            push_output(&node, &mut key, &mut results, &mut batch);
-        }
+        finish_all(&node, groups, &mut batch, cx)?;
         Ok((!batch.is_empty()).then_some(batch))
     }
 
@@ -135,6 +151,7 @@ impl Operator for RunAggregate {
             None => None,
             // PostgreSQL has nothing to say where there is no hash table.
             Some(_) if self.node.groups.is_empty() => None,
+            Some(Collected::Sorted(_)) => None,
             Some(Collected::Spilled(spilled)) => Some(spilled.spent()),
             Some(Collected::Memory(_, charge)) => Some(Spent::Groups {
                 batches: 1,
@@ -147,7 +164,7 @@ impl Operator for RunAggregate {
 
 impl AggregateNode {
     /// The rows that are grouped. Other threads may have grouped some of them.
-    fn source(self: &Arc<Self>, cx: &mut Context<'_>) -> Result<Source> {
+    pub(super) fn source(self: &Arc<Self>, cx: &mut Context<'_>) -> Result<Source> {
         let Some(gather) = &self.gather else {
             return Ok(Source::Operator(self.input.clone().open()));
         };
@@ -205,6 +222,24 @@ pub(super) fn push_output(
         Value::Int4(bits)
     });
     batch.push(key.drain(..).chain(results.drain(..)).chain(groupings));
+}
+
+/// Adds the rows of groups, as far as there is room.
+pub(super) fn finish_all(
+    node: &AggregateNode,
+    groups: &mut GroupsIter,
+    batch: &mut Batch,
+    cx: &mut Context<'_>,
+) -> Result<()> {
+    let (mut key, mut seen, mut results) = (Vec::new(), Vec::new(), Vec::new());
+    while batch.rows() < BATCH_ROWS && groups.next_into(&mut key, &mut seen) {
+        let group = &key[..node.groups.len()];
+        for (call, seen) in node.calls.iter().zip(seen.drain(..)) {
+            results.push(finish(call, seen, group, cx)?);
+        }
+        push_output(node, &mut key, &mut results, batch);
+    }
+    Ok(())
 }
 
 fn collect(node: &Arc<AggregateNode>, cx: &mut Context<'_>) -> Result<Collected> {

@@ -414,12 +414,15 @@ impl Compiler<'_> {
         groups_of
             .chain(calls_of)
             .for_each(|expr| is_volatile |= expr.is_volatile());
+        let gather = self.gather(&aggregate.input, &input.node, outer);
         Ok(Arc::new(AggregateNode {
             is_volatile,
-            gather: self.gather(&aggregate.input, &input.node, outer),
+            streams: self.is_drained || gather.is_none(),
+            gather,
             input: input.node,
             groups,
             sets: aggregate.sets.clone(),
+            sorted: aggregate.sorted,
             calls,
             groupings: aggregate
                 .groupings

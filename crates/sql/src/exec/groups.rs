@@ -293,6 +293,26 @@ impl Groups {
         Ok(())
     }
 
+    /// Takes all groups but the last one.
+    pub(super) fn take_complete(&mut self) -> GroupsIter {
+        let complete = self.len.saturating_sub(1);
+        let last_key = self.keys.split_off(complete * self.key_width);
+        let last_seen = self.seen.split_off(complete * self.calls);
+        let keys = std::mem::replace(&mut self.keys, last_key);
+        let seen = std::mem::replace(&mut self.seen, last_seen);
+        self.len -= complete;
+        if self.order == Order::Hashed && complete > 0 {
+            self.hash_all();
+        }
+        GroupsIter {
+            key_width: self.key_width,
+            calls: self.calls,
+            left: complete,
+            keys: keys.into_iter(),
+            seen: seen.into_iter(),
+        }
+    }
+
     /// The groups one by one.
     pub(super) fn into_groups(self) -> GroupsIter {
         GroupsIter {

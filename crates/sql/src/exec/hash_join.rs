@@ -168,6 +168,9 @@ impl Operator for RunHashJoin {
                     Right::Spilled(Box::new(spilled))
                 }
             };
+            if let Right::Table(table) = &self.right {
+                node.restrict_left(table, &mut *self.left);
+            }
         }
         let table = match &mut self.right {
             Right::Table(table) => &**table,
@@ -200,6 +203,15 @@ impl Operator for RunHashJoin {
             if !pairs.left.is_empty() {
                 return Ok(Some(joined(&node, &mut self.probe, &table.rows, &pairs)));
             }
+        }
+    }
+
+    fn restrict(&mut self, places: &[usize], table: &Arc<Table>) {
+        let node = &self.node;
+        let passes_rows = !matches!(node.kind, JoinKind::Right | JoinKind::Full);
+        let is_left = places.iter().all(|place| *place < node.left_width);
+        if passes_rows && is_left && !node.exprs().any(Expr::is_volatile) {
+            self.left.restrict(places, table);
         }
     }
 
@@ -268,6 +280,24 @@ pub(super) fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
 }
 
 impl HashJoin {
+    /// Has the left side leave out rows that have no partner, if nobody asks for these.
+    fn restrict_left(&self, table: &Arc<Table>, left: &mut dyn Operator) {
+        let wants_partners = matches!(
+            self.kind,
+            JoinKind::Inner | JoinKind::Semi | JoinKind::Right
+        );
+        if !wants_partners || !table.is_of_integers() || self.exprs().any(Expr::is_volatile) {
+            return;
+        }
+        let places = self.left_keys.iter().map(|key| match key {
+            Expr::Input(place) => Some(*place),
+            _ => None,
+        });
+        if let Some(places) = places.collect::<Option<Vec<usize>>>() {
+            left.restrict(&places, table);
+        }
+    }
+
     /// The columns of the right side that conditions look at, pair by pair.
     fn asked_by_row(&self) -> Vec<usize> {
         let mut places = Vec::new();

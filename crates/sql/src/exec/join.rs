@@ -10,6 +10,7 @@ use rustdb_types::Value;
 use super::batch::{Batch, Pair};
 use super::context::Context;
 use super::evaluate::all_true;
+use super::join_table::Table;
 use super::parallel::{Chain, ReadBefore, are_shareable};
 use super::point::Point;
 use super::spill::Kept;
@@ -158,6 +159,15 @@ impl Operator for RunNestedLoop {
             self.without_partner(&mut out, cx)?;
         }
         Ok((!out.is_empty()).then_some(out))
+    }
+
+    fn restrict(&mut self, places: &[usize], table: &Arc<Table>) {
+        let node = &self.node;
+        let passes_rows = !matches!(node.kind, JoinKind::Right | JoinKind::Full);
+        let is_left = places.iter().all(|place| *place < node.left_width);
+        if passes_rows && is_left && !node.conditions.iter().any(Expr::is_volatile) {
+            self.left.restrict(places, table);
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) enum JoinKey<'a> {
 
 /// The right side: its rows, column by column, and where those with a key are.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     pub(super) rows: Batch,
     keys: Keys,
     first: First,
@@ -307,6 +307,25 @@ impl Table {
                 JoinKey::Values(key) => self.find(table, hasher, key),
             },
         }
+    }
+
+    /// Whether its keys are integers, one or two packed as one, that [`Table::has_integers`] knows.
+    pub(super) fn is_of_integers(&self) -> bool {
+        !matches!(self.first, First::Values(..))
+    }
+
+    /// Whether there is a row with this key, of one or two integers.
+    #[inline]
+    pub(super) fn has_integers(&self, key: &[i64]) -> bool {
+        let number = match *key {
+            [number] => Some(number),
+            [first, second] => match (i32::try_from(first), i32::try_from(second)) {
+                (Ok(first), Ok(second)) => Some(pack(first, second)),
+                _ => None,
+            },
+            _ => None,
+        };
+        number.is_some_and(|number| self.first_of(JoinKey::Integer(number)) != NONE)
     }
 
     fn find(&self, table: &HashTable<u32>, hasher: &RandomState, key: &[Value]) -> u32 {

@@ -9,6 +9,7 @@ use rustdb_vfs::sync::Mutex;
 
 use super::batch::Batch;
 use super::context::Context;
+use super::join_table::Table;
 use super::parallel::Chain;
 use super::spill::Spent;
 use super::{Node, Operator};
@@ -149,6 +150,10 @@ impl Operator for RunWatched {
             measured.rows.fetch_add(rows, Ordering::Relaxed);
         }
         batch
+    }
+
+    fn restrict(&mut self, places: &[usize], table: &Arc<Table>) {
+        self.run.restrict(places, table);
     }
 
     fn spent(&self) -> Option<Spent> {

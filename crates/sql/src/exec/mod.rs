@@ -26,6 +26,7 @@ mod join_table;
 mod key;
 mod lock;
 mod measure;
+mod members;
 mod merge_join;
 mod modify;
 mod nodes;
@@ -36,6 +37,7 @@ mod scan;
 mod session;
 mod set_operation;
 mod sort;
+mod sorted_groups;
 mod source;
 mod spill;
 mod spilled_groups;
@@ -102,6 +104,10 @@ pub(crate) trait Node: Debug + Send + Sync {
 pub(crate) trait Operator: Send {
     /// The next rows, at least one; `None` if there are no more.
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>>;
+
+    /// Tells it, before it has given anything, that nobody wants rows whose values at these places
+    /// are no key of the table. It may give some all the same.
+    fn restrict(&mut self, _places: &[usize], _table: &Arc<join_table::Table>) {}
 
     /// What it has spent of memory and disk, if that is worth telling.
     fn spent(&self) -> Option<Spent> {

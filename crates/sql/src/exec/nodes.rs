@@ -8,6 +8,7 @@ use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::dedupe::Dedupe;
 use super::evaluate::{all_true, evaluate, values};
+use super::join_table::Table;
 use super::parallel::{Chain, are_shareable};
 use super::sort::Key;
 use super::spill::Spent;
@@ -99,6 +100,12 @@ impl Operator for RunFilter {
         }
         Ok(None)
     }
+
+    fn restrict(&mut self, places: &[usize], table: &Arc<Table>) {
+        if !self.node.is_volatile {
+            self.input.restrict(places, table);
+        }
+    }
 }
 
 /// Keeps the rows for which all conditions are true.
@@ -172,6 +179,16 @@ impl Operator for RunProject {
             },
         };
         Ok(Some(Batch::of(columns, rows)))
+    }
+
+    fn restrict(&mut self, places: &[usize], table: &Arc<Table>) {
+        let places = places.iter().map(|place| match self.node.items[*place] {
+            Expr::Input(place) if !self.node.is_volatile => Some(place),
+            _ => None,
+        });
+        if let Some(places) = places.collect::<Option<Vec<usize>>>() {
+            self.input.restrict(&places, table);
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use rustdb_types::{Oid, RowReader, RowTest, Value, interrupt};
 use super::batch::{BATCH_ROWS, Batch};
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
+use super::join_table::Table as JoinTable;
+use super::members::MembersOf;
 use super::parallel::{Chain, ReadBefore, are_shareable, place_of};
 use super::row_test::Test;
 use super::sort::{Key, compare};
@@ -65,6 +67,8 @@ struct RunScan {
     rest: std::vec::IntoIter<KeyRange>,
     row: Vec<Value>,
     tests: Vec<RowTest>,
+    /// Tests that come after those of the node.
+    members: Vec<RowTest>,
     /// How many rows the next batch has. The first are small: often a few rows are enough.
     batch_rows: usize,
 }
@@ -109,6 +113,7 @@ impl Node for ScanNode {
             rest: Vec::new().into_iter(),
             row: Vec::new(),
             tests: Vec::new(),
+            members: Vec::new(),
             batch_rows: FIRST_ROWS,
         })
     }
@@ -118,6 +123,7 @@ impl Operator for RunScan {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         if let State::Start = self.state {
             self.tests = self.node.row_tests(cx)?;
+            self.tests.append(&mut self.members);
             self.state = match ReadBefore::take(&self.node, cx) {
                 Some(before) => State::Before(before),
                 None => self.start(cx)?,
@@ -152,6 +158,19 @@ impl Operator for RunScan {
             }
         }
         Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    fn restrict(&mut self, places: &[usize], table: &Arc<JoinTable>) {
+        if !self.node.reads_many() {
+            return;
+        }
+        let columns: Vec<usize> = places
+            .iter()
+            .map(|place| self.node.places[*place])
+            .collect();
+        let layout = self.node.table.layout();
+        let test = layout.test_members(&columns, MembersOf::new(table));
+        self.members.extend(test);
     }
 }
 

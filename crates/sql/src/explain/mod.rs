@@ -292,9 +292,10 @@ impl Explainer<'_> {
             Plan::Values { .. } => entry.title = "Values Scan".to_owned(),
             Plan::Join(join) => self.join(join, &mut entry),
             Plan::Aggregate(aggregate) => {
-                entry.title = match aggregate.groups.is_empty() {
-                    true => "Aggregate".to_owned(),
-                    false => "HashAggregate".to_owned(),
+                entry.title = match (aggregate.groups.is_empty(), aggregate.sorted) {
+                    (true, _) => "Aggregate".to_owned(),
+                    (false, None) => "HashAggregate".to_owned(),
+                    (false, Some(_)) => "GroupAggregate".to_owned(),
                 };
                 if !aggregate.groups.is_empty() {
                     let groups = aggregate.groups.iter();

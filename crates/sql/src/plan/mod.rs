@@ -286,6 +286,9 @@ pub struct Aggregate {
     pub calls: Vec<(ColumnId, AggregateItem)>,
     /// GROUPING: for each the groups, of which it says which are not in the row's set.
     pub groupings: Vec<(ColumnId, Vec<usize>)>,
+    /// If the rows of each group come one after the other, because a table is read in the order of
+    /// its key: by how many of the first columns of that key they are told apart.
+    pub sorted: Option<usize>,
 }
 
 /// An expression that rows are grouped by.
@@ -423,6 +426,7 @@ fn leave_out_sorts(plan: &mut Plan, figures: &dyn Figures) {
         let estimator = Estimator::new(figures, plan);
         sorted::leave_out_sorts(plan, &estimator);
     }
+    sorted::find_sorted_groups(plan);
     plan.for_each_subquery(&mut |plan| leave_out_sorts(plan, figures));
 }
 

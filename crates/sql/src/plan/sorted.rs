@@ -1,13 +1,18 @@
 //! Sorts that are not needed: where rows come in the order of a key or an index anyway.
 //!
 //! A scan gives rows in the order of its keys, filters and projections keep it, and so does a join
-//! that goes through its left side row by row. Where only the first rows are wanted
+//! that goes through its left side row by row. So do the rows of a group come one after the other, and
+//! the aggregate needs no more than one group at a time. Where only the first rows are wanted
 //! (`ORDER BY ... LIMIT`), a scan may change to the index that has the order.
+
+use std::collections::BTreeSet;
 
 use rustdb_catalog::{Index, IndexKey, IndexMethod, IndexState, RowKeyColumns};
 
 use super::estimate::Estimator;
-use super::{Access, JoinKind, JoinMethod, Plan, Scan, SortKey};
+use super::{Access, Aggregate, AggregateItem, JoinKind, JoinMethod, Plan, Scan, SortKey};
+use rustdb_types::aggregate::AggregateKind;
+
 use crate::expr::{ColumnId, Expr};
 
 /// What rows are in order by.
@@ -83,6 +88,57 @@ pub(super) fn is_sorted_by(plan: &Plan, columns: &[ColumnId]) -> bool {
     });
     let keys: Vec<SortKey> = keys.collect();
     order_of(plan).is_some_and(|order| gives(&order, &keys) == Some(Direction::Forward))
+}
+
+/// Tells aggregates whose rows come group by group that they do.
+pub(super) fn find_sorted_groups(plan: &mut Plan) {
+    if let Plan::Aggregate(aggregate) = plan {
+        aggregate.sorted = sorted_groups(aggregate);
+    }
+    for input in plan.inputs_mut() {
+        find_sorted_groups(input);
+    }
+}
+
+/// See [`Aggregate::sorted`]. States that may become large, or do not merge, are left to who can put
+/// them aside.
+fn sorted_groups(aggregate: &Aggregate) -> Option<usize> {
+    let merges = |item: &AggregateItem| {
+        let is_plain = !item.distinct && item.order.is_empty();
+        let is_normal = item.call.aggregate().kind == AggregateKind::Normal;
+        let state = item.call.state();
+        is_plain && is_normal && state.is_ok_and(|state| state.merges_exactly())
+    };
+    let is_plain = aggregate.sets.len() == 1 && !aggregate.groups.is_empty();
+    if !is_plain || !aggregate.calls.iter().all(|(_, item)| merges(item)) {
+        return None;
+    }
+    let scan = key_scan_below(&aggregate.input)?;
+    let order = order_of(&aggregate.input)?;
+    let mut groups = BTreeSet::new();
+    for group in &aggregate.groups {
+        match &group.expr {
+            Expr::Column(column) if !group.padded => groups.insert(*column),
+            _ => return None,
+        };
+    }
+    groups.retain(|group| !order.fixed.contains(group));
+    let first = order.keys.iter().take(groups.len()).map(|key| key.0);
+    let fixed = scan.access.as_ref().map_or(0, |access| access.equal.len());
+    (!groups.is_empty() && first.collect::<BTreeSet<_>>() == groups).then_some(fixed + groups.len())
+}
+
+/// The scan of a table by its key that rows come from with nothing but filters and renaming between.
+fn key_scan_below(plan: &Plan) -> Option<&Scan> {
+    match plan {
+        Plan::Scan(scan) => {
+            let by_key =
+                |access: &Access| access.index.is_none() && access.behind_equal().next().is_none();
+            scan.access.as_ref().is_none_or(by_key).then_some(&**scan)
+        }
+        Plan::Filter { input, .. } | Plan::Project { input, .. } => key_scan_below(input),
+        _ => None,
+    }
 }
 
 /// Whether the rows of a scan are, or could be, read in this order.

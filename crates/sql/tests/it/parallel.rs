@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustdb_sql::Session;
+use rustdb_txn::TransactionManager;
 use rustdb_vfs::{MemVfs, OsVfs, Vfs};
 
 use crate::database::{lines, managed};
@@ -14,6 +15,11 @@ const ROWS: usize = 30_000;
 
 /// A session over tables that lie in files.
 fn session() -> Session {
+    opened().0
+}
+
+/// The same with what flushes tables that come later.
+fn opened() -> (Session, TransactionManager) {
     let (database, manager) = managed(Arc::new(MemVfs::new()));
     let mut session = database.connect();
     let definitions = "
@@ -35,7 +41,7 @@ fn session() -> Session {
     );
     run(&mut session, &fill);
     manager.engine().flush().unwrap();
-    session
+    (session, manager)
 }
 
 fn run(session: &mut Session, text: &str) {
@@ -295,6 +301,112 @@ fn a_query_that_is_the_same_for_all_rows_is_run_once_by_all_threads_together() {
     for line in inner.filter(|line| line.contains("actual")) {
         assert!(line.contains("loops=1"), "{plan:#?}");
     }
+}
+
+/// Rows that are grouped in the order of the table's key, in a query that reads all groups.
+const GROUPED: &[&str] = &[
+    "select count(*), sum(s), max(k) from (select id k, sum(price) s from lines group by id \
+        having sum(price) > 40) t",
+    "select k, sum(c), min(t) from (select a k, b, count(*) c, min(d) t, sum(e) from wide \
+        where d % 3 <> 1 group by a, b) g group by k order by k",
+    "select count(*), sum(l.price) from lines l where l.id in (select a from wide group by a \
+        having count(*) > 11)",
+    "select sum(c), count(*) from (select b, a, count(*) c from wide group by b, a) g",
+    "select sum(c), count(*) from (select t, n, count(*) c from keyed group by t, n) g",
+    "select sum(c), count(*) from (select n, count(*) c from keyed where t = 'x1' group by n) g",
+    "select count(*), max(s) from (select a, sum(1 / (e - 17000)) s from wide group by a) g",
+];
+
+#[test]
+fn groups_in_the_order_of_the_key_are_made_by_several_threads_and_are_whole() {
+    let (mut session, manager) = opened();
+    run(
+        &mut session,
+        "create table wide (a int, b bigint, d int, e int, primary key (a, b, d));
+         insert into wide select n / 12, n / 3 % 4, n % 3, n from generate_series(0, 29999) n;
+         create table keyed (t text, n numeric, id int, primary key (t, n, id));
+         insert into keyed select 'x' || n / 9000, n / 7 / 10.0, n from generate_series(0, 29999) n",
+    );
+    manager.engine().flush().unwrap();
+    run(&mut session, "analyze");
+    let processors = std::thread::available_parallelism().unwrap().get();
+    for query in GROUPED {
+        let given = agreed(&mut session, query);
+        let plan = lines(&mut session, &format!("explain {query}"));
+        let is_sorted = plan.iter().any(|line| line.contains("GroupAggregate"));
+        assert!(is_sorted, "{plan:#?}");
+        if processors > 1 && !given[0].starts_with("22012") {
+            assert!(gets_workers(&mut session, query), "{query}");
+        }
+        // The same without any key.
+        let hashed = query.replace("from wide", "from (select * from wide offset 0) w");
+        let hashed = hashed.replace("from keyed", "from (select * from keyed offset 0) w");
+        let hashed = hashed.replace(
+            "from lines group",
+            "from (select * from lines offset 0) l group",
+        );
+        assert_ne!(&hashed, query);
+        assert_eq!(agreed(&mut session, &hashed), given, "{query}");
+    }
+    run(&mut session, "set work_mem = '64kB'");
+    for query in GROUPED {
+        agreed(&mut session, query);
+    }
+    // Groups that are given one after the other, to somebody who may stop.
+    run(&mut session, "reset work_mem");
+    let first = "select a, count(*), sum(e) from wide group by a limit 3";
+    assert_eq!(
+        agreed(&mut session, first),
+        ["0|12|66", "1|12|210", "2|12|354"]
+    );
+}
+
+/// Joins of which most rows of the large side find no partner.
+const SELECTIVE: &[&str] = &[
+    "select count(*), sum(price), max(note) from lines join parts on parts.id = of_part \
+        where name like '%77'",
+    "select count(*), sum(price) from lines join (select id + 0::bigint id from parts \
+        where id in (3, 50)) p on p.id = of_part",
+    "select count(*), sum(l.price) from lines l join (select id, of_order from lines \
+        where id % 900 = 1) k on (k.id, k.of_order) = (l.id, l.of_order)",
+    "select count(*) from lines where of_part in (select id from parts where id > 88)",
+    "select count(*), count(o.id), sum(l.id) from lines l left join orders o on o.id = l.of_order \
+        join parts p on p.id = l.of_part where p.name like '%7'",
+    "select p.id, count(*), sum(x) from (select of_part, price * 2 x from lines where price > 3) l \
+        right join parts p on p.id = l.of_part and p.name like '%9' group by p.id order by 1",
+    "select count(*) from lines join parts on parts.id = of_part + 1 where name like '%5'",
+    "select count(*) from lines join parts on parts.id = of_part where name = 'none'",
+    "select count(*), sum(price) from lines join parts on parts.id = of_part",
+];
+
+#[test]
+fn rows_without_a_partner_are_left_out_where_they_are_read() {
+    let mut session = session();
+    run(&mut session, "analyze; set enable_nestloop = off");
+    for query in SELECTIVE {
+        run(&mut session, "set enable_mergejoin = off");
+        let hashed = agreed(&mut session, query);
+        run(
+            &mut session,
+            "set enable_mergejoin = on; set enable_hashjoin = off",
+        );
+        assert_eq!(agreed(&mut session, query), hashed, "{query}");
+        run(&mut session, "reset enable_hashjoin");
+    }
+    run(
+        &mut session,
+        "set enable_mergejoin = off; set max_parallel_workers_per_gather = 0",
+    );
+    let read = |session: &mut Session, query: &str| -> usize {
+        let plan = lines(session, &format!("explain (analyze, timing off) {query}"));
+        let scan = plan.iter().find(|line| line.contains("Scan on lines"));
+        let scan = scan.unwrap_or_else(|| panic!("{plan:#?}"));
+        let rows = scan.split("actual rows=").nth(1).unwrap();
+        rows.split(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(read(&mut session, SELECTIVE[0]) < ROWS / 50);
+    // Where most rows have a partner nobody goes on asking.
+    assert!(read(&mut session, SELECTIVE[8]) > ROWS * 3 / 4);
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod value;
 
 pub use decode::{Cell, RowView};
 pub use reader::RowReader;
-pub use test::{Comparison, RowTest};
+pub use test::{Comparison, Members, RowTest};
 
 use crate::base::Base;
 use crate::error::{Error, Result, SqlState};

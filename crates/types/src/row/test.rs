@@ -1,11 +1,12 @@
 //! Conditions on stored rows, told without making values: a column compared with a constant, or
-//! with another column.
+//! with another column, or looked for among many numbers.
 //!
 //! A test says for a row what the comparison operators say for its values, NULL being no. Kinds of
 //! comparison that have no test are not wrong, only slower: the functions that make tests return
 //! `None` for them.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::decode::{Cell, RowView};
 use super::reader::{Open, word};
@@ -33,6 +34,12 @@ pub enum Comparison {
     Greater,
     /// `>=`
     GreaterOrEqual,
+}
+
+/// Numbers, or pairs of them, that the integers of a row's columns are looked for in.
+pub trait Members: std::fmt::Debug + Send + Sync {
+    /// Whether a row with these integers is to pass: one, or two.
+    fn contains(&self, key: &[i64]) -> bool;
 }
 
 /// A condition on a row. See the module's documentation.
@@ -73,6 +80,11 @@ enum Test {
         comparison: Comparison,
         other: usize,
         place: Place,
+    },
+    /// The integer, with that of the other column if there is one, is one of many.
+    Member {
+        other: Option<(usize, Place)>,
+        members: Arc<dyn Members>,
     },
 }
 
@@ -176,6 +188,28 @@ impl RowLayout {
         })
     }
 
+    /// The test whether the integers of one or two columns are among many; `None` for columns of
+    /// other types. NULL is not among them.
+    pub fn test_members(&self, columns: &[usize], members: Arc<dyn Members>) -> Option<RowTest> {
+        let integer = |column: usize| {
+            let known = self.columns.get(column)?;
+            let is_integer = matches!(base_of(known)?, Base::Int2 | Base::Int4 | Base::Int8);
+            is_integer.then_some((column, known.place))
+        };
+        let (first, other) = match columns {
+            [first] => (integer(*first)?, None),
+            [first, other] => (integer(*first)?, Some(integer(*other)?)),
+            _ => return None,
+        };
+        let (column, place) = first;
+        let test = Test::Member { other, members };
+        Some(RowTest {
+            column,
+            place,
+            test,
+        })
+    }
+
     /// The test whether a column compares so with another one of the same type.
     pub fn test_columns(
         &self,
@@ -213,6 +247,13 @@ impl RowTest {
                 Some(other) => comparison.holds(integer(cell)?.cmp(&integer(other)?)),
                 None => false,
             }),
+            Test::Member {
+                other: Some((other, place)),
+                members,
+            } => Ok(match open.cell(*other, *place)? {
+                Some(other) => members.contains(&[integer(cell)?, integer(other)?]),
+                None => false,
+            }),
             _ => self.passes_cell(cell),
         }
     }
@@ -230,6 +271,13 @@ impl RowTest {
                 Some(other) => comparison.holds(integer(cell)?.cmp(&integer(other)?)),
                 None => false,
             }),
+            Test::Member {
+                other: Some((other, _)),
+                members,
+            } => Ok(match stored(view, *other, &mut second)? {
+                Some(other) => members.contains(&[integer(cell)?, integer(other)?]),
+                None => false,
+            }),
             _ => self.passes_cell(cell),
         }
     }
@@ -238,6 +286,7 @@ impl RowTest {
     fn passes_cell(&self, cell: &[u8]) -> Result<bool> {
         Ok(match &self.test {
             Test::Never | Test::Column { .. } => false,
+            Test::Member { members, .. } => members.contains(&[integer(cell)?]),
             Test::Between { low, high, inside } => {
                 let number = integer(cell)?;
                 (*low <= number && number <= *high) == *inside

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -116,6 +118,17 @@ fn long_rows_have_wider_offsets() {
     }
 }
 
+/// Keys whose sum is odd, or is not.
+#[derive(Debug)]
+struct Odd(bool);
+
+impl Members for Odd {
+    fn contains(&self, key: &[i64]) -> bool {
+        let sum = key.iter().fold(0_i64, |sum, part| sum.wrapping_add(*part));
+        (sum % 2 != 0) == self.0
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -228,6 +241,17 @@ proptest! {
                 let of = operand(of);
                 let expected = values[2..].iter().any(|each| holds("=", [&of, &of], &value, each));
                 prop_assert_eq!(passes(&test), expected);
+            }
+            let integer = |value: &Value| value.as_integer();
+            for others in [&[column][..], &[column, 0], &[0, column]] {
+                for members in [Odd(true), Odd(false)].map(Arc::new) {
+                    if let Some(test) = layout.test_members(others, members.clone()) {
+                        let key = others.iter().map(|each| integer(&view.get(*each).unwrap()));
+                        let key: Option<Vec<i64>> = key.collect();
+                        let expected = key.is_some_and(|key| members.contains(&key));
+                        prop_assert_eq!(passes(&test), expected);
+                    }
+                }
             }
         }
     }

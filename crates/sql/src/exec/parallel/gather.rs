@@ -142,6 +142,12 @@ impl Gather {
         } else {
             PARTS_MIN as usize
         };
+        let least = match self.chain.whole {
+            0 => least,
+            // Large groups are better shared.
+            _ => least.max(parts.len() - parts.len() / 4),
+        };
+        let parts = scan.table.with_whole(parts, self.chain.whole);
         Ok((parts.len() >= least).then(|| Shares {
             place: place_of(scan),
             parts: parts.into_iter().map(Share::Range).collect(),

@@ -88,6 +88,8 @@ pub(crate) struct Chain {
     steps: Vec<Arc<dyn Node>>,
     /// The joins on the way whose other side is hashed.
     joins: Vec<Arc<HashJoin>>,
+    /// Rows that are equal in so many of the first columns of the table's key belong into one part.
+    whole: usize,
 }
 
 impl Chain {
@@ -107,6 +109,15 @@ impl Chain {
     /// A join that looks up what goes with each row.
     pub(super) fn add_step(&mut self, join: Arc<dyn Node>) {
         self.steps.push(join);
+    }
+
+    /// Has parts not be cut between rows that are equal in so many of the first columns of the key.
+    /// Whether the end of the chain can be cut so.
+    pub(super) fn keep_whole(&mut self, columns: usize) -> bool {
+        let is_scan = self.scan.is_some() && self.steps.len() == 1 && self.joins.is_empty();
+        self.steps.clear();
+        self.whole = columns;
+        is_scan
     }
 
     /// A join whose right side is hashed before.

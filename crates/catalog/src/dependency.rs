@@ -28,6 +28,19 @@ pub enum Part {
     Index(Oid, Oid),
 }
 
+impl Part {
+    /// The object whose lock covers it.
+    pub fn object(self) -> Oid {
+        match self {
+            Part::Object(oid)
+            | Part::Column(oid, _)
+            | Part::Default(oid, _)
+            | Part::Constraint(oid, _)
+            | Part::Index(oid, _) => oid,
+        }
+    }
+}
+
 /// How something depends on something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DependencyKind {

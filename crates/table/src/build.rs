@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! 1  the index is there, write-only      from now on writers keep it up
-//! 2  SHARE lock, given back at once      waits for writers who do not know it yet
+//! 2  wait for who has a writer's lock    they may not know it yet; who comes later does
 //! 3  Table::back_fill, until done        rows get their entries, a few at a time
 //! 4  the index is public                 used by snapshots taken from now on
 //! ```

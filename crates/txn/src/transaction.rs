@@ -455,6 +455,12 @@ impl Transaction {
         Ok(self.locks.lock_object(object, mode, wait)?)
     }
 
+    /// Waits until the transactions that hold a named object now, in a mode that conflicts with this
+    /// one, are over; nobody has to wait behind this, and nothing is held afterwards.
+    pub fn outlast_object(&mut self, object: u64, mode: ObjectMode, wait: Wait) -> Result<()> {
+        Ok(self.locks.outlast_object(object, mode, wait)?)
+    }
+
     /// Locks what programs agree on until the end of the transaction.
     pub fn lock_advisory(&mut self, key: AdvisoryKey, mode: ObjectMode, wait: Wait) -> Result<()> {
         Ok(self.locks.lock_advisory(key, mode, wait)?)

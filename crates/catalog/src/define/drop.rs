@@ -59,7 +59,7 @@ impl CatalogChange {
         let (view, plan) = loop {
             let view = self.view();
             let plan = plan(&view, targets, visible)?;
-            let objects = plan.parts.iter().map(|part| object_of(*part));
+            let objects = plan.parts.iter().map(|part| part.object());
             let new: Vec<Oid> = objects.filter(|oid| locked.insert(*oid)).collect();
             if new.is_empty() {
                 break (view, plan);
@@ -115,7 +115,7 @@ impl CatalogChange {
     fn take_away(&mut self, transaction: &mut Transaction, part: Part) -> Result<()> {
         let view = self.view();
         // A part of a table that went before.
-        let Some(object) = view.object(object_of(part)) else {
+        let Some(object) = view.object(part.object()) else {
             return Ok(());
         };
         match part {
@@ -148,17 +148,6 @@ impl CatalogChange {
             table.indexes.retain(|each| each.oid != oid);
             Ok(())
         })
-    }
-}
-
-/// The object whose lock covers a part.
-fn object_of(part: Part) -> Oid {
-    match part {
-        Part::Object(oid)
-        | Part::Column(oid, _)
-        | Part::Default(oid, _)
-        | Part::Constraint(oid, _)
-        | Part::Index(oid, _) => oid,
     }
 }
 
@@ -198,7 +187,7 @@ fn plan(catalog: &Catalog, targets: &[Part], visible: &[Oid]) -> Result<Plan> {
     plan.dependents.reverse();
     // What is part of something that goes anyway needs no word.
     plan.dependents.retain(|(part, _)| {
-        let whole = Part::Object(object_of(*part));
+        let whole = Part::Object(part.object());
         let column = match *part {
             Part::Default(table, column) => Part::Column(table, column),
             other => other,

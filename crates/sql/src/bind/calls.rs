@@ -18,7 +18,7 @@ use crate::rewrite;
 impl Binder<'_> {
     /// A function call.
     pub(super) fn call(&mut self, call: &ast::Function, at: &mut Place<'_, '_>) -> Result<Typed> {
-        let names = super::from::object_name(&call.name)?;
+        let names = super::words_of(&call.name)?;
         let short = names.last().map(String::as_str).unwrap_or_default();
         if let ast::FunctionArguments::Subquery(query) = &call.args {
             if short == "array" {

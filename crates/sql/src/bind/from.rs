@@ -9,10 +9,10 @@ use super::level::Level;
 use super::query::BoundQuery;
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
 use super::table::missing_relation;
-use super::{Binder, name_of};
+use super::{Binder, name_of, new_name};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Typed};
-use crate::parse::{place, place_of_name};
+use crate::parse::{place, place_of_name, refuse_object};
 use crate::plan::{Join, JoinKind, JoinMethod, Plan};
 
 /// A FROM item: its plan and its names.
@@ -110,7 +110,7 @@ impl Binder<'_> {
             } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
                 let before = self.named.len();
                 let item = self
-                    .table_factor(&object_name(name)?, alias.as_ref())
+                    .table_factor(&table_words(name)?, alias.as_ref())
                     .map_err(|error| error.at(place_of_name(name)))?;
                 self.note_reference(before, name, alias.as_ref());
                 Ok(item)
@@ -247,7 +247,7 @@ impl Binder<'_> {
         let Some(alias) = alias else {
             return Ok(relation);
         };
-        let name = name_of(&alias.name);
+        let name = new_name(&alias.name)?;
         if alias.columns.len() > relation.columns.len() {
             let message = format!(
                 "table \"{name}\" has {} columns available but {} columns specified",
@@ -257,7 +257,7 @@ impl Binder<'_> {
             return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
         }
         for (column, alias) in relation.columns.iter_mut().zip(&alias.columns) {
-            column.name = name_of(&alias.name);
+            column.name = new_name(&alias.name)?;
         }
         let hidden = Some(relation.name).filter(|hidden| *hidden != name && !hidden.is_empty());
         Ok(Relation {
@@ -442,8 +442,30 @@ fn join_of(kind: JoinKind, left: Plan, right: Plan, conditions: Vec<Expr>) -> Pl
     }))
 }
 
-/// The parts of a name with dots.
+/// The parts of a name behind FROM, where CURRENT_USER and its kin are functions.
+fn table_words(name: &ast::ObjectName) -> Result<Vec<String>> {
+    let words = words_of(name)?;
+    let is_value = |word: &str| {
+        ["current_", "local", "session_user"]
+            .iter()
+            .any(|begin| word.starts_with(begin))
+            || word == "user"
+    };
+    match &words[..] {
+        [word] if is_value(word) => Ok(words),
+        _ => object_name(name),
+    }
+}
+
+/// The parts of a name with dots, of anything but a function, a type or a setting: reserved words
+/// name none.
 pub(crate) fn object_name(name: &ast::ObjectName) -> Result<Vec<String>> {
+    refuse_object(name)?;
+    words_of(name)
+}
+
+/// The parts of any name with dots.
+pub(crate) fn words_of(name: &ast::ObjectName) -> Result<Vec<String>> {
     let parts = name.0.iter().map(|part| part.as_ident().map(name_of));
     let parts: Option<Vec<String>> = parts.collect();
     parts.ok_or_else(|| Error::unsupported(format!("the name {name}")))

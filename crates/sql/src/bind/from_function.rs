@@ -4,9 +4,9 @@ use sqlparser::ast;
 use sqlparser::ast::TableFactor;
 
 use super::expression::Place;
-use super::from::{FromItem, object_name};
+use super::from::{FromItem, words_of};
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
-use super::{Binder, name_of};
+use super::{Binder, new_name};
 use crate::error::{Error, Position, Result};
 use crate::parse::place_of_name;
 use crate::plan::{FunctionRows, Plan};
@@ -38,7 +38,7 @@ impl Binder<'_> {
         let mut columns = Vec::new();
         let mut calls = Vec::with_capacity(written.len());
         // A single column takes the alias of the relation.
-        let alias_name = alias.map(|alias| name_of(&alias.name));
+        let alias_name = alias.map(|alias| new_name(&alias.name)).transpose()?;
         let alias_name = alias_name.filter(|_| written.len() == 1);
         for (names, arguments) in &written {
             let (call, made) =
@@ -169,15 +169,14 @@ fn function_parts(factor: &TableFactor) -> Result<FunctionParts<'_>> {
         ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => Some(expr),
         _ => None,
     });
-    let names = object_name(name)?;
+    let names = words_of(name)?;
     let written: Vec<&ast::Expr> = written.collect();
     let calls = match names.last().map(String::as_str) {
         Some(rewrite::ROWS_FROM) => {
             let calls = written.into_iter().map(|call| match call {
-                ast::Expr::Function(call) => Ok((
-                    object_name(&call.name)?,
-                    super::calls::plain_arguments(call)?,
-                )),
+                ast::Expr::Function(call) => {
+                    Ok((words_of(&call.name)?, super::calls::plain_arguments(call)?))
+                }
                 _ => Err(refused()),
             });
             calls.collect::<Result<_>>()?

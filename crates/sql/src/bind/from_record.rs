@@ -12,10 +12,10 @@ use rustdb_types::{Base, Cast, Element, Type};
 use sqlparser::ast;
 
 use super::expression::Place;
-use super::from::{FromItem, object_name};
+use super::from::{FromItem, words_of};
 use super::from_function::FunctionParts;
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
-use super::{Binder, name_of};
+use super::{Binder, new_name};
 use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::plan::{FunctionRows, Plan};
@@ -120,7 +120,7 @@ impl Binder<'_> {
     /// The columns that are listed behind the alias.
     fn listed_columns(&mut self, alias: &ast::TableAlias) -> Result<Vec<(String, Type)>> {
         let columns = alias.columns.iter().map(|column| match &column.data_type {
-            Some(of) => Ok((name_of(&column.name), self.type_named(of)?)),
+            Some(of) => Ok((new_name(&column.name)?, self.type_named(of)?)),
             None => {
                 let message = format!("syntax error at or near \"{}\"", column.name);
                 Err(Error::new(SqlState::SYNTAX_ERROR, message))
@@ -145,7 +145,7 @@ impl Binder<'_> {
                 expr,
                 data_type: ast::DataType::Custom(name, _),
                 ..
-            } if is_null(expr) => Some(object_name(name)?),
+            } if is_null(expr) => Some(words_of(name)?),
             _ => None,
         };
         let Some(names) = named else {

@@ -13,7 +13,7 @@ pub(super) fn is_path(written: &ast::DataType) -> bool {
     let ast::DataType::Custom(name, modifiers) = written else {
         return false;
     };
-    let names = super::object_name(name).unwrap_or_default();
+    let names = super::words_of(name).unwrap_or_default();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     modifiers.is_empty() && matches!(&names[..], ["jsonpath"] | ["pg_catalog", "jsonpath"])
 }

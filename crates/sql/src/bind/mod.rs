@@ -50,7 +50,7 @@ mod with;
 mod write;
 
 pub(crate) use flexible::Given;
-pub(crate) use from::object_name;
+pub(crate) use from::{object_name, words_of};
 pub(crate) use output_name::key_name;
 pub(crate) use reference::{Alias, Reference, respelled};
 pub(crate) use table::{
@@ -291,6 +291,12 @@ impl<'s> Binder<'s> {
         });
         types.collect()
     }
+}
+
+/// As [`name_of`], of what gets a name or is called by it; reserved words name nothing.
+pub(crate) fn new_name(ident: &ast::Ident) -> Result<String> {
+    crate::parse::refuse(ident)?;
+    Ok(name_of(ident))
 }
 
 /// The name as PostgreSQL sees it: in lower case unless it is in quotes, and no longer than 63

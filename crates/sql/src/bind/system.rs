@@ -34,7 +34,7 @@ pub(super) fn object_type(written: &ast::DataType) -> Option<ObjectType> {
     let ast::DataType::Custom(name, modifiers) = written else {
         return (*written == ast::DataType::Regclass).then_some(ObjectType::Class);
     };
-    let names = super::object_name(name).ok()?;
+    let names = super::words_of(name).ok()?;
     let short = match &names[..] {
         [short] => short,
         [schema, short] if schema == "pg_catalog" => short,

@@ -10,7 +10,7 @@ use sqlparser::ast;
 use sqlparser::ast::{DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments};
 
 use super::expression::Place;
-use super::{Binder, name_of};
+use super::{Binder, name_of, new_name};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::place;
@@ -181,7 +181,7 @@ impl Binder<'_> {
         at: &mut Place<'_, '_>,
     ) -> Result<()> {
         for (index, definition) in named.iter().enumerate() {
-            let name = name_of(&definition.0);
+            let name = new_name(&definition.0)?;
             if named[..index].iter().any(|other| name_of(&other.0) == name) {
                 let message = format!("window \"{name}\" is already defined");
                 return Err(Error::new(SqlState::WINDOWING_ERROR, message));

@@ -14,7 +14,7 @@ use super::scope::{NamedColumn, Relation, Scope};
 use super::search::{Clauses, clauses_of};
 use super::select::check_equality;
 use super::write::writes;
-use super::{Binder, OutputColumn, name_of};
+use super::{Binder, OutputColumn, name_of, new_name};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::{place, place_of_target};
@@ -144,7 +144,7 @@ impl Binder<'_> {
         bound: BoundQuery,
         is_recursive: bool,
     ) -> Result<(Defined, CommonState)> {
-        let name = name_of(&table.alias.name);
+        let name = new_name(&table.alias.name)?;
         let aliases = &table.alias.columns;
         if aliases.len() > bound.columns.len() {
             let message = format!(
@@ -157,7 +157,7 @@ impl Binder<'_> {
         }
         let (plan, mut columns) = self.finish_output(bound)?;
         for (column, alias) in columns.iter_mut().zip(aliases) {
-            column.name = name_of(&alias.name);
+            column.name = new_name(&alias.name)?;
         }
         let number = self.new_number();
         if columns.is_empty() && plan.modifies() {
@@ -318,7 +318,7 @@ impl Binder<'_> {
         let number = self.new_number();
         let mut named = base.columns.clone();
         for (column, alias) in named.iter_mut().zip(&table.alias.columns) {
-            column.name = name_of(&alias.name);
+            column.name = new_name(&alias.name)?;
         }
         let mut columns = named.clone();
         let mut carried = None;

@@ -10,7 +10,7 @@ use rustdb_types::Value;
 use super::ahead::Ahead;
 use super::lines::{Chunk, Feed, Lines};
 use super::options::options;
-use crate::bind::{Binder, Surroundings, missing_relation, name_of, object_name};
+use crate::bind::{Binder, Surroundings, missing_relation, new_name, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Context, evaluate_row};
 use crate::expr::{Expr, Typed};
@@ -199,7 +199,7 @@ fn places_of(
     }
     let mut places = Vec::with_capacity(written.len());
     for name in written {
-        let name = name_of(name);
+        let name = new_name(name)?;
         let column = definition.column_named(&name).ok_or_else(|| {
             let message = format!(
                 "column \"{name}\" of relation \"{}\" does not exist",

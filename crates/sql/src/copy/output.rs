@@ -8,7 +8,7 @@ use sqlparser::ast;
 
 use super::binary;
 use super::options::{Columns, Header, Options, options};
-use crate::bind::{Binder, OutputColumn, Surroundings, missing_relation, name_of, object_name};
+use crate::bind::{Binder, OutputColumn, Surroundings, missing_relation, new_name, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::quoted;
 use crate::parse::utility::{Copy, CopySource};
@@ -56,7 +56,7 @@ pub(crate) fn select_of(copy: &Copy, around: &Surroundings<'_>) -> Result<Box<as
     }
     let mut columns = Vec::new();
     for name in written {
-        let name = name_of(name);
+        let name = new_name(name)?;
         let column = table.column_named(&name);
         let column = column.ok_or_else(|| missing_column(&table, &name))?;
         if matches!(column.generated, Some(Generated::Stored(_))) {

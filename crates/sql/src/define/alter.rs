@@ -22,18 +22,23 @@ impl Definer<'_> {
         let mut defined = Defined::new("ALTER TABLE");
         let names = object_name(&alter.name)?;
         if let [AlterAction::RenameColumn(old, new)] = &alter.actions[..]
-            && let Some(Relation::View(view)) = self.relation_now(&names)?
+            && let Some(Relation::View(_)) = self.relation_now(&names)?
+            && let Some(Relation::View(view)) =
+                self.locked_relation(&names, ObjectMode::AccessExclusive)?
         {
-            self.lock(view.oid, ObjectMode::AccessExclusive)?;
             self.rename_view_column(view.oid, &name_of(old), &name_of(new))?;
             return Ok(defined);
         }
-        let Some(table) = self.altered_table(&names, alter)? else {
+        let found = self.locked(
+            ObjectMode::AccessExclusive,
+            |table: &Oid| *table,
+            |definer| definer.altered_table(&names, alter),
+        )?;
+        let Some(table) = found else {
             let name = names.last().map_or("", String::as_str);
             defined.note(format!("relation \"{name}\" does not exist, skipping"));
             return Ok(defined);
         };
-        self.lock(table, ObjectMode::AccessExclusive)?;
         let mut actions: Vec<&AlterAction> = alter.actions.iter().collect();
         actions.sort_by_key(|action| pass(action));
         for action in actions {
@@ -46,7 +51,7 @@ impl Definer<'_> {
         Ok(defined)
     }
 
-    fn relation_now(&mut self, names: &[String]) -> Result<Option<Relation>> {
+    pub(super) fn relation_now(&mut self, names: &[String]) -> Result<Option<Relation>> {
         self.around.catalog = self.change.view();
         Binder::for_statement(&self.around).find_relation(names)
     }

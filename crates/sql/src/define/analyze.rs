@@ -4,7 +4,7 @@ use rustdb_txn::ObjectMode;
 use sqlparser::ast;
 
 use super::{Defined, Definer};
-use crate::bind::{Binder, missing_relation, name_of, object_name};
+use crate::bind::{Binder, missing_relation, name_of, new_name, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::statistics::analyze;
 
@@ -28,7 +28,7 @@ impl Definer<'_> {
                 let names = object_name(name)?;
                 let table = Binder::for_statement(&self.around).target_table(&names)?;
                 for column in &statement.columns {
-                    let column = name_of(column);
+                    let column = new_name(column)?;
                     let mut columns = table.columns.iter();
                     if !columns.any(|each| !each.dropped && each.name == column) {
                         let message = format!(

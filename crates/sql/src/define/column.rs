@@ -14,7 +14,7 @@ use super::constraint::{number, set_deferral};
 use super::like::options_of;
 use super::sequence::Serial;
 use crate::bind::{
-    Binder, bind_column_expression, bind_table_expression, bind_written, name_of, object_name,
+    Binder, bind_column_expression, bind_table_expression, bind_written, name_of, words_of,
 };
 use crate::error::{Error, Position, Result};
 use crate::expr::{Expr, SessionFunction, Typed};
@@ -421,7 +421,7 @@ pub(super) fn serial_type(of: &ast::DataType) -> Option<Base> {
     let ast::DataType::Custom(name, _) = of else {
         return None;
     };
-    let names = object_name(name).ok()?;
+    let names = words_of(name).ok()?;
     match names.last()?.as_str() {
         "serial" | "serial4" => Some(Base::Int4),
         "bigserial" | "serial8" => Some(Base::Int8),

@@ -15,9 +15,15 @@ use crate::parse::utility::{Comment, Commented};
 
 impl Definer<'_> {
     pub(crate) fn comment(&mut self, comment: &Comment) -> Result<Defined> {
-        self.around.catalog = self.change.view();
-        let (owner, object, part) = self.commented(&comment.on)?;
-        self.lock(owner, ObjectMode::ShareUpdateExclusive)?;
+        let found = self.locked(
+            ObjectMode::ShareUpdateExclusive,
+            |(owner, ..): &(Oid, Oid, u32)| *owner,
+            |definer| {
+                definer.around.catalog = definer.change.view();
+                definer.commented(&comment.on).map(Some)
+            },
+        )?;
+        let (owner, object, part) = found.ok_or_else(|| Error::internal("it is gone"))?;
         let view = self.change.view();
         let temporary = match view.object(owner) {
             Some(Object::Table(table)) => table.temporary,

@@ -6,6 +6,7 @@ use rustdb_catalog::{
     Action, Catalog, Column, ColumnId, ConstraintDefinition, ConstraintDefinitionKind, Expression,
     ForeignKeyDefinition, Match, Table,
 };
+use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, Settings, SqlState};
 use sqlparser::ast;
 use sqlparser::ast::TableConstraint;
@@ -108,7 +109,7 @@ impl Definer<'_> {
                 (None, Vec::new())
             }
             _ => {
-                let parent = binder.target_table(&names)?;
+                let parent = self.locked_table(&names, ObjectMode::ShareRowExclusive)?;
                 let columns = columns_named(&key.referred_columns, &parent.columns, REFERENCED)?;
                 (Some(parent.oid), columns)
             }

@@ -1,6 +1,7 @@
 //! DROP: what is named, with what belongs to it and, if asked, what depends on it.
 
 use rustdb_catalog::{DropBehavior, Part, Relation, TypeKind};
+use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, SqlState};
 use sqlparser::ast;
 
@@ -31,7 +32,12 @@ impl Definer<'_> {
         for name in names {
             let names = object_name(name)?;
             let short = names.last().cloned().unwrap_or_default();
-            match self.part_named(kind, &names, word)? {
+            let found = self.locked(
+                ObjectMode::AccessExclusive,
+                |part: &Part| Part::object(*part),
+                |definer| definer.part_named(kind, &names, word),
+            )?;
+            match found {
                 Some(part) => parts.push(part),
                 None if if_exists => {
                     defined.note(format!("{word} \"{short}\" does not exist, skipping"));

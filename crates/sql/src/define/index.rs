@@ -14,7 +14,7 @@ use sqlparser::ast::Spanned;
 use super::column::{columns_of, is_immutable, refuse_subquery};
 use super::constraint::column_ids;
 use super::{Defined, Definer};
-use crate::bind::{Binder, bind_written, key_name, name_of, object_name};
+use crate::bind::{bind_written, key_name, name_of, object_name};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -47,12 +47,7 @@ impl Definer<'_> {
             return Err(Error::unsupported("this form of CREATE INDEX"));
         }
         let names = object_name(&create.table_name)?;
-        self.around.catalog = self.change.view();
-        let named = Binder::for_statement(&self.around).target_table(&names)?;
-        self.lock(named.oid, mode)?;
-        self.around.catalog = self.change.view();
-        let table = self.around.catalog.table(named.oid).cloned();
-        let table = table.ok_or_else(|| crate::bind::missing_relation(&names))?;
+        let table = self.locked_table(&names, mode)?;
         let definition = self.index_definition(create, &table)?;
         if let (Some(name), true) = (&definition.name, create.if_not_exists)
             && self.change.view().relation(table.schema, name).is_some()
@@ -80,9 +75,12 @@ impl Definer<'_> {
         Ok(())
     }
 
-    /// Waits for those who write the table and may not know of a new index.
+    /// Waits for those who write the table and may not know of a new index. Those who come later
+    /// know it.
     pub(crate) fn wait_for_writers(&mut self, table: Oid) -> Result<Defined> {
-        self.lock(table, ObjectMode::Share)?;
+        let number = rustdb_catalog::lock::object(table);
+        self.transaction
+            .outlast_object(number, ObjectMode::Share, self.wait)?;
         Ok(Defined::new("CREATE INDEX"))
     }
 

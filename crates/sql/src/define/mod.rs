@@ -13,6 +13,7 @@ mod drop;
 mod flexible;
 mod index;
 mod like;
+mod locked;
 mod readers;
 mod rename;
 mod retype;
@@ -29,9 +30,7 @@ use rustdb_txn::{ObjectMode, Transaction, Wait};
 use rustdb_types::Oid;
 use sqlparser::ast;
 
-use crate::bind::{
-    Binder, OutputColumn, Surroundings, missing_relation, name_of, object_name, schema_named,
-};
+use crate::bind::{OutputColumn, Surroundings, missing_relation, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
 
 use constraint::{Creating, mark_primary_key, number};
@@ -100,23 +99,15 @@ impl Definer<'_> {
     /// The schema and the short name of something that is to be made.
     fn new_name(&mut self, name: &ast::ObjectName, temporary: bool) -> Result<(Oid, String)> {
         let names = object_name(name)?;
-        let view = self.change.view();
         match &names[..] {
             [name] if temporary => Ok((self.temporary_schema()?, name.clone())),
-            [name] => {
-                let schema = self.around.session.creation_schema(&view);
-                let schema = schema.ok_or_else(|| {
-                    let message = "no schema has been selected to create in";
-                    Error::new(SqlState::INVALID_SCHEMA_NAME, message)
-                })?;
-                Ok((schema, name.clone()))
-            }
+            [name] => Ok((self.locked_creation_schema()?, name.clone())),
             [schema, name] if schema == "pg_temp" => Ok((self.temporary_schema()?, name.clone())),
             [_, _] if temporary => {
                 let message = "cannot create temporary relation in non-temporary schema";
                 Err(Error::new(SqlState::INVALID_TABLE_DEFINITION, message))
             }
-            [schema, name] | [_, schema, name] => Ok((schema_named(&view, schema)?, name.clone())),
+            [schema, name] | [_, schema, name] => Ok((self.locked_schema(schema)?, name.clone())),
             _ => Err(Error::unsupported(format!("the name {name}"))),
         }
     }
@@ -267,35 +258,28 @@ impl Definer<'_> {
         for target in &lock.tables {
             let names = object_name(&target.name)?;
             let short = names.last().cloned().unwrap_or_default();
-            self.around.catalog = self.change.view();
-            let found = Binder::for_statement(&self.around).find_relation(&names)?;
-            let oid = match found {
-                Some(Relation::Table(table)) => table.oid,
-                Some(Relation::View(view)) => view.oid,
+            let wait = self.wait;
+            self.wait = if lock.nowait { Wait::No } else { wait };
+            let find = |definer: &mut Self| match definer.relation_now(&names)? {
+                Some(Relation::Table(table)) => Ok(Some(table.oid)),
+                Some(Relation::View(view)) => Ok(Some(view.oid)),
                 Some(_) => {
                     let message = format!("\"{short}\" is not a table or view");
-                    return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+                    Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
                 }
-                None => return Err(missing_relation(&names)),
+                None => Err(missing_relation(&names)),
             };
-            let number = rustdb_catalog::lock::object(oid);
-            let wait = if lock.nowait { Wait::No } else { self.wait };
-            self.transaction
-                .lock_object(number, mode, wait)
-                .map_err(|error| match error {
-                    rustdb_txn::Error::Lock(rustdb_txn::LockError::NotAvailable) => {
-                        let message = format!("could not obtain lock on relation \"{short}\"");
-                        Error::new(SqlState::LOCK_NOT_AVAILABLE, message)
-                    }
-                    other => other.into(),
-                })?;
+            let locked = self.locked(mode, |oid: &Oid| *oid, find);
+            self.wait = wait;
+            locked.map_err(|error| match error.state() {
+                SqlState::LOCK_NOT_AVAILABLE if lock.nowait => {
+                    let message = format!("could not obtain lock on relation \"{short}\"");
+                    Error::new(SqlState::LOCK_NOT_AVAILABLE, message)
+                }
+                _ => error,
+            })?;
         }
         Ok(Defined::new("LOCK TABLE"))
-    }
-
-    fn lock(&mut self, oid: Oid, mode: ObjectMode) -> Result<()> {
-        let number = rustdb_catalog::lock::object(oid);
-        Ok(self.transaction.lock_object(number, mode, self.wait)?)
     }
 
     // ----------------------------------------------------------------------------- the others

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use rustdb_catalog::{Catalog, Object, Part, Relation, View};
+use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, SqlState};
 
 use super::{Defined, Definer};
-use crate::bind::{Binder, missing_relation, name_of, object_name, schema_named};
+use crate::bind::{missing_relation, name_of, object_name, schema_named};
 use crate::error::{Error, Result};
 use crate::parse::utility::{AlterObject, Altered, Move};
 
@@ -28,27 +29,23 @@ impl Definer<'_> {
         };
         let names = object_name(&alter.name)?;
         let short = names.last().cloned().unwrap_or_default();
-        self.around.catalog = self.change.view();
-        let found = Binder::for_statement(&self.around).find_relation(&names)?;
+        let found = self.locked_relation(&names, ObjectMode::AccessExclusive)?;
         let takes_all = matches!(alter.kind, Altered::Table | Altered::Index);
-        let (oid, locked, is_meant) = match &found {
+        let (oid, is_meant) = match &found {
             None if alter.if_exists => {
                 let notice = format!("relation \"{short}\" does not exist, skipping");
                 return Ok(Defined::noted(tag, notice));
             }
             None => return Err(missing_relation(&names)),
-            Some(Relation::Table(table)) => (table.oid, table.oid, takes_all),
-            Some(Relation::View(view)) => {
-                (view.oid, view.oid, takes_all || alter.kind == Altered::View)
-            }
+            Some(Relation::Table(table)) => (table.oid, takes_all),
+            Some(Relation::View(view)) => (view.oid, takes_all || alter.kind == Altered::View),
             Some(Relation::Sequence(sequence)) => {
                 let is_meant = takes_all || alter.kind == Altered::Sequence;
-                (sequence.oid, sequence.oid, is_meant)
+                (sequence.oid, is_meant)
             }
-            Some(Relation::Index(table, index)) => (index.oid, table.oid, takes_all),
+            Some(Relation::Index(_, index)) => (index.oid, takes_all),
         };
         if let (Some(Relation::Table(table)), Move::Column(old, new)) = (&found, &alter.to) {
-            self.lock(table.oid, rustdb_txn::ObjectMode::AccessExclusive)?;
             self.rename_column(table, old, new)?;
             return Ok(Defined::new(tag));
         }
@@ -57,7 +54,6 @@ impl Definer<'_> {
             let message = format!("\"{short}\" is not a {word}");
             return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
         }
-        self.lock(locked, rustdb_txn::ObjectMode::AccessExclusive)?;
         let readers = self.readers_of(Part::Object(oid))?;
         match &alter.to {
             Move::Column(old, new) => {
@@ -69,7 +65,7 @@ impl Definer<'_> {
                 self.change.rename_relation(self.transaction, oid, &name)?;
             }
             Move::Schema(schema) => {
-                let schema = schema_named(&self.change.view(), &name_of(schema))?;
+                let schema = self.locked_schema(&name_of(schema))?;
                 self.move_to_schema(oid, schema)?;
             }
         }
@@ -134,8 +130,12 @@ impl Definer<'_> {
         let Move::Rename(new) = &alter.to else {
             return Err(Error::unsupported("this form of ALTER SCHEMA"));
         };
-        let oid = schema_named(&self.change.view(), &name)?;
-        self.lock(oid, rustdb_txn::ObjectMode::AccessExclusive)?;
+        let found = self.locked(
+            ObjectMode::AccessExclusive,
+            |schema| *schema,
+            |definer| schema_named(&definer.change.view(), &name).map(Some),
+        )?;
+        let oid = found.ok_or_else(|| Error::internal("the schema is gone"))?;
         if is_named_in_texts(&self.change.view(), &name) {
             return Err(Error::unsupported(format!(
                 "renaming schema \"{name}\", which stored expressions name,"

@@ -8,7 +8,7 @@ use rustdb_types::{Oid, SqlState};
 use sqlparser::ast;
 
 use super::{Defined, Definer};
-use crate::bind::{Binder, missing_relation, object_name};
+use crate::bind::{missing_relation, object_name};
 use crate::error::{Error, Result};
 
 impl Definer<'_> {
@@ -20,10 +20,9 @@ impl Definer<'_> {
         let mut tables: Vec<Arc<Table>> = Vec::with_capacity(truncate.table_names.len());
         for target in &truncate.table_names {
             let names = object_name(&target.name)?;
-            self.around.catalog = self.change.view();
-            let table = Binder::for_statement(&self.around).target_table(&names)?;
+            let table = self.locked_table(&names, ObjectMode::AccessExclusive)?;
             if tables.iter().all(|other| other.oid != table.oid) {
-                tables.push(self.locked_for_truncate(table.oid, &names)?);
+                tables.push(table);
             }
         }
         let cascades = truncate.cascade == Some(ast::CascadeOption::Cascade);

@@ -9,7 +9,7 @@ use sqlparser::ast;
 
 use super::constraint::number;
 use super::{Defined, Definer};
-use crate::bind::{Binder, name_of, not_updatable};
+use crate::bind::{name_of, not_updatable};
 use crate::error::{Error, Result};
 use crate::plan::columns_read;
 
@@ -18,9 +18,7 @@ impl Definer<'_> {
         if create.materialized {
             return Err(Error::unsupported("this form of CREATE VIEW"));
         }
-        self.around.catalog = self.change.view();
-        let mut binder = Binder::for_statement(&self.around);
-        let bound = binder.statement_query(&create.query)?;
+        let (bound, named) = self.bound_locked(&create.query)?;
         if bound.plan.modifies() {
             let message = "views must not contain data-modifying statements in WITH";
             return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
@@ -45,7 +43,7 @@ impl Definer<'_> {
         let columns: Vec<ViewColumn> = columns.collect();
         check_columns(&columns)?;
         let ids: Vec<_> = bound.columns.iter().map(|column| column.id).collect();
-        let depends_on = depends_on(binder.named(), &columns_read(&bound.plan, &ids));
+        let depends_on = depends_on(&named, &columns_read(&bound.plan, &ids));
         // What reads something temporary is gone with it.
         let view = self.change.view();
         let is_temporary = |oid: &Oid| match view.object(*oid) {
@@ -55,7 +53,7 @@ impl Definer<'_> {
             _ => false,
         };
         let mut defined = Defined::new("CREATE VIEW");
-        let temporary = create.temporary || binder.named().iter().any(is_temporary);
+        let temporary = create.temporary || named.iter().any(is_temporary);
         let (schema, name) = self.new_name(&create.name, temporary)?;
         if temporary && !create.temporary {
             defined.note(format!("view \"{name}\" will be a temporary view"));

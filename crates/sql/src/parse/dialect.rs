@@ -75,9 +75,8 @@ impl Dialect for RustDialect {
     }
 
     fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
-        *keyword == Keyword::NoKeyword
-            || self.0.is_table_alias(keyword, parser)
-                && !is_no_name(&parser.get_current_token().token)
+        !is_no_name(&parser.get_current_token().token)
+            && (*keyword == Keyword::NoKeyword || self.0.is_table_alias(keyword, parser))
     }
 
     fn is_table_factor_alias(
@@ -101,8 +100,7 @@ impl Dialect for RustDialect {
         // `SELECT 1 FOR UPDATE` names no column.
         explicit
             || *keyword == Keyword::NoKeyword
-            || self.0.is_column_alias(keyword, parser)
-                && !is_no_bare_label(&parser.get_current_token().token)
+            || !is_no_bare_label(&parser.get_current_token().token)
     }
 
     fn is_custom_operator_part(&self, ch: char) -> bool {

@@ -36,6 +36,7 @@ pub(crate) use place::{
     word_behind,
 };
 pub(crate) use rename::rename_column_in;
+pub(crate) use reserved::{refuse, refuse_object};
 
 use dialect::RustDialect;
 
@@ -170,7 +171,9 @@ fn expectation(message: &str) -> Option<(&str, &str)> {
 
 /// An error in PostgreSQL's words, with what would have been right.
 fn unexpected(expected: &str, found: &str, position: Option<Position>, text: &str) -> Error {
-    if let Some(what) = absent::name(text, position) {
+    if expected != reserved::A_NAME
+        && let Some(what) = absent::name(text, position)
+    {
         return Error::unsupported(what).at(position);
     }
     let (message, position) = match found {

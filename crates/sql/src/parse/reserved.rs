@@ -5,7 +5,8 @@
 //! alias without AS. What is refused here is a syntax error there.
 
 use sqlparser::ast::{
-    AlterTableOperation, Ident, ObjectName, RenameTableNameKind, Statement, TableConstraint,
+    AlterTableOperation, ColumnDef, Ident, ObjectName, RenameTableNameKind, Statement,
+    TableConstraint,
 };
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
@@ -63,10 +64,13 @@ fn contains(words: &[&str], word: &str) -> bool {
     word.len() <= LETTERS_MAX && words.binary_search(&&*word.to_ascii_lowercase()).is_ok()
 }
 
-/// Reads the name that something gets.
+/// What is expected where a word is that is none.
+pub(in crate::parse) const A_NAME: &str = "a name";
+
+/// Reads the name that something gets or has.
 pub(in crate::parse) fn new_name(parser: &mut Parser<'_>) -> Result<Ident, ParserError> {
     match is_no_name(&parser.peek_token_ref().token) {
-        true => parser.expected_ref("a name", parser.peek_token_ref()),
+        true => parser.expected_ref(A_NAME, parser.peek_token_ref()),
         false => parser.parse_identifier(),
     }
 }
@@ -78,6 +82,7 @@ pub(super) fn refuse_names(statement: &Statement) -> Result<(), Error> {
             refuse_object(&create.name)?;
             for column in &create.columns {
                 refuse(&column.name)?;
+                refuse_options(column)?;
             }
             create.constraints.iter().try_for_each(refuse_constraint)
         }
@@ -96,7 +101,10 @@ pub(super) fn refuse_names(statement: &Statement) -> Result<(), Error> {
 
 fn refuse_change(change: &AlterTableOperation) -> Result<(), Error> {
     match change {
-        AlterTableOperation::AddColumn { column_def, .. } => refuse(&column_def.name),
+        AlterTableOperation::AddColumn { column_def, .. } => {
+            refuse(&column_def.name)?;
+            refuse_options(column_def)
+        }
         AlterTableOperation::AddConstraint { constraint, .. } => refuse_constraint(constraint),
         AlterTableOperation::RenameColumn {
             new_column_name, ..
@@ -106,6 +114,12 @@ fn refuse_change(change: &AlterTableOperation) -> Result<(), Error> {
         } => refuse_object(name),
         _ => Ok(()),
     }
+}
+
+/// The names of a column's constraints.
+fn refuse_options(column: &ColumnDef) -> Result<(), Error> {
+    let mut options = column.options.iter();
+    options.try_for_each(|option| option.name.iter().try_for_each(refuse))
 }
 
 fn refuse_constraint(constraint: &TableConstraint) -> Result<(), Error> {
@@ -120,12 +134,13 @@ fn refuse_constraint(constraint: &TableConstraint) -> Result<(), Error> {
 }
 
 /// Behind a dot any word is a name.
-fn refuse_object(name: &ObjectName) -> Result<(), Error> {
+pub(crate) fn refuse_object(name: &ObjectName) -> Result<(), Error> {
     let first = name.0.first().and_then(|part| part.as_ident());
     first.map_or(Ok(()), refuse)
 }
 
-fn refuse(name: &Ident) -> Result<(), Error> {
+/// An error if a word names nothing unless it is in quotes.
+pub(crate) fn refuse(name: &Ident) -> Result<(), Error> {
     if name.quote_style.is_some() || !contains(NO_NAMES, &name.value) {
         return Ok(());
     }

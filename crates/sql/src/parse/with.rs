@@ -10,6 +10,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{IsOptional, Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use super::reserved::new_name;
 use super::words::{next_is, take, take_all};
 
 /// Reads a statement that begins with WITH.
@@ -29,7 +30,7 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Statement, ParserError> {
 
 /// `name [(columns)] AS [[NOT] MATERIALIZED] (query)`.
 fn table(parser: &mut Parser<'_>) -> Result<Cte, ParserError> {
-    let name = parser.parse_identifier()?;
+    let name = new_name(parser)?;
     let columns = parser.parse_parenthesized_column_list(IsOptional::Optional, false)?;
     let columns = columns.into_iter().map(|name| TableAliasColumnDef {
         name,

@@ -23,6 +23,7 @@ mod kept;
 mod named;
 mod prepared;
 mod set;
+mod tables;
 mod tag;
 mod transaction;
 mod utility;
@@ -38,7 +39,7 @@ use rustdb_types::interrupt::{self, Watch};
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast::Statement;
 
-use crate::bind::{OutputColumn, SessionNames, Surroundings, name_of};
+use crate::bind::{OutputColumn, SessionNames, Surroundings, new_name};
 use crate::database::{CatalogTables, Database};
 use crate::databases::Connected;
 use crate::define::{Defined, Definer};
@@ -138,6 +139,8 @@ struct Open {
     is_block: bool,
     /// Whether its snapshot was taken for the statement that comes next.
     is_fresh: bool,
+    /// The version of the catalog when the snapshot was about to be taken.
+    catalog_seen: u64,
     /// Whether it may write.
     access: Access,
     /// When it began, for the one statement that began it.
@@ -389,10 +392,10 @@ impl Session {
                 savepoint,
             } => match savepoint {
                 None => self.rollback(),
-                Some(name) => self.rollback_to(&name_of(name)),
+                Some(name) => self.rollback_to(&new_name(name)?),
             },
-            Statement::Savepoint { name } => self.savepoint(name_of(name)),
-            Statement::ReleaseSavepoint { name } => self.release(&name_of(name)),
+            Statement::Savepoint { name } => self.savepoint(new_name(name)?),
+            Statement::ReleaseSavepoint { name } => self.release(&new_name(name)?),
             Statement::Set(set) => self.set(set),
             Statement::ShowVariable { variable } => self.show(variable),
             Statement::Reset(reset) => self.reset(&reset.reset),

@@ -11,7 +11,7 @@ use sqlparser::ast::Statement;
 
 use super::prepared::Prepared;
 use super::{Answer, Session, done};
-use crate::bind::{Surroundings, name_of, object_name};
+use crate::bind::{Surroundings, new_name, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::parse::{is_deep, parse};
 
@@ -25,7 +25,7 @@ impl Session {
         types: &[ast::DataType],
         statement: &Statement,
     ) -> Result<Answer> {
-        let name = name_of(name);
+        let name = new_name(name)?;
         if self.named.contains_key(&name) {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(Error::new(SqlState::DUPLICATE_PREPARED_STATEMENT, message));
@@ -141,7 +141,7 @@ impl Session {
             self.named.clear();
             return Ok(done("DEALLOCATE ALL"));
         }
-        let name = name_of(name);
+        let name = new_name(name)?;
         match self.named.remove(&name) {
             Some(_) => Ok(done("DEALLOCATE")),
             None => Err(missing(&name)),

@@ -281,24 +281,34 @@ impl Session {
                 _ => {
                     self.fit_flexible(prepared)?;
                     let catalog = self.open()?.change.view();
-                    let planned = Arc::new(self.plan(prepared, catalog)?);
-                    *prepared.plan.lock() = Some(planned.clone());
-                    planned
+                    let version = catalog.version();
+                    let mut named = Vec::new();
+                    match self.plan(prepared, catalog, &mut named) {
+                        Ok(planned) => {
+                            let planned = Arc::new(planned);
+                            *prepared.plan.lock() = Some(planned.clone());
+                            planned
+                        }
+                        // What is wrong now may be right once who changes a table is done.
+                        Err(_) if self.lock_named(&named)? != version => continue,
+                        Err(error) => return Err(error),
+                    }
                 }
             };
-            let wait = self.wait();
-            let open = self.open()?;
-            for (table, mode) in &planned.tables {
-                let number = rustdb_catalog::lock::object(*table);
-                open.transaction.lock_object(number, *mode, wait)?;
-            }
-            if planned.fits(&open.change.view()) {
+            self.lock_named(&planned.tables)?;
+            if planned.fits(&self.open()?.change.view()) {
                 return Ok(planned);
             }
         }
     }
 
-    fn plan(&self, prepared: &Prepared, catalog: Arc<Catalog>) -> Result<Planned> {
+    /// Plans a statement; `named` are the tables that it names, as far as it was read.
+    fn plan(
+        &self,
+        prepared: &Prepared,
+        catalog: Arc<Catalog>,
+        named: &mut Vec<(Oid, ObjectMode)>,
+    ) -> Result<Planned> {
         let around = Surroundings {
             parameters: Some(&prepared.types),
             settings: &self.settings,
@@ -309,26 +319,35 @@ impl Session {
         let figures = self.figures(&catalog);
         let mut cx = Context::new(&self.settings, &*self.database.shared.host, &[]);
         let mut binder = Binder::for_statement(&around);
-        let (body, shape, columns) = match &prepared.statement {
+        let mut bodies = || match &prepared.statement {
             Statement::Query(query) if writes(query) => {
-                write_body(binder.statement_write(query)?, &figures, &mut cx)?
+                write_body(binder.statement_write(query)?, &figures, &mut cx)
             }
             Statement::Query(query) => {
-                query_body(binder.statement_query(query)?, &figures, &mut cx)?
+                query_body(binder.statement_query(query)?, &figures, &mut cx)
             }
-            Statement::Insert(insert) => write_body(binder.insert(insert)?, &figures, &mut cx)?,
-            Statement::Update(update) => write_body(binder.update(update)?, &figures, &mut cx)?,
-            Statement::Delete(delete) => write_body(binder.delete(delete)?, &figures, &mut cx)?,
-            _ => return Err(Error::internal("a statement without a plan")),
+            Statement::Insert(insert) => write_body(binder.insert(insert)?, &figures, &mut cx),
+            Statement::Update(update) => write_body(binder.update(update)?, &figures, &mut cx),
+            Statement::Delete(delete) => write_body(binder.delete(delete)?, &figures, &mut cx),
+            _ => Err(Error::internal("a statement without a plan")),
         };
+        let bodies = bodies();
         let tables = binder.tables().iter();
+        let tables: Vec<_> = tables.map(|(table, mode)| (*table, *mode)).collect();
+        let (body, shape, columns) = match bodies {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                *named = tables;
+                return Err(error);
+            }
+        };
         let is_careful = match &shape {
             Shape::Query(plan, _) => plan.modifies(),
             Shape::Write(write) => write.sees_writes(),
         };
         Ok(Planned {
             is_careful,
-            tables: tables.map(|(table, mode)| (*table, *mode)).collect(),
+            tables,
             parameters: binder.parameter_types()?,
             catalog,
             settings: self.settings.clone(),

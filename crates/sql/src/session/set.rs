@@ -10,7 +10,7 @@ use rustdb_types::{
 use sqlparser::ast;
 
 use super::{Answer, Session, State, done, noticed};
-use crate::bind::{OutputColumn, SessionNames, name_of, object_name};
+use crate::bind::{OutputColumn, SessionNames, name_of, words_of};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::Limits;
 use crate::expr::ColumnId;
@@ -202,7 +202,7 @@ impl Session {
                 variable,
                 values,
             } => {
-                let name = object_name(variable)?.join(".");
+                let name = words_of(variable)?.join(".");
                 let name = if name == "timezone" {
                     "TimeZone".to_owned()
                 } else {
@@ -285,7 +285,7 @@ impl Session {
             // Nobody has become anybody else.
             ast::Reset::SessionAuthorization => (),
             ast::Reset::ConfigurationParameter(name) => {
-                let name = object_name(name)?.join(".");
+                let name = words_of(name)?.join(".");
                 self.parameters.set(&name, None, Scope::Session)?;
             }
         }

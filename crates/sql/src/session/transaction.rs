@@ -86,6 +86,7 @@ impl Session {
 
     pub(super) fn begin(&mut self, isolation: IsolationLevel, access: Access) -> Result<Open> {
         let shared = &self.database.shared;
+        let catalog_seen = shared.catalog.version();
         let transaction = shared.manager.begin_as(&self.party, isolation, access)?;
         let is_read_only = access == Access::ReadOnly;
         self.modes = (isolation, access);
@@ -101,6 +102,7 @@ impl Session {
             savepoints: Vec::new(),
             is_block: false,
             is_fresh: true,
+            catalog_seen,
             access,
             began: Some(began),
         })
@@ -144,6 +146,7 @@ impl Session {
         if isolation == IsolationLevel::ReadCommitted {
             // What BEGIN saw may be long ago.
             if of_block || !is_fresh {
+                open.catalog_seen = open.change.view().version();
                 open.transaction.refresh()?;
             }
         } else if let Some((manager, party)) = who {

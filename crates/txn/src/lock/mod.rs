@@ -16,7 +16,9 @@
 //! ([`SessionLocks`]) is held beside what its transaction holds, for another [`Term`]: giving back
 //! the one leaves the other.
 
+mod bulk;
 mod mode;
+mod outlast;
 mod owner;
 mod party;
 mod queue;

@@ -87,6 +87,18 @@ impl LockOwner {
         Ok(())
     }
 
+    /// Waits until those who hold an object now in a mode that conflicts with this one have given it
+    /// back; holds nothing then.
+    pub fn outlast_object(
+        &mut self,
+        object: u64,
+        mode: ObjectMode,
+        wait: Wait,
+    ) -> Result<(), LockError> {
+        let target = self.table.object(object);
+        self.table.outlast(&self.party, &target, mode.into(), wait)
+    }
+
     /// Locks what programs agree on, or does nothing if it is held in this mode.
     pub fn lock_advisory(
         &mut self,
@@ -122,6 +134,12 @@ impl LockOwner {
 
     /// Releases what was granted after `mark`, upgrades included; what was held then stays held.
     pub fn release_since(&mut self, mark: LockMark) {
+        if mark.0 == 0 && self.table.is_worth_a_walk(self.held.len()) {
+            self.objects.clear();
+            self.held.clear();
+            self.table.release_all(self.id(), Term::Transaction);
+            return;
+        }
         self.objects.retain(|object| object.held <= mark.0);
         while self.held.len() > mark.0 {
             if let Some((target, modes)) = self.held.pop() {

@@ -6,7 +6,12 @@
 //! holder *and* beside every request that waits before it, so that a stream of readers cannot
 //! starve a writer. A holder that asks for more (an upgrade) goes before the first waiter that
 //! its present hold blocks: that waiter cannot move until the holder is done anyway, and queueing
-//! behind it would be a deadlock made by the queue.
+//! behind it would be a deadlock made by the queue. A request that would close a circle where it
+//! stands goes further to the front, if there is a place where it would not: waiting requests have
+//! no right that outweighs an error.
+//!
+//! A request that only *outlasts* others asks for nothing: it ends when those who held the lock in a
+//! conflicting mode as it came have each given it back once. Nobody waits behind it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -53,6 +58,8 @@ pub(super) struct Waiter {
     pub(super) mode: Mode,
     pub(super) term: Term,
     pub(super) ticket: Arc<Ticket>,
+    /// Those it has still to outlast, if that is all it wants.
+    pub(super) outlasts: Option<Vec<OwnerId>>,
 }
 
 impl Holders {
@@ -140,12 +147,39 @@ impl Queue {
         free
     }
 
-    /// Puts a request into the queue and returns whom it waits for.
-    pub(super) fn enqueue(&mut self, waiter: Waiter) -> Vec<OwnerId> {
-        let at = self.position(waiter.owner);
-        let blockers = self.blockers(waiter.owner, waiter.mode, at).collect();
+    /// Puts a request into the queue at the first place from its own to the front that `is_good`:
+    /// it is asked with whom everybody in the queue then waits for, the new one first. Gives the
+    /// request back if there is none.
+    pub(super) fn enqueue(
+        &mut self,
+        waiter: Waiter,
+        mut is_good: impl FnMut(&[OwnerId], &Queue) -> bool,
+    ) -> Result<(), Waiter> {
+        let (owner, mode) = (waiter.owner, waiter.mode);
+        let mut at = self.position(owner);
         self.waiters.insert(at, waiter);
-        blockers
+        loop {
+            let blockers: Vec<OwnerId> = self.blockers(owner, mode, at).collect();
+            if is_good(&blockers, self) {
+                return Ok(());
+            }
+            if at == 0 {
+                return self.waiters.pop_front().map_or(Ok(()), Err);
+            }
+            self.waiters.swap(at, at - 1);
+            at -= 1;
+        }
+    }
+
+    /// Puts a request into the queue that waits for those who hold the lock now, in a mode that
+    /// conflicts with `waiter`'s; returns them. Nothing is queued if there is nobody.
+    pub(super) fn outlast(&mut self, mut waiter: Waiter) -> Vec<OwnerId> {
+        let all: Vec<OwnerId> = self.conflicting(waiter.owner, waiter.mode).collect();
+        if !all.is_empty() {
+            waiter.outlasts = Some(all.clone());
+            self.waiters.push_back(waiter);
+        }
+        all
     }
 
     /// Takes `owner`'s request out of the queue; returns whether there was one.
@@ -158,25 +192,37 @@ impl Queue {
     /// Takes `modes` of a term away from `owner`.
     pub(super) fn release(&mut self, owner: OwnerId, modes: ModeSet, term: Term) {
         let holders = self.holders.all_mut();
-        if let Some(at) = holders.iter().position(|h| h.owner == owner) {
-            holders[at].terms[term as usize] &= !modes;
-            if holders[at].modes() == 0 {
-                self.holders.swap_remove(at);
+        let Some(at) = holders.iter().position(|h| h.owner == owner) else {
+            return;
+        };
+        holders[at].terms[term as usize] &= !modes;
+        let left = holders[at].modes();
+        if left == 0 {
+            self.holders.swap_remove(at);
+        }
+        for waiter in &mut self.waiters {
+            if let Some(all) = &mut waiter.outlasts
+                && left & waiter.mode.conflicts() == 0
+            {
+                all.retain(|each| *each != owner);
             }
         }
     }
 
-    /// Grants every waiter whose turn has come and returns them, first granted first.
+    /// Grants every waiter whose turn has come and returns them, first granted first; those who
+    /// had only to outlast others hold nothing.
     pub(super) fn promote(&mut self) -> Vec<Waiter> {
         let mut granted = Vec::new();
         let mut at = 0;
         while let Some(waiter) = self.waiters.get(at) {
-            let (owner, mode, term) = (waiter.owner, waiter.mode, waiter.term);
-            if self.blockers(owner, mode, at).next().is_some() {
+            if !self.blockers_of(waiter, at).is_empty() {
                 at += 1;
                 continue;
             }
-            self.hold(owner, mode, term);
+            if waiter.outlasts.is_none() {
+                let (owner, mode, term) = (waiter.owner, waiter.mode, waiter.term);
+                self.hold(owner, mode, term);
+            }
             granted.extend(self.waiters.remove(at));
         }
         granted
@@ -187,7 +233,15 @@ impl Queue {
         self.waiters
             .iter()
             .enumerate()
-            .map(|(at, w)| (w.owner, self.blockers(w.owner, w.mode, at).collect()))
+            .map(|(at, w)| (w.owner, self.blockers_of(w, at)))
+    }
+
+    /// Whom a waiter at place `at` waits for.
+    fn blockers_of(&self, waiter: &Waiter, at: usize) -> Vec<OwnerId> {
+        match &waiter.outlasts {
+            Some(all) => all.clone(),
+            None => self.blockers(waiter.owner, waiter.mode, at).collect(),
+        }
     }
 
     /// The place in the queue that a new request of `owner` gets.
@@ -195,24 +249,28 @@ impl Queue {
         let held = self.held_by(owner);
         self.waiters
             .iter()
-            .position(|w| w.mode.conflicts() & held != 0)
+            .position(|w| w.outlasts.is_none() && w.mode.conflicts() & held != 0)
             .unwrap_or(self.waiters.len())
     }
 
     /// Whom a request of `owner` for `mode` at place `at` has to wait for.
     fn blockers(&self, owner: OwnerId, mode: Mode, at: usize) -> impl Iterator<Item = OwnerId> {
-        let holders = self
-            .holders()
-            .iter()
-            .filter(move |h| h.owner != owner && h.modes() & mode.conflicts() != 0)
-            .map(|h| h.owner);
         let ahead = self
             .waiters
             .iter()
             .take(at)
-            .filter(move |w| w.owner != owner && w.mode.bit() & mode.conflicts() != 0)
+            .filter(move |w| w.owner != owner && w.outlasts.is_none())
+            .filter(move |w| w.mode.bit() & mode.conflicts() != 0)
             .map(|w| w.owner);
-        holders.chain(ahead)
+        self.conflicting(owner, mode).chain(ahead)
+    }
+
+    /// Who else holds the lock in a mode that conflicts with this one.
+    fn conflicting(&self, owner: OwnerId, mode: Mode) -> impl Iterator<Item = OwnerId> {
+        self.holders()
+            .iter()
+            .filter(move |h| h.owner != owner && h.modes() & mode.conflicts() != 0)
+            .map(|h| h.owner)
     }
 
     fn hold(&mut self, owner: OwnerId, mode: Mode, term: Term) {

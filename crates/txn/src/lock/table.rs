@@ -69,22 +69,22 @@ pub struct LockTable {
     /// Of the hashes, so that nobody outside can aim at one shard; fixed under simulation.
     seed: u64,
     shards: Box<[Mutex<Shard>]>,
-    graph: Mutex<WaitGraph>,
+    pub(super) graph: Mutex<WaitGraph>,
     /// Requests granted or waiting.
     used: AtomicUsize,
     /// Grants on rows.
     rows: AtomicUsize,
     /// Grants on objects in ACCESS EXCLUSIVE mode.
     exclusive: AtomicUsize,
-    counters: Counters,
+    pub(super) counters: Counters,
 }
 
 /// A part of the table. Only locks that someone holds or wants are in it.
-type Shard = HashMap<Target, Queue, BuildHasherDefault<Ready>>;
+pub(super) type Shard = HashMap<Target, Queue, BuildHasherDefault<Ready>>;
 
 /// Passes on the hash that a [`Target`] has.
 #[derive(Debug, Default)]
-struct Ready(u64);
+pub(super) struct Ready(u64);
 
 impl Hasher for Ready {
     fn write(&mut self, bytes: &[u8]) {
@@ -107,8 +107,8 @@ impl Hash for Target {
 }
 
 #[derive(Debug, Default)]
-struct Counters {
-    waits: AtomicU64,
+pub(super) struct Counters {
+    pub(super) waits: AtomicU64,
     deadlocks: AtomicU64,
     timeouts: AtomicU64,
 }
@@ -254,6 +254,15 @@ impl LockTable {
             })
     }
 
+    /// Requests granted or waiting now.
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn shards(&self) -> impl Iterator<Item = &Mutex<Shard>> {
+        self.shards.iter()
+    }
+
     /// Grants that are held now on rows.
     pub fn row_locks(&self) -> usize {
         self.rows.load(Ordering::Relaxed)
@@ -352,22 +361,59 @@ impl LockTable {
             Wait::AtMost(limit) => Some(limit),
         };
         let ticket = Arc::new(Ticket::default());
-        let blockers = queue.enqueue(Waiter {
+        let waiter = Waiter {
             owner,
             mode,
             term,
             ticket: ticket.clone(),
-        });
-        if !self.graph.lock().start(owner, target.clone(), blockers) {
-            // Nobody saw the request: the shard has been locked since it was queued.
-            queue.withdraw(owner);
-            self.unreserve();
-            self.counters.deadlocks.fetch_add(1, Ordering::Relaxed);
-            return Err(LockError::Deadlock);
+            outlasts: None,
+        };
+        match self.enqueue(queue, target, waiter) {
+            Ok(false) => (),
+            // Where it stands now it may not have to wait at all.
+            Ok(true) => self.settle(&mut shard, target),
+            Err(error) => {
+                self.unreserve();
+                return Err(error);
+            }
         }
         drop(shard);
+        if let Some(answer) = ticket.poll() {
+            return answer.map(|()| true);
+        }
         self.counters.waits.fetch_add(1, Ordering::Relaxed);
         self.wait(party, target, &ticket, timeout).map(|()| true)
+    }
+
+    /// Puts a request where it closes no circle; whether that is not where it belongs.
+    fn enqueue(
+        &self,
+        queue: &mut Queue,
+        target: &Target,
+        waiter: Waiter,
+    ) -> Result<bool, LockError> {
+        let owner = waiter.owner;
+        let mut graph = self.graph.lock();
+        let mut places = 0;
+        let queued = queue.enqueue(waiter, |blockers, queue| {
+            places += 1;
+            if places > 1 {
+                // Those it went before wait for it too.
+                update(&mut graph, queue);
+            }
+            let is_good = graph.can_wait(owner, blockers);
+            if is_good {
+                graph.start(owner, target.clone(), blockers.to_vec());
+            }
+            is_good
+        });
+        if queued.is_ok() {
+            return Ok(places > 1);
+        }
+        // Nobody saw the request: the shard has been locked since it was queued.
+        update(&mut graph, queue);
+        self.counters.deadlocks.fetch_add(1, Ordering::Relaxed);
+        Err(LockError::Deadlock)
     }
 
     /// Takes `modes` of a lock from `owner` and lets those behind it go on.
@@ -377,10 +423,7 @@ impl LockTable {
             return;
         };
         entry.get_mut().release(owner, modes, term);
-        self.unreserve();
-        if let Some(count) = self.count_of(target, modes) {
-            count.fetch_sub(1, Ordering::SeqCst);
-        }
+        self.count_released(target, modes);
         match entry.get().is_idle() {
             true => drop(entry.remove()),
             false => self.settle(&mut shard, target),
@@ -395,7 +438,7 @@ impl LockTable {
     }
 
     /// Sleeps until the ticket is answered, the time is over, or the party is told to stop.
-    fn wait(
+    pub(super) fn wait(
         &self,
         party: &Party,
         target: &Target,
@@ -453,7 +496,7 @@ impl LockTable {
         clippy::mutable_key_type,
         reason = "the bytes of a slice do not change"
     )]
-    fn settle(&self, shard: &mut Shard, target: &Target) {
+    pub(super) fn settle(&self, shard: &mut Shard, target: &Target) {
         let Some(queue) = shard.get_mut(target) else {
             return;
         };
@@ -461,12 +504,13 @@ impl LockTable {
             let granted = queue.promote();
             let mut graph = self.graph.lock();
             granted.iter().for_each(|w| graph.end(w.owner));
-            queue
-                .edges()
-                .for_each(|(owner, blockers)| graph.update(owner, blockers));
+            update(&mut graph, queue);
             drop(graph);
             for waiter in granted {
-                self.count_grant(target, waiter.mode);
+                match waiter.outlasts {
+                    Some(_) => self.unreserve(),
+                    None => self.count_grant(target, waiter.mode),
+                }
                 waiter.ticket.answer(Ok(()));
             }
         }
@@ -478,6 +522,16 @@ impl LockTable {
     fn count_grant(&self, target: &Target, mode: Mode) {
         if let Some(count) = self.count_of(target, mode.bit()) {
             count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Notes that these modes, one grant each, were given back.
+    pub(super) fn count_released(&self, target: &Target, modes: ModeSet) {
+        let grants = modes.count_ones() as usize;
+        self.used.fetch_sub(grants, Ordering::Relaxed);
+        if let Some(count) = self.count_of(target, modes) {
+            let is_row = matches!(target.what, What::Row(_));
+            count.fetch_sub(if is_row { grants } else { 1 }, Ordering::SeqCst);
         }
     }
 
@@ -493,7 +547,7 @@ impl LockTable {
         }
     }
 
-    fn reserve(&self) -> Result<(), LockError> {
+    pub(super) fn reserve(&self) -> Result<(), LockError> {
         if self.used.fetch_add(1, Ordering::Relaxed) >= self.locks_max {
             self.unreserve();
             return Err(LockError::TooMany(self.locks_max));
@@ -501,14 +555,21 @@ impl LockTable {
         Ok(())
     }
 
-    fn unreserve(&self) {
+    pub(super) fn unreserve(&self) {
         self.used.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn shard(&self, target: &Target) -> MutexGuard<'_, Shard> {
+    pub(super) fn shard(&self, target: &Target) -> MutexGuard<'_, Shard> {
         // The map inside uses the low and the topmost bits.
         self.shards[(target.hash >> 32) as usize % SHARDS].lock()
     }
+}
+
+/// Tells the graph whom those in a queue wait for.
+fn update(graph: &mut WaitGraph, queue: &Queue) {
+    queue
+        .edges()
+        .for_each(|(owner, blockers)| graph.update(owner, blockers));
 }
 
 impl Target {

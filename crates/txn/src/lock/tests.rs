@@ -14,7 +14,11 @@ use super::{
 const KS: KeyspaceId = KeyspaceId::DEFAULT;
 
 fn table() -> Arc<LockTable> {
-    Arc::new(LockTable::new(1000, 7))
+    table_of(1000)
+}
+
+fn table_of(locks_max: usize) -> Arc<LockTable> {
+    Arc::new(LockTable::new(locks_max, 7))
 }
 
 fn owner(table: &Arc<LockTable>, id: OwnerId) -> LockOwner {
@@ -158,6 +162,99 @@ fn two_upgrades_of_one_row_are_a_deadlock() {
         assert_eq!(first.join().unwrap().1, Ok(()));
     });
     assert_eq!(table.stats().deadlocks, 1);
+}
+
+/// 2 waits for a row of 1's, 3 for the object that 2 holds; 1 wants the object behind 3.
+#[test]
+fn a_request_goes_before_one_that_would_make_its_wait_a_circle() {
+    let table = table();
+    let (mut a, mut b, mut c) = (owner(&table, 1), owner(&table, 2), owner(&table, 3));
+    a.lock_row(KS, b"k", RowMode::Update, Wait::No).unwrap();
+    b.lock_object(7, ObjectMode::RowExclusive, Wait::No)
+        .unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            b.lock_row(KS, b"k", RowMode::Update, Wait::Forever)
+                .unwrap()
+        });
+        until_waiting(&table, 2);
+        scope.spawn(move || c.lock_object(7, ObjectMode::Share, Wait::Forever).unwrap());
+        until_waiting(&table, 3);
+        a.lock_object(7, ObjectMode::RowExclusive, Wait::Forever)
+            .unwrap();
+        a.release_all();
+    });
+    assert_eq!(table.stats().deadlocks, 0);
+    assert_eq!(table.stats().used, 0);
+}
+
+#[test]
+fn who_only_outlasts_others_keeps_nobody_out() {
+    let table = table();
+    let [mut a, mut b, mut c] = [1, 2, 3].map(|id| owner(&table, id));
+    a.lock_object(7, ObjectMode::RowExclusive, Wait::No)
+        .unwrap();
+    c.outlast_object(7, ObjectMode::AccessExclusive, Wait::No)
+        .unwrap_err();
+    c.outlast_object(7, ObjectMode::AccessShare, Wait::Forever)
+        .unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            c.outlast_object(7, ObjectMode::Share, Wait::Forever)
+                .unwrap()
+        });
+        until_waiting(&table, 3);
+        b.lock_object(7, ObjectMode::RowExclusive, Wait::No)
+            .unwrap();
+        // Who comes later need not be waited for, nor the first one when it is back.
+        a.release_all();
+        a.lock_object(7, ObjectMode::RowExclusive, Wait::No)
+            .unwrap();
+    });
+    assert!(c.is_empty());
+    drop((a, b));
+    assert_eq!(table.stats().used, 0);
+}
+
+#[test]
+fn many_locks_are_given_back_at_once_and_those_of_others_stay() {
+    let table = table_of(10_000);
+    let [mut a, mut b, mut c] = [1, 2, 3].map(|id| owner(&table, id));
+    let key = |number: u32| number.to_be_bytes();
+    for number in 0..3000 {
+        a.lock_row(KS, &key(number), RowMode::KeyShare, Wait::No)
+            .unwrap();
+        // The stronger one is another grant.
+        a.lock_row(KS, &key(number), RowMode::NoKeyUpdate, Wait::No)
+            .unwrap();
+    }
+    for number in [7, 2999, 3001] {
+        b.lock_row(KS, &key(number), RowMode::KeyShare, Wait::No)
+            .unwrap();
+    }
+    for (object, mode) in [
+        (1, ObjectMode::RowExclusive),
+        (2, ObjectMode::AccessExclusive),
+    ] {
+        a.lock_object(object, mode, Wait::No).unwrap();
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            c.lock_row(KS, &key(5), RowMode::Update, Wait::Forever)
+                .unwrap()
+        });
+        until_waiting(&table, 3);
+        a.release_all();
+    });
+    assert!(c.holds_row(KS, &key(5), RowMode::Update));
+    assert_eq!((table.row_locks(), table.stats().used), (4, 4));
+    assert!(!table.has_exclusive_objects());
+    c.lock_row(KS, &key(8), RowMode::Update, Wait::No).unwrap();
+    c.lock_row(KS, &key(7), RowMode::Update, Wait::No)
+        .unwrap_err();
+    drop((b, c));
+    assert_eq!((table.row_locks(), table.stats().used), (0, 0));
+    assert!(table.list().is_empty());
 }
 
 #[test]

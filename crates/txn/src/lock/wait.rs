@@ -4,10 +4,10 @@
 //! # Deadlocks
 //!
 //! The graph has an edge from every waiting owner to those it waits for. An edge can only close
-//! a circle at the moment its owner starts to wait: the edges of owners that wait already never
-//! gain a target (see the order rule of [`super::queue`]). So one search, at that moment, from
-//! that owner, finds every deadlock, and the owner that would have closed the circle is the one
-//! refused.
+//! a circle at the moment an owner starts to wait: the edges of owners that wait already gain no
+//! target but this owner (see the order rule of [`super::queue`]). So one search, at that moment,
+//! from that owner, finds every deadlock, and the owner that would have closed the circle is the one
+//! refused, unless its request can stand elsewhere in its queue.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -68,15 +68,15 @@ struct Waiting {
 }
 
 impl WaitGraph {
-    /// Notes that `owner` is about to wait for `blockers`, unless one of them waits, directly or
-    /// through others, for `owner`: then the wait would never end, nothing is noted, and the
-    /// result is `false`.
-    pub(super) fn start(&mut self, owner: OwnerId, target: Target, blockers: Vec<OwnerId>) -> bool {
-        if self.reaches(&blockers, owner) {
-            return false;
-        }
+    /// Notes that `owner` is about to wait for `blockers`.
+    pub(super) fn start(&mut self, owner: OwnerId, target: Target, blockers: Vec<OwnerId>) {
         self.waiting.insert(owner, Waiting { target, blockers });
-        true
+    }
+
+    /// Whether `owner` could wait for `blockers`: not if one of them waits, directly or through
+    /// others, for `owner`, as the wait would never end.
+    pub(super) fn can_wait(&self, owner: OwnerId, blockers: &[OwnerId]) -> bool {
+        !self.reaches(blockers, owner)
     }
 
     /// Notes that `owner` no longer waits.

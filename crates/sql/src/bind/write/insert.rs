@@ -9,7 +9,7 @@ use sqlparser::ast::{SetExpr, Spanned};
 use super::super::expression::Place;
 use super::super::from::object_name;
 use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
-use super::super::{Binder, OutputColumn, bind_column_expression, name_of};
+use super::super::{Binder, OutputColumn, bind_column_expression, new_name};
 use super::assign::{is_default, part_of, place_of};
 use super::through::{Through, Verb};
 use super::{Write, WriteKind};
@@ -46,10 +46,7 @@ impl Binder<'_> {
         let overriding = InsertClauses::of(insert).overriding;
         let (source, given) = self.insert_source(insert, &definition, &targets, overriding)?;
         let (source, columns) = self.complete_rows(source, &definition, &targets, given)?;
-        let alias = insert
-            .table_alias
-            .as_ref()
-            .map(|alias| name_of(&alias.alias));
+        let alias = alias_of(insert)?;
         let named = relation.columns.into_iter().map(|column| {
             let place = scan.columns.iter().find(|(id, _)| *id == column.id);
             let id = place.map_or(column.id, |(_, place)| columns[*place]);
@@ -353,6 +350,12 @@ impl InsertTarget {
             begin: None,
         }
     }
+}
+
+/// What the target is called in the statement.
+fn alias_of(insert: &ast::Insert) -> Result<Option<String>> {
+    let alias = insert.table_alias.as_ref();
+    alias.map(|alias| new_name(&alias.alias)).transpose()
 }
 
 fn insert_targets(

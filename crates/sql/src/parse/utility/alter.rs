@@ -5,7 +5,7 @@ use sqlparser::parser::{Parser, ParserError};
 
 use super::sequence::{SequenceOption, number, options};
 use super::{Utility, domain};
-use crate::parse::reserved::{is_no_name, new_name};
+use crate::parse::reserved::{A_NAME, is_no_name, new_name};
 use crate::parse::words::{take, take_all};
 
 /// `ALTER TABLE` with actions.
@@ -208,7 +208,7 @@ pub(super) fn moved(parser: &mut Parser<'_>) -> Result<Option<Move>, ParserError
     Ok(if take_all(parser, &["rename", "to"]) {
         Some(Move::Rename(new_name(parser)?))
     } else if take_all(parser, &["set", "schema"]) {
-        Some(Move::Schema(parser.parse_identifier()?))
+        Some(Move::Schema(new_name(parser)?))
     } else {
         None
     })
@@ -230,7 +230,7 @@ fn action(parser: &mut Parser<'_>) -> Result<AlterAction, ParserError> {
     if take_all(parser, &["drop", "constraint"]) {
         return Ok(AlterAction::DropConstraint {
             if_exists: take_all(parser, &["if", "exists"]),
-            name: parser.parse_identifier()?,
+            name: new_name(parser)?,
             cascade: drop_behavior(parser),
         });
     }
@@ -238,21 +238,21 @@ fn action(parser: &mut Parser<'_>) -> Result<AlterAction, ParserError> {
         take(parser, "column");
         return Ok(AlterAction::DropColumn {
             if_exists: take_all(parser, &["if", "exists"]),
-            name: parser.parse_identifier()?,
+            name: new_name(parser)?,
             cascade: drop_behavior(parser),
         });
     }
     if take_all(parser, &["validate", "constraint"]) {
-        return Ok(AlterAction::Validate(parser.parse_identifier()?));
+        return Ok(AlterAction::Validate(new_name(parser)?));
     }
     if take_all(parser, &["alter", "constraint"]) {
-        let name = parser.parse_identifier()?;
+        let name = new_name(parser)?;
         let (deferrable, deferred) = deferral(parser);
         return Ok(AlterAction::AlterConstraint(name, deferrable, deferred));
     }
     if take(parser, "alter") {
         take(parser, "column");
-        let name = parser.parse_identifier()?;
+        let name = new_name(parser)?;
         return Ok(AlterAction::Column(name, alter_column(parser)?));
     }
     if take_all(parser, &["rename", "constraint"]) {
@@ -268,7 +268,7 @@ fn action(parser: &mut Parser<'_>) -> Result<AlterAction, ParserError> {
 }
 
 fn renamed(parser: &mut Parser<'_>) -> Result<(Ident, Ident), ParserError> {
-    let old = parser.parse_identifier()?;
+    let old = new_name(parser)?;
     if !take(parser, "to") {
         return parser.expected_ref("TO", parser.peek_token_ref());
     }
@@ -297,7 +297,7 @@ fn add(parser: &mut Parser<'_>) -> Result<AlterAction, ParserError> {
     take(parser, "column");
     let if_not_exists = take_all(parser, &["if", "not", "exists"]);
     if is_no_name(&parser.peek_token_ref().token) {
-        return parser.expected_ref("a name", parser.peek_token_ref());
+        return parser.expected_ref(A_NAME, parser.peek_token_ref());
     }
     Ok(AlterAction::AddColumn {
         if_not_exists,

@@ -115,9 +115,10 @@ fn theirs(case: &Case, scratch: &Scratch<'_>) -> Vec<Vec<String>> {
     play::<Theirs>(sessions, &case.steps, Waits::Theirs(control))
 }
 
-const THEIRS: [&str; 6] = [
+const THEIRS: [&str; 7] = [
     "activity.txt",
     "advisory.txt",
+    "definitions.txt",
     "hermitage.txt",
     "sessions.txt",
     "foreign_keys.txt",

@@ -1,0 +1,59 @@
+//! Waiting for those who hold a lock, without wanting it.
+//!
+//! CREATE INDEX CONCURRENTLY waits like this for writers who do not know the index yet: a request
+//! for a lock would keep out those who come later, for as long as the oldest writer takes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::mode::Mode;
+use super::queue::Waiter;
+use super::table::{LockTable, Target};
+use super::wait::Ticket;
+use super::{LockError, Party, Term, Wait};
+
+impl LockTable {
+    /// Waits until those who hold an object now, in a mode that conflicts with this one, have each
+    /// given it back; nobody has to wait behind this, and nothing is held afterwards.
+    pub(super) fn outlast(
+        &self,
+        party: &Party,
+        target: &Target,
+        mode: Mode,
+        wait: Wait,
+    ) -> Result<(), LockError> {
+        let timeout = match wait {
+            Wait::No => return Err(LockError::NotAvailable),
+            Wait::Forever => None,
+            Wait::AtMost(limit) => Some(limit),
+        };
+        let ticket = Arc::new(Ticket::default());
+        let waiter = Waiter {
+            owner: party.id(),
+            mode,
+            term: Term::Transaction,
+            ticket: ticket.clone(),
+            outlasts: None,
+        };
+        let mut shard = self.shard(target);
+        let Some(queue) = shard.get_mut(target) else {
+            return Ok(());
+        };
+        self.reserve()?;
+        let blockers = queue.outlast(waiter);
+        let mut graph = self.graph.lock();
+        if blockers.is_empty() || !graph.can_wait(party.id(), &blockers) {
+            queue.withdraw(party.id());
+            self.unreserve();
+            return match blockers.is_empty() {
+                true => Ok(()),
+                false => Err(LockError::Deadlock),
+            };
+        }
+        graph.start(party.id(), target.clone(), blockers);
+        drop(graph);
+        drop(shard);
+        self.counters.waits.fetch_add(1, Ordering::Relaxed);
+        self.wait(party, target, &ticket, timeout)
+    }
+}

@@ -23,7 +23,7 @@ const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
 const SETTINGS: &[&str] = &[
     "listen_addresses=",
-    "shared_buffers=1GB",
+    "shared_buffers=2GB",
     "work_mem=256MB",
     "maintenance_work_mem=256MB",
     "max_wal_size=8GB",

@@ -8,6 +8,7 @@ use rustdb_types::interrupt::{self, Held};
 use rustdb_types::{Cells, Value};
 
 use super::batch::{BATCH_ROWS, Batch, Row};
+use super::by_group::ByGroup;
 use super::context::Context;
 use super::evaluate::{evaluate, truth, values};
 use super::groups::{Groups, GroupsIter};
@@ -332,9 +333,16 @@ impl<'b> Prepared<'b> {
         cx: &mut Context<'_>,
     ) -> Result<()> {
         let rows = groups.of_rows(&self.keys, batch.rows(), node)?;
+        let by_group = ByGroup::of(&rows, groups.len());
         for (call, arguments) in self.arguments.iter().enumerate() {
             cx.check_cancelled()?;
-            update(call, arguments, &rows, groups, cx)?;
+            let is_done = match &by_group {
+                Some(by_group) => by_group.update(call, arguments, groups, cx)?,
+                None => false,
+            };
+            if !is_done {
+                update(call, arguments, &rows, groups, cx)?;
+            }
         }
         Ok(())
     }

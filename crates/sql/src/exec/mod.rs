@@ -14,6 +14,7 @@ mod aggregate;
 mod answers;
 mod at_once;
 mod batch;
+mod by_group;
 mod compile;
 mod context;
 mod dedupe;

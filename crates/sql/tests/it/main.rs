@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod aggregates;
 mod at_once;
 mod copy;
 mod copy_ahead;

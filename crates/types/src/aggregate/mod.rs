@@ -290,6 +290,47 @@ impl State {
         }
     }
 
+    /// Takes the arguments of some rows in turn, as [`State::update_cell`] does; none for an aggregate
+    /// without arguments.
+    pub fn update_cells(
+        &mut self,
+        column: Option<&ColumnVector>,
+        rows: &[u32],
+        context: &FunctionContext<'_>,
+    ) -> Result<()> {
+        let Some(column) = column else {
+            return match &mut self.0 {
+                Repr::Count(count) => {
+                    count.add_rows(rows.len());
+                    Ok(())
+                }
+                _ => rows.iter().try_for_each(|_| self.update(&[], context)),
+            };
+        };
+        let places = rows.iter().map(|row| *row as usize);
+        match (&mut self.0, column.cells()) {
+            (Repr::Count(count), cells) if !matches!(cells, Cells::Values(_)) => {
+                count.add_rows(rows.len());
+                Ok(())
+            }
+            (Repr::Integers(sum), Cells::Int4(numbers)) => {
+                sum.add_numbers(places.map(|row| i64::from(numbers[row])));
+                Ok(())
+            }
+            (Repr::Integers(sum), Cells::Int8(numbers)) => {
+                sum.add_numbers(places.map(|row| numbers[row]));
+                Ok(())
+            }
+            (Repr::Numerics(sum), Cells::Numeric(coefficients, scale)) => {
+                sum.add_all_small(places.map(|row| coefficients[row]), *scale)
+            }
+            _ => {
+                let mut places = places;
+                places.try_for_each(|row| self.update_cell(column, row, context))
+            }
+        }
+    }
+
     /// Whether it takes about the same memory whatever it is given.
     pub fn is_of_one_size(&self) -> bool {
         !matches!(

@@ -59,6 +59,11 @@ impl Count {
     pub(super) fn add_row(&mut self) {
         self.count += 1;
     }
+
+    /// So many of them.
+    pub(super) fn add_rows(&mut self, rows: usize) {
+        self.count += rows as i64;
+    }
 }
 
 impl Accumulate for Count {
@@ -118,6 +123,12 @@ impl Integers {
     /// A number that is not NULL.
     pub(super) fn add_number(&mut self, number: i64) {
         self.add(i128::from(number), 1);
+    }
+
+    /// Numbers that are not NULL.
+    pub(super) fn add_numbers(&mut self, numbers: impl ExactSizeIterator<Item = i64>) {
+        let count = numbers.len() as i64;
+        self.add(numbers.map(i128::from).sum(), count);
     }
 
     fn number(value: &Value) -> Result<i128> {
@@ -202,6 +213,25 @@ impl Numerics {
             }
         }
         self.count += 1;
+        Ok(())
+    }
+
+    /// Adds several of one scale.
+    pub(super) fn add_all_small(
+        &mut self,
+        coefficients: impl ExactSizeIterator<Item = i64> + Clone,
+        scale: u16,
+    ) -> Result<()> {
+        let count = coefficients.len() as i64;
+        let sum: i128 = coefficients.clone().map(i128::from).sum();
+        let Ok(sum) = i64::try_from(sum) else {
+            let mut each = coefficients;
+            return each.try_for_each(|coefficient| self.add_small(coefficient, scale));
+        };
+        if count > 0 {
+            self.add_small(sum, scale)?;
+            self.count += count - 1;
+        }
         Ok(())
     }
 

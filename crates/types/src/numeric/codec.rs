@@ -65,24 +65,33 @@ pub(crate) fn encode_row(number: &Numeric, out: &mut Vec<u8>) {
 /// Reads what [`encode_row`] wrote.
 #[inline]
 pub(crate) fn decode_row(bytes: &[u8]) -> Result<Numeric> {
-    if let Some((scale, rest)) = bytes.split_first()
-        && i32::from(*scale) <= SMALL_SCALE_MAX
-        && rest.len() <= size_of::<i64>()
-    {
-        let digits = rest.iter().rev();
-        let coefficient = digits.fold(0_i64, |all, byte| all << 8 | i64::from(*byte));
-        // The sign of the last byte goes on to the left.
-        let missing = (size_of::<i64>() - rest.len()) as u32 * 8;
-        let coefficient = match missing {
-            i64::BITS => 0,
-            missing => coefficient << missing >> missing,
-        };
-        return Ok(Numeric(Repr::Small {
-            coefficient,
-            scale: u16::from(*scale),
-        }));
+    match decode_small_row(bytes) {
+        Some((coefficient, scale)) => Ok(Numeric(Repr::Small { coefficient, scale })),
+        None => decode_other(bytes),
     }
-    decode_other(bytes)
+}
+
+/// The same of a small number: its coefficient and scale. `None` for others.
+#[inline]
+pub(crate) fn decode_small_row(bytes: &[u8]) -> Option<(i64, u16)> {
+    let (scale, rest) = bytes.split_first()?;
+    if i32::from(*scale) > SMALL_SCALE_MAX {
+        return None;
+    }
+    // The sign of the last byte goes on to the left.
+    let coefficient = match *rest {
+        [] => 0,
+        [a] => i64::from(i8::from_le_bytes([a])),
+        [a, b] => i64::from(i16::from_le_bytes([a, b])),
+        [a, b, c] => i64::from(i32::from_le_bytes([0, a, b, c]) >> 8),
+        [a, b, c, d] => i64::from(i32::from_le_bytes([a, b, c, d])),
+        [a, b, c, d, e] => i64::from_le_bytes([0, 0, 0, a, b, c, d, e]) >> 24,
+        [a, b, c, d, e, f] => i64::from_le_bytes([0, 0, a, b, c, d, e, f]) >> 16,
+        [a, b, c, d, e, f, g] => i64::from_le_bytes([0, a, b, c, d, e, f, g]) >> 8,
+        [a, b, c, d, e, f, g, h] => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => return None,
+    };
+    Some((coefficient, u16::from(*scale)))
 }
 
 fn decode_other(bytes: &[u8]) -> Result<Numeric> {

@@ -23,7 +23,7 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-pub(crate) use codec::{decode_key, decode_row, encode_key, encode_row};
+pub(crate) use codec::{decode_key, decode_row, decode_small_row, encode_key, encode_row};
 use decimal::{Decimal, SmallDigits};
 
 use crate::error::{Error, Result, SqlState};

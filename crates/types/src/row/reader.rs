@@ -104,16 +104,34 @@ impl RowReader {
                 return Ok(false);
             }
         }
-        for (wanted, out) in self.columns.iter().zip(out) {
-            match open.cell(wanted.column, wanted.place)? {
-                None => out.push(Value::Null),
-                Some(_) if wanted.how == How::Other => {
-                    out.push(RowView::new(layout, bytes)?.get(wanted.column)?);
-                }
-                Some(cell) => wanted.how.push(cell, out)?,
-            }
+        match open.offset_bytes {
+            1 => self.append_open::<1>(layout, &open, out)?,
+            2 => self.append_open::<2>(layout, &open, out)?,
+            _ => self.append_open::<4>(layout, &open, out)?,
         }
         Ok(true)
+    }
+
+    /// Appends the columns of a row whose offsets have so many bytes.
+    #[inline]
+    fn append_open<const OFFSET: usize>(
+        &self,
+        layout: &RowLayout,
+        open: &Open<'_>,
+        out: &mut [ColumnVector],
+    ) -> Result<()> {
+        let parts = open.parts();
+        for (wanted, out) in self.columns.iter().zip(out) {
+            if open.is_null(wanted.column) {
+                out.push(Value::Null);
+            } else if wanted.how == How::Other {
+                out.push(RowView::new(layout, open.bytes)?.get(wanted.column)?);
+            } else {
+                let cell = parts.cell::<OFFSET>(wanted.place).ok_or_else(damaged)?;
+                wanted.how.push(cell, out)?;
+            }
+        }
+        Ok(())
     }
 
     fn append_slowly(
@@ -161,32 +179,65 @@ impl<'a> Open<'a> {
     /// The bytes of a column; `None` for NULL.
     #[inline]
     pub(super) fn cell(&self, column: usize, place: Place) -> Result<Option<&'a [u8]>> {
-        if self.has_nulls && self.bytes[HEADER_BYTES + column / 8] >> (column % 8) & 1 == 1 {
+        if self.is_null(column) {
             return Ok(None);
         }
-        let cell = match place {
-            Place::Fixed { offset, width } => {
-                let start = self.fixed + offset;
-                self.bytes.get(start..start + width)
-            }
-            Place::Varying { index } => {
-                let start = if index == 0 { 0 } else { self.end(index - 1) };
-                self.bytes
-                    .get(self.data + start..self.data + self.end(index))
-            }
+        let parts = self.parts();
+        let cell = match self.offset_bytes {
+            1 => parts.cell::<1>(place),
+            2 => parts.cell::<2>(place),
+            _ => parts.cell::<4>(place),
         };
         cell.map(Some).ok_or_else(damaged)
     }
 
     #[inline]
-    fn end(&self, index: usize) -> usize {
-        let at = self.ends + index * self.offset_bytes;
-        match self.bytes[at..at + self.offset_bytes] {
-            [end] => usize::from(end),
-            [a, b] => usize::from(u16::from_le_bytes([a, b])),
-            [a, b, c, d] => u32::from_le_bytes([a, b, c, d]) as usize,
-            _ => usize::MAX / 2,
+    fn is_null(&self, column: usize) -> bool {
+        self.has_nulls && self.bytes[HEADER_BYTES + column / 8] >> (column % 8) & 1 == 1
+    }
+
+    /// That these are within the row was seen when it was opened.
+    #[inline]
+    fn parts(&self) -> Parts<'a> {
+        Parts {
+            fixed: &self.bytes[self.fixed..self.ends],
+            ends: &self.bytes[self.ends..self.data],
+            data: &self.bytes[self.data..],
         }
+    }
+}
+
+/// The parts of a row: columns of fixed width, where those of varying width end, and their bytes.
+struct Parts<'a> {
+    fixed: &'a [u8],
+    ends: &'a [u8],
+    data: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// The bytes of a column, where offsets have so many bytes; `None` if the row has them not.
+    #[inline]
+    fn cell<const OFFSET: usize>(&self, place: Place) -> Option<&'a [u8]> {
+        match place {
+            Place::Fixed { offset, width } => self.fixed.get(offset..offset + width),
+            Place::Varying { index } => {
+                let start = match index {
+                    0 => 0,
+                    _ => self.end::<OFFSET>(index - 1)?,
+                };
+                self.data.get(start..self.end::<OFFSET>(index)?)
+            }
+        }
+    }
+
+    #[inline]
+    fn end<const OFFSET: usize>(&self, index: usize) -> Option<usize> {
+        let rest = self.ends.get(index * OFFSET..)?;
+        Some(match OFFSET {
+            1 => usize::from(*rest.first()?),
+            2 => usize::from(u16::from_le_bytes(*rest.first_chunk()?)),
+            _ => u32::from_le_bytes(*rest.first_chunk()?) as usize,
+        })
     }
 }
 
@@ -238,13 +289,12 @@ impl How {
                 numbers.push(f64::from_le_bytes(word(bytes)?));
             }
             (How::Numeric, Cells::Numeric(coefficients, scale)) => {
-                let number = numeric::decode_row(bytes)?;
-                match number.as_small() {
+                match numeric::decode_small_row(bytes) {
                     Some((coefficient, of)) if of == *scale || coefficients.is_empty() => {
                         *scale = of;
                         coefficients.push(coefficient);
                     }
-                    _ => out.push_other(Value::Numeric(number)),
+                    _ => out.push_other(Value::Numeric(numeric::decode_row(bytes)?)),
                 }
             }
             (How::Text, _) => match std::str::from_utf8(bytes) {

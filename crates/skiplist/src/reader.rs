@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::cursor::Cursor;
 use crate::entry::{EntryPtr, SEQ_MAX, Target};
+use crate::inner::Goal;
 use crate::tree::Tree;
 
 /// A handle for reading; clones share the tree.
@@ -27,6 +28,15 @@ impl Reader {
             tree: &self.tree,
             entry,
         })
+    }
+
+    /// Asks the processor to load the leaf where an entry belongs that will be added soon, unless
+    /// that is likely to be the one of the entry before.
+    #[inline]
+    pub fn approach(&self, key: &[u8], seq: u64) {
+        if !self.tree.is_near() {
+            self.tree.leaf(Goal::At(Target { key, seq })).prefetch();
+        }
     }
 
     /// A cursor on no entry.

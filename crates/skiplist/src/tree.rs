@@ -1,6 +1,6 @@
 //! The tree as readers see it: finding leaves.
 
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use crate::arena::{Arena, Bump};
 use crate::entry::{EntryPtr, SEQ_MAX, Target};
@@ -21,6 +21,7 @@ pub(crate) struct Tree {
 struct Counters {
     entries: AtomicUsize,
     used_bytes: AtomicUsize,
+    is_near: AtomicBool,
 }
 
 // SAFETY: entries are immutable, and nodes change only through atomics; the documentation of the
@@ -127,6 +128,18 @@ impl Tree {
 
     pub(crate) fn used_bytes(&self) -> usize {
         self.counters.used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last entry went to the leaf of the one before.
+    #[inline]
+    pub(crate) fn is_near(&self) -> bool {
+        self.counters.is_near.load(Ordering::Relaxed)
+    }
+
+    /// For the writer.
+    #[inline]
+    pub(crate) fn set_near(&self, is_near: bool) {
+        self.counters.is_near.store(is_near, Ordering::Relaxed);
     }
 
     /// Updates what readers are told about sizes. For the writer.

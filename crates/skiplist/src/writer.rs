@@ -18,9 +18,6 @@ pub struct Writer {
     bump: Bump,
     /// Where the last entry went: the next one often belongs there too. A leaf of the tree.
     last: Option<NonNull<Leaf>>,
-    /// Whether the last entry went where the one before had gone. If not, asking the leaf for its
-    /// bounds, which are not at hand, is likely to be in vain.
-    is_near: bool,
     /// The highest `seq` so far: an entry above it equals none that is there.
     seq_max: u64,
 }
@@ -35,7 +32,6 @@ pub fn new() -> (Writer, Reader) {
             tree,
             bump,
             last: None,
-            is_near: false,
             seq_max: 0,
         },
         reader,
@@ -57,20 +53,22 @@ impl Writer {
             tree,
             bump,
             last,
-            is_near,
             seq_max,
         } = self;
         let target = Target { key, seq };
+        // If the last entry did not go where the one before had gone, asking its leaf for the bounds,
+        // which are not at hand, is likely to be in vain.
+        //
         // SAFETY: it is a leaf of the tree that we hold.
         let near = last
-            .filter(|_| *is_near)
+            .filter(|_| tree.is_near())
             .map(|leaf| unsafe { leaf.as_ref() });
         let mut leaf = match near.filter(|leaf| leaf.is_responsible_for(&target)) {
             Some(leaf) => leaf,
             None => tree.leaf(Goal::At(target)),
         };
         leaf.prefetch_free_slot();
-        *is_near = *last == Some(NonNull::from(leaf));
+        tree.set_near(*last == Some(NonNull::from(leaf)));
         let entry = EntryPtr::create(tree.arena(), bump, target, kind, value);
         let same = if seq <= *seq_max {
             leaf.find(&target)

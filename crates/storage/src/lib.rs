@@ -38,3 +38,4 @@ pub mod version;
 
 pub use error::{Corruption, Error, Result};
 pub use key::{EntryKind, FileNumber, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
+pub use rustdb_skiplist::prefetch;

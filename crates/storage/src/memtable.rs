@@ -223,6 +223,13 @@ impl Memtable {
         self.has_tombstones.load(Ordering::Acquire)
     }
 
+    /// Asks the processor to load what adding an entry of a key will look at.
+    #[inline]
+    pub(crate) fn approach(&self, storage_key: &[u8]) {
+        self.filter.prefetch(key_hash(storage_key));
+        self.list.approach(storage_key, MAX_SEQUENCE);
+    }
+
     /// A cursor over the entries, before the first.
     pub fn cursor(&self) -> skiplist::Cursor {
         self.list.cursor()

@@ -285,6 +285,13 @@ impl Batch {
         Ok(())
     }
 
+    /// The storage key of the first operation.
+    #[inline]
+    pub(crate) fn first_key(&self) -> Option<&[u8]> {
+        let mut key = self.operations.get(1..)?;
+        take_prefixed(&mut key).ok()
+    }
+
     fn count_one(&mut self) -> Result<()> {
         if self.operations.len() > BATCH_BYTES_MAX || self.count == u32::MAX {
             return Err(Error::InvalidArgument(

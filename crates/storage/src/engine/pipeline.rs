@@ -158,6 +158,10 @@ impl Inner {
         durability: Durability,
         validate: &mut dyn Validate,
     ) -> Result<SequenceNumber> {
+        if let Some(key) = batch.first_key() {
+            // It arrives while the commit is validated, encoded and logged.
+            self.super_version.load().active.approach(key);
+        }
         let micros = self.vfs.wall_micros();
         // Ids are given out for keyspaces that exist, so before the first drop all are good.
         let drops = self.keyspaces.drops();

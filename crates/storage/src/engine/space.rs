@@ -34,7 +34,7 @@ impl Inner {
     pub(crate) fn check_room_for_batch(&self, batch: &Batch) -> Result<()> {
         let bytes = batch.bytes() as u64;
         match batch.only_deletes() {
-            true => self.check_room(bytes, self.options.reserve_bytes / 4, 0),
+            true => self.check_room(bytes, self.options.reserve_bytes / 4, || 0),
             false => self.check_room_for_data(bytes),
         }
     }
@@ -42,11 +42,11 @@ impl Inner {
     /// Refuses to write `bytes` if the disk has no room for them.
     pub(crate) fn check_room_for_data(&self, bytes: u64) -> Result<()> {
         let reserve = self.options.reserve_bytes;
-        self.check_room(bytes, reserve, self.owed_bytes())
+        self.check_room(bytes, reserve, || self.owed_bytes())
     }
 
     /// Asks the system once per mebibyte written, and always while space is low.
-    fn check_room(&self, bytes: u64, reserve: u64, owed: u64) -> Result<()> {
+    fn check_room(&self, bytes: u64, reserve: u64, owed: impl Fn() -> u64) -> Result<()> {
         let unchecked = &self.counters.log_bytes_checked;
         let since = unchecked.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let is_low = self.background.space_is_low.load(Ordering::Acquire);
@@ -58,7 +58,7 @@ impl Inner {
         let room = Room {
             available: self.available_bytes(),
             wanted: bytes,
-            kept: reserve.saturating_add(owed),
+            kept: reserve.saturating_add(owed()),
         };
         match room.is_enough() {
             true => Ok(()),

@@ -142,7 +142,11 @@ impl Inner {
 
     /// Applies a commit to the memtable and makes it visible.
     fn apply(&self, writer: &mut Writer, commit: &Commit<'_>) -> Result<()> {
+        let mut ahead = commit.operations.clone().skip(1);
         for operation in commit.operations.clone().flatten() {
+            if let Some(Ok(next)) = ahead.next() {
+                writer.memtable.memtable().approach(next.key);
+            }
             if operation.tag == TAG_INGEST {
                 self.apply_ingest(writer, commit.sequence, operation.value)?;
             } else {

@@ -14,7 +14,9 @@
 //! of later keys it may see any part, and need not care.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use rustdb_skiplist::prefetch;
 
 /// A cache line of bits.
 #[derive(Debug, Default)]
@@ -45,6 +47,8 @@ const _: () = {
 pub(super) struct KeyFilter {
     /// Filled from the front.
     stages: [OnceLock<Stage>; STAGES],
+    /// What they take in memory.
+    bytes: AtomicUsize,
 }
 
 /// The right to add keys.
@@ -108,13 +112,17 @@ impl KeyFilter {
             .any(|stage| stage.may_contain(hash))
     }
 
+    /// Asks the processor to load what tells about a key with this hash, and is written when it is
+    /// added.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        let stages = self.stages.iter().map_while(OnceLock::get);
+        stages.for_each(|stage| prefetch(stage.block(hash), size_of::<Block>()));
+    }
+
     /// The memory that the stages take.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.stages
-            .iter()
-            .map_while(OnceLock::get)
-            .map(Stage::bytes)
-            .sum()
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -128,6 +136,7 @@ impl FilterWriter {
             let stage = filter.stages[self.stages].get_or_init(|| Stage::new(self.stages));
             self.stages += 1;
             self.room = stage.bytes() * 8 / BITS_PER_KEY;
+            filter.bytes.fetch_add(stage.bytes(), Ordering::Relaxed);
         }
         let newest = self.stages.checked_sub(1);
         if let Some(stage) = newest.and_then(|newest| filter.stages[newest].get()) {

@@ -68,7 +68,7 @@ impl Slots {
     /// by a fence, which would wait for it.
     #[inline]
     pub(crate) fn touch(&self, hash: u64) {
-        std::hint::black_box(self.key(hash).load(Ordering::Relaxed));
+        rustdb_storage::prefetch(self.key(hash), size_of::<AtomicU64>());
     }
 
     /// Notes that commit `sequence` writes one key. Not ordered with loads that follow; a fence is

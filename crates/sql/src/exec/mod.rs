@@ -10,6 +10,7 @@
 //! A node of a subquery is opened once for each outer row, whose values it finds in
 //! [`Context::outer`].
 
+mod access_path;
 mod aggregate;
 mod answers;
 mod at_once;

@@ -6,9 +6,10 @@ use rustdb_table::Projection;
 use rustdb_types::{Base, RowReader};
 
 use super::super::Node;
+use super::super::access_path::AccessPath;
 use super::super::nodes::Filter;
 use super::super::point::{OneRow, Point};
-use super::super::scan::{AccessPath, ScanNode};
+use super::super::scan::ScanNode;
 use super::{Compiler, Outer, sort_keys};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr};

@@ -13,7 +13,7 @@ use rustdb_storage::engine::{Engine, RunReader, SortedRun};
 use rustdb_storage::iter::{EntryCursor, RunCursor};
 use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_storage::version::RunTables;
-use rustdb_storage::{EntryKind, Error, KeyspaceId, MAX_SEQUENCE, Result};
+use rustdb_storage::{EntryKind, Error, KeyspaceId, MAX_SEQUENCE, Result, prefetch};
 
 use super::layer::FrozenSpaces;
 use super::{NEVER, Write};
@@ -22,6 +22,12 @@ use crate::ranges::RangeSet;
 
 /// How many writes go by between two looks whether they are still wanted.
 const LOOK: usize = 1 << 10;
+
+/// So many writes before its turn a value is loaded: sorted by key, they lie anywhere.
+const PREFETCHED: usize = 8;
+
+/// The most of a value that is loaded so.
+const PREFETCH_BYTES_MAX: usize = 512;
 
 /// Spilled writes.
 pub(crate) struct Piece {
@@ -81,7 +87,11 @@ impl Piece {
         let mut is_checked = false;
         for (keyspace, space) in spaces {
             let counts: &mut Contents = contents.entry(*keyspace).or_insert(Contents::NOTHING);
+            let mut ahead = space.writes().skip(PREFETCHED);
             for (number, (key, write)) in space.writes().enumerate() {
+                if let Some(value) = ahead.next().and_then(|(_, write)| write.value.as_ref()) {
+                    prefetch(value.as_ptr(), value.len().min(PREFETCH_BYTES_MAX));
+                }
                 if number % LOOK == 0 && is_unwanted.load(Ordering::Relaxed) {
                     return Err(Error::Closed);
                 }

@@ -23,9 +23,9 @@ use super::existence::Existence;
 use super::{ATTEMPTS_MAX, Commit, HOLE_RANGES_MAX};
 use crate::conflict::{Footprint, key_hash};
 use crate::error::{Conflict, Error, Result};
-use crate::ranges::{RangeSet, successor};
+use crate::ranges::{End, RangeSet, is_before, successor};
 use crate::transaction::Transaction;
-use crate::write_set::Piece;
+use crate::write_set::{Piece, owned_end};
 
 /// How much of each piece is read at once, at least and at most.
 const READAHEAD_MIN: usize = 4 << 10;
@@ -198,7 +198,7 @@ impl Commit<'_> {
     /// Checks and counts the keys, and merges the pieces if they cannot be published as they are.
     fn prepare(&self, plans: &mut Plans) -> Result<Publication> {
         let is_emptied = !self.quiet.is_empty();
-        if is_emptied && self.walk(plans, &mut Target::Holes)? {
+        if is_emptied && self.walk(plans, &mut Target::Holes(None))? {
             let ranges = plans.iter().map(|(keyspace, plan)| {
                 let mut ranges = plan.deleted.clone();
                 self.writes
@@ -216,7 +216,7 @@ impl Commit<'_> {
             self.walk(plans, &mut target)?;
             return match target {
                 Target::Run(writer) => Ok(Publication::Merged(writer.finish()?)),
-                Target::Holes | Target::Nothing => Ok(Publication::Pieces),
+                Target::Holes(_) | Target::Nothing => Ok(Publication::Pieces),
             };
         }
         self.count_whole_pieces(plans)?;
@@ -388,9 +388,16 @@ impl Commit<'_> {
         match target {
             Target::Nothing => {}
             Target::Run(writer) => writer.add(merge.key(), merge.kind(), merge.value())?,
-            Target::Holes => {
-                let is_inside = |holes: &RangeSet| holes.contains(key);
-                return Ok(self.writes.holes(keyspace).is_some_and(is_inside));
+            Target::Holes(last) => {
+                let is_inside = last
+                    .as_ref()
+                    .is_some_and(|(of, end)| *of == keyspace && is_before(key, end.as_deref()));
+                if !is_inside {
+                    let holes = self.writes.holes(keyspace);
+                    let hole = holes.and_then(|holes| holes.containing(key));
+                    *last = hole.map(|(_, end)| (keyspace, owned_end(end)));
+                }
+                return Ok(last.is_some());
             }
         }
         Ok(true)
@@ -424,8 +431,9 @@ impl Commit<'_> {
 enum Target {
     /// Nowhere: it only checks and counts.
     Nothing,
-    /// Nowhere: it also checks that all of them are in holes.
-    Holes,
+    /// Nowhere: it also checks that all of them are in holes. This is the end of the one that the last
+    /// key was in; the next key, which is above, is mostly in the same.
+    Holes(Option<(KeyspaceId, End)>),
     /// Into a new run.
     Run(Box<RunWriter>),
 }

@@ -177,6 +177,10 @@ pub enum SessionFunction {
     Unlock(ObjectMode),
     /// `pg_advisory_unlock_all`.
     UnlockAll,
+    /// `pg_sleep` and `pg_sleep_for`.
+    Sleep,
+    /// `pg_cancel_backend`.
+    Cancel,
 }
 
 /// What a row knows of its columns.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use rustdb_txn::OwnerId;
@@ -36,6 +36,8 @@ pub(crate) struct Activity {
     pub(crate) database_name: Arc<str>,
     /// When it began.
     pub(crate) began: i64,
+    /// Set when its statement is to stop.
+    cancelled: Arc<AtomicBool>,
     state: AtomicU8,
     query_began: AtomicI64,
     transaction_began: AtomicI64,
@@ -69,6 +71,7 @@ impl Sessions {
         database: Oid,
         database_name: Arc<str>,
         began: i64,
+        cancelled: Arc<AtomicBool>,
     ) -> Arc<Activity> {
         let activity = Arc::new(Activity {
             sessions: self.clone(),
@@ -76,6 +79,7 @@ impl Sessions {
             database,
             database_name,
             began,
+            cancelled,
             state: AtomicU8::new(Doing::Nothing as u8),
             query_began: AtomicI64::new(NEVER),
             transaction_began: AtomicI64::new(NEVER),
@@ -97,6 +101,16 @@ impl Activity {
     /// All sessions of the directory.
     pub(crate) fn sessions(&self) -> Vec<Arc<Activity>> {
         self.sessions.all()
+    }
+
+    /// The number that programs know the session by.
+    pub(crate) fn process(&self) -> i32 {
+        crate::system::process(self.owner)
+    }
+
+    /// Tells the statement that runs, if one does, to stop.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Relaxed);
     }
 
     /// A statement begins.

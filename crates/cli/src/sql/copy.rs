@@ -11,6 +11,7 @@
 
 use std::io::{self, Read, Write};
 use std::process::{Child, Stdio};
+use std::time::Instant;
 
 use indicatif::ProgressBar;
 
@@ -42,15 +43,16 @@ enum End {
 /// Runs `\copy` with these arguments.
 pub fn run(session: &mut Shell, arguments: &str) -> Result<()> {
     let asked = parse(arguments)?;
+    let start = Instant::now();
     let rows = match asked.is_from {
         true => from(session, &asked)?,
         false => to(session, &asked)?,
     };
     // Behind rows on the standard output a tag would be one of them.
-    match !asked.is_from && asked.end == End::Standard {
-        true => Ok(()),
-        false => session.say(&format!("COPY {rows}")),
+    if asked.is_from || asked.end != End::Standard {
+        session.say(&format!("COPY {rows}"))?;
     }
+    session.show_time(start.elapsed())
 }
 
 /// Whether rows come in, if these are the arguments of a COPY with a standard stream.

@@ -14,18 +14,18 @@ pub fn run(session: &mut Shell, name: &str, words: &[&str]) -> Result<()> {
         .chars()
         .filter(|letter| !"+S".contains(*letter))
         .collect();
-    let is_system = name.contains('S');
+    let (is_system, has_more) = (name.contains('S'), name.contains('+'));
     match plain.as_str() {
         "d" => match pattern {
-            None => relations(session, "rvmS", None, is_system),
-            Some(pattern) => described(session, pattern, name.contains('+')),
+            None => relations(session, "rvmS", None, (is_system, has_more)),
+            Some(pattern) => described(session, pattern, has_more),
         },
-        "dt" => relations(session, "r", pattern, is_system),
-        "di" => relations(session, "i", pattern, is_system),
-        "dv" => relations(session, "v", pattern, is_system),
+        "dt" => relations(session, "r", pattern, (is_system, has_more)),
+        "di" => relations(session, "i", pattern, (is_system, has_more)),
+        "dv" => relations(session, "v", pattern, (is_system, has_more)),
         // The letter is also the mark of the system's: `\ds` lists sequences, `\dsS` all of them.
-        "ds" => relations(session, "S", pattern, is_system),
-        "dn" => schemas(session, pattern, is_system),
+        "ds" => relations(session, "S", pattern, (is_system, has_more)),
+        "dn" => schemas(session, pattern, (is_system, has_more)),
         "dT" => types(session, pattern, is_system),
         "du" | "dg" => roles(session),
         "l" | "list" => databases(session),
@@ -125,7 +125,7 @@ fn relations(
     session: &mut Shell,
     kinds: &str,
     pattern: Option<&str>,
-    is_system: bool,
+    (is_system, has_more): (bool, bool),
 ) -> Result<()> {
     let list: Vec<String> = kinds.chars().map(|kind| format!("'{kind}'")).collect();
     let hidden = match is_system || pattern.is_some() {
@@ -136,15 +136,33 @@ fn relations(
         true => "",
         false => " AND pg_catalog.pg_table_is_visible(c.oid)",
     };
+    let mut columns = vec![
+        ("Schema", "n.nspname"),
+        ("Name", "c.relname"),
+        (
+            "Type",
+            "CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' \
+             WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' ELSE 'other' END",
+        ),
+        ("Owner", "pg_catalog.pg_get_userbyid(c.relowner)"),
+    ];
+    if kinds == "i" {
+        columns.push(("Table", "c2.relname"));
+    }
+    if has_more {
+        let persistence = "CASE c.relpersistence WHEN 't' THEN 'temporary' ELSE 'permanent' END";
+        columns.push(("Persistence", persistence));
+        let description = "pg_catalog.obj_description(c.oid, 'pg_class')";
+        columns.push(("Description", description));
+    }
+    let (names, selected): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     let rows = session.ask(&format!(
-        "SELECT n.nspname, c.relname, CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' \
-         WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' ELSE 'other' END, \
-         pg_catalog.pg_get_userbyid(c.relowner), c2.relname \
-         FROM pg_catalog.pg_class c \
+        "SELECT {} FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
          LEFT JOIN pg_catalog.pg_class c2 ON i.indrelid = c2.oid \
          WHERE c.relkind IN ({}){hidden}{visible}{} ORDER BY 1, 2",
+        selected.join(", "),
         list.join(", "),
         conditions(pattern, "n.nspname", "c.relname"),
     ))?;
@@ -156,26 +174,27 @@ fn relations(
         eprintln!("{what}");
         return Ok(());
     }
-    let names = ["Schema", "Name", "Type", "Owner", "Table"];
-    let names = if kinds == "i" {
-        &names[..]
-    } else {
-        &names[..4]
-    };
-    session.show_grid(&grid("List of relations", names, &rows))
+    session.show_grid(&grid("List of relations", &names, &rows))
 }
 
-fn schemas(session: &mut Shell, pattern: Option<&str>, is_system: bool) -> Result<()> {
+fn schemas(
+    session: &mut Shell,
+    pattern: Option<&str>,
+    (is_system, has_more): (bool, bool),
+) -> Result<()> {
     let hidden = match is_system || pattern.is_some() {
         true => "",
         false => " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
     };
     let rows = session.ask(&format!(
-        "SELECT n.nspname, pg_catalog.pg_get_userbyid(n.nspowner) FROM pg_catalog.pg_namespace n \
+        "SELECT n.nspname, pg_catalog.pg_get_userbyid(n.nspowner), \
+         pg_catalog.obj_description(n.oid, 'pg_namespace') FROM pg_catalog.pg_namespace n \
          WHERE true{hidden}{} ORDER BY 1",
         conditions(pattern, "n.nspname", "n.nspname")
     ))?;
-    session.show_grid(&grid("List of schemas", &["Name", "Owner"], &rows))
+    let names = ["Name", "Owner", "Description"];
+    let names = if has_more { &names[..] } else { &names[..2] };
+    session.show_grid(&grid("List of schemas", names, &rows))
 }
 
 fn types(session: &mut Shell, pattern: Option<&str>, is_system: bool) -> Result<()> {

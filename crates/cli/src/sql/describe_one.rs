@@ -119,6 +119,18 @@ fn sequence(session: &mut Shell, oid: &str, name: &str) -> Result<Grid> {
     ];
     let mut grid = grid(&format!("Sequence \"{name}\""), &names, &rows);
     grid.right = vec![false, true, true, true, true, false, true];
+    let owner = session.ask(&format!(
+        "SELECT CASE a.attidentity WHEN '' THEN 'Owned by: ' \
+         ELSE 'Sequence for identity column: ' END || quote_ident(n.nspname) || '.' || \
+         quote_ident(c.relname) || '.' || quote_ident(a.attname) \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
+         WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped \
+         AND CASE WHEN n.nspname NOT IN ('pg_catalog', 'information_schema') \
+         THEN pg_catalog.pg_get_serial_sequence(quote_ident(n.nspname) || '.' || \
+         quote_ident(c.relname), a.attname)::regclass = {oid}::regclass END"
+    ))?;
+    grid.footers.extend(cell(owner.first(), 0));
     Ok(grid)
 }
 

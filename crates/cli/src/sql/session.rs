@@ -343,11 +343,17 @@ impl Shell {
             }
             Err(failure) => (Err(failure), start.elapsed()),
         };
-        if self.timing && !self.is_json() {
-            self.output.line(&timing(elapsed))?;
-        }
+        self.show_time(elapsed)?;
         self.output.flush()?;
         shown
+    }
+
+    /// Says how long something took, if that is asked for.
+    pub fn show_time(&mut self, elapsed: Duration) -> Result<()> {
+        match self.timing && !self.is_json() {
+            true => self.output.line(&timing(elapsed)),
+            false => Ok(()),
+        }
     }
 
     /// The statement of a text, if it is one whose rows can be shown as they come.

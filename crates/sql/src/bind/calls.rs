@@ -15,6 +15,17 @@ use crate::expr::{Expr, FunctionCall, Typed};
 use crate::parse::{end_of, place};
 use crate::rewrite;
 
+/// The names of types that are called as functions.
+#[rustfmt::skip]
+const CASTS: [(&str, Base); 20] = [
+    ("bool", Base::Bool), ("bpchar", Base::Bpchar), ("bytea", Base::Bytea), ("date", Base::Date),
+    ("float4", Base::Float4), ("float8", Base::Float8), ("int2", Base::Int2), ("int4", Base::Int4),
+    ("int8", Base::Int8), ("interval", Base::Interval), ("json", Base::Json),
+    ("jsonb", Base::Jsonb), ("numeric", Base::Numeric), ("text", Base::Text), ("time", Base::Time),
+    ("timestamp", Base::Timestamp), ("timestamptz", Base::Timestamptz), ("uuid", Base::Uuid),
+    ("varchar", Base::Varchar), ("oid", Base::Oid),
+];
+
 impl Binder<'_> {
     /// A function call.
     pub(super) fn call(&mut self, call: &ast::Function, at: &mut Place<'_, '_>) -> Result<Typed> {
@@ -61,6 +72,7 @@ impl Binder<'_> {
             typed.push(self.expression(argument, at)?);
         }
         match (short, typed.len()) {
+            ("pg_typeof", 1) => self.type_of_argument(&typed[0]),
             ("coalesce", 1..) => self.of_one_type("COALESCE", typed),
             ("greatest", 1..) => self.of_one_type("GREATEST", typed),
             ("least", 1..) => self.of_one_type("LEAST", typed),
@@ -114,7 +126,13 @@ impl Binder<'_> {
         if let Some(functions) = self.system_functions(names) {
             return self.system_call(names, &functions, arguments);
         }
-        let (call, of) = self.function_call(names, arguments)?;
+        let cast = self.cast_named(names, &arguments);
+        let (call, of) = match (self.function_call(names, arguments), cast) {
+            (Err(error), Some((from, to))) if error.state() == SqlState::UNDEFINED_FUNCTION => {
+                return self.explicit_cast(from, &to).map_err(|_| error);
+            }
+            (found, _) => found?,
+        };
         if !call.call.function().set {
             return Ok(Typed::new(Expr::Call(Box::new(call)), of));
         }
@@ -127,6 +145,15 @@ impl Binder<'_> {
         let id = self.new_column();
         collected.sets.push((call, vec![id]));
         Ok(Typed::new(Expr::Column(id), of))
+    }
+
+    /// The cast that a call of a type's name with one argument may be: `date(now())`.
+    fn cast_named(&self, names: &[String], arguments: &[Typed]) -> Option<(Typed, Type)> {
+        let (Some(short), [from]) = (names.last(), arguments) else {
+            return None;
+        };
+        let found = CASTS.iter().find(|(name, _)| name == short)?;
+        Some((from.clone(), Type::of(found.1)))
     }
 
     /// The function that is meant, with its arguments cast, and the type of what it gives.

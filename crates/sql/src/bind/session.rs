@@ -147,6 +147,9 @@ fn signature(name: &str, count: usize) -> Option<Signature> {
             let names = [Type::TEXT, Type::TEXT];
             return make(F::SerialSequence, false, &names, Type::TEXT);
         }
+        ("pg_sleep", 1) => return make(F::Sleep, false, &[Type::FLOAT8], Type::VOID),
+        ("pg_sleep_for", 1) => return make(F::Sleep, false, &[Type::INTERVAL], Type::VOID),
+        ("pg_cancel_backend", 1) => return make(F::Cancel, false, &[Type::INT4], Type::BOOL),
         ("pg_advisory_unlock_all", 0) => return make(F::UnlockAll, false, &[], Type::VOID),
         _ => (),
     }

@@ -149,6 +149,13 @@ impl Binder<'_> {
         self.system_call(&names, &functions, vec![argument])
     }
 
+    /// `pg_typeof(x)`: the type, whatever the value is.
+    pub(super) fn type_of_argument(&mut self, argument: &Typed) -> Result<Typed> {
+        let number = Value::Oid(argument.of.oid().0);
+        let number = Typed::new(Expr::Constant(number), Type::OID);
+        self.system_function("pg_typeof", number)
+    }
+
     /// The name in place of the number, if this is `'t'::regclass`.
     pub(super) fn named_object(&mut self, from: Typed) -> Result<Typed> {
         let Expr::System(call) = &from.expr else {
@@ -156,7 +163,8 @@ impl Binder<'_> {
         };
         let name = match call.function.name.as_str() {
             "to_regclass" => "rustdb_regclass",
-            "to_regtype" => "rustdb_regtype",
+            "to_regtype" | "pg_typeof" => "rustdb_regtype",
+            "to_regnamespace" => "rustdb_regnamespace",
             name if name.starts_with("rustdb_reg") && !name.ends_with("_name") => name,
             _ => return Ok(from),
         };

@@ -50,7 +50,7 @@ impl Definer<'_> {
         let table = self.locked_table(&names, mode)?;
         let definition = self.index_definition(create, &table)?;
         if let (Some(name), true) = (&definition.name, create.if_not_exists)
-            && self.change.view().relation(table.schema, name).is_some()
+            && self.is_taken(table.schema, name)?
         {
             let notice = format!("relation \"{name}\" already exists, skipping");
             return Ok((Defined::noted("CREATE INDEX", notice), None));

@@ -70,6 +70,24 @@ impl Definer<'_> {
         found.ok_or_else(|| missing_relation(names))
     }
 
+    /// Whether a name is a relation's, for IF NOT EXISTS: who is making one is waited for.
+    pub(super) fn is_taken(&mut self, schema: Oid, name: &str) -> Result<bool> {
+        if self.change.view().relation(schema, name).is_some() {
+            return Ok(true);
+        }
+        self.change.lock_name(self.transaction, schema, name)?;
+        Ok(self.change.view().relation(schema, name).is_some())
+    }
+
+    /// As [`Definer::is_taken`], of a schema.
+    pub(super) fn is_schema(&mut self, name: &str) -> Result<bool> {
+        if self.change.view().schema_named(name).is_some() {
+            return Ok(true);
+        }
+        self.change.lock_name(self.transaction, Oid(0), name)?;
+        Ok(self.change.view().schema_named(name).is_some())
+    }
+
     /// A schema that something is to be in: it is not dropped meanwhile.
     pub(super) fn locked_schema(&mut self, name: &str) -> Result<Oid> {
         let found = self.locked(

@@ -135,7 +135,7 @@ impl Definer<'_> {
             false => create,
         };
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
-        if create.if_not_exists && self.change.view().relation(schema, &name).is_some() {
+        if create.if_not_exists && self.is_taken(schema, &name)? {
             let notice = format!("relation \"{name}\" already exists, skipping");
             return Ok(Defined::noted("CREATE TABLE", notice));
         }
@@ -201,7 +201,7 @@ impl Definer<'_> {
     ) -> Result<(Defined, Option<ast::ObjectName>)> {
         refuse_create_table(create)?;
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
-        if create.if_not_exists && self.change.view().relation(schema, &name).is_some() {
+        if create.if_not_exists && self.is_taken(schema, &name)? {
             let notice = format!("relation \"{name}\" already exists, skipping");
             return Ok((Defined::noted("CREATE TABLE AS", notice), None));
         }
@@ -296,7 +296,7 @@ impl Definer<'_> {
         let [name] = &names[..] else {
             return Err(Error::unsupported(format!("the schema {name}")));
         };
-        if if_not_exists && self.change.view().schema_named(name).is_some() {
+        if if_not_exists && self.is_schema(name)? {
             return Ok(Defined::noted(
                 "CREATE SCHEMA",
                 format!("schema \"{name}\" already exists, skipping"),

@@ -24,7 +24,7 @@ pub(super) struct Serial {
 impl Definer<'_> {
     pub(crate) fn create_sequence(&mut self, create: &CreateSequence) -> Result<Defined> {
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
-        if create.if_not_exists && self.change.view().relation(schema, &name).is_some() {
+        if create.if_not_exists && self.is_taken(schema, &name)? {
             return Ok(Defined::noted(
                 "CREATE SEQUENCE",
                 format!("relation \"{name}\" already exists, skipping"),

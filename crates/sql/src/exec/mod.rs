@@ -38,6 +38,7 @@ mod row_test;
 mod scan;
 mod session;
 mod set_operation;
+mod sleep;
 mod sort;
 mod sorted_groups;
 mod source;

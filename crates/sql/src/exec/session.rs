@@ -79,6 +79,20 @@ impl SessionState {
         &self.activity
     }
 
+    /// Tells the statement of a session to stop; whether there is such a session.
+    fn cancel_other(&self, process: i64) -> bool {
+        let all = self.activity.sessions();
+        let found = all
+            .iter()
+            .find(|session| i64::from(session.process()) == process);
+        if let Some(session) = found {
+            session.cancel();
+            return true;
+        }
+        self.notice(format!("PID {process} is not a PostgreSQL backend process"));
+        false
+    }
+
     /// What functions had to say since this was asked last.
     pub(crate) fn take_notices(&self) -> Vec<String> {
         if !self.has_notices.load(Ordering::Relaxed) {
@@ -188,6 +202,14 @@ pub(super) fn call<R: Row + ?Sized>(
         F::UnlockAll => {
             cx.session()?.unlock_all();
             Value::Text("".into())
+        }
+        F::Sleep => {
+            super::sleep::sleep(&arguments[0])?;
+            Value::Text("".into())
+        }
+        F::Cancel => {
+            let wanted = arguments[0].as_integer().unwrap_or_default();
+            Value::Bool(cx.session()?.cancel_other(wanted))
         }
     })
 }

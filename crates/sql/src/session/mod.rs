@@ -161,7 +161,7 @@ impl Session {
         let temporary_schema = database.new_temporary_schema();
         let shared = &database.shared;
         let manager = &shared.manager;
-        let cancelled = Arc::default();
+        let cancelled: Arc<AtomicBool> = Arc::default();
         let party = manager.new_party(Arc::clone(&cancelled));
         let locks = manager.session_locks(&party);
         let activity = shared.connected.add(
@@ -169,6 +169,7 @@ impl Session {
             shared.catalog.database(),
             connected.name.clone(),
             shared.host.clock(),
+            Arc::clone(&cancelled),
         );
         let clock = manager.engine().vfs().clone();
         let watch = Arc::new(SessionWatch::new(Arc::clone(&cancelled), clock));

@@ -90,7 +90,7 @@ pub(super) fn locks(around: &Around<'_>, sheet: &mut Sheet) {
 }
 
 /// The number of a session as processes have it.
-pub(super) fn process(owner: OwnerId) -> i32 {
+pub(crate) fn process(owner: OwnerId) -> i32 {
     (owner & 0x7fff_ffff) as i32
 }
 

@@ -3,7 +3,7 @@
 use rustdb_catalog::{
     CheckOption, Column, Generated, Index, IndexKey, IndexMethod, Object, Sequence, Table, View,
 };
-use rustdb_types::{Base, Oid, Type, Value};
+use rustdb_types::{Base, Element, Oid, Type, Value};
 
 use super::sheet::{Cell, Sheet, array};
 use super::{Around, definition, relations};
@@ -363,8 +363,12 @@ fn of_index_columns(table: &Table, index: &Index, sheet: &mut Sheet) {
     }
 }
 
-/// The text of a default. A sequence that is kept by its number is shown by its name.
-pub(super) fn shown_default(around: &Around<'_>, text: &str) -> String {
+/// The text of a default. A sequence that is kept by its number is shown by its name, a constant
+/// with its type, as PostgreSQL shows them.
+pub(super) fn shown_default(around: &Around<'_>, text: &str, of: &Type) -> String {
+    if let Some(constant) = shown_constant(text, of) {
+        return constant;
+    }
     let shown = definition::shown(text);
     let number = text
         .strip_prefix("nextval('")
@@ -381,6 +385,28 @@ pub(super) fn shown_default(around: &Around<'_>, text: &str) -> String {
     }
 }
 
+/// A text in quotes, or a number below zero, with its type.
+fn shown_constant(text: &str, of: &Type) -> Option<String> {
+    if let Some(digits) = text.strip_prefix('-') {
+        let of = match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            true if text.parse::<i32>().is_ok() => "integer",
+            true if text.parse::<i64>().is_ok() => "bigint",
+            _ if digits.parse::<f64>().is_ok() => "numeric",
+            _ => return None,
+        };
+        return Some(format!("'{text}'::{of}"));
+    }
+    let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
+    let is_one = !inner.replace("''", "").contains('\'');
+    let of = of.without_domains();
+    let name = match (&of.element, of.array) {
+        (Element::Base(Base::Bpchar), false) => "bpchar".to_owned(),
+        (Element::Base(Base::Bpchar), true) => "bpchar[]".to_owned(),
+        _ => of.name(),
+    };
+    is_one.then(|| format!("{text}::{name}"))
+}
+
 pub(super) fn defaults(around: &Around<'_>, sheet: &mut Sheet) {
     sheet.names("oid adrelid adnum adbin");
     for table in around.catalog.tables() {
@@ -390,7 +416,7 @@ pub(super) fn defaults(around: &Around<'_>, sheet: &mut Sheet) {
                 (Some(expression), _) => &expression.text,
                 (None, _) => continue,
             };
-            let text = shown_default(around, text);
+            let text = shown_default(around, text, &column.column_type);
             sheet.row([
                 // Defaults have no numbers of their own; these are in nobody's way.
                 Oid(table.oid.0 ^ (column.id << 24) ^ (1 << 31)).into(),

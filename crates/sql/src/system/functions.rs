@@ -10,7 +10,7 @@ use super::definition::Brackets;
 use super::object_names::{
     find_relation, missing, name_of_regclass, name_of_regnamespace, name_of_regtype,
     regclass_of_name, regnamespace_of_name, regrole_of_name, regtype_of_name, to_regclass,
-    to_regtype,
+    to_regnamespace, to_regtype,
 };
 use super::views::view_text;
 use super::{Around, comments, definition, relations, type_named};
@@ -43,7 +43,7 @@ impl SystemFunction {
 
     /// Whether it changes something.
     pub(crate) fn is_volatile(&self) -> bool {
-        self.name == "set_config"
+        matches!(self.name.as_str(), "set_config" | "current_query")
     }
 
     /// Whether it gives what a name stands for.
@@ -94,6 +94,24 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
         let owner = around.activity.map_or(0, |activity| activity.owner);
         Ok(Value::Int4(super::activity::process(owner)))
     }),
+    ("current_query", "text", |_, around| {
+        Ok(text(around.activity.map(|activity| activity.query())))
+    }),
+    ("pg_client_encoding", "name", |_, _| Ok(Value::text("UTF8"))),
+    ("getdatabaseencoding", "name", |_, _| {
+        Ok(Value::text("UTF8"))
+    }),
+    ("pg_typeof oid", "oid", |arguments, _| {
+        Ok(arguments[0].clone())
+    }),
+    ("pg_get_triggerdef oid", "text", nothing),
+    ("pg_get_triggerdef oid bool", "text", nothing),
+    ("pg_get_ruledef oid", "text", nothing),
+    ("pg_get_ruledef oid bool", "text", nothing),
+    ("pg_get_functiondef oid", "text", nothing),
+    ("pg_get_function_arguments oid", "text", nothing),
+    ("pg_get_function_identity_arguments oid", "text", nothing),
+    ("pg_get_function_result oid", "text", nothing),
     ("pg_is_in_recovery", "bool", |_, _| Ok(Value::Bool(false))),
     ("pg_my_temp_schema", "oid", |_, _| Ok(Value::Oid(0))),
     ("pg_is_other_temp_schema oid", "bool", |_, _| {
@@ -159,6 +177,7 @@ const FUNCTIONS: &[(&str, &str, Body)] = &[
     }),
     ("to_regclass text", "oid", to_regclass),
     ("to_regtype text", "oid", to_regtype),
+    ("to_regnamespace text", "oid", to_regnamespace),
     ("current_catalog", "name", |_, around| {
         Ok(Value::text(&around.names.database))
     }),

@@ -182,7 +182,7 @@ fn column_row(
         name.into(),
         (place as i32).into(),
         default
-            .map(|default| super::classes::shown_default(around, &default.text))
+            .map(|default| super::classes::shown_default(around, &default.text, column_type))
             .into(),
         yes_no(!column.is_some_and(|column| column.not_null)),
         data_type(&plain).into(),

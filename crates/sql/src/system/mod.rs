@@ -36,6 +36,7 @@ use rustdb_types::{Base, Oid, Type, Value};
 use crate::bind::SessionNames;
 use crate::sessions::Activity;
 use crate::settings::Parameters;
+pub(crate) use activity::process;
 pub(crate) use functions::{SERVER_VERSION, SystemFunction, functions_named};
 use sheet::Sheet;
 

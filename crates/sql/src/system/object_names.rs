@@ -207,6 +207,13 @@ pub(super) fn regnamespace_of_name(arguments: &[Value], around: &Around<'_>) -> 
     crate::bind::schema_named(around.catalog, &name).map(|oid| Value::Oid(oid.0))
 }
 
+pub(super) fn to_regnamespace(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    match regnamespace_of_name(arguments, around) {
+        Err(error) if error.state() == SqlState::INVALID_SCHEMA_NAME => Ok(Value::Null),
+        found => found,
+    }
+}
+
 pub(super) fn regrole_of_name(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
     let Some(written) = arguments[0].as_str() else {
         return Ok(Value::Null);

@@ -6,6 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustdb_sql::{Database, Session};
+use rustdb_types::SqlState;
 use rustdb_vfs::MemVfs;
 
 use crate::database::database_over;
@@ -57,6 +58,28 @@ const ENDLESS: &[&str] = &[
     // Frames that are summed anew for each row.
     "select max(s) from (select string_agg('x', '') over (order by i rows between 300000 preceding and 1 following exclude current row) s from generate_series(1, 600000) i) x",
 ];
+
+#[test]
+fn a_session_cancels_the_statement_of_another() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut session, mut other) = (database.connect(), database.connect());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it may go on when the test gives up"
+    )]
+    let sleeping = std::thread::spawn(move || {
+        let slept = session.execute("select pg_sleep(3600)", &[]);
+        slept.map(drop).map_err(|error| error.state())
+    });
+    let cancel = "select pg_cancel_backend(pid) from pg_stat_activity where state = 'active' \
+                  and query like '%pg_sleep(3600)' and pid <> pg_backend_pid()";
+    // A statement that is about to begin does not hear it.
+    while !sleeping.is_finished() {
+        other.execute(cancel, &[]).unwrap();
+        std::thread::yield_now();
+    }
+    assert_eq!(sleeping.join().unwrap(), Err(SqlState::QUERY_CANCELED));
+}
 
 fn filled() -> Database {
     let database = database_over(Arc::new(MemVfs::new()));

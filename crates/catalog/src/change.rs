@@ -90,6 +90,14 @@ impl CatalogChange {
         view
     }
 
+    /// The version of [what it sees](CatalogChange::view).
+    pub fn version(&mut self) -> u64 {
+        match self.log.is_empty() {
+            true => self.store.version(),
+            false => self.view().version(),
+        }
+    }
+
     /// Says that an index which the transaction has made does not hold the rows that its snapshot
     /// has, because others have changed them since: it is not complete for this transaction.
     pub fn hide_index(&mut self, index: Oid) {

@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustdb_txn::{
     Access, Durability, IsolationLevel, KeyRange, KeyspaceId, KeyspaceOptions, KeyspaceRef,
@@ -44,6 +45,8 @@ pub struct CatalogStore {
     keyspace: KeyspaceRef,
     sequences: Sequences,
     current: Mutex<Arc<Catalog>>,
+    /// The version of `current`, written under its lock: statements ask for nothing more, mostly.
+    version: AtomicU64,
     pub(crate) directory: Arc<Directory>,
 }
 
@@ -108,7 +111,7 @@ impl CatalogStore {
 
     /// The version of the newest catalog.
     pub fn version(&self) -> u64 {
-        self.current.lock().version()
+        self.version.load(Ordering::Acquire)
     }
 
     /// Begins a transaction's definitions.
@@ -142,6 +145,7 @@ impl CatalogStore {
         let catalog = Arc::make_mut(&mut current);
         apply(catalog);
         catalog.renew();
+        self.version.store(catalog.version(), Ordering::Release);
     }
 
     /// Creates keyspaces for tables (counted) and indexes, all with one write.
@@ -248,6 +252,7 @@ fn opened(
         database,
         keyspace,
         sequences,
+        version: AtomicU64::new(catalog.version()),
         current: Mutex::new(Arc::new(catalog)),
         directory,
     }))

@@ -52,16 +52,25 @@ pub(crate) fn converted<'v>(
         );
         return Err(Error::new(SqlState::PROTOCOL_VIOLATION, message));
     }
-    given.iter().try_for_each(refuse_zeros)?;
-    let mut pairs = given.iter().zip(wanted);
-    if pairs.all(|(value, of)| is_of(value, of)) {
-        return Ok(Cow::Borrowed(&given[..wanted.len()]));
+    // As long as all are what is wanted, none is copied.
+    let mut values = Vec::new();
+    for (place, (value, of)) in given.iter().zip(wanted).enumerate() {
+        refuse_zeros(value)?;
+        let is_of = is_of(value, of);
+        if !is_of && values.capacity() == 0 {
+            values.reserve_exact(given.len());
+            values.extend_from_slice(&given[..place]);
+        }
+        match is_of {
+            true if values.capacity() == 0 => (),
+            true => values.push(value.clone()),
+            false => values.push(one_converted(value, of, settings)?),
+        }
     }
-    let mut values = Vec::with_capacity(wanted.len());
-    for (value, of) in given.iter().zip(wanted) {
-        values.push(one_converted(value, of, settings)?);
-    }
-    Ok(Cow::Owned(values))
+    Ok(match values.capacity() {
+        0 => Cow::Borrowed(given),
+        _ => Cow::Owned(values),
+    })
 }
 
 /// Text has no zeros in it; a literal could not have one either.

@@ -8,8 +8,8 @@
 //! Locks of rows are respected: who meets one gives up, and is to do it in a transaction, which waits.
 //! So is it with all that may go wrong. The table itself is locked by the caller.
 
-use rustdb_txn::{Durability, KeyspaceRef, TransactionManager, Tried, Update};
-use rustdb_types::{Oid, Settings, Value};
+use rustdb_txn::{Durability, KeyspaceRef, Slice, Transaction, TransactionManager, Tried, Update};
+use rustdb_types::{Oid, RowView, Settings, Value};
 
 use crate::Result;
 use crate::table::{RowKey, RowKeyFormat, Table};
@@ -60,22 +60,21 @@ impl Table {
         Ok(Some(RowKey::copy_from(&key)))
     }
 
-    /// Puts another row in the place of the newest committed one under a key. `change` makes it of the
-    /// stored one, and is asked again if that has changed meanwhile; `None` leaves it as it is. It
-    /// must not change anything but what [`Table::is_only_row`] was asked about.
+    /// Puts another row in the place of the newest committed one under a key. `change` makes its
+    /// bytes of the stored ones, and is asked again if those have changed meanwhile; `false` leaves
+    /// it as it is. It must not change anything but what [`Table::is_only_row`] was asked about.
     pub fn replace_committed<E>(
         &self,
         manager: &TransactionManager,
         key: &[u8],
         durability: Durability,
-        settings: &Settings,
-        mut change: impl FnMut(&[u8]) -> Result<Option<Vec<Value>>, E>,
+        mut change: impl FnMut(&[u8], &mut Vec<u8>) -> Result<bool, E>,
     ) -> Result<Replaced> {
         let mut otherwise = Replaced::Kept;
         let keyspace: KeyspaceRef = self.keyspace;
         let tried = manager.try_update(keyspace, key, durability, |stored| {
             let made = match stored {
-                Some(stored) => self.remade(stored, settings, &mut change),
+                Some(stored) => remade(stored, &mut change),
                 None => Err(Replaced::Absent),
             };
             match made {
@@ -93,20 +92,67 @@ impl Table {
         })
     }
 
-    /// The bytes of the row that a stored one is to become, or why there are none.
-    fn remade<E>(
+    /// The stored bytes of a row, as the transaction sees it.
+    pub fn get_stored(&self, transaction: &Transaction, key: &[u8]) -> Result<Option<Slice>> {
+        Ok(transaction.get(self.keyspace, key)?)
+    }
+
+    /// Puts some columns of a stored row into their places among values; the others stay.
+    pub fn decode_places(&self, stored: &[u8], places: &[usize], row: &mut [Value]) -> Result<()> {
+        let view = RowView::new(&self.layout, stored)?;
+        for place in places {
+            row[*place] = view.get(*place)?;
+        }
+        Ok(())
+    }
+
+    /// Puts all columns of a stored row into their places among values.
+    pub fn decode_row(&self, stored: &[u8], row: &mut [Value]) -> Result<()> {
+        let view = RowView::new(&self.layout, stored)?;
+        for (place, value) in row.iter_mut().enumerate() {
+            *value = view.get(place)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the bytes of a row into `out`; an error if it breaks NOT NULL or CHECK.
+    pub fn encode_sound(
         &self,
-        stored: &[u8],
+        row: &[Value],
         settings: &Settings,
-        change: &mut impl FnMut(&[u8]) -> Result<Option<Vec<Value>>, E>,
-    ) -> Result<Vec<u8>, Replaced> {
-        let given_up = Replaced::GivenUp;
-        let row = change(stored).map_err(|_| given_up)?;
-        let row = row.ok_or(Replaced::Kept)?;
-        let is_sound = self.check_values(&row, settings);
-        is_sound.map_err(|_| given_up)?;
-        let mut bytes = Vec::with_capacity(stored.len() + 16);
-        let encoded = self.layout.encode(&row, &mut bytes);
-        encoded.map(|()| bytes).map_err(|_| given_up)
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        self.check_values(row, settings)?;
+        Ok(self.layout.encode(row, out)?)
+    }
+
+    /// Whether a row is sound if its columns are: it has no CHECK constraints.
+    pub fn is_unchecked(&self) -> bool {
+        self.checks.is_empty()
+    }
+
+    /// Puts other bytes in the place of a row whose lock the caller holds in NO KEY UPDATE or a
+    /// stronger mode, where [`Table::is_only_row`] says yes to what changes, and the new row is
+    /// known to be sound.
+    pub fn replace_stored(
+        &self,
+        transaction: &mut Transaction,
+        key: &[u8],
+        row: &[u8],
+    ) -> Result<()> {
+        Ok(transaction.replace_locked(self.keyspace, key, row)?)
+    }
+}
+
+/// The bytes of the row that a stored one is to become, or why there are none.
+fn remade<E>(
+    stored: &[u8],
+    change: &mut impl FnMut(&[u8], &mut Vec<u8>) -> Result<bool, E>,
+) -> Result<Vec<u8>, Replaced> {
+    let mut bytes = Vec::with_capacity(stored.len() + 16);
+    match change(stored, &mut bytes) {
+        Ok(true) => Ok(bytes),
+        Ok(false) => Err(Replaced::Kept),
+        Err(_) => Err(Replaced::GivenUp),
     }
 }

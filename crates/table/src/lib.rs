@@ -44,6 +44,6 @@ pub use key::KeyPart;
 pub use rustdb_catalog::{Error, Result};
 pub use rustdb_txn::KeyRange;
 pub use scan::{IndexScan, Projection, StoredRow, TableScan};
-pub use statement::{Buffers, Statement, Tables};
+pub use statement::{Statement, Tables};
 pub use store::TableStore;
 pub use table::{Locked, RowKey, Table};

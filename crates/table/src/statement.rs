@@ -27,7 +27,8 @@ pub trait Tables: Debug + Send + Sync {
 pub struct Statement {
     pub(crate) tables: Arc<dyn Tables>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) wait: Wait,
+    /// How it waits for locks of rows and keys.
+    pub wait: Wait,
     pub(crate) buffers: Buffers,
     pub(crate) links: Vec<ParentLink>,
     pub(crate) events: VecDeque<Event>,
@@ -43,7 +44,7 @@ const KEPT_BYTES_MAX: usize = 64 << 10;
 
 /// Room for bytes that are made row after row, and statement after statement.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub(crate) struct Buffers {
     pub(crate) row_key: Vec<u8>,
     pub(crate) row: Vec<u8>,
     pub(crate) key: Vec<u8>,
@@ -66,26 +67,34 @@ impl Statement {
         }
     }
 
-    /// Gives it room that an earlier statement had.
-    #[must_use]
-    pub fn with_buffers(self, buffers: Buffers) -> Statement {
-        Statement { buffers, ..self }
-    }
-
-    /// Its room, for another statement, unless it is much.
-    #[must_use]
-    pub fn into_buffers(self) -> Buffers {
+    /// After its end: makes it ready to be another statement with the same tables and settings,
+    /// perhaps of another transaction. Its room stays, unless it is much.
+    pub fn renew(&mut self) {
+        self.links.clear();
+        self.events.clear();
+        self.opened.clear();
+        self.exclusive.clear();
+        self.newest_parents = false;
         let Buffers {
             row_key,
             row,
             key,
             value,
         } = &self.buffers;
-        let most = [row_key, row, key, value].map(Vec::capacity).into_iter();
-        match most.max() <= Some(KEPT_BYTES_MAX) {
-            true => self.buffers,
-            false => Buffers::default(),
+        let most = row_key.capacity().max(row.capacity());
+        if most.max(key.capacity()).max(value.capacity()) > KEPT_BYTES_MAX {
+            self.buffers = Buffers::default();
         }
+    }
+
+    /// Whether it prints values by these settings.
+    pub fn is_with(&self, settings: &Arc<Settings>) -> bool {
+        Arc::ptr_eq(&self.settings, settings)
+    }
+
+    /// Room for the bytes of a row, for whoever makes them.
+    pub fn row_room(&mut self) -> &mut Vec<u8> {
+        &mut self.buffers.row
     }
 
     /// Says that the transaction holds a table in EXCLUSIVE or ACCESS EXCLUSIVE mode, so that rows

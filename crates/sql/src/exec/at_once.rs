@@ -6,7 +6,7 @@
 //! does it all again: a row that is to be inserted, a row that somebody has locked, a NULL where none
 //! may be.
 
-use rustdb_table::{Projection, Replaced};
+use rustdb_table::Replaced;
 use rustdb_txn::{Durability, TransactionManager};
 use rustdb_types::Value;
 
@@ -88,15 +88,27 @@ impl WriteNode {
         };
         let (table, settings) = (&self.table, cx.settings);
         let places = table.layout().len();
-        let replaced = table.replace_committed(manager, &key, durability, settings, |stored| {
+        let mut row = vec![Value::Null; 1 + places];
+        let replaced = table.replace_committed(manager, &key, durability, |stored, bytes| {
+            if let Some(patch) = &self.patch {
+                patch.read(table, stored, &mut row[1..])?;
+                if !all_true(&point.conditions, &row[..], cx)? {
+                    return Ok(false);
+                }
+                if patch.write(table, stored, &row, bytes, cx)? {
+                    return Ok(true);
+                }
+                bytes.clear();
+            }
             let row = point.row_at(&key, cx, |_, _, row| {
                 table.decode(stored, &point.projection, row)?;
                 Ok(true)
             })?;
-            let Some(row) = row else { return Ok(None) };
+            let Some(row) = row else { return Ok(false) };
             let mut new = row[1..=places].to_vec();
             assign(assignments, &row, &mut new, 0, cx)?;
-            Ok::<_, Error>(Some(new))
+            table.encode_sound(&new, settings, bytes)?;
+            Ok::<_, Error>(true)
         })?;
         Ok(Some(replaced))
     }
@@ -117,16 +129,27 @@ impl WriteNode {
             return Ok(None);
         };
         let places = table.layout().len();
-        let replaced = table.replace_committed(manager, &key, durability, settings, |stored| {
-            let mut row: Vec<Value> = Vec::with_capacity(2 * places);
-            table.decode(stored, &Projection::All, &mut row)?;
-            let mut new = row.clone();
-            row.extend_from_slice(&excluded);
-            if !all_true(&update.conditions, &row[..], cx)? {
-                return Ok(None);
+        let mut row = vec![Value::Null; places];
+        row.extend(excluded);
+        let replaced = table.replace_committed(manager, &key, durability, |stored, bytes| {
+            if let Some(patch) = &self.patch {
+                patch.read(table, stored, &mut row[..places])?;
+                if !all_true(&update.conditions, &row[..], cx)? {
+                    return Ok(false);
+                }
+                if patch.write(table, stored, &row, bytes, cx)? {
+                    return Ok(true);
+                }
+                bytes.clear();
             }
+            table.decode_row(stored, &mut row[..places])?;
+            if !all_true(&update.conditions, &row[..], cx)? {
+                return Ok(false);
+            }
+            let mut new = row[..places].to_vec();
             assign(&update.assignments, &row, &mut new, 0, cx)?;
-            Ok::<_, Error>(Some(new))
+            table.encode_sound(&new, settings, bytes)?;
+            Ok::<_, Error>(true)
         })?;
         Ok(Some(replaced))
     }

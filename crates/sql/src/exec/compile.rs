@@ -138,9 +138,11 @@ impl Compiler<'_> {
             one_row: self.one_row(&write.source, &write.columns)?,
             returning,
             checks: self.view_checks(&write.checks, columns, outer)?,
+            patch: None,
             is_at_once: false,
         };
         node.is_at_once = node.can_run_at_once();
+        node.patch = node.patch();
         Ok((node, compiled.node))
     }
 

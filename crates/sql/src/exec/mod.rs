@@ -26,6 +26,7 @@ mod hash_join;
 mod join;
 mod join_table;
 mod key;
+mod keyed;
 mod lock;
 mod measure;
 mod members;

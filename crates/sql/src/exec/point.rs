@@ -10,7 +10,7 @@ use rustdb_txn::TransactionManager;
 use rustdb_types::Value;
 
 use super::context::Context;
-use super::evaluate::{all_true, values};
+use super::evaluate::{all_true, evaluate, values};
 use super::scan::check_seen;
 use crate::error::Result;
 use crate::expr::Expr;
@@ -66,6 +66,13 @@ impl Point {
     /// The key that it looks for; there is no row under one with a NULL.
     pub(super) fn row_key(&self, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
         let nothing: &[Value] = &[];
+        if let [only] = &self.key[..] {
+            let value = evaluate(only, nothing, cx)?;
+            return match value.is_null() {
+                true => Ok(None),
+                false => Ok(Some(self.table.row_key(std::slice::from_ref(&*value))?)),
+            };
+        }
         let key = values(&self.key, nothing, cx)?;
         match key.iter().any(Value::is_null) {
             true => Ok(None),
@@ -111,6 +118,16 @@ impl Point {
     fn is_plain(&self) -> bool {
         let items = self.items.iter().flatten();
         are_plain(self.key.iter().chain(&self.conditions).chain(items))
+    }
+
+    /// Whether it gives the row's key and all columns of the table, in their order.
+    pub(super) fn is_whole(&self) -> bool {
+        let all = 0..self.table.layout().len();
+        let is_all = match &self.projection {
+            Projection::All => true,
+            Projection::Columns(places) => places.iter().copied().eq(all),
+        };
+        self.with_key && self.items.is_none() && is_all
     }
 
     fn width(&self) -> usize {

@@ -25,7 +25,7 @@ use crate::bind::{ConflictUpdate, OnConflict};
 use crate::error::{Error, Result, SqlState};
 
 /// Keys of the rows that a statement has written.
-type Touched = HashSet<Box<[u8]>>;
+pub(super) type Touched = HashSet<Box<[u8]>>;
 
 impl WriteNode {
     pub(super) fn upsert(
@@ -47,7 +47,7 @@ impl WriteNode {
     }
 
     /// The row as it is in the end, if anything was written.
-    fn upsert_row(
+    pub(super) fn upsert_row(
         &self,
         row: Vec<Value>,
         conflict: &OnConflict,

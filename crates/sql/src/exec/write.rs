@@ -14,6 +14,7 @@ use rustdb_types::{Value, interrupt};
 use super::Node;
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
+use super::keyed::Patch;
 use super::point::OneRow;
 use super::source::SourceRows;
 use super::spill::{Charge, row_bytes};
@@ -32,6 +33,8 @@ pub(crate) struct WriteNode {
     pub(super) returning: Option<Vec<Expr>>,
     /// What has to hold of the new rows, for views.
     pub(super) checks: Vec<ViewCheck>,
+    /// How the one row is updated, if that takes no more than other bytes.
+    pub(super) patch: Option<Patch>,
     /// Whether it can be run without a transaction.
     pub(crate) is_at_once: bool,
 }
@@ -47,6 +50,38 @@ pub(super) enum Kind {
     Delete {
         recheck: Vec<Expr>,
     },
+}
+
+/// What becomes of rows that are there.
+#[derive(Clone, Copy)]
+pub(super) struct Change<'a> {
+    /// Without any, rows are deleted.
+    pub(super) assignments: Option<&'a [Assignment]>,
+    /// What has to hold of a row that somebody else has changed meanwhile.
+    pub(super) recheck: &'a [Expr],
+}
+
+impl Kind {
+    /// What becomes of rows that are there; nothing is inserted by that.
+    pub(super) fn change(&self) -> Change<'_> {
+        match self {
+            Kind::Insert(_) => Change {
+                assignments: None,
+                recheck: &[],
+            },
+            Kind::Update {
+                assignments,
+                recheck,
+            } => Change {
+                assignments: Some(assignments),
+                recheck,
+            },
+            Kind::Delete { recheck } => Change {
+                assignments: None,
+                recheck,
+            },
+        }
+    }
 }
 
 /// What a key of a row that was seen takes beside its bytes, about.
@@ -65,23 +100,19 @@ pub(crate) struct Written {
 
 impl WriteNode {
     pub(crate) fn run(&self, statement: &mut Statement, cx: &mut Context<'_>) -> Result<Written> {
+        if let (Some(one_row), None) = (&self.one_row, &cx.careful) {
+            return self.run_one(one_row, statement, cx);
+        }
         let mut rows = cx.before_writes(|cx| match &self.one_row {
             Some(one_row) => Ok(SourceRows::of(one_row.run(cx)?.into_iter().collect())),
             None => SourceRows::read(&self.source, cx),
         })?;
         let mut seen = HashSet::new();
-        let written = match &self.kind {
-            Kind::Insert(None) => self.insert(&mut rows, statement, cx),
-            Kind::Insert(Some(conflict)) => self.upsert(&mut rows, conflict, statement, cx),
-            Kind::Update {
-                assignments,
-                recheck,
-            } => {
-                let assignments = Some(&assignments[..]);
-                self.change(&mut rows, assignments, recheck, &mut seen, statement, cx)
-            }
-            Kind::Delete { recheck } => {
-                self.change(&mut rows, None, recheck, &mut seen, statement, cx)
+        let written = match (&self.kind, self.kind.change()) {
+            (Kind::Insert(None), _) => self.insert(&mut rows, statement, cx),
+            (Kind::Insert(Some(conflict)), _) => self.upsert(&mut rows, conflict, statement, cx),
+            (Kind::Update { .. } | Kind::Delete { .. }, change) => {
+                self.change(&mut rows, change, &mut seen, statement, cx)
             }
         };
         if written.is_err() {
@@ -99,19 +130,28 @@ impl WriteNode {
         let mut written = Written::default();
         while let Some(row) = rows.next(cx)? {
             cx.check_cancelled()?;
-            self.table.insert(cx.transaction_mut()?, &row, statement)?;
-            self.check_views(&row, 0, statement, cx)?;
-            self.give(&row, &mut written, cx)?;
+            self.insert_row(&row, statement, &mut written, cx)?;
         }
         Ok(written)
     }
 
-    /// Updates the rows, or deletes them if there are no assignments.
+    pub(super) fn insert_row(
+        &self,
+        row: &[Value],
+        statement: &mut Statement,
+        written: &mut Written,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        self.table.insert(cx.transaction_mut()?, row, statement)?;
+        self.check_views(row, 0, statement, cx)?;
+        self.give(row, written, cx)
+    }
+
+    /// Updates the rows, or deletes them.
     fn change(
         &self,
         rows: &mut SourceRows,
-        assignments: Option<&[Assignment]>,
-        recheck: &[Expr],
+        change: Change<'_>,
         seen: &mut HashSet<Arc<[u8]>>,
         statement: &mut Statement,
         cx: &mut Context<'_>,
@@ -119,12 +159,9 @@ impl WriteNode {
         let mut written = Written::default();
         let mut charge = None;
         let is_alone = rows.is_alone();
-        while let Some(mut row) = rows.next(cx)? {
+        while let Some(row) = rows.next(cx)? {
             cx.check_cancelled()?;
-            let Value::Bytea(key) = &row[0] else {
-                return Err(Error::internal("a row without its key"));
-            };
-            let mut key = key.clone();
+            let key = key_of(&row)?;
             // A row that meets several partners is changed once.
             if !is_alone {
                 if !seen.insert(key.clone()) {
@@ -133,32 +170,57 @@ impl WriteNode {
                 let charge = charge.get_or_insert_with(|| cx.pool().charge());
                 charge.hold(key.len() + SEEN_BYTES)?;
             }
-            if cx.has_written(&self.table, &key)? {
+            if cx.has_written(&self.table, key)? {
                 continue;
             }
-            let mode = match assignments {
-                None => RowMode::Update,
-                Some(_) => RowMode::NoKeyUpdate,
-            };
-            let wait = cx.wait;
-            let transaction = cx.transaction_mut()?;
-            let (locked, moved) = self.table.lock_following(transaction, &key, mode, wait)?;
-            if let Some(moved) = moved {
-                key = Arc::from(&*moved);
-                row[0] = Value::Bytea(key.clone());
-            }
-            match locked {
-                Locked::Unchanged => (),
-                Locked::Gone => continue,
-                Locked::Changed => {
-                    if !self.read_again(&key, &mut row, recheck, cx)? {
-                        continue;
-                    }
-                }
-            }
-            self.change_row(&key, row, assignments, statement, &mut written, cx)?;
+            self.lock_and_change(row, change, statement, &mut written, cx)?;
         }
         Ok(written)
+    }
+
+    /// Locks a row, and updates or deletes it if it is still there and meant.
+    pub(super) fn lock_and_change(
+        &self,
+        mut row: Vec<Value>,
+        change: Change<'_>,
+        statement: &mut Statement,
+        written: &mut Written,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        let mode = match change.assignments {
+            None => RowMode::Update,
+            Some(_) => RowMode::NoKeyUpdate,
+        };
+        let (key, wait) = (key_of(&row)?, cx.wait);
+        let transaction = cx.transaction_mut()?;
+        let (locked, moved) = self.table.lock_following(transaction, key, mode, wait)?;
+        if let Some(moved) = moved {
+            row[0] = Value::Bytea(Arc::from(&*moved));
+        }
+        self.change_locked(locked, row, change, statement, written, cx)
+    }
+
+    /// Updates or deletes a row that was locked, if it is still there and meant.
+    pub(super) fn change_locked(
+        &self,
+        locked: Locked,
+        mut row: Vec<Value>,
+        change: Change<'_>,
+        statement: &mut Statement,
+        written: &mut Written,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        let key = key_of(&row)?.clone();
+        match locked {
+            Locked::Unchanged => (),
+            Locked::Gone => return Ok(()),
+            Locked::Changed => {
+                if !self.read_again(&key, &mut row, change.recheck, cx)? {
+                    return Ok(());
+                }
+            }
+        }
+        self.change_row(&key, row, change.assignments, statement, written, cx)
     }
 
     /// Updates or deletes a row that is locked.
@@ -265,6 +327,14 @@ impl WriteNode {
             written.rows.push(returned);
         }
         Ok(())
+    }
+}
+
+/// The key of a row that was read to be changed.
+fn key_of(row: &[Value]) -> Result<&Arc<[u8]>> {
+    match &row[0] {
+        Value::Bytea(key) => Ok(key),
+        _ => Err(Error::internal("a row without its key")),
     }
 }
 

@@ -137,7 +137,8 @@ impl Session {
     /// Whether a plan is good now, and nobody holds an object in ACCESS EXCLUSIVE mode.
     fn is_undisturbed(&self, planned: &Planned) -> bool {
         let shared = &self.database.shared;
-        planned.is_good(shared.catalog.version(), self)
-            && !shared.manager.locks().has_exclusive_objects()
+        // NB: in this order. Who holds such a lock lets go of it when the new catalog is there.
+        !shared.manager.locks().has_exclusive_objects()
+            && planned.is_good(shared.catalog.version(), self)
     }
 }

@@ -52,7 +52,7 @@ impl Session {
                 }
                 Shape::Write(write) => {
                     let (node, executable) = Executable::measured_write(write, &mut measures)?;
-                    Body::Write(node, executable)
+                    Body::Write(Box::new(node), executable)
                 }
             };
             let begin = host.clock();

@@ -32,15 +32,15 @@ mod watch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustdb_catalog::{CatalogChange, ChangeMark};
-use rustdb_table::{Buffers, Deferred, DeferredMark};
+use rustdb_catalog::{Catalog, CatalogChange, ChangeMark};
+use rustdb_table::{Deferred, DeferredMark, Statement as TableStatement};
 use rustdb_txn::{Access, Durability, IsolationLevel, Party, SavepointId, Transaction};
 use rustdb_types::interrupt::{self, Watch};
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast::Statement;
 
 use crate::bind::{OutputColumn, SessionNames, Surroundings, new_name};
-use crate::database::{CatalogTables, Database};
+use crate::database::Database;
 use crate::databases::Connected;
 use crate::define::{Defined, Definer};
 use crate::error::{Error, Result, SqlState};
@@ -113,9 +113,10 @@ pub struct Session {
     files: Option<Arc<dyn Files>>,
     /// Statements that were run lately.
     kept: Kept,
-    /// What the last statement that wrote had: its tables, and room for bytes.
-    tables: Option<Arc<CatalogTables>>,
-    buffers: Buffers,
+    /// What the last statement that wrote had, for the next one.
+    writing: Option<Box<Writing>>,
+    /// The time at which the statement that runs was told to begin.
+    told: Option<i64>,
     /// What failed statements have left behind, on its way out of memory.
     freeing: watch::Freeing,
 }
@@ -145,6 +146,12 @@ struct Open {
     access: Access,
     /// When it began, for the one statement that began it.
     began: Option<i64>,
+}
+
+/// A statement that writes into the tables of a catalog.
+struct Writing {
+    catalog: Arc<Catalog>,
+    statement: TableStatement,
 }
 
 /// A moment to return to.
@@ -199,8 +206,8 @@ impl Session {
             kept_by_functions: Arc::new(SessionState::new(&temporary_schema, activity, locks)),
             files: None,
             kept: Kept::default(),
-            tables: None,
-            buffers: Buffers::default(),
+            writing: None,
+            told: None,
             freeing: watch::Freeing::default(),
             _connected: connected,
         }

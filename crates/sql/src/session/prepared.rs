@@ -14,7 +14,7 @@ use rustdb_types::{Oid, Settings, Type, Value, interrupt};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::{SetExpr, Statement};
 
-use super::{Answer, Session, State, Tag, on_large_stack};
+use super::{Answer, Session, State, Tag, Writing, on_large_stack};
 use crate::bind::{Binder, Bound, OutputColumn, SessionNames, Surroundings, Write, writes};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
@@ -69,7 +69,7 @@ pub(super) enum Shape {
 #[derive(Debug)]
 pub(super) enum Body {
     Query(Executable),
-    Write(WriteNode, Executable),
+    Write(Box<WriteNode>, Executable),
 }
 
 impl Prepared {
@@ -185,13 +185,12 @@ impl Planned {
 
     /// Whether its tables are the same in another catalog.
     fn fits(&self, catalog: &Catalog) -> bool {
-        self.catalog.version() == catalog.version()
-            || self.tables.iter().all(|(table, _)| {
-                match (self.catalog.table(*table), catalog.table(*table)) {
-                    (Some(then), Some(now)) => Arc::ptr_eq(then, now),
-                    _ => false,
-                }
-            })
+        self.tables.iter().all(|(table, _)| {
+            match (self.catalog.table(*table), catalog.table(*table)) {
+                (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+                _ => false,
+            }
+        })
     }
 
     /// Room for the values that the parts of the statement pass to each other.
@@ -275,9 +274,9 @@ impl Session {
     pub(super) fn planned(&mut self, prepared: &Prepared) -> Result<Arc<Planned>> {
         let mut kept = prepared.plan.lock().clone();
         loop {
-            let catalog = self.open()?.change.view();
+            let version = self.open()?.change.version();
             let planned = match kept.take() {
-                Some(planned) if planned.is_good(catalog.version(), self) => planned,
+                Some(planned) if planned.is_good(version, self) => planned,
                 _ => {
                     self.fit_flexible(prepared)?;
                     let catalog = self.open()?.change.view();
@@ -295,8 +294,8 @@ impl Session {
                     }
                 }
             };
-            self.lock_named(&planned.tables)?;
-            if planned.fits(&self.open()?.change.view()) {
+            let version = self.lock_named(&planned.tables)?;
+            if planned.catalog.version() == version || planned.fits(&self.open()?.change.view()) {
                 return Ok(planned);
             }
         }
@@ -420,7 +419,7 @@ impl Session {
         let careful = Careful::new(since, tables, self.settings.clone());
         let (node, executable) = match body {
             Body::Query(executable) => (None, executable),
-            Body::Write(node, executable) => (Some(node), executable),
+            Body::Write(node, executable) => (Some(&**node), executable),
         };
         let memory = &mut executable.memory();
         let (written, statements) = self.with_context(planned, parameters, memory, |cx| {
@@ -480,29 +479,37 @@ impl Session {
         memory: &mut Memory,
         parameters: &[Value],
     ) -> Result<(Vec<Vec<Value>>, u64)> {
-        let tables = self.tables_of(&planned.catalog);
-        let mut statement = TableStatement::new(tables, self.settings.clone(), self.wait())
-            .with_buffers(std::mem::take(&mut self.buffers));
-        let written = self.with_context(planned, parameters, memory, |cx| {
-            node.run(&mut statement, cx)
-        })?;
+        let mut writing = self.writing(&planned.catalog);
+        let statement = &mut writing.statement;
+        let written =
+            self.with_context(planned, parameters, memory, |cx| node.run(statement, cx))?;
         let open = self.open()?;
         statement.finish(&mut open.transaction, &mut open.deferred)?;
-        self.buffers = statement.into_buffers();
+        statement.renew();
+        self.writing = Some(writing);
         Ok((written.rows, written.count))
     }
 
-    /// The tables of a catalog; mostly it is the one of the last statement.
-    fn tables_of(&mut self, catalog: &Arc<Catalog>) -> Arc<CatalogTables> {
-        match &self.tables {
-            Some(tables) if Arc::ptr_eq(&tables.catalog, catalog) => tables.clone(),
+    /// A statement that writes; mostly the last one was over the same catalog, and is used again.
+    fn writing(&mut self, catalog: &Arc<Catalog>) -> Box<Writing> {
+        let wait = self.wait();
+        match self.writing.take() {
+            Some(mut writing)
+                if Arc::ptr_eq(&writing.catalog, catalog)
+                    && writing.statement.is_with(&self.settings) =>
+            {
+                writing.statement.wait = wait;
+                writing
+            }
             _ => {
                 let tables = Arc::new(CatalogTables {
                     database: self.database.clone(),
                     catalog: catalog.clone(),
                 });
-                self.tables = Some(tables.clone());
-                tables
+                Box::new(Writing {
+                    catalog: catalog.clone(),
+                    statement: TableStatement::new(tables, self.settings.clone(), wait),
+                })
             }
         }
     }
@@ -517,12 +524,17 @@ impl Session {
     ) -> Result<T> {
         let wait = self.wait();
         let deadline = self.deadline();
+        let began = match &mut self.state {
+            State::Open(open) => open.began.take(),
+            State::Idle | State::Failed(_) => None,
+        };
+        let began = began.unwrap_or_else(|| self.begin_clock());
         let State::Open(open) = &mut self.state else {
             return Err(Error::internal("a statement runs outside of a transaction"));
         };
         let shared = &self.database.shared;
         let mut cx = Context::timeless(&self.settings, &*shared.host, parameters);
-        cx.statement_time = open.began.take().unwrap_or_else(|| shared.host.clock());
+        cx.statement_time = began;
         cx.transaction = Some(&mut open.transaction);
         cx.catalog = Some((&planned.catalog, &shared.catalog));
         cx.names = Some(&self.names);
@@ -571,5 +583,9 @@ fn write_body(write: Write, figures: &dyn Figures, cx: &mut Context<'_>) -> Resu
         let columns = items.iter().map(|(column, _)| column.clone());
         columns.collect()
     });
-    Ok((Body::Write(node, executable), Shape::Write(write), columns))
+    Ok((
+        Body::Write(Box::new(node), executable),
+        Shape::Write(write),
+        columns,
+    ))
 }

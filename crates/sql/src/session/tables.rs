@@ -23,7 +23,7 @@ impl Session {
                 locked?;
             }
         }
-        let version = open.change.view().version();
+        let version = open.change.version();
         if (has_waited || version != open.catalog_seen)
             && open.transaction.isolation() == IsolationLevel::ReadCommitted
         {

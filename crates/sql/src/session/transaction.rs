@@ -85,6 +85,7 @@ impl Session {
     }
 
     pub(super) fn begin(&mut self, isolation: IsolationLevel, access: Access) -> Result<Open> {
+        let began = self.begin_clock();
         let shared = &self.database.shared;
         let catalog_seen = shared.catalog.version();
         let transaction = shared.manager.begin_as(&self.party, isolation, access)?;
@@ -92,7 +93,6 @@ impl Session {
         self.modes = (isolation, access);
         let noted = (isolation_name(isolation), is_read_only);
         self.before = self.parameters.begin_transaction(noted);
-        let began = shared.host.clock();
         self.settings.now.set(began);
         self.kept_by_functions.activity().begin_transaction(began);
         Ok(Open {
@@ -146,7 +146,7 @@ impl Session {
         if isolation == IsolationLevel::ReadCommitted {
             // What BEGIN saw may be long ago.
             if of_block || !is_fresh {
-                open.catalog_seen = open.change.view().version();
+                open.catalog_seen = open.change.version();
                 open.transaction.refresh()?;
             }
         } else if let Some((manager, party)) = who {

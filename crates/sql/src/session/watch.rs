@@ -96,13 +96,21 @@ fn nanoseconds(time: Duration) -> u64 {
 
 impl Session {
     /// Tells other sessions that a statement begins.
-    pub(super) fn tell_begin(&self, text: &str) {
+    pub(super) fn tell_begin(&mut self, text: &str) {
         let now = self.database.shared.host.clock();
         self.kept_by_functions.activity().begin(text, now);
+        self.told = Some(now);
+    }
+
+    /// The time at which a statement begins. It is looked at once.
+    pub(super) fn begin_clock(&mut self) -> i64 {
+        let told = self.told.take();
+        told.unwrap_or_else(|| self.database.shared.host.clock())
     }
 
     /// At the end of a call: tells other sessions that what was begun has ended, if that was told.
     pub(super) fn tell_end(&mut self) {
+        self.told = None;
         let activity = self.kept_by_functions.activity();
         if activity.is_busy() {
             activity.end(match &self.state {

@@ -241,3 +241,104 @@ fn every_one_of_many_increments_counts() {
     let sum = lines(&mut session, "select sum(b), count(*) from t");
     assert_eq!(sum, [format!("{}|4", 4 * EACH)]);
 }
+
+/// What an UPDATE by key sets, and what else it asks of the row.
+const SETS: &[&str] = &[
+    "i = i + 1",
+    "i = n, n = i",
+    "i = n, n = i, l = l + 1",
+    "i = i + 1 where i > 5 and {}",
+    "i = i + 1 where t = 'three' and {}",
+    "n = n + 1",
+    "m = 1",
+    "m = m + 1",
+    "b = not b",
+    "d = d / 2, r = r * 3",
+    "i = null",
+    "i = 0",
+    "s = null",
+    "l = l + 9223372036854775807",
+    "d = 1 / (i - i)",
+    "t = 'other', i = i + 1",
+    "n = default",
+    "e = 'low'",
+    "e = 'low' where e is null and {}",
+    "ts = ts + interval '1 day', dt = dt + 1, u = u",
+];
+
+/// Stored bytes with new values among them are the row that is made of values: whether columns are
+/// NULL, or were added after the row was written.
+#[test]
+fn patched_rows_are_those_that_are_made_anew() {
+    let (_database, mut session) = database("create type level as enum ('low', 'high')");
+    for table in ["alone", "block", "made"] {
+        let text = format!(
+            "create table {table} (a int primary key, s smallint not null, i int, l bigint, r real, \
+                 d double precision, b boolean, t text, dt date, ts timestamp, u uuid, e level); \
+             insert into {table} values (1, 1, 10, 100, 1.5, 2.5, true, 'one', '2020-02-28', \
+                 '2020-02-28 12:00', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'high'); \
+             insert into {table} values (2, 2); \
+             alter table {table} add column n int default 7, add column m int; \
+             insert into {table} values (3, 3, 30, 9223372036854775807, 0, -1, false, 'three', \
+                 'infinity', '-infinity', null, null, 33, 333)"
+        );
+        session.execute(&text, &[]).unwrap();
+    }
+    for set in SETS {
+        for key in 1..=4 {
+            // Behind `+` it is no key, and all rows are looked at.
+            let tables = [("alone", "a ="), ("block", "a ="), ("made", "a + 0 =")];
+            let answers = tables.map(|(table, key_is)| {
+                let by_key = format!("{key_is} {key}");
+                let text = match set.contains("{}") {
+                    true => format!("update {table} set {}", set.replace("{}", &by_key)),
+                    false => format!("update {table} set {set} where {by_key}"),
+                };
+                in_its_way(&mut session, &text, table == "block")
+            });
+            assert!(
+                answers.iter().all(|each| *each == answers[0]),
+                "{set} of {key}: {answers:?}"
+            );
+        }
+        let rows = ["alone", "block", "made"]
+            .map(|table| lines(&mut session, &format!("select * from {table} order by a")));
+        assert!(rows.iter().all(|each| *each == rows[0]), "{set}: {rows:?}");
+    }
+    session.execute("begin; savepoint s", &[]).unwrap();
+    let twice = "update block set n = n + 1 where a = 3";
+    for _ in 0..2 {
+        run(&mut session, twice);
+    }
+    let rows = "select n from block where a = 3";
+    let (before, after) = (
+        lines(&mut session, "select n from made where a = 3"),
+        lines(&mut session, rows),
+    );
+    assert_eq!(
+        after[0].parse::<i32>().unwrap(),
+        before[0].parse::<i32>().unwrap() + 2
+    );
+    session.execute("rollback to s; commit", &[]).unwrap();
+    assert_eq!(lines(&mut session, rows), before);
+}
+
+/// Runs a statement that is prepared, perhaps in a block.
+fn in_its_way(session: &mut Session, text: &str, is_in_block: bool) -> String {
+    if is_in_block {
+        session.execute("begin", &[]).unwrap();
+    }
+    let answer = run(session, text);
+    if is_in_block {
+        session.execute("commit", &[]).unwrap();
+    }
+    answer
+}
+
+fn run(session: &mut Session, text: &str) -> String {
+    let answer = session.prepare(text, &[]);
+    match answer.and_then(|prepared| session.run_prepared(&prepared, &[])) {
+        Ok(answer) => answer.tag.to_string(),
+        Err(error) => error.state().as_str().to_owned(),
+    }
+}

@@ -125,6 +125,11 @@ impl<'a> RowView<'a> {
             .collect()
     }
 
+    /// Where the columns of fixed width begin.
+    pub(super) fn fixed_start(&self) -> usize {
+        self.fixed
+    }
+
     /// Where a column of varying width ends, from the start of the data.
     fn end(&self, index: usize) -> usize {
         let at = self.ends + index * self.offset_bytes;

@@ -1,6 +1,6 @@
 //! Values to row bytes.
 
-use super::{HAS_NULLS, Place, RowLayout, VERSION, value};
+use super::{Cell, HAS_NULLS, Place, RowLayout, RowView, VERSION, value};
 use crate::error::{Error, Result, SqlState};
 use crate::value::Value;
 
@@ -56,6 +56,26 @@ impl RowLayout {
         }
         out[start] = VERSION | offset_bytes | if has_nulls { HAS_NULLS } else { 0 };
         Ok(())
+    }
+}
+
+impl RowLayout {
+    /// Puts a value in the place of the one that a row has in a column. `false`, and the row as it
+    /// was, if that takes more than these bytes: the column is not of fixed width, the row is older
+    /// than it, or one of the two values is NULL.
+    pub fn replace_fixed(&self, row: &mut [u8], column: usize, value: &Value) -> Result<bool> {
+        let place = self.columns.get(column).map(|known| known.place);
+        let Some(Place::Fixed { offset, width }) = place else {
+            return Ok(false);
+        };
+        let view = RowView::new(self, row)?;
+        if value.is_null() || !matches!(view.cell(column)?, Cell::Bytes(_)) {
+            return Ok(false);
+        }
+        let start = view.fixed_start() + offset;
+        let known = &self.columns[column].column_type;
+        value::put_fixed(known, value, &mut row[start..start + width])?;
+        Ok(true)
     }
 }
 

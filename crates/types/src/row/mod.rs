@@ -112,6 +112,12 @@ impl RowLayout {
         self.columns.is_empty()
     }
 
+    /// Whether every value of a column takes the same number of bytes.
+    pub fn is_fixed(&self, column: usize) -> bool {
+        let known = self.columns.get(column);
+        known.is_some_and(|known| matches!(known.place, Place::Fixed { .. }))
+    }
+
     /// The type of a column.
     pub fn column_type(&self, column: usize) -> Option<&Type> {
         self.columns.get(column).map(|column| &column.column_type)

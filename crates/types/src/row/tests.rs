@@ -54,6 +54,41 @@ fn document_has_the_right_bytes() {
     assert_eq!(hex, actual);
 }
 
+/// A value put among a row's bytes is the row that is made of the values; where that takes other
+/// bytes, nothing is put.
+#[test]
+fn value_of_fixed_width_is_replaced_in_its_place() {
+    let types = [Type::INT4, Type::TEXT, Type::INT8, Type::BOOL];
+    let mut layout = RowLayout::new(types).unwrap();
+    let row = [
+        Value::Int4(1),
+        Value::text("a"),
+        Value::Null,
+        Value::Bool(true),
+    ];
+    let stored = encode(&layout, &row);
+    let replaced = |layout: &RowLayout, column, value: Value| {
+        let mut bytes = stored.clone();
+        let is_done = layout.replace_fixed(&mut bytes, column, &value).unwrap();
+        assert_eq!(is_done, bytes != stored);
+        let mut row = row.clone();
+        row[column.min(3)] = value;
+        (is_done, is_done && bytes == encode(layout, &row))
+    };
+    assert_eq!(replaced(&layout, 0, Value::Int4(-7)), (true, true));
+    assert_eq!(replaced(&layout, 3, Value::Bool(false)), (true, true));
+    assert_eq!(replaced(&layout, 0, Value::Null), (false, false));
+    assert_eq!(replaced(&layout, 1, Value::text("b")), (false, false));
+    assert_eq!(replaced(&layout, 2, Value::Int8(5)), (false, false));
+    assert!(
+        layout
+            .replace_fixed(&mut stored.clone(), 0, &Value::Int8(5))
+            .is_err()
+    );
+    layout.push(Type::INT4, Value::Int4(9)).unwrap();
+    assert_eq!(replaced(&layout, 4, Value::Int4(8)), (false, false));
+}
+
 #[test]
 fn column_added_later_is_missing_in_old_rows() {
     let mut layout = RowLayout::new([Type::INT4, Type::TEXT]).unwrap();

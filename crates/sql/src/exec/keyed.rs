@@ -1,0 +1,195 @@
+//! Writing one row in a transaction: the one from values, or the one under a key.
+//!
+//! It does what the loops of [`super::write`] do, without what they need for many rows.
+//!
+//! # Patches
+//!
+//! An UPDATE that sets columns of fixed width, in a table without CHECK constraints, and nothing that
+//! an index or a key has to do with, reads the columns that its expressions ask for, and puts the
+//! new values among the stored bytes. What is NULL, or older than one of the columns, is read as a
+//! whole and made anew.
+
+use std::sync::Arc;
+
+use rustdb_table::{Locked, Statement, Table};
+use rustdb_txn::RowMode;
+use rustdb_types::Value;
+
+use super::context::Context;
+use super::evaluate::{all_true, evaluate};
+use super::point::{OneRow, Point, are_plain};
+use super::scan::check_seen;
+use super::upsert::Touched;
+use super::write::{Kind, WriteNode, Written};
+use crate::bind::Assignment;
+use crate::error::Result;
+use crate::expr::Expr;
+
+/// How new bytes are made of stored ones.
+#[derive(Clone, Debug)]
+pub(super) struct Patch {
+    /// The columns that are asked for, by their places in the table.
+    reads: Vec<usize>,
+    /// The columns that are set.
+    sets: Vec<(usize, Expr)>,
+}
+
+impl Patch {
+    /// The patch that assignments are, if they are one. Their rows have the table's columns from
+    /// `first` on; `conditions` are evaluated over the same rows.
+    pub(super) fn of(
+        table: &Table,
+        assignments: &[Assignment],
+        conditions: &[Expr],
+        first: usize,
+    ) -> Option<Patch> {
+        let layout = table.layout();
+        let is_set = |place| assignments.iter().any(|each| each.places.contains(&place));
+        let values = assignments.iter().map(|each| &each.value);
+        let is_one = table.is_unchecked()
+            && table.is_only_row(is_set)
+            && are_plain(values.clone().chain(conditions));
+        if !is_one {
+            return None;
+        }
+        let sets = assignments.iter().map(|each| match &each.places[..] {
+            [place] if !each.generated && layout.is_fixed(*place) => {
+                Some((*place, each.value.clone()))
+            }
+            _ => None,
+        });
+        let sets = sets.collect::<Option<_>>()?;
+        let (mut reads, mut is_of_row) = (Vec::new(), true);
+        for expr in values.chain(conditions) {
+            expr.walk(&mut |part| {
+                if let Expr::Input(place) = part {
+                    match place.checked_sub(first) {
+                        Some(place) if place < layout.len() => reads.push(place),
+                        // What comes after the columns is the caller's.
+                        Some(_) => (),
+                        None => is_of_row = false,
+                    }
+                }
+            });
+        }
+        reads.sort_unstable();
+        reads.dedup();
+        is_of_row.then_some(Patch { reads, sets })
+    }
+
+    /// Reads what is asked for; `row` begins with the table's columns.
+    pub(super) fn read(&self, table: &Table, stored: &[u8], row: &mut [Value]) -> Result<()> {
+        Ok(table.decode_places(stored, &self.reads, row)?)
+    }
+
+    /// Puts the new row into `out`, which is cleared. `false` if that takes all of the row.
+    pub(super) fn write(
+        &self,
+        table: &Table,
+        stored: &[u8],
+        row: &[Value],
+        out: &mut Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> Result<bool> {
+        out.clear();
+        out.extend_from_slice(stored);
+        for (place, value) in &self.sets {
+            let value = evaluate(value, row, cx)?;
+            if !table.layout().replace_fixed(out, *place, &value)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl WriteNode {
+    /// How the row under a key, or the one in the way of another, is patched, if that is all that
+    /// happens to it.
+    pub(super) fn patch(&self) -> Option<Patch> {
+        if self.returning.is_some() || !self.checks.is_empty() {
+            return None;
+        }
+        match (&self.kind, &self.one_row) {
+            (Kind::Update { assignments, .. }, Some(OneRow::Point(point, true)))
+                if point.is_whole() =>
+            {
+                Patch::of(&self.table, assignments, &point.conditions, 1)
+            }
+            (Kind::Insert(Some(conflict)), Some(OneRow::Values(_))) => {
+                let update = conflict.update.as_ref()?;
+                Patch::of(&self.table, &update.assignments, &update.conditions, 0)
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes the one row that there is. The statement may see what it writes itself.
+    pub(super) fn run_one(
+        &self,
+        one_row: &OneRow,
+        statement: &mut Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<Written> {
+        let mut written = Written::default();
+        cx.check_cancelled()?;
+        if let (OneRow::Point(point, _), Some(patch)) = (one_row, &self.patch) {
+            self.patch_row(point, patch, statement, &mut written, cx)?;
+            return Ok(written);
+        }
+        let Some(row) = one_row.run(cx)? else {
+            return Ok(written);
+        };
+        match &self.kind {
+            Kind::Insert(None) => self.insert_row(&row, statement, &mut written, cx)?,
+            Kind::Insert(Some(conflict)) => {
+                let touched = &mut Touched::new();
+                if let Some(row) = self.upsert_row(row, conflict, touched, statement, cx)? {
+                    self.give(&row, &mut written, cx)?;
+                }
+            }
+            Kind::Update { .. } | Kind::Delete { .. } => {
+                let change = self.kind.change();
+                self.lock_and_change(row, change, statement, &mut written, cx)?;
+            }
+        }
+        Ok(written)
+    }
+
+    /// Updates the row under a key, by a patch if there is nothing in the way.
+    fn patch_row(
+        &self,
+        point: &Point,
+        patch: &Patch,
+        statement: &mut Statement,
+        written: &mut Written,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        let table = &*self.table;
+        check_seen(table, cx)?;
+        let Some(key) = point.row_key(cx)? else {
+            return Ok(());
+        };
+        let Some(stored) = table.get_stored(cx.transaction()?, &key)? else {
+            return Ok(());
+        };
+        let mut row = vec![Value::Null; 1 + table.layout().len()];
+        patch.read(table, &stored, &mut row[1..])?;
+        if !all_true(&point.conditions, &row[..], cx)? {
+            return Ok(());
+        }
+        let (wait, mode) = (cx.wait, RowMode::NoKeyUpdate);
+        let (locked, moved) = table.lock_following(cx.transaction_mut()?, &key, mode, wait)?;
+        if locked == Locked::Unchanged && moved.is_none() {
+            let room = statement.row_room();
+            if patch.write(table, &stored, &row, room, cx)? {
+                table.replace_stored(cx.transaction_mut()?, &key, room)?;
+                written.count = 1;
+                return Ok(());
+            }
+        }
+        row[0] = Value::Bytea(Arc::from(&*moved.unwrap_or(key)));
+        table.decode_row(&stored, &mut row[1..])?;
+        self.change_locked(locked, row, self.kind.change(), statement, written, cx)
+    }
+}

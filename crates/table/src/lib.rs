@@ -9,6 +9,7 @@
 //!             ├──▶ key          values to ranges of keys
 //!             ├──▶ entry        index entries: their keys and values
 //!             ├──▶ build        all rows: filling an index, validating, copying
+//!             ├──▶ load         rows in order, into an empty table
 //!             └──▶ scan         rows and index entries, only the columns asked for
 //! ```
 //!
@@ -28,6 +29,7 @@ mod entry;
 mod expressions;
 mod foreign_key;
 mod key;
+mod load;
 mod scan;
 mod statement;
 mod store;
@@ -41,6 +43,7 @@ pub use build::Validation;
 pub use deferred::{Deferred, DeferredMark};
 pub use expressions::Expressions;
 pub use key::KeyPart;
+pub use load::Load;
 pub use rustdb_catalog::{Error, Result};
 pub use rustdb_txn::KeyRange;
 pub use scan::{IndexScan, Projection, StoredRow, TableScan};

@@ -12,9 +12,10 @@ use rustdb_storage::error::Error as StorageError;
 
 use crate::conflict::{Footprint, Refusal, Single, Validator, key_hash};
 use crate::error::{Conflict, Error, Result};
+use crate::limits::check_expiry;
 use crate::lock::{LockOwner, RowMode};
 use crate::manager::{KeyspaceRef, TransactionManager};
-use crate::transaction::{IsolationLevel, check_expiry};
+use crate::transaction::IsolationLevel;
 use crate::write_batch::WriteBatch;
 use crate::write_set::NEVER;
 use rustdb_storage::engine::{Batch, Durability, ReadAt};

@@ -23,8 +23,9 @@ use rustdb_storage::slice::Slice;
 use rustdb_storage::version::RunTables;
 
 use crate::error::{Error, Result};
+use crate::limits::check_value;
 use crate::manager::KeyspaceRef;
-use crate::transaction::{Transaction, check_value};
+use crate::transaction::Transaction;
 
 /// Entries may take so many times what the writes of a transaction may.
 const MEMORY_FACTOR: usize = 4;
@@ -154,7 +155,12 @@ impl Transaction {
     }
 
     /// Makes a run of new keys part of what the transaction has written.
-    fn add_run(&mut self, keyspace: KeyspaceRef, run: SortedRun, keys: u64) -> Result<()> {
+    pub(crate) fn add_run(
+        &mut self,
+        keyspace: KeyspaceRef,
+        run: SortedRun,
+        keys: u64,
+    ) -> Result<()> {
         self.note_counted(keyspace);
         Ok(self.writes.get_mut().add_run(keyspace.id, run, keys)?)
     }

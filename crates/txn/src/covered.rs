@@ -8,10 +8,11 @@ use rustdb_storage::engine::ReadAt;
 use rustdb_storage::slice::Slice;
 
 use crate::error::Result;
+use crate::limits::check_value;
 use crate::lock::{RowMode, Wait};
 use crate::manager::KeyspaceRef;
 use crate::scan::{KeyRange, Scan, check_range};
-use crate::transaction::{RowState, Transaction, check_value};
+use crate::transaction::{RowState, Transaction};
 use crate::write_set::{NEVER, Write};
 
 impl Transaction {

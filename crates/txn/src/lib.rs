@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ascending;
 mod autocommit;
 mod bulk;
 #[cfg(feature = "checker")]
@@ -23,6 +24,7 @@ mod commit;
 mod conflict;
 mod covered;
 mod error;
+mod limits;
 mod lock;
 mod manager;
 mod moves;
@@ -37,6 +39,7 @@ mod transaction;
 mod write_batch;
 mod write_set;
 
+pub use ascending::AscendingEntries;
 pub use autocommit::{Swap, Tried, Update};
 pub use bulk::{BulkEntries, Repeated};
 pub use error::{Conflict, Error, Result};

@@ -23,11 +23,11 @@ use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
 use rustdb_storage::KeyspaceId;
-use rustdb_storage::key::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use rustdb_storage::memory::MemoryCharge;
 
 use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
+use crate::limits::{check_expiry, check_key, check_value};
 use crate::lock::{AdvisoryKey, LockMark, LockOwner, ObjectMode, OwnerId, Party, RowMode, Wait};
 use crate::manager::{KeyspaceRef, Shared};
 use crate::moves::Move;
@@ -420,13 +420,7 @@ impl Transaction {
         if self.access == Access::ReadOnly {
             return Err(Error::ReadOnly);
         }
-        if key.len() > KEY_BYTES_MAX {
-            return Err(Error::InvalidArgument(format!(
-                "a key of `{}` bytes is longer than the limit of `{KEY_BYTES_MAX}`",
-                key.len()
-            )));
-        }
-        Ok(())
+        check_key(key)
     }
 
     // --------------------------------------------------------------------------------- locks
@@ -585,24 +579,4 @@ impl Transaction {
     pub fn write_bytes(&self) -> usize {
         self.writes.borrow().bytes()
     }
-}
-
-pub(crate) fn check_value(value: &[u8]) -> Result<()> {
-    if value.len() > VALUE_BYTES_MAX {
-        return Err(Error::InvalidArgument(format!(
-            "a value of `{}` bytes is longer than the limit of `{VALUE_BYTES_MAX}`",
-            value.len()
-        )));
-    }
-    Ok(())
-}
-
-/// An exact count and values that vanish by themselves exclude each other.
-pub(crate) fn check_expiry(keyspace: KeyspaceRef) -> Result<()> {
-    if keyspace.is_counted {
-        return Err(Error::InvalidArgument(
-            "a counted keyspace takes no values that expire\nhint: use a keyspace that is not counted".into(),
-        ));
-    }
-    Ok(())
 }

@@ -122,7 +122,7 @@ impl CopyIn {
             let Some(row) = row else {
                 return Ok(rows);
             };
-            let written = self.take(&row, statement, cx);
+            let written = self.take(&row, &mut None, statement, cx);
             let context = || format!("COPY {name}, line {line}");
             rows += u64::from(written.map_err(|error| error.with_context(context()))?);
         }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use rustdb_catalog::{Column, Generated};
-use rustdb_table::{Statement, Table};
+use rustdb_table::{Load, Statement, Table};
 use rustdb_types::Value;
 
 use super::ahead::Ahead;
@@ -28,7 +28,7 @@ pub(crate) struct CopyIn {
     conditions: Vec<Expr>,
 }
 
-/// Other threads help when there is more than this.
+/// Other threads help, and an empty table is loaded, when there is more than this.
 const ALONE_BYTES_MAX: usize = 256 << 10;
 
 impl CopyIn {
@@ -107,35 +107,77 @@ impl CopyIn {
             return self.run_binary(source, statement, cx);
         }
         let mut feed = Feed::new(self.lines.clone());
-        let mut chunk = Chunk::default();
-        let (mut rows, mut bytes) = (0, 0);
-        loop {
+        let mut first = Vec::new();
+        let mut bytes = 0;
+        let is_short = loop {
+            cx.check_cancelled()?;
+            let mut chunk = Chunk::default();
             feed.fill(source, &mut chunk);
-            rows += self.take_chunk(&mut chunk, statement, cx)?;
-            if chunk.is_last {
-                return Ok(rows);
-            }
             bytes += chunk.bytes();
-            if bytes >= ALONE_BYTES_MAX {
-                break;
+            first.push(chunk);
+            if first[first.len() - 1].is_last {
+                break true;
             }
+            if bytes >= ALONE_BYTES_MAX {
+                break false;
+            }
+        };
+        let mut rows = 0;
+        let mut load = match is_short {
+            true => None,
+            false => self.start_load(&first, statement, cx)?,
+        };
+        let ahead = match is_short {
+            true => None,
+            false => Some(Ahead::start(feed, cx)?),
+        };
+        for mut chunk in first {
+            rows += self.take_chunk(&mut chunk, &mut load, statement, cx)?;
         }
-        let mut ahead = match Ahead::start(feed, cx)? {
-            Ok(ahead) => ahead,
-            Err(mut feed) => loop {
-                feed.fill(source, &mut chunk);
-                rows += self.take_chunk(&mut chunk, statement, cx)?;
+        match ahead {
+            None => (),
+            Some(Ok(mut ahead)) => loop {
+                let mut chunk = ahead.next(source, cx)?;
+                rows += self.take_chunk(&mut chunk, &mut load, statement, cx)?;
                 if chunk.is_last {
-                    return Ok(rows);
+                    break;
                 }
             },
-        };
-        loop {
-            let mut chunk = ahead.next(source, cx)?;
-            rows += self.take_chunk(&mut chunk, statement, cx)?;
-            if chunk.is_last {
-                return Ok(rows);
-            }
+            Some(Err(mut feed)) => loop {
+                let mut chunk = Chunk::default();
+                feed.fill(source, &mut chunk);
+                rows += self.take_chunk(&mut chunk, &mut load, statement, cx)?;
+                if chunk.is_last {
+                    break;
+                }
+            },
+        }
+        self.end_load(&mut load, cx)?;
+        Ok(rows)
+    }
+
+    /// Begins to load the table, if it is empty and the first rows come in the order of their keys.
+    fn start_load(
+        &self,
+        first: &[Chunk],
+        statement: &Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Load>> {
+        let width = self.lines.width;
+        match self
+            .table
+            .are_ascending(first.iter().flat_map(|chunk| chunk.all(width)))
+        {
+            true => Ok(self.table.start_load(cx.transaction()?, statement)?),
+            false => Ok(None),
+        }
+    }
+
+    /// Makes the rows of a load rows that are written.
+    fn end_load(&self, load: &mut Option<Load>, cx: &mut Context<'_>) -> Result<()> {
+        match load.take() {
+            Some(load) => Ok(self.table.finish_load(cx.transaction_mut()?, load)?),
+            None => Ok(()),
         }
     }
 
@@ -143,6 +185,7 @@ impl CopyIn {
     fn take_chunk(
         &self,
         chunk: &mut Chunk,
+        load: &mut Option<Load>,
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<u64> {
@@ -155,7 +198,7 @@ impl CopyIn {
                 let value = evaluate_row(expr, row, cx);
                 row[*place] = value.map_err(|error| lines.in_column(error, *place, line))?;
             }
-            let taken = self.take(row, statement, cx);
+            let taken = self.take(row, load, statement, cx);
             rows += u64::from(taken.map_err(|error| match error.state() {
                 SqlState::NOT_NULL_VIOLATION | SqlState::CHECK_VIOLATION => {
                     lines.showing(error, line)
@@ -169,10 +212,11 @@ impl CopyIn {
         }
     }
 
-    /// Inserts a row, unless a condition keeps it out.
+    /// Inserts a row, or adds it to a load, unless a condition keeps it out.
     pub(super) fn take(
         &self,
         row: &[Value],
+        load: &mut Option<Load>,
         statement: &mut Statement,
         cx: &mut Context<'_>,
     ) -> Result<bool> {
@@ -181,6 +225,12 @@ impl CopyIn {
                 return Ok(false);
             }
         }
+        if let Some(load) = load
+            && self.table.load(load, row, statement)?
+        {
+            return Ok(true);
+        }
+        self.end_load(load, cx)?;
         self.table.insert(cx.transaction_mut()?, row, statement)?;
         Ok(true)
     }

@@ -81,6 +81,12 @@ impl Chunk {
         (&mut self.values[number * width..][..width], line)
     }
 
+    /// All rows.
+    pub(super) fn all(&self, width: usize) -> impl Iterator<Item = &[Value]> {
+        let rows = 0..self.rows();
+        rows.map(move |number| &self.values[number * width..][..width])
+    }
+
     fn clear(&mut self) {
         self.values.clear();
         self.text.clear();

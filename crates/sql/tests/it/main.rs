@@ -10,6 +10,7 @@ mod aggregates;
 mod at_once;
 mod copy;
 mod copy_ahead;
+mod copy_load;
 mod crash;
 mod database;
 mod deep;

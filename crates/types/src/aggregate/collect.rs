@@ -6,6 +6,7 @@ use super::{Accumulate, Row, State, first, row};
 use crate::array::{Array, Dimension};
 use crate::error::{Error, Result, SqlState};
 use crate::function::{FunctionContext, VALUE_BYTES_MAX, json};
+use crate::interrupt;
 use crate::json::Json;
 use crate::settings::Settings;
 use crate::value::Value;
@@ -28,6 +29,9 @@ pub(super) static ROWS: &[Row] = &[
         JsonTree::state(Shape::Object)
     }),
 ];
+
+/// What copying a JSON value counts.
+const COPY_UNITS: usize = 64;
 
 fn too_large() -> Error {
     Error::new(
@@ -362,16 +366,17 @@ impl Accumulate for JsonTree {
         if self.values.is_empty() {
             return Ok(Value::Null);
         }
+        // Millions of them take a while; work that shall stop leaves off.
+        let goes_on = || !interrupt::is_stopped(COPY_UNITS);
+        let values = self.values.iter().take_while(|_| goes_on()).cloned();
         let json = match self.shape {
-            Shape::Array => Json::Array(self.values.clone()),
-            Shape::Object => Json::object(
-                self.keys
-                    .iter()
-                    .cloned()
-                    .zip(self.values.iter().cloned())
-                    .collect(),
-            ),
+            Shape::Array => Json::Array(values.collect()),
+            Shape::Object => Json::object(self.keys.iter().cloned().zip(values).collect()),
         };
+        if !goes_on() {
+            interrupt::leave(json);
+            return Ok(Value::Null);
+        }
         Ok(Value::Jsonb(Arc::new(json)))
     }
 

@@ -1,8 +1,12 @@
-//! A tree as JSON text, with PostgreSQL's blanks.
+//! A tree as JSON text, with PostgreSQL's blanks. Work that shall stop leaves off within a large one.
 
 use std::fmt::{self, Write};
 
 use super::Json;
+use crate::interrupt;
+
+/// What an element or a member counts.
+const PART_UNITS: usize = 32;
 
 impl fmt::Display for Json {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,6 +18,9 @@ impl fmt::Display for Json {
             Json::Array(elements) => {
                 out.write_char('[')?;
                 for (index, element) in elements.iter().enumerate() {
+                    if interrupt::is_stopped(PART_UNITS) {
+                        break;
+                    }
                     out.write_str(if index > 0 { ", " } else { "" })?;
                     element.fmt(out)?;
                 }
@@ -22,6 +29,9 @@ impl fmt::Display for Json {
             Json::Object(members) => {
                 out.write_char('{')?;
                 for (index, (key, value)) in members.iter().enumerate() {
+                    if interrupt::is_stopped(PART_UNITS) {
+                        break;
+                    }
                     out.write_str(if index > 0 { ", " } else { "" })?;
                     write_string(key, out)?;
                     out.write_str(": ")?;

@@ -1,10 +1,36 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::interrupt::{Watch, watched};
 use crate::key::Reader;
 
 fn json(text: &str) -> Json {
     Json::parse(text).unwrap()
+}
+
+/// Work that shall stop at once.
+struct Now;
+
+impl Watch for Now {
+    fn ask(&self) -> crate::Result<()> {
+        let message = "canceling statement due to user request";
+        Err(crate::Error::new(crate::SqlState::QUERY_CANCELED, message))
+    }
+}
+
+#[test]
+fn work_that_shall_stop_leaves_off_within_a_large_tree() {
+    let array = Json::Array(vec![Json::Null; 1 << 18]);
+    let members = (0..1 << 18).map(|key| (format!("{key:09}").into(), Json::Null));
+    let object = Json::object(members.collect());
+    for json in [array, object] {
+        let whole = json.to_string().len();
+        let (_, part) = watched(Arc::new(Now), || json.to_string().len());
+        assert!(part < whole / 2, "{part} of {whole}");
+        assert_eq!(json.to_string().len(), whole);
+    }
 }
 
 #[test]

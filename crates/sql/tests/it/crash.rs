@@ -1,4 +1,5 @@
-//! Power is lost in the middle of definitions; what is there again is whole, and fits together.
+//! Power is lost in the middle of definitions and loads; what is there again is whole, and fits
+//! together.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use rustdb_sql::{Database, Result, Session};
 use rustdb_storage::engine::{Engine, EngineOptions};
 use rustdb_txn::{TransactionManager, TransactionOptions};
+use rustdb_types::Value;
 use rustdb_vfs::{Effect, Failure, Fault, OpSet, PowerLoss, SimVfs, VfsRef};
 
 use crate::database::Still;
@@ -177,6 +179,60 @@ fn definitions_that_are_rolled_back_leave_nothing() {
                 "{ending} after {}",
                 STEPS[last]
             );
+        }
+    }
+}
+
+/// Rows of a load that is long enough to go straight to files, and what COPY reads.
+const LOADED: usize = 6_000;
+
+fn load(session: &mut Session) -> bool {
+    let text = "x".repeat(60);
+    let lines = (0..LOADED).map(|id| format!("{id},{text} {id}\n"));
+    let input: String = lines.collect();
+    let copied = session.copy_in("copy l from stdin (format csv)", &mut input.as_bytes());
+    copied.is_ok()
+}
+
+/// How many rows there are; `None` if there is no table.
+fn loaded(session: &mut Session) -> Option<usize> {
+    let answer = session.execute("select count(*), sum(id) from l", &[]);
+    let rows = &answer.ok()?[0].rows;
+    let numbers: Vec<_> = rows[0].iter().map(Value::as_integer).collect();
+    let count = usize::try_from(numbers[0].unwrap()).unwrap();
+    let sum = (count * count.saturating_sub(1) / 2) as i64;
+    assert_eq!(numbers[1], (count > 0).then_some(sum));
+    Some(count)
+}
+
+#[test]
+fn power_lost_in_a_load_leaves_all_rows_or_none() {
+    let fill = |vfs: VfsRef| -> bool {
+        open(vfs).is_ok_and(|mut session| {
+            let made = session.execute("create table l (id int primary key, t text)", &[]);
+            made.is_ok() && load(&mut session)
+        })
+    };
+    let machine = SimVfs::new(1);
+    assert!(fill(machine.vfs()));
+    let changes = machine.counts().of(OpSet::CHANGES);
+    assert!(changes > 20, "{changes}");
+    for change in 0..changes {
+        let machine = SimVfs::new(1);
+        machine.power_off_at(OpSet::CHANGES, change);
+        let is_done = fill(machine.vfs());
+        for policy in PowerLoss::sample(change, 2) {
+            let what = format!("change {change}, {policy:?}");
+            let mut session = open(machine.after_power_loss(policy).vfs()).unwrap();
+            let found = loaded(&mut session);
+            assert!(
+                found == Some(LOADED) || !is_done && matches!(found, None | Some(0)),
+                "{what}: {found:?}"
+            );
+            if found == Some(0) {
+                assert!(load(&mut session), "{what}");
+                assert_eq!(loaded(&mut session), Some(LOADED), "{what}");
+            }
         }
     }
 }

@@ -333,7 +333,10 @@ impl<'b> Prepared<'b> {
         cx: &mut Context<'_>,
     ) -> Result<()> {
         let rows = groups.of_rows(&self.keys, batch.rows(), node)?;
-        let by_group = ByGroup::of(&rows, groups.len());
+        let by_group = match self.arguments.is_empty() {
+            true => None,
+            false => ByGroup::of(&rows, groups.len()),
+        };
         for (call, arguments) in self.arguments.iter().enumerate() {
             cx.check_cancelled()?;
             let is_done = match &by_group {

@@ -35,6 +35,11 @@ impl Answers {
         })
     }
 
+    /// How many subqueries there are.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The value with a number, found by `find` unless a thread has done that.
     pub(super) fn value(&self, slot: usize, find: impl FnOnce() -> Result<Value>) -> Result<Value> {
         known_or(&self.values[slot], find)

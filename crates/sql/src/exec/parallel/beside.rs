@@ -27,7 +27,7 @@ pub(super) struct Beside {
     work_mem: usize,
     pool: Pool,
     outer: Vec<Value>,
-    results: usize,
+    /// Results of subqueries, for all threads.
     answers: Arc<Answers>,
     /// The tables of joins, by the places of their nodes.
     tables: Vec<(usize, Arc<Table>)>,
@@ -51,7 +51,6 @@ impl Beside {
             work_mem: cx.work_mem,
             pool: cx.pool(),
             outer: cx.memory.outer.clone(),
-            results: cx.memory.results.len(),
             answers: Answers::of(&cx.memory),
             tables,
         }
@@ -71,8 +70,8 @@ impl Beside {
         cx.cancelled = Some(stopped);
         cx.work_mem = self.work_mem;
         cx.memory.outer = self.outer.clone();
-        cx.memory.results = vec![None; self.results];
-        cx.memory.rows = vec![None; self.results];
+        cx.memory.results = vec![None; self.answers.len()];
+        cx.memory.rows = vec![None; self.answers.len()];
         cx.memory.answers = Some(self.answers.clone());
         cx.memory.pool = Some(self.pool.clone());
         cx.memory.tables = self.tables.clone();

@@ -296,8 +296,11 @@ impl Session {
         let mut open = match std::mem::replace(&mut self.state, State::Idle) {
             State::Open(open) if open.is_block => open,
             State::Failed(Some(open)) => open,
-            State::Failed(None) => return Err(no_savepoint(name)),
-            _ => {
+            State::Failed(None) => {
+                self.state = State::Failed(None);
+                return Err(no_savepoint(name));
+            }
+            State::Open(_) | State::Idle => {
                 let message = "ROLLBACK TO SAVEPOINT can only be used in transaction blocks";
                 return Err(Error::new(SqlState::NO_ACTIVE_TRANSACTION, message));
             }

@@ -30,6 +30,7 @@
 //! What is absent: memory of blocks that were evicted, and eviction of indexes and filters, which
 //! are about one per cent of the data.
 
+mod derived;
 mod shard;
 mod slots;
 #[cfg(test)]
@@ -42,6 +43,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use rustdb_vfs::sync::Mutex;
 
+pub use self::derived::Derived;
+use self::derived::DerivedShard;
+pub(crate) use self::derived::DerivedSlots;
 use self::shard::{Entry, Shard};
 pub(crate) use self::slots::{BlockSlots, LINE_SLOTS};
 use crate::table::Block;
@@ -64,7 +68,7 @@ const STRIPES: usize = 16;
 /// A budget of memory for blocks, and the clock that keeps it.
 pub struct BlockCache {
     budget: AtomicUsize,
-    /// Blocks in slots, and charges.
+    /// Blocks in slots, what was derived of them, and charges.
     used: AtomicUsize,
     /// Charges alone.
     charged: AtomicUsize,
@@ -74,6 +78,7 @@ pub struct BlockCache {
     /// Blocks of long scans for which there was no room.
     long_scans: AtomicUsize,
     shards: [Mutex<Shard>; SHARDS],
+    derived: DerivedShard,
     stripes: Box<[Stripe; STRIPES]>,
 }
 
@@ -97,6 +102,8 @@ pub struct CacheStats {
     pub used_bytes: usize,
     /// The memory of indexes and filters.
     pub metadata_bytes: usize,
+    /// The memory of what readers made of values.
+    pub derived_bytes: usize,
     /// The memory that may be in use.
     pub budget_bytes: usize,
 }
@@ -129,6 +136,7 @@ impl BlockCache {
             evictions: AtomicU64::new(0),
             long_scans: AtomicUsize::new(0),
             shards: Default::default(),
+            derived: DerivedShard::default(),
             stripes: Default::default(),
         })
     }
@@ -136,6 +144,7 @@ impl BlockCache {
     /// Changes the budget, and evicts down to it.
     pub fn set_budget(&self, budget_bytes: usize) {
         self.budget.store(budget_bytes, Relaxed);
+        self.make_derived_room(0);
         self.make_room(0, 0);
     }
 
@@ -173,6 +182,7 @@ impl BlockCache {
             blocks: self.blocks.load(Relaxed),
             used_bytes: self.used.load(Relaxed),
             metadata_bytes: self.charged.load(Relaxed),
+            derived_bytes: self.derived.bytes(),
             budget_bytes: self.budget.load(Relaxed),
         }
     }

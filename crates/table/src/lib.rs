@@ -31,6 +31,7 @@ mod foreign_key;
 mod key;
 mod load;
 mod scan;
+mod segment;
 mod statement;
 mod store;
 mod table;

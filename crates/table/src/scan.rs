@@ -10,6 +10,7 @@ use rustdb_types::{ColumnVector, Oid, RowReader, RowTest, Value};
 
 use crate::entry::TableIndex;
 use crate::key::{self, KeyPart};
+use crate::segment::{Filling, ROWS_MIN};
 use crate::table::{RowKey, RowKeyFormat, Table};
 use crate::{Error, Result};
 
@@ -236,13 +237,16 @@ impl TableScan {
         columns: &mut [ColumnVector],
         rows_max: usize,
     ) -> Result<(usize, usize)> {
-        let layout = &self.table.layout;
-        let mut passed = 0;
-        let seen = self.scan.visit(transaction, rows_max, |bytes| {
-            passed += usize::from(reader.append(layout, tests, bytes, columns)?);
-            Ok::<_, Error>(())
-        })?;
-        Ok((seen, passed))
+        let mut filling = Filling {
+            table: &self.table,
+            reader,
+            tests,
+            columns,
+            is_long: rows_max >= ROWS_MIN,
+            passed: 0,
+        };
+        let seen = self.scan.visit_with(transaction, rows_max, &mut filling)?;
+        Ok((seen, filling.passed))
     }
 
     /// Shows up to `rows_max` rows to `look`, which need not decode them. Returns how many there

@@ -36,6 +36,7 @@ mod room;
 mod scan;
 mod share;
 mod transaction;
+mod visitor;
 mod write_batch;
 mod write_set;
 
@@ -43,12 +44,14 @@ pub use ascending::AscendingEntries;
 pub use autocommit::{Swap, Tried, Update};
 pub use bulk::{BulkEntries, Repeated};
 pub use error::{Conflict, Error, Result};
+pub use rustdb_storage::cache::Derived;
 /// What the engine below shares with the layers above.
 pub use rustdb_storage::engine::{
     Bounds, Durability, KeyspaceOptions, ReadAt, Snapshot, SpillFile, SpillPlace,
 };
 pub use rustdb_storage::key::KEY_BYTES_MAX;
 pub use rustdb_storage::slice::Slice;
+pub use rustdb_storage::table::SegmentAhead;
 pub use rustdb_storage::{Error as StorageError, KeyspaceId, SequenceNumber};
 
 pub use lock::{
@@ -60,5 +63,6 @@ pub use removal::Extract;
 pub use retry::Retryable;
 pub use scan::{Entry, KeyRange, Scan};
 pub use transaction::{Access, IsolationLevel, RolledBack, RowState, Transaction};
+pub use visitor::{Taken, Visitor};
 pub use write_batch::WriteBatch;
 pub use write_set::SavepointId;

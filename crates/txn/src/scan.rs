@@ -17,6 +17,7 @@ use crate::manager::KeyspaceRef;
 use crate::ranges::{is_before, successor};
 use crate::reads::Span;
 use crate::transaction::Transaction;
+use crate::visitor::{OneByOne, Visitor, take_segment};
 use crate::write_set::{Write, owned_end};
 use crate::{Error, Result};
 use rustdb_storage::engine::{Bounds, Entries, ReadAt, Snapshot};
@@ -174,12 +175,23 @@ impl Scan {
         &mut self,
         transaction: &Transaction,
         entries_max: usize,
-        mut visit: impl FnMut(&[u8]) -> std::result::Result<(), E>,
+        visit: impl FnMut(&[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<usize, E> {
+        self.visit_with(transaction, entries_max, &mut OneByOne(visit))
+    }
+
+    /// The same, for a visitor that may keep what it makes of the values of a table's segment. It is
+    /// told about segments of which a good part lies ahead.
+    pub fn visit_with<E: From<Error>, V: Visitor<E>>(
+        &mut self,
+        transaction: &Transaction,
+        entries_max: usize,
+        visitor: &mut V,
     ) -> std::result::Result<usize, E> {
         if self.back.is_some() || transaction.writes().touches(self.keyspace.id) {
             for entries in 0..entries_max {
                 match self.next(transaction)? {
-                    Some((_, value)) => visit(&value)?,
+                    Some((_, value)) => visitor.value(&value)?,
                     None => return Ok(entries),
                 }
             }
@@ -189,7 +201,7 @@ impl Scan {
             return Ok(0);
         }
         let mut side = self.take_side(transaction, Direction::Forward)?;
-        let entries = side.visit(entries_max, &mut visit)?;
+        let entries = side.visit(entries_max, visitor)?;
         match side.is_exhausted {
             true => self.is_done = true,
             false => {
@@ -501,21 +513,28 @@ impl Scan {
 
 impl Side {
     /// Shows the values of the snapshot's next entries; stands on the last one, or is exhausted.
-    fn visit<E: From<Error>>(
+    fn visit<E: From<Error>, V: Visitor<E>>(
         &mut self,
         entries_max: usize,
-        visit: &mut impl FnMut(&[u8]) -> std::result::Result<(), E>,
+        visitor: &mut V,
     ) -> std::result::Result<usize, E> {
         let mut entries = 0;
         let iterator = self.entries.iterator().map_err(Error::from)?;
         while entries < entries_max {
+            let left = entries_max - entries;
+            if !self.is_pending {
+                let taken = take_segment(iterator, left, visitor)?;
+                if taken > 0 {
+                    entries += taken;
+                    continue;
+                }
+            }
             let mut failed = None;
             let mut show = |value: &[u8]| {
-                failed = visit(value).err();
+                failed = visitor.value(value).err();
                 failed.is_none()
             };
             if !self.is_pending {
-                let left = entries_max - entries;
                 let shown = iterator.advance_plain(left, &mut show);
                 let shown = shown.map_err(Error::from)?;
                 if let Some(error) = failed {
@@ -533,8 +552,8 @@ impl Side {
                 break;
             }
             match iterator.inline_value() {
-                Some(value) => visit(value)?,
-                None => visit(&iterator.value().map_err(Error::from)?)?,
+                Some(value) => visitor.value(value)?,
+                None => visitor.value(&iterator.value().map_err(Error::from)?)?,
             }
             entries += 1;
         }

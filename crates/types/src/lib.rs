@@ -76,7 +76,9 @@ pub use record::Record;
 pub use resolve::{
     Candidate, Resolved, common_modifier, common_type, resolve_function, resolve_operator,
 };
-pub use row::{COLUMNS_MAX, Cell, Comparison, Members, RowLayout, RowReader, RowTest, RowView};
+pub use row::{
+    COLUMNS_MAX, Cell, Comparison, Members, RowLayout, RowReader, RowTest, RowView, Selection,
+};
 pub use settings::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, Moment, Settings};
 pub use text::{INLINE_BYTES_MAX, Text};
 pub use types::{DomainType, Element, EnumLabel, EnumType, Type};

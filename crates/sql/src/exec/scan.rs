@@ -108,6 +108,10 @@ impl Operator for RunScan {
         if let State::Before(before) = &mut self.state {
             return before.next(cx);
         }
+        // In a crew each part would begin with a few rows, which nobody waits for.
+        if cx.memory.part.is_some() {
+            self.batch_rows = BATCH_ROWS;
+        }
         let rows_max = self.batch_rows;
         self.batch_rows = (rows_max * 8).min(BATCH_ROWS);
         if let State::Rows(scan) = &mut self.state

@@ -33,6 +33,7 @@ mod prepared;
 mod queries;
 mod regress;
 mod scripts;
+mod segments;
 #[path = "../../../types/tests/it/server.rs"]
 #[expect(dead_code, reason = "made for the tests of the crate `types`")]
 mod server;

@@ -79,6 +79,11 @@ impl BlockSlots {
         &self.cache
     }
 
+    /// The same, to keep.
+    pub(crate) fn shared_cache(&self) -> &Arc<BlockCache> {
+        &self.cache
+    }
+
     /// The memory that the slots take, and what stands next to them.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of_val(&self.lines[..])

@@ -141,6 +141,70 @@ fn a_block_in_use_outlives_its_place() {
     assert_eq!(cache.stats().used_bytes, 0);
 }
 
+fn derived(bytes: usize) -> Arc<Derived> {
+    Derived::new(vec![0, 5].into(), Box::new(bytes), bytes)
+}
+
+#[test]
+fn what_is_derived_takes_half_of_the_budget() {
+    let cache = BlockCache::new(100_000);
+    let blocks = slots(&cache, 1000);
+    for index in 0..1000 {
+        read(&blocks, index, false);
+    }
+    let slots = DerivedSlots::new(1000, &cache);
+    assert!(!slots.note_pass(7), "nobody was here before");
+    for slot in 0..40 {
+        slots.keep(slot, &derived(1000));
+        assert!(cache.stats().used_bytes <= 100_000);
+    }
+    let stats = cache.stats();
+    assert!((41_000..50_000).contains(&stats.derived_bytes), "{stats:?}");
+    assert!(slots.note_pass(7));
+    // What is replaced is no longer counted, what is used stays, what is too large does not go in.
+    slots.keep(7, &derived(2000));
+    assert_eq!(slots.load(7).unwrap().value::<usize>(), Some(&2000));
+    assert_eq!(slots.load(7).unwrap().value::<u8>(), None);
+    slots.keep(900, &derived(60_000));
+    assert!(slots.load(900).is_none());
+    for slot in 40..300 {
+        assert!(slots.load(7).is_some(), "{slot}");
+        slots.keep(slot, &derived(1000));
+        let stats = cache.stats();
+        assert!(stats.used_bytes <= 100_000 && stats.derived_bytes <= 50_000);
+    }
+    let admitted = (0..160).filter(|_| slots.note_pass(7)).count();
+    assert!((1..160).contains(&admitted), "{admitted}");
+    cache.set_budget(10_000);
+    assert!(cache.stats().derived_bytes <= 5_000);
+    drop(slots);
+    assert_eq!(cache.stats().derived_bytes, 0);
+    drop(blocks);
+    assert_eq!(cache.stats().used_bytes, 0);
+}
+
+#[test]
+fn a_cache_without_room_keeps_nothing_that_is_derived() {
+    let cache = BlockCache::new(0);
+    let slots = DerivedSlots::new(1, &cache);
+    assert!(!slots.note_pass(0) && !slots.note_pass(0));
+    slots.keep(0, &derived(10));
+    assert!(slots.load(0).is_none());
+    assert_eq!(cache.stats().used_bytes, 0);
+}
+
+#[test]
+fn derived_things_of_tables_that_are_gone_leave_nothing_behind() {
+    let cache = BlockCache::new(1 << 20);
+    for _ in 0..1000 {
+        let slots = DerivedSlots::new(8, &cache);
+        (0..8).for_each(|slot| slots.keep(slot, &derived(100)));
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.used_bytes, stats.derived_bytes), (0, 0));
+    assert!(cache.derived.listed() < 100);
+}
+
 #[test]
 fn tables_that_are_gone_leave_nothing_behind() {
     let cache = BlockCache::new(1 << 30);

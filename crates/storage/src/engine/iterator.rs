@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::cache::Derived;
 use crate::engine::super_version::{SuperVersion, Young};
 use crate::engine::{Engine, Inner, ReadAt, Snapshot};
 use crate::error::Result;
@@ -12,7 +13,7 @@ use crate::iter::{self, Source, VisibleIter};
 use crate::key::{KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
 use crate::memtable::Memtable;
 use crate::slice::Slice;
-use crate::table::{PlainRun, ReadMode};
+use crate::table::{PlainRun, ReadMode, SegmentAhead};
 use crate::value::expiry_of;
 use crate::version::Run;
 
@@ -228,6 +229,26 @@ impl EngineIter {
             Gap::Crossed => self.visible.pass_plain(count, show),
             _ => Ok(0),
         }
+    }
+
+    /// The segment of a table that lies ahead, as far as it is known that all of it is seen. Each is
+    /// told once; again after some of it was passed.
+    pub fn segment_ahead(&mut self) -> Option<SegmentAhead> {
+        match self.gap {
+            Gap::Crossed => self.visible.segment_ahead(),
+            _ => None,
+        }
+    }
+
+    /// Crosses the next `taken` keys, at least one, of the segment that lies ahead, and stands on the
+    /// last of them.
+    pub fn pass_segment(
+        &mut self,
+        ahead: &SegmentAhead,
+        derived: &Derived,
+        taken: usize,
+    ) -> Result<()> {
+        self.visible.pass_segment(ahead, derived, taken)
     }
 
     /// See [`VisibleIter::plain_run`].

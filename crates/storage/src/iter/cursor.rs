@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
 use crate::memtable::known_kind;
 use crate::slice::{INLINE_BYTES_MAX, Slice};
-use crate::table::{PlainRun, TableCursor};
+use crate::table::{Place, PlainRun, SegmentAhead, TableCursor};
 use crate::version::RunTables;
 
 /// A position among entries in order: on one of them, or on none.
@@ -73,6 +73,16 @@ pub trait EntryCursor {
     fn plain_run(&self, count: usize) -> Option<PlainRun> {
         let _ = count;
         None
+    }
+    /// The segment that lies ahead, if all of its entries below `limit` are plain, told once.
+    fn segment_ahead(&mut self, limit: Option<&[u8]>, at: SequenceNumber) -> Option<SegmentAhead> {
+        let _ = (limit, at);
+        None
+    }
+    /// Goes on to an entry of the segment that [`EntryCursor::segment_ahead`] told about.
+    fn pass_to(&mut self, place: Place) -> Result<()> {
+        let _ = place;
+        Ok(())
     }
 }
 
@@ -173,6 +183,14 @@ impl EntryCursor for Cursor {
 
     fn plain_run(&self, count: usize) -> Option<PlainRun> {
         each!(self, cursor => EntryCursor::plain_run(cursor, count))
+    }
+
+    fn segment_ahead(&mut self, limit: Option<&[u8]>, at: SequenceNumber) -> Option<SegmentAhead> {
+        each!(self, cursor => EntryCursor::segment_ahead(cursor, limit, at))
+    }
+
+    fn pass_to(&mut self, place: Place) -> Result<()> {
+        each!(self, cursor => EntryCursor::pass_to(cursor, place))
     }
 }
 
@@ -325,5 +343,13 @@ impl EntryCursor for TableCursor {
 
     fn plain_run(&self, count: usize) -> Option<PlainRun> {
         Some(self.plain_run(count))
+    }
+
+    fn segment_ahead(&mut self, limit: Option<&[u8]>, at: SequenceNumber) -> Option<SegmentAhead> {
+        self.segment_ahead(limit, at)
+    }
+
+    fn pass_to(&mut self, place: Place) -> Result<()> {
+        self.pass_to(place)
     }
 }

@@ -18,7 +18,7 @@ use super::cursor::{Cursor, EntryCursor};
 use crate::error::Result;
 use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
 use crate::slice::Slice;
-use crate::table::PlainRun;
+use crate::table::{Place, PlainRun, SegmentAhead};
 
 /// Several cursors as one, sorted by key ascending, sequence number descending, and for equal
 /// ones by the order in which the cursors were given.
@@ -95,13 +95,42 @@ impl<C: EntryCursor> MergeCursor<C> {
     /// [`EntryCursor::plain_ahead`] says, all of the child that is on the current entry, and with
     /// keys of which no other child has an entry.
     pub fn plain_ahead(&self, limit: Option<&[u8]>, at: SequenceNumber) -> usize {
+        let limit = self.limit_of_top(limit);
+        self.children[self.top()].cursor.plain_ahead(limit, at)
+    }
+
+    /// The first key that another child has, or `limit` if that comes first.
+    fn limit_of_top<'a>(&'a self, limit: Option<&'a [u8]>) -> Option<&'a [u8]> {
         let second = self.order.len().checked_sub(2).map(|n| self.order[n]);
         let next = second.map(|number| self.children[number as usize].cursor.key());
-        let limit = match (next, limit) {
+        match (next, limit) {
             (Some(next), Some(limit)) => Some(next.min(limit)),
             (next, limit) => next.or(limit),
+        }
+    }
+
+    /// As [`EntryCursor::segment_ahead`], of the child that is on the current entry, as far as no
+    /// other child has an entry.
+    pub fn segment_ahead(
+        &mut self,
+        limit: Option<&[u8]>,
+        at: SequenceNumber,
+    ) -> Option<SegmentAhead> {
+        let top = self.top();
+        let second = self.order.len().checked_sub(2);
+        let Some(second) = second.map(|place| self.order[place] as usize) else {
+            return self.children[top].cursor.segment_ahead(limit, at);
         };
-        self.children[self.top()].cursor.plain_ahead(limit, at)
+        let [top, second] = self.children.get_disjoint_mut([top, second]).ok()?;
+        let next = second.cursor.key();
+        let limit = limit.map_or(next, |limit| next.min(limit));
+        top.cursor.segment_ahead(Some(limit), at)
+    }
+
+    /// As [`EntryCursor::pass_to`], of the child that is on the current entry.
+    pub fn pass_to_in_top(&mut self, place: Place) -> Result<()> {
+        let top = self.top();
+        self.children[top].cursor.pass_to(place)
     }
 
     /// As [`EntryCursor::next`], where the next entry is one of those that

@@ -6,7 +6,7 @@ use super::cursor::EntryCursor;
 use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
 use crate::slice::Slice;
-use crate::table::PlainRun;
+use crate::table::{Place, PlainRun, SegmentAhead};
 
 /// Tables in key order that do not overlap: a key is in at most one of them, with all its
 /// entries.
@@ -230,6 +230,14 @@ impl<T: Tables> EntryCursor for RunCursor<T> {
 
     fn plain_run(&self, count: usize) -> Option<PlainRun> {
         self.current().plain_run(count)
+    }
+
+    fn segment_ahead(&mut self, limit: Option<&[u8]>, at: SequenceNumber) -> Option<SegmentAhead> {
+        self.current_mut().segment_ahead(limit, at)
+    }
+
+    fn pass_to(&mut self, place: Place) -> Result<()> {
+        self.current_mut().pass_to(place)
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::block::{Block, BlockRef, PlainRun};
 use super::reader::Table;
+use super::segment::{Place, SEGMENT_BLOCKS, Segment, SegmentAhead};
 use crate::error::Result;
 use crate::key::{EntryKind, MAX_SEQUENCE, SequenceNumber};
 use crate::slice::Slice;
@@ -84,6 +85,8 @@ pub struct TableCursor {
     /// The entry's key, of which the first bytes are the block's prefix.
     key: Vec<u8>,
     prefix_len: usize,
+    /// The segment that was last told to lie ahead.
+    told: Option<usize>,
     window: Window,
 }
 
@@ -127,6 +130,7 @@ impl TableCursor {
             entry: 0,
             key: Vec::with_capacity(KEY_ROOM),
             prefix_len: 0,
+            told: None,
             window,
         }
     }
@@ -295,6 +299,66 @@ impl TableCursor {
             self.read_entry(self.entry + passed);
         }
         passed
+    }
+
+    /// What lies ahead in the segment of the next entry, if all entries of the table are plain for a
+    /// reader at `at`, as far as whole blocks are below `limit`. A segment is told once; again after
+    /// some of it was [passed](TableCursor::pass_to).
+    pub fn segment_ahead(
+        &mut self,
+        limit: Option<&[u8]>,
+        at: SequenceNumber,
+    ) -> Option<SegmentAhead> {
+        let next = match self.entry + 1 < self.view().len() {
+            true => Place {
+                block: self.at,
+                entry: self.entry + 1,
+            },
+            false => Place {
+                block: self.at + 1,
+                entry: 0,
+            },
+        };
+        let number = Segment::number_of(next.block);
+        if self.told == Some(number) || next.block >= self.blocks() || !self.table.is_plain(at) {
+            return None;
+        }
+        self.told = Some(number);
+        let last = ((number + 1) * SEGMENT_BLOCKS).min(self.blocks());
+        let end = limit.map_or(last, |limit| self.whole_below(limit, next.block, last));
+        (end > next.block).then(|| SegmentAhead::new(&self.table, &self.key, next, end))?
+    }
+
+    /// The last of `first..=last` before which all blocks have only keys below `limit`.
+    fn whole_below(&self, limit: &[u8], first: usize, last: usize) -> usize {
+        let index = self.table.index();
+        // No key is there twice, so none goes on in the next block.
+        let is_below = |end: usize| match end < index.blocks() {
+            true => index.separator(end) <= limit,
+            false => *self.table.meta().largest < *limit,
+        };
+        if is_below(last) {
+            return last;
+        }
+        let (mut below, mut above) = (first, last);
+        while below + 1 < above {
+            let middle = below.midpoint(above);
+            match is_below(middle) {
+                true => below = middle,
+                false => above = middle,
+            }
+        }
+        below
+    }
+
+    /// Goes to an entry of a segment that was told to lie ahead.
+    pub fn pass_to(&mut self, place: Place) -> Result<()> {
+        self.told = None;
+        if self.at != place.block {
+            self.enter(place.block, Step::Seek)?;
+        }
+        self.read_entry(place.entry);
+        Ok(())
     }
 
     /// The first of the next entries, at most `count`, which [`TableCursor::plain_ahead`] counted.

@@ -14,6 +14,7 @@
 //! | [`tail`] | the end of a file: everything but the data blocks |
 //! | [`reader`] | opens a file, answers point reads |
 //! | [`cursor`] | walks it both ways |
+//! | [`segment`] | stretches of a table, with what readers make of their values |
 //! | `fuzzing` | all parsers of blocks behind one function |
 //! | [`salvage`] | reads what is left of a damaged one |
 //! | [`verify`] | reads all of it and checks that it agrees with itself |
@@ -33,6 +34,7 @@ mod index;
 mod properties;
 mod reader;
 mod salvage;
+mod segment;
 mod store;
 mod tail;
 #[cfg(test)]
@@ -51,6 +53,7 @@ pub(crate) use format::frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use fuzzing::check_payload;
 pub use reader::{FilterUse, Found, Table};
+pub use segment::{Place, Segment, SegmentAhead};
 pub use store::{TableStore, TableStoreOptions};
 pub use verify::TableReport;
 

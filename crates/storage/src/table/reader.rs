@@ -19,7 +19,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::block::Block;
 use super::cursor::{Fill, ReadMode, TableCursor};
@@ -27,9 +27,10 @@ use super::filter::Filter;
 use super::format::BlockKind;
 use super::index::Index;
 use super::properties::Properties;
+use super::segment::SEGMENT_BLOCKS;
 use super::store::{TableFile, TableStore};
 use super::tail::{Tail, TailParts, open_block};
-use crate::cache::Charge;
+use crate::cache::{Charge, DerivedSlots};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::key::{EntryKind, KeyspaceId, MAX_SEQUENCE, SequenceNumber, split_storage_key};
@@ -67,6 +68,8 @@ pub struct Table {
     fragments: Arc<Fragments>,
     file: Arc<TableFile>,
     envelope: Envelope,
+    /// What readers made of its values; made when the first of them asks.
+    derived: OnceLock<Arc<DerivedSlots>>,
     /// For index and filter.
     _charge: Charge,
 }
@@ -105,6 +108,7 @@ impl Table {
             unfiltered: tail.properties.unfiltered,
             file,
             envelope: tail.envelope,
+            derived: OnceLock::new(),
         }))
     }
 
@@ -349,6 +353,22 @@ impl Table {
     #[inline]
     pub(super) fn reported_seq(&self, stored: SequenceNumber) -> SequenceNumber {
         self.meta.sequence_override.unwrap_or(stored)
+    }
+
+    /// Whether all entries are values in this file that do not expire, one for each key, and seen by
+    /// a reader at `at`.
+    #[inline]
+    pub(super) fn is_plain(&self, at: SequenceNumber) -> bool {
+        let meta = &*self.meta;
+        let others = meta.tombstones | meta.shadowed | meta.range_tombstones | meta.expiring;
+        others == 0 && meta.value_refs.is_empty() && self.reported_seq(meta.max_seq) <= at
+    }
+
+    /// Room for what readers make of its values, by segment.
+    pub(super) fn derived(&self) -> &Arc<DerivedSlots> {
+        let segments = self.index.blocks().div_ceil(SEGMENT_BLOCKS);
+        self.derived
+            .get_or_init(|| DerivedSlots::new(segments, self.index.slots().shared_cache()))
     }
 
     pub(super) fn index(&self) -> &Index {

@@ -2,6 +2,7 @@
 
 use super::strings::Strings;
 use crate::numeric::Numeric;
+use crate::row::Selection;
 use crate::text::Text;
 use crate::value::Value;
 
@@ -173,6 +174,43 @@ impl Cells {
         Ok(())
     }
 
+    /// Adds the cells of some rows, which have the same form; `false` if they have not.
+    pub(super) fn append_selected(&mut self, other: &Cells, selected: &Selection) -> bool {
+        fn of<T: Clone>(mine: &mut Vec<T>, theirs: &[T], selected: &Selection) {
+            match selected.rows() {
+                None => mine.extend_from_slice(&theirs[selected.range()]),
+                Some(rows) => mine.extend(rows.iter().map(|row| theirs[*row as usize].clone())),
+            }
+        }
+        match (self, other) {
+            (Cells::Values(mine), Cells::Values(theirs)) => of(mine, theirs, selected),
+            (Cells::Bool(mine), Cells::Bool(theirs)) => of(mine, theirs, selected),
+            (Cells::Int4(mine), Cells::Int4(theirs)) | (Cells::Date(mine), Cells::Date(theirs)) => {
+                of(mine, theirs, selected);
+            }
+            (Cells::Int8(mine), Cells::Int8(theirs))
+            | (Cells::Timestamp(mine), Cells::Timestamp(theirs)) => of(mine, theirs, selected),
+            (Cells::Float8(mine), Cells::Float8(theirs)) => of(mine, theirs, selected),
+            (Cells::Numeric(mine, scale), Cells::Numeric(theirs, other)) => {
+                if mine.is_empty() {
+                    *scale = *other;
+                }
+                if scale != other {
+                    return false;
+                }
+                of(mine, theirs, selected);
+            }
+            (Cells::Text(mine), Cells::Text(theirs)) => {
+                return match selected.rows() {
+                    None => mine.append_range(theirs, selected.range()),
+                    Some(rows) => mine.append_rows(theirs, rows),
+                };
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// The cells of these rows, in this order.
     pub(super) fn gathered(&self, rows: &[u32]) -> Cells {
         fn of<T: Clone>(cells: &[T], rows: &[u32]) -> Vec<T> {
@@ -217,6 +255,10 @@ impl Cells {
             return strings.keep(&kept);
         }
         each_form!(self, plain => drop(plain.drain(..rows.min(plain.len()))), _strings => ());
+    }
+
+    pub(super) fn shrink(&mut self) {
+        each_form!(self, plain => plain.shrink_to_fit(), strings => strings.shrink());
     }
 
     pub(super) fn truncate(&mut self, rows: usize) {

@@ -23,6 +23,7 @@ use std::sync::OnceLock;
 pub use cells::Cells;
 pub use strings::Strings;
 
+use crate::row::Selection;
 use crate::text::Text;
 use crate::value::Value;
 
@@ -187,6 +188,20 @@ impl ColumnVector {
         }
     }
 
+    /// Adds some rows of another column.
+    pub fn append_selected(&mut self, other: &ColumnVector, selected: &Selection) {
+        if self.cells_mut().append_selected(&other.cells, selected) {
+            return;
+        }
+        self.spread();
+        match selected.rows() {
+            None => selected.range().for_each(|row| self.push(other.get(row))),
+            Some(rows) => rows
+                .iter()
+                .for_each(|row| self.push(other.get(*row as usize))),
+        }
+    }
+
     /// The values of these rows, in this order.
     pub fn gathered(&self, rows: &[u32]) -> ColumnVector {
         self.cells.gathered(rows).into()
@@ -211,6 +226,11 @@ impl ColumnVector {
     /// Leaves out the rows after so many.
     pub fn truncate(&mut self, rows: usize) {
         self.cells_mut().truncate(rows);
+    }
+
+    /// Gives back memory that it has room in but does not use.
+    pub fn shrink(&mut self) {
+        self.cells_mut().shrink();
     }
 
     /// The memory that the cells take, about.

@@ -1,5 +1,7 @@
 //! Texts one after the other.
 
+use std::ops::Range;
+
 /// Texts, in one string, and where each of them ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strings {
@@ -76,6 +78,38 @@ impl Strings {
         Ok(())
     }
 
+    /// Adds some texts of another, which lie side by side; `false` if there is no room.
+    pub(super) fn append_range(&mut self, other: &Strings, rows: Range<usize>) -> bool {
+        if rows.is_empty() {
+            return true;
+        }
+        let (start, end) = (other.start(rows.start), other.start(rows.end));
+        let text = &other.text[start..end];
+        if !self.has_room(text) {
+            return false;
+        }
+        let base = self.text.len();
+        self.text.push_str(text);
+        let ends = other.ends[rows].iter();
+        self.ends
+            .extend(ends.map(|end| (base + (*end as usize - start)) as u32));
+        true
+    }
+
+    /// Adds some texts of another; `false` if there is no room for all of them, and none was added.
+    pub(super) fn append_rows(&mut self, other: &Strings, rows: &[u32]) -> bool {
+        let before = self.len();
+        for row in rows {
+            let text = other.get(*row as usize);
+            if !self.has_room(text) {
+                self.truncate(before);
+                return false;
+            }
+            self.push(text);
+        }
+        true
+    }
+
     /// The texts of these rows; `None` where there is no room for them.
     pub(super) fn gathered(&self, rows: impl Iterator<Item = usize>) -> Option<Strings> {
         let mut gathered = Strings::with_capacity(rows.size_hint().0);
@@ -121,6 +155,11 @@ impl Strings {
             self.text.truncate(self.start(rows));
             self.ends.truncate(rows);
         }
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
     }
 
     /// The memory they take.

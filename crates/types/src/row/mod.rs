@@ -16,6 +16,7 @@
 mod decode;
 mod encode;
 mod reader;
+mod select;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ mod value;
 
 pub use decode::{Cell, RowView};
 pub use reader::RowReader;
+pub use select::Selection;
 pub use test::{Comparison, Members, RowTest};
 
 use crate::base::Base;

@@ -75,6 +75,11 @@ impl RowReader {
         })
     }
 
+    /// The places of the columns that it reads.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|wanted| wanted.column)
+    }
+
     /// Columns without rows, in the form of their types, and room for so many rows.
     pub fn columns(&self, rows: usize) -> Vec<ColumnVector> {
         let column = |wanted: &Wanted| wanted.how.cells(rows).into();

@@ -45,13 +45,13 @@ pub trait Members: std::fmt::Debug + Send + Sync {
 /// A condition on a row. See the module's documentation.
 #[derive(Clone, Debug)]
 pub struct RowTest {
-    column: usize,
+    pub(super) column: usize,
     place: Place,
-    test: Test,
+    pub(super) test: Test,
 }
 
 #[derive(Clone, Debug)]
-enum Test {
+pub(super) enum Test {
     /// Nothing passes: the constant is NULL.
     Never,
     /// Integers, and what is stored as one, within or outside of two ends that count.
@@ -115,7 +115,7 @@ impl Comparison {
     }
 
     #[inline]
-    fn holds(self, order: Ordering) -> bool {
+    pub(super) fn holds(self, order: Ordering) -> bool {
         match self {
             Comparison::Equal => order.is_eq(),
             Comparison::NotEqual => order.is_ne(),
@@ -411,6 +411,6 @@ fn days(comparison: Comparison, micros: i64) -> Test {
 
 /// The text without the blanks at its end, if they do not count.
 #[inline]
-fn unpadded(text: &[u8], padded: bool) -> &[u8] {
+pub(super) fn unpadded(text: &[u8], padded: bool) -> &[u8] {
     if padded { without_padding(text) } else { text }
 }

@@ -1,0 +1,251 @@
+//! What readers made of the entries of a table, kept to be used again.
+//!
+//! Who reads many values often makes something of them each time, the same as the last time: an
+//! executor of queries takes columns out of rows. The blocks of a table never change, so what was
+//! made of them stays true as long as the table is there. It is kept here, for one
+//! [segment](crate::table::Segment) of a table at a time, and nothing is known about it but its size.
+//!
+//! It takes half of what indexes and filters leave of the cache's budget, and blocks give way to it.
+//! When its half is used up, a clock hand takes out what was not used since its last visit; and new
+//! things go in only now and then, as blocks of long scans do (see [`super`]): a walk over more than
+//! fits would otherwise throw out all that the next walk needs.
+//!
+//! Nothing is kept of what was walked through only once: see [`DerivedSlots::note_pass`].
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use rustdb_vfs::sync::Mutex;
+
+use super::{BlockCache, LONG_SCAN_PART};
+
+/// Their part is full when less than one part of it in so many is left.
+const FULL_PART: usize = 16;
+
+/// What derived things take of the budget: one part of so many.
+const DERIVED_PART: usize = 2;
+
+/// Something that was made of the values of a segment.
+pub struct Derived {
+    starts: Box<[u32]>,
+    value: Box<dyn Any + Send + Sync>,
+    bytes: usize,
+}
+
+/// One slot per segment of a table.
+pub(crate) struct DerivedSlots {
+    slots: Box<[Slot]>,
+    cache: Arc<BlockCache>,
+}
+
+#[derive(Default)]
+struct Slot {
+    was_passed: AtomicBool,
+    was_used: AtomicBool,
+    kept: Mutex<Option<Arc<Derived>>>,
+}
+
+/// All slots that are filled, and what is in them.
+#[derive(Default)]
+pub(super) struct DerivedShard {
+    ring: Mutex<VecDeque<(Weak<DerivedSlots>, u32)>>,
+    count: AtomicUsize,
+    bytes: AtomicUsize,
+    /// How often there was no room.
+    refused: AtomicUsize,
+}
+
+impl Derived {
+    /// What was made of the values in `bytes` of memory, and how many values there are before each
+    /// block of the segment, and in all.
+    pub fn new(starts: Box<[u32]>, value: Box<dyn Any + Send + Sync>, bytes: usize) -> Arc<Self> {
+        let bytes = bytes + size_of::<Derived>() + size_of_val(&*starts);
+        Arc::new(Derived {
+            starts,
+            value,
+            bytes,
+        })
+    }
+
+    /// How many values there are before each block of the segment, and in all.
+    pub fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
+    /// What was made, if it is of this type.
+    pub fn value<T: 'static>(&self) -> Option<&T> {
+        self.value.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Derived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Derived({} bytes)", self.bytes)
+    }
+}
+
+impl DerivedSlots {
+    /// So many empty slots.
+    pub(crate) fn new(slots: usize, cache: &Arc<BlockCache>) -> Arc<Self> {
+        Arc::new(Self {
+            slots: (0..slots).map(|_| Slot::default()).collect(),
+            cache: Arc::clone(cache),
+        })
+    }
+
+    /// What is in a slot.
+    pub(crate) fn load(&self, slot: usize) -> Option<Arc<Derived>> {
+        let slot = self.slots.get(slot)?;
+        let kept = slot.kept.lock().clone();
+        if kept.is_some() {
+            slot.was_used.store(true, Relaxed);
+        }
+        kept
+    }
+
+    /// Notes that somebody walks through the segment; returns whether to make something of it:
+    /// somebody did so before, and it may be kept.
+    pub(crate) fn note_pass(&self, slot: usize) -> bool {
+        let slot = self.slots.get(slot);
+        slot.is_some_and(|slot| slot.was_passed.swap(true, Relaxed)) && self.cache.admits_derived()
+    }
+
+    /// Keeps what was made of a segment, in the place of what was kept before.
+    pub(crate) fn keep(self: &Arc<Self>, slot: usize, derived: &Arc<Derived>) {
+        let Some(place) = self.slots.get(slot) else {
+            return;
+        };
+        if !self.cache.make_derived_room(derived.bytes) {
+            return;
+        }
+        let shard = &self.cache.derived;
+        let before = {
+            let mut kept = place.kept.lock();
+            // Counted before it can be seen, so that the hand cannot subtract it first.
+            self.cache.used.fetch_add(derived.bytes, Relaxed);
+            shard.bytes.fetch_add(derived.bytes, Relaxed);
+            shard.count.fetch_add(1, Relaxed);
+            kept.replace(Arc::clone(derived))
+        };
+        match before {
+            Some(before) => self.cache.subtract_derived(&before),
+            None => shard.list(self, slot),
+        }
+    }
+
+    /// Takes back that the slot was used.
+    fn cool(&self, slot: u32) -> bool {
+        self.slots[slot as usize].was_used.swap(false, Relaxed)
+    }
+
+    fn clear(&self, slot: u32) -> bool {
+        let before = self.slots[slot as usize].kept.lock().take();
+        if let Some(before) = &before {
+            self.cache.subtract_derived(before);
+        }
+        before.is_some()
+    }
+}
+
+impl Drop for DerivedSlots {
+    fn drop(&mut self) {
+        for slot in &self.slots {
+            if let Some(kept) = slot.kept.lock().take() {
+                self.cache.subtract_derived(&kept);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for DerivedSlots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DerivedSlots({})", self.slots.len())
+    }
+}
+
+impl DerivedShard {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
+    }
+
+    /// How many slots are listed.
+    #[cfg(test)]
+    pub(super) fn listed(&self) -> usize {
+        self.ring.lock().len()
+    }
+
+    /// Lists a slot that was just filled.
+    fn list(&self, slots: &Arc<DerivedSlots>, slot: usize) {
+        let mut ring = self.ring.lock();
+        // Tables that are gone leave their entries behind.
+        if ring.len() > 2 * self.count.load(Relaxed) + 64 {
+            ring.retain(|(slots, _)| slots.strong_count() > 0);
+        }
+        ring.push_back((Arc::downgrade(slots), slot as u32));
+    }
+
+    /// Takes something out that was not used lately; `false` if there is nothing.
+    fn evict_one(&self) -> bool {
+        // After one round nothing that nobody uses meanwhile is left.
+        let steps = 2 * self.ring.lock().len() + 1;
+        for _ in 0..steps {
+            // NB: what is evicted, and slots whose table is gone meanwhile, are dropped without the lock.
+            let Some((slots, slot)) = self.ring.lock().pop_front() else {
+                return false;
+            };
+            let Some(alive) = slots.upgrade() else {
+                continue;
+            };
+            if alive.cool(slot) {
+                self.ring.lock().push_back((slots, slot));
+            } else if alive.clear(slot) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl BlockCache {
+    /// The memory that derived things may take.
+    fn derived_budget(&self) -> usize {
+        let budget = self.budget.load(Relaxed);
+        budget.saturating_sub(self.charged.load(Relaxed)) / DERIVED_PART
+    }
+
+    /// Whether to make something that would be kept: as long as there is room, and one in
+    /// [`LONG_SCAN_PART`] if another one has to go for it.
+    fn admits_derived(&self) -> bool {
+        let budget = self.derived_budget();
+        self.derived.bytes() < budget - budget / FULL_PART
+            || budget > 0 && {
+                let turn = self.derived.refused.fetch_add(1, Relaxed);
+                turn.is_multiple_of(LONG_SCAN_PART)
+            }
+    }
+
+    /// Evicts until `bytes` more fit; returns whether they do.
+    pub(super) fn make_derived_room(&self, bytes: usize) -> bool {
+        let fits = || self.derived.bytes().saturating_add(bytes) <= self.derived_budget();
+        if bytes > self.derived_budget() {
+            return false;
+        }
+        while !fits() {
+            if !self.derived.evict_one() {
+                return false;
+            }
+            self.evictions.fetch_add(1, Relaxed);
+        }
+        self.make_room(bytes, 0);
+        true
+    }
+
+    fn subtract_derived(&self, derived: &Derived) {
+        self.used.fetch_sub(derived.bytes, Relaxed);
+        self.derived.bytes.fetch_sub(derived.bytes, Relaxed);
+        self.derived.count.fetch_sub(1, Relaxed);
+    }
+}

@@ -80,6 +80,11 @@ pub(crate) struct Estimate {
 
 /// What a row of a scan costs.
 const SCAN_ROW: f64 = 0.01;
+/// What a row beyond the first [`MANY_ROWS`] costs: columns of tables that are walked through again and
+/// again are kept in memory.
+const SCAN_ROW_OF_MANY: f64 = 0.0025;
+/// How many rows a table has that nobody keeps columns of.
+const MANY_ROWS: f64 = 100_000.0;
 /// What finding a key costs in a small table.
 const LOOKUP: f64 = 0.04;
 /// What a row costs that an index of a small table leads to.
@@ -99,6 +104,8 @@ const SYSTEM_ROWS: f64 = 500.0;
 const BUILD: f64 = 0.02;
 /// What looking for a row in one costs.
 const PROBE: f64 = 0.01;
+/// What a row costs that is seen to have no partner where it is read.
+const LEFT_OUT: f64 = 0.002;
 /// What a row costs that passes in a merge.
 const MERGED: f64 = 0.014;
 /// What beginning to run a plan costs.
@@ -360,7 +367,7 @@ impl<'a> Estimator<'a> {
         let Some(access) = &scan.access else {
             return Estimate {
                 rows: all * share,
-                cost: START + all * (SCAN_ROW + self.work(conditions)),
+                cost: START + scan_cost(all, self.work(conditions)),
             };
         };
         // What the access says is among the conditions, except for what a join hands in.
@@ -505,6 +512,13 @@ impl<'a> Estimator<'a> {
     }
 }
 
+/// What a walk through a table of so many rows costs, with conditions that cost so much for a row.
+fn scan_cost(rows: f64, conditions: f64) -> f64 {
+    let few = rows.min(MANY_ROWS);
+    let many = (rows - few) * SCAN_ROW_OF_MANY / SCAN_ROW;
+    (few + many) * (SCAN_ROW + conditions)
+}
+
 /// A join that looks up the rows of its right side.
 pub(super) fn dependent_cost(left: Estimate, right: Estimate) -> f64 {
     left.cost + left.rows * right.cost
@@ -512,7 +526,9 @@ pub(super) fn dependent_cost(left: Estimate, right: Estimate) -> f64 {
 
 /// A join with a hash table of the right side.
 pub(super) fn hash_cost(left: Estimate, right: Estimate, rows: f64) -> f64 {
-    left.cost + right.cost + right.rows * BUILD + left.rows * PROBE + rows * EXPRESSION + START
+    let partners = left.rows.min(rows);
+    let probes = partners * PROBE + (left.rows - partners) * LEFT_OUT;
+    left.cost + right.cost + right.rows * BUILD + probes + rows * EXPRESSION + START
 }
 
 /// Rows that are sorted.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering as Order;
 use std::mem::offset_of;
+use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
@@ -194,13 +195,34 @@ impl Inner {
         if within < state.sorted && self.head(within) == head {
             within += halve(state.sorted - within, |step| is_within(within + step));
         }
-        let mut best = within.saturating_sub(1);
-        for slot in state.sorted..state.count {
-            if is_within(slot) && self.is_before(best, slot) {
-                best = slot;
-            }
+        let sorted = within.saturating_sub(1);
+        let appended = state.sorted..state.count;
+        self.find_among(appended.clone(), sorted, head)
+            .unwrap_or_else(|| {
+                appended.fold(sorted, |best, slot| {
+                    match is_within(slot) && self.is_before(best, slot) {
+                        true => slot,
+                        false => best,
+                    }
+                })
+            })
+    }
+
+    /// The last of slot `best`, whose separator does not exceed the goal, and of those `appended`
+    /// that do not either, if the heads alone tell. Slots come in no order, so which of them count
+    /// cannot be guessed, and there is no branch in the loop.
+    #[inline]
+    fn find_among(&self, appended: Range<usize>, best: usize, goal: u64) -> Option<usize> {
+        let (mut best, mut best_head) = (best, self.head(best));
+        let mut is_clear = true;
+        for slot in appended {
+            let head = self.head(slot);
+            is_clear &= (head != goal) & (head != best_head);
+            let is_better = (head < goal) & (head > best_head);
+            best = if is_better { slot } else { best };
+            best_head = if is_better { head } else { best_head };
         }
-        best
+        is_clear.then_some(best)
     }
 
     pub(crate) fn state(&self) -> State {

@@ -45,6 +45,12 @@ impl Leaf {
         self.state.load()
     }
 
+    /// Whether one more entry fits.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.state().count < LEAF_SLOTS
+    }
+
     /// Asks the processor to load all of the leaf, for a walk.
     #[inline]
     pub(crate) fn prefetch(&self) {

@@ -67,5 +67,5 @@ mod writer;
 
 pub use cursor::Cursor;
 pub use entry::{SEQ_MAX, prefetch};
-pub use reader::{EntryRef, Pinned, Reader};
+pub use reader::{EntryRef, Pinned, Place, Reader};
 pub use writer::{Writer, new};

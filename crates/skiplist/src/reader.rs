@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::cursor::Cursor;
 use crate::entry::{EntryPtr, SEQ_MAX, Target};
 use crate::inner::Goal;
+use crate::leaf::Leaf;
 use crate::tree::Tree;
 
 /// A handle for reading; clones share the tree.
@@ -30,12 +31,20 @@ impl Reader {
         })
     }
 
-    /// Asks the processor to load the leaf where an entry belongs that will be added soon, unless
-    /// that is likely to be the one of the entry before.
+    /// Goes to the leaf where an entry belongs that will be added soon, unless that is likely to be
+    /// the one of the entry before, and asks the processor to load it. `seq` is the entry's, or
+    /// [`SEQ_MAX`] if that is not known yet.
     #[inline]
-    pub fn approach(&self, key: &[u8], seq: u64) {
-        if !self.tree.is_near() {
-            self.tree.leaf(Goal::At(Target { key, seq })).prefetch();
+    pub fn approach<'a>(&'a self, key: &'a [u8], seq: u64) -> Place<'a> {
+        let target = Target { key, seq };
+        let leaf = (!self.tree.is_near()).then(|| self.tree.leaf(Goal::At(target)));
+        if let Some(leaf) = leaf {
+            leaf.prefetch();
+        }
+        Place {
+            tree: &self.tree,
+            target,
+            leaf,
         }
     }
 
@@ -87,6 +96,48 @@ impl fmt::Debug for Reader {
             .field("len", &self.len())
             .field("memory_bytes", &self.memory_bytes())
             .finish()
+    }
+}
+
+/// Where in a tree an entry belongs, found ahead by [`Reader::approach`] for
+/// [`Writer::insert_at`](crate::Writer::insert_at).
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    tree: &'a Tree,
+    target: Target<'a>,
+    leaf: Option<&'a Leaf>,
+}
+
+impl<'a> Place<'a> {
+    /// The leaf of `tree` where `target` belongs, if that is still known. `is_newest` says that
+    /// the tree has no entry of the target's sequence number or above.
+    pub(crate) fn leaf_for(
+        &self,
+        tree: &Tree,
+        target: &Target<'_>,
+        is_newest: bool,
+    ) -> Option<&'a Leaf> {
+        // What is sought for the highest number is found for any that is above those of all
+        // versions of the key: only they may stand as bounds in between.
+        let is_same = target.seq == self.target.seq || (is_newest && self.target.seq == SEQ_MAX);
+        // NB: only full leaves are replaced. One with room is still where its entries belong.
+        let leaf = self.leaf.filter(|leaf| leaf.has_room());
+        leaf.filter(|_| is_same && std::ptr::eq(self.tree, tree) && self.target.key == target.key)
+    }
+
+    /// The key of the entry.
+    #[inline]
+    pub fn key(&self) -> &'a [u8] {
+        self.target.key
+    }
+}
+
+impl fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place")
+            .field("key", &self.target.key)
+            .field("seq", &self.target.seq)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::entry::{EntryPtr, SEQ_MAX, Target, common_bytes};
 use crate::inner::{Child, Goal, INNER_SLOTS, Inner};
 use crate::leaf::{LEAF_SLOTS, Leaf};
 use crate::node::Bounds;
-use crate::reader::Reader;
+use crate::reader::{Place, Reader};
 use crate::tree::Tree;
 
 /// The one handle that can add entries.
@@ -48,6 +48,19 @@ impl Writer {
     ///
     /// If `seq` is above [`SEQ_MAX`], or key or value are 4 GiB or longer.
     pub fn insert(&mut self, key: &[u8], seq: u64, kind: u8, value: &[u8]) {
+        self.insert_at(None, key, seq, kind, value);
+    }
+
+    /// As [`Writer::insert`], for an entry whose place may have been found ahead. A place that is
+    /// another's, or not where the entry belongs any more, does no harm.
+    pub fn insert_at(
+        &mut self,
+        place: Option<&Place<'_>>,
+        key: &[u8],
+        seq: u64,
+        kind: u8,
+        value: &[u8],
+    ) {
         assert!(seq <= SEQ_MAX, "sequence number {seq} out of range");
         let Self {
             tree,
@@ -56,17 +69,17 @@ impl Writer {
             seq_max,
         } = self;
         let target = Target { key, seq };
+        let ahead = place.and_then(|place| place.leaf_for(tree, &target, seq > *seq_max));
         // If the last entry did not go where the one before had gone, asking its leaf for the bounds,
         // which are not at hand, is likely to be in vain.
         //
         // SAFETY: it is a leaf of the tree that we hold.
         let near = last
-            .filter(|_| tree.is_near())
+            .filter(|_| ahead.is_none() && tree.is_near())
             .map(|leaf| unsafe { leaf.as_ref() });
-        let mut leaf = match near.filter(|leaf| leaf.is_responsible_for(&target)) {
-            Some(leaf) => leaf,
-            None => tree.leaf(Goal::At(target)),
-        };
+        let mut leaf = ahead
+            .or_else(|| near.filter(|leaf| leaf.is_responsible_for(&target)))
+            .unwrap_or_else(|| tree.leaf(Goal::At(target)));
         leaf.prefetch_free_slot();
         tree.set_near(*last == Some(NonNull::from(leaf)));
         let entry = EntryPtr::create(tree.arena(), bump, target, kind, value);

@@ -71,6 +71,13 @@ pub type Counts = Vec<(KeyspaceId, u64)>;
 #[derive(Clone, Copy, Debug)]
 pub struct MemtableEntry<'a>(skiplist::EntryRef<'a>);
 
+/// What was found out ahead about an entry that will be added: see [`Memtable::approach`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Approach<'a> {
+    hash: u64,
+    place: skiplist::Place<'a>,
+}
+
 /// The right to add to a memtable.
 #[derive(Debug)]
 pub struct MemtableWriter {
@@ -139,10 +146,26 @@ impl MemtableWriter {
         kind: EntryKind,
         value: &[u8],
     ) {
+        self.insert_at(None, storage_key, sequence, kind, value);
+    }
+
+    /// As [`MemtableWriter::insert`], with what may have been found out ahead. That it is of another
+    /// entry, or memtable, does no harm.
+    pub(crate) fn insert_at(
+        &mut self,
+        ahead: Option<&Approach<'_>>,
+        storage_key: &[u8],
+        sequence: SequenceNumber,
+        kind: EntryKind,
+        value: &[u8],
+    ) {
+        let ahead = ahead.filter(|ahead| ahead.place.key() == storage_key);
+        let hash = ahead.map_or_else(|| key_hash(storage_key), |ahead| ahead.hash);
         // Before the entry, so that nobody who could see the entry passes it by.
-        self.filter
-            .add(&self.memtable.filter, key_hash(storage_key));
-        self.list.insert(storage_key, sequence, kind as u8, value);
+        self.filter.add(&self.memtable.filter, hash);
+        let place = ahead.map(|ahead| &ahead.place);
+        self.list
+            .insert_at(place, storage_key, sequence, kind as u8, value);
         if kind == EntryKind::Delete {
             add(&self.memtable.deletions, 1);
         }
@@ -223,11 +246,21 @@ impl Memtable {
         self.has_tombstones.load(Ordering::Acquire)
     }
 
-    /// Asks the processor to load what adding an entry of a key will look at.
+    /// Finds where an entry of a key will be added, and asks the processor to load what that will
+    /// look at. `sequence` is the entry's, or [`MAX_SEQUENCE`] as long as
+    /// that is not known.
     #[inline]
-    pub(crate) fn approach(&self, storage_key: &[u8]) {
-        self.filter.prefetch(key_hash(storage_key));
-        self.list.approach(storage_key, MAX_SEQUENCE);
+    pub(crate) fn approach<'a>(
+        &'a self,
+        storage_key: &'a [u8],
+        sequence: SequenceNumber,
+    ) -> Approach<'a> {
+        let hash = key_hash(storage_key);
+        self.filter.prefetch(hash);
+        Approach {
+            hash,
+            place: self.list.approach(storage_key, sequence),
+        }
     }
 
     /// A cursor over the entries, before the first.

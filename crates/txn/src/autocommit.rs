@@ -115,6 +115,7 @@ impl TransactionManager {
             let target = Target {
                 keyspace,
                 key,
+                hash: key_hash(keyspace.id, key),
                 owner: owner.as_ref(),
             };
             match self.update_once(&target, &mut batch, durability, &mut change)? {
@@ -139,6 +140,7 @@ impl TransactionManager {
         let target = Target {
             keyspace,
             key,
+            hash: key_hash(keyspace.id, key),
             owner: None,
         };
         for _ in 0..TRIES_MAX {
@@ -242,7 +244,8 @@ impl TransactionManager {
         effect: Effect<'_>,
         durability: Durability,
     ) -> Result<SequenceNumber> {
-        self.shared().checks.slots.touch(key_hash(keyspace.id, key));
+        let hash = key_hash(keyspace.id, key);
+        self.shared().checks.slots.touch(hash);
         let mut batch = self.engine().batch();
         let mut owner = None;
         loop {
@@ -253,6 +256,7 @@ impl TransactionManager {
             let target = Target {
                 keyspace,
                 key,
+                hash,
                 owner: owner.as_ref(),
             };
             match self.try_single(&target, effect, &mut batch, read, durability)? {
@@ -280,6 +284,7 @@ impl TransactionManager {
         let Target {
             keyspace,
             key,
+            hash,
             owner,
         } = *target;
         // Anew for every attempt: a batch that was refused has lost its large values.
@@ -290,7 +295,7 @@ impl TransactionManager {
             owner: owner.map_or(0, LockOwner::id),
             keyspace: keyspace.id,
             key,
-            hash: key_hash(keyspace.id, key),
+            hash,
             checked: read.map(|read| read.at),
             delta: read.map_or(0, |read| effect.delta(keyspace, read.existed)),
             refusal: None,
@@ -353,6 +358,8 @@ struct Read {
 struct Target<'a> {
     keyspace: KeyspaceRef,
     key: &'a [u8],
+    /// Its [`key_hash`].
+    hash: u64,
     owner: Option<&'a LockOwner>,
 }
 

@@ -278,6 +278,55 @@ fn a_prepared_seek_finds_what_was_there_when_it_was_prepared() {
     }
 }
 
+/// Places are found a while ahead: by then their leaf may be full, split, or that of another entry.
+#[test]
+fn entries_go_where_they_belong_however_old_their_place_is() {
+    let count: u64 = if cfg!(miri) { 200 } else { 20_000 };
+    let (mut writer, reader) = rustdb_skiplist::new();
+    let (mut other, other_reader) = rustdb_skiplist::new();
+    other.insert(b"other", 1, 1, b"");
+    // Few keys with many versions each, so that versions of one fill several leaves.
+    let key = |n: u64| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % (count / 50);
+    let keys: Vec<_> = (0..count).map(|n| key(n).to_be_bytes()).collect();
+    // Most are newer than all before, some as new, and some older.
+    let seq = |n: usize| n as u64 / if n % 5 == 4 { 6 } else { 3 } + 1;
+    for (from, keys) in keys.chunks(64).enumerate() {
+        let at = |n: usize| seq(64 * from + n);
+        let is_known = from % 2 == 0;
+        let places: Vec<_> = (0..keys.len())
+            .map(|n| reader.approach(&keys[n], if is_known { at(n) } else { SEQ_MAX }))
+            .collect();
+        for (n, key) in keys.iter().enumerate() {
+            let value = (64 * from + n).to_be_bytes();
+            let place = match n % 8 {
+                6 => places[keys.len() - 1 - n],
+                7 => other_reader.approach(key, at(n)),
+                _ => places[n],
+            };
+            writer.insert_at(Some(&place), key, at(n), 1, &value);
+        }
+    }
+    let inserted = keys.iter().enumerate().map(|(n, key)| Entry {
+        key: key.to_vec(),
+        seq: seq(n),
+        kind: 1,
+        value: n.to_be_bytes().to_vec(),
+    });
+    let expected = sorted(&inserted.collect::<Vec<_>>());
+    let mut cursor = reader.cursor();
+    cursor.seek_to_first();
+    for entry in &expected {
+        assert_eq!(current(&cursor).as_ref(), Some(entry));
+        cursor.next();
+    }
+    assert!(!cursor.valid());
+    assert_eq!(reader.len(), expected.len());
+    for entry in &expected {
+        let found = reader.get(&entry.key, entry.seq).expect("it was inserted");
+        assert_eq!((found.seq(), found.value()), (entry.seq, &entry.value[..]));
+    }
+}
+
 #[test]
 fn a_seek_that_was_prepared_in_vain_does_not_matter_to_one_to_an_end() {
     let (mut writer, reader) = rustdb_skiplist::new();

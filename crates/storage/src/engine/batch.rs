@@ -17,8 +17,12 @@
 //! When a batch names a key twice, the later operation wins. Deleting a range drops the batch's
 //! own earlier writes inside it, because a range tombstone never covers its own commit.
 
+mod varint;
+
 use std::ops::Range;
 
+use self::varint::take_prefixed;
+pub(crate) use self::varint::{read_varint, write_varint};
 use crate::error::{Error, Result};
 use crate::key::{
     EntryKind, KEY_BYTES_MAX, KEYSPACE_BYTES, KeyspaceId, SequenceNumber, VALUE_BYTES_MAX,
@@ -260,10 +264,11 @@ impl Batch {
     ) {
         let start = out.len();
         out.reserve(COMMIT_HEADER_BYTES + self.operations.len() + 2 + self.annex.len());
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&sequence.to_le_bytes());
-        out.extend_from_slice(&micros.to_le_bytes());
-        out.extend_from_slice(&self.count.to_le_bytes());
+        let mut header = [0; COMMIT_HEADER_BYTES];
+        header[4..12].copy_from_slice(&sequence.to_le_bytes());
+        header[12..20].copy_from_slice(&micros.to_le_bytes());
+        header[20..].copy_from_slice(&self.count.to_le_bytes());
+        out.extend_from_slice(&header);
         out.extend_from_slice(&self.operations);
         write_varint(out, deltas.len() as u64);
         for (keyspace, delta) in deltas {
@@ -372,6 +377,7 @@ impl<'a> Iterator for Operations<'a> {
     /// An error means the bytes are not what [`Batch`] writes.
     type Item = Result<Operation<'a>, &'static str>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.remaining == 0 {
             return None;
@@ -386,6 +392,13 @@ impl<'a> Iterator for Operations<'a> {
 }
 
 impl<'a> Operations<'a> {
+    /// How many there are still.
+    #[inline]
+    pub(crate) fn remaining(&self) -> usize {
+        self.remaining as usize
+    }
+
+    #[inline]
     fn decode(&mut self) -> Result<Operation<'a>, &'static str> {
         let (&tag, rest) = self
             .bytes
@@ -431,7 +444,7 @@ pub(crate) struct Commit<'a> {
     #[cfg_attr(not(test), expect(dead_code, reason = "kept on disk for time travel"))]
     pub micros: u64,
     pub operations: Operations<'a>,
-    /// Whether an operation refers to a large value.
+    /// Whether an operation refers to a large value; not known of our own.
     pub has_references: bool,
     pub deltas: Deltas<'a>,
     #[cfg_attr(
@@ -458,6 +471,33 @@ impl Iterator for Deltas<'_> {
 /// Splits the first commit off the payload of a log record. All of it is checked, so that
 /// applying it cannot fail half-way.
 pub(crate) fn decode_commit<'a>(payload: &mut &'a [u8]) -> Result<Commit<'a>, &'static str> {
+    decode(payload, |operations| {
+        let mut walk = operations.clone();
+        let mut has_references = false;
+        for operation in walk.by_ref() {
+            has_references |= operation?.kind().is_some_and(EntryKind::is_reference);
+        }
+        Ok((walk.bytes, has_references))
+    })
+}
+
+/// As [`decode_commit`] for what [`Batch::encode`] has just written of a batch whose operations take
+/// `operation_bytes`: there is no need to check them.
+pub(crate) fn decode_own<'a>(
+    payload: &mut &'a [u8],
+    operation_bytes: usize,
+) -> Result<Commit<'a>, &'static str> {
+    decode(payload, |operations| {
+        let rest = operations.bytes.get(operation_bytes..);
+        Ok((rest.ok_or("a commit is cut short")?, false))
+    })
+}
+
+/// `pass` returns what follows the operations, and whether one of them refers to a large value.
+fn decode<'a>(
+    payload: &mut &'a [u8],
+    pass: impl FnOnce(&Operations<'a>) -> Result<(&'a [u8], bool), &'static str>,
+) -> Result<Commit<'a>, &'static str> {
     let (length, rest) = payload
         .split_first_chunk::<4>()
         .ok_or("a commit header is cut short")?;
@@ -473,12 +513,7 @@ pub(crate) fn decode_commit<'a>(payload: &mut &'a [u8]) -> Result<Commit<'a>, &'
         bytes: operations,
         remaining: u32::from_le_bytes(*count),
     };
-    let mut walk = operations.clone();
-    let mut has_references = false;
-    for operation in walk.by_ref() {
-        has_references |= operation?.kind().is_some_and(EntryKind::is_reference);
-    }
-    let mut body = walk.bytes;
+    let (mut body, has_references) = pass(&operations)?;
     let remaining = read_varint(&mut body)?;
     let start = body;
     for _ in 0..remaining {
@@ -517,43 +552,6 @@ fn take_u64(bytes: &mut &[u8]) -> Result<u64, &'static str> {
         .ok_or("a commit is cut short")?;
     *bytes = rest;
     Ok(u64::from_le_bytes(*head))
-}
-
-fn take_prefixed<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {
-    let length = read_varint(bytes)?;
-    let length = usize::try_from(length).map_err(|_| "a length is out of range")?;
-    if length > bytes.len() {
-        return Err("a length points past the end of the commit");
-    }
-    let (head, rest) = bytes.split_at(length);
-    *bytes = rest;
-    Ok(head)
-}
-
-#[inline]
-pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-#[inline]
-pub(crate) fn read_varint(bytes: &mut &[u8]) -> Result<u64, &'static str> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first().ok_or("a number is cut short")?;
-        *bytes = rest;
-        if shift == 63 && byte > 1 {
-            return Err("a number is too large");
-        }
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err("a number is too long")
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ use rustdb_vfs::sync::{Condvar, Mutex, MutexGuard};
 use crate::engine::Inner;
 use crate::engine::batch::Batch;
 use crate::error::{Error, Rejection, Result};
-use crate::key::{KeyspaceId, SequenceNumber};
+use crate::key::{KeyspaceId, MAX_SEQUENCE, SequenceNumber};
+use crate::memtable::Approach;
 
 /// How often the first to join a group looks for its turn before it sleeps: 20 us or less.
 const LOOKS_BEFORE_SLEEP: u32 = 400;
@@ -101,6 +102,8 @@ pub(crate) struct Group {
     pub commits: usize,
     /// The sequence number of the first one.
     pub first_sequence: SequenceNumber,
+    /// What the operations of the first one take.
+    pub first_bytes: usize,
     /// What the most demanding of them asked for.
     pub durability: Option<Durability>,
     /// What the others of the group wait for; a leader that is alone needs none.
@@ -158,10 +161,11 @@ impl Inner {
         durability: Durability,
         validate: &mut dyn Validate,
     ) -> Result<SequenceNumber> {
-        if let Some(key) = batch.first_key() {
-            // It arrives while the commit is validated, encoded and logged.
-            self.super_version.load().active.approach(key);
-        }
+        // What it looks at arrives while the commit is validated, encoded and logged.
+        let super_version = self.super_version.load();
+        let ahead = batch
+            .first_key()
+            .map(|key| super_version.active.approach(key, MAX_SEQUENCE));
         let micros = self.vfs.wall_micros();
         // Ids are given out for keyspaces that exist, so before the first drop all are good.
         let drops = self.keyspaces.drops();
@@ -194,19 +198,25 @@ impl Inner {
             let is_first = state.open.outcome.is_none();
             let outcome = state.open.outcome.get_or_insert_default().clone();
             drop(state);
+            drop(super_version);
             if is_first && durability != Durability::Sync {
                 outcome.look_for_change();
             }
             self.wait_for_group(&outcome)?;
         } else {
             state.has_leader = true;
-            self.lead(state)?;
+            self.lead(state, ahead.as_ref())?;
         }
         Ok(sequence)
     }
 
-    /// Writes the open group, then passes leadership on.
-    fn lead(&self, mut state: MutexGuard<'_, PipelineState>) -> Result<()> {
+    /// Writes the open group, then passes leadership on. `ahead` is of the group's first entry, if it
+    /// is known.
+    fn lead(
+        &self,
+        mut state: MutexGuard<'_, PipelineState>,
+        ahead: Option<&Approach<'_>>,
+    ) -> Result<()> {
         let buffer = std::mem::take(&mut state.spare);
         let next = Group {
             payload: buffer,
@@ -215,7 +225,7 @@ impl Inner {
         let mut group = std::mem::replace(&mut state.open, next);
         drop(state);
 
-        let result = self.write_group(&group);
+        let result = self.write_group(&group, ahead);
         if let Some(outcome) = &group.outcome {
             outcome.finish(result.clone());
         }
@@ -243,7 +253,7 @@ impl Inner {
                 Status::LeaderWanted => {
                     *status = Status::Waiting;
                     drop(status);
-                    return self.lead(self.pipeline.state.lock());
+                    return self.lead(self.pipeline.state.lock(), None);
                 }
             }
         }
@@ -261,6 +271,7 @@ impl PipelineState {
         let group = &mut self.open;
         if group.commits == 0 {
             group.first_sequence = context.sequence;
+            group.first_bytes = batch.bytes();
         }
         batch.encode(
             context.sequence,

@@ -209,7 +209,7 @@ impl<'a> Replay<'a> {
             match operation.tag {
                 TAG_INGEST => self.ingest(commit.sequence, &operation)?,
                 TAG_DELETE_RANGE => {
-                    apply_operation(&mut self.replayed.writer, commit.sequence, &operation);
+                    apply_operation(&mut self.replayed.writer, commit.sequence, &operation, None);
                 }
                 _ => self.stage.push(commit.sequence, &operation),
             }

@@ -48,7 +48,9 @@ impl Inner {
     /// Asks the system once per mebibyte written, and always while space is low.
     fn check_room(&self, bytes: u64, reserve: u64, owed: impl Fn() -> u64) -> Result<()> {
         let unchecked = &self.counters.log_bytes_checked;
-        let since = unchecked.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // Not one step: that two threads at once may lose one's bytes only delays the next look.
+        let since = unchecked.load(Ordering::Relaxed) + bytes;
+        unchecked.store(since, Ordering::Relaxed);
         let is_low = self.background.space_is_low.load(Ordering::Acquire);
         if since < SPACE_CHECK_BYTES && !is_low {
             return Ok(());

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::batch::{Batch, Commit, Operation, TAG_DELETE_RANGE, TAG_INGEST, decode_commit};
+use crate::engine::batch::{
+    Batch, Commit, Operation, TAG_DELETE_RANGE, TAG_INGEST, decode_commit, decode_own,
+};
 use crate::engine::keyspace::{KeyspaceInfo, KeyspaceOptions};
 use crate::engine::pipeline::{Durability, Group, Validate};
 use crate::engine::{Engine, Inner};
@@ -12,7 +14,7 @@ use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber, split_storag
 use crate::log::LogWriter;
 use crate::manifest::VersionEdit;
 use crate::memory::Account;
-use crate::memtable::MemtableWriter;
+use crate::memtable::{Approach, MemtableWriter};
 use crate::names;
 use crate::value::{Reference, ValuePin};
 
@@ -78,27 +80,36 @@ impl Inner {
     /// Logs and applies one group. Called by the leader, one group at a time.
     ///
     /// A failure ends writing, because the group may or may not be there after a crash. What the
-    /// disk has no room for is refused before it comes to that.
-    pub(crate) fn write_group(&self, group: &Group) -> Result<()> {
+    /// disk has no room for is refused before it comes to that. `ahead` is of the first entry.
+    pub(crate) fn write_group(&self, group: &Group, ahead: Option<&Approach<'_>>) -> Result<()> {
         let mut writer = self.writer.lock();
         // NB: with the lock. Who held it may have failed to end the log segment, and nothing may
         // follow such a segment.
         self.fault.check()?;
         let writer = writer.as_mut().ok_or(Error::Closed)?;
-        self.log_and_apply(writer, group).map_err(|error| {
+        self.log_and_apply(writer, group, ahead).map_err(|error| {
             self.fault.poison(&error);
             Error::Poisoned(error.to_string().into())
         })
     }
 
-    fn log_and_apply(&self, writer: &mut Writer, group: &Group) -> Result<()> {
+    fn log_and_apply(
+        &self,
+        writer: &mut Writer,
+        group: &Group,
+        mut ahead: Option<&Approach<'_>>,
+    ) -> Result<()> {
         self.log_group(writer, group)?;
         let mut payload = group.payload.as_slice();
         for _ in 0..group.commits {
-            let commit = decode_commit(&mut payload).map_err(|reason| {
+            let commit = match group.commits {
+                1 => decode_own(&mut payload, group.first_bytes),
+                _ => decode_commit(&mut payload),
+            };
+            let commit = commit.map_err(|reason| {
                 Error::InvalidArgument(format!("a batch is damaged: {reason}"))
             })?;
-            self.apply(writer, &commit)?;
+            self.apply(writer, &commit, ahead.take())?;
         }
         writer.memtable.settle_charge();
         if writer.memtable.memtable().used_bytes() >= self.options.memtable_bytes {
@@ -140,21 +151,20 @@ impl Inner {
         Ok(())
     }
 
-    /// Applies a commit to the memtable and makes it visible.
-    fn apply(&self, writer: &mut Writer, commit: &Commit<'_>) -> Result<()> {
-        let mut ahead = commit.operations.clone().skip(1);
-        for operation in commit.operations.clone().flatten() {
-            if let Some(Ok(next)) = ahead.next() {
-                writer.memtable.memtable().approach(next.key);
+    /// Applies a commit to the memtable and makes it visible. `ahead` is of the first entry.
+    fn apply(
+        &self,
+        writer: &mut Writer,
+        commit: &Commit<'_>,
+        ahead: Option<&Approach<'_>>,
+    ) -> Result<()> {
+        let mut operations = commit.operations.clone();
+        if operations.remaining() == 1 {
+            if let Some(Ok(operation)) = operations.next() {
+                self.apply_one(writer, commit.sequence, &operation, ahead)?;
             }
-            if operation.tag == TAG_INGEST {
-                self.apply_ingest(writer, commit.sequence, operation.value)?;
-            } else {
-                apply_operation(&mut writer.memtable, commit.sequence, &operation);
-                if self.note_keyspace(&operation) {
-                    writer.counted = None;
-                }
-            }
+        } else {
+            self.apply_all(writer, commit, ahead)?;
         }
         for (keyspace, delta) in commit.deltas {
             if writer
@@ -170,6 +180,43 @@ impl Inner {
             }
         }
         self.visible.store(commit.sequence, Ordering::Release);
+        Ok(())
+    }
+
+    /// While an operation is applied the way of the next one is found.
+    fn apply_all(
+        &self,
+        writer: &mut Writer,
+        commit: &Commit<'_>,
+        ahead: Option<&Approach<'_>>,
+    ) -> Result<()> {
+        let memtable = Arc::clone(writer.memtable.memtable());
+        let mut rest = commit.operations.clone().skip(1);
+        let mut ahead = ahead.copied();
+        for operation in commit.operations.clone().flatten() {
+            let next = rest.next().and_then(Result::ok);
+            let next = next.map(|next| memtable.approach(next.key, commit.sequence));
+            self.apply_one(writer, commit.sequence, &operation, ahead.as_ref())?;
+            ahead = next;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn apply_one(
+        &self,
+        writer: &mut Writer,
+        sequence: SequenceNumber,
+        operation: &Operation<'_>,
+        ahead: Option<&Approach<'_>>,
+    ) -> Result<()> {
+        if operation.tag == TAG_INGEST {
+            return self.apply_ingest(writer, sequence, operation.value);
+        }
+        apply_operation(&mut writer.memtable, sequence, operation, ahead);
+        if self.note_keyspace(operation) {
+            writer.counted = None;
+        }
         Ok(())
     }
 
@@ -289,6 +336,7 @@ pub(crate) fn apply_operation(
     memtable: &mut MemtableWriter,
     sequence: SequenceNumber,
     operation: &Operation<'_>,
+    ahead: Option<&Approach<'_>>,
 ) {
     let Some(kind) = operation.kind() else {
         debug_assert_eq!(
@@ -303,7 +351,7 @@ pub(crate) fn apply_operation(
     {
         memtable.reference(reference.pointer.file, reference.pointer.length);
     }
-    memtable.insert(operation.key, sequence, kind, operation.value);
+    memtable.insert_at(ahead, operation.key, sequence, kind, operation.value);
 }
 
 impl Engine {

@@ -82,24 +82,30 @@ impl Stage {
     #[inline]
     fn may_contain(&self, hash: u64) -> bool {
         let block = self.block(hash);
-        bits_of(hash).all(|(word, mask)| block.0[word].load(Ordering::Relaxed) & mask != 0)
+        // All of them, without a branch for each: they are in one line of the cache.
+        let mut missing = 0;
+        for n in 0..BITS {
+            let (word, mask) = bit_of(hash, n);
+            missing |= !block.0[word].load(Ordering::Relaxed) & mask;
+        }
+        missing == 0
     }
 
     fn add(&self, hash: u64) {
         let block = self.block(hash);
-        for (word, mask) in bits_of(hash) {
+        for n in 0..BITS {
+            let (word, mask) = bit_of(hash, n);
             let word = &block.0[word];
             word.store(word.load(Ordering::Relaxed) | mask, Ordering::Relaxed);
         }
     }
 }
 
-/// The bits that stand for a key within a block, as words and masks.
-fn bits_of(hash: u64) -> impl Iterator<Item = (usize, u64)> {
-    (0..BITS).map(move |n| {
-        let bit = (hash >> (n * BLOCK_BITS_LOG2)) as usize % (BLOCK_WORDS * 64);
-        (bit / 64, 1 << (bit % 64))
-    })
+/// The `n`-th of the bits that stand for a key within a block, as word and mask.
+#[inline]
+fn bit_of(hash: u64, n: u32) -> (usize, u64) {
+    let bit = (hash >> (n * BLOCK_BITS_LOG2)) as usize % (BLOCK_WORDS * 64);
+    (bit / 64, 1 << (bit % 64))
 }
 
 impl KeyFilter {

@@ -194,13 +194,13 @@ impl Repair {
             None => Fate::Same,
         };
         match fate {
-            Fate::Same => apply_operation(&mut log.memtable, sequence, operation),
+            Fate::Same => apply_operation(&mut log.memtable, sequence, operation, None),
             Fate::Moved(value) => {
                 let moved = Operation {
                     value: &value,
                     ..*operation
                 };
-                apply_operation(&mut log.memtable, sequence, &moved);
+                apply_operation(&mut log.memtable, sequence, &moved, None);
             }
             Fate::Lost => {
                 self.report.lost_values = self.values.lost();

@@ -77,7 +77,7 @@ impl Stage {
         });
         for &(_, number) in &order {
             let staged = self.writes[number as usize];
-            apply_operation(memtable, staged.sequence, &self.operation(&staged));
+            apply_operation(memtable, staged.sequence, &self.operation(&staged), None);
         }
         order.clear();
         self.order = order;

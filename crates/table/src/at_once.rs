@@ -12,7 +12,7 @@ use rustdb_txn::{Durability, KeyspaceRef, Slice, Transaction, TransactionManager
 use rustdb_types::{Oid, RowView, Settings, Value};
 
 use crate::Result;
-use crate::table::{RowKey, RowKeyFormat, Table};
+use crate::table::{RowKeyFormat, Table};
 
 /// What became of a row that was to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +50,18 @@ impl Table {
             && self.definition.indexes.iter().any(|each| is_own(each))
     }
 
-    /// The key of a row, `None` if the row breaks NOT NULL or CHECK.
-    pub fn key_of_sound(&self, row: &[Value], settings: &Settings) -> Result<Option<RowKey>> {
+    /// Puts the key of a row into `out`; `false` if the row breaks NOT NULL or CHECK.
+    pub fn key_of_sound(
+        &self,
+        row: &[Value],
+        settings: &Settings,
+        out: &mut Vec<u8>,
+    ) -> Result<bool> {
         if self.check_values(row, settings).is_err() {
-            return Ok(None);
+            return Ok(false);
         }
-        let mut key = Vec::with_capacity(16);
-        self.encode_row_key(row, &mut key)?;
-        Ok(Some(RowKey::copy_from(&key)))
+        self.encode_row_key(row, out)?;
+        Ok(true)
     }
 
     /// Puts another row in the place of the newest committed one under a key. `change` makes its

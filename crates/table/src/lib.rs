@@ -9,7 +9,7 @@
 //!             ├──▶ key          values to ranges of keys
 //!             ├──▶ entry        index entries: their keys and values
 //!             ├──▶ build        all rows: filling an index, validating, copying
-//!             ├──▶ load         rows in order, into an empty table
+//!             ├──▶ load         many rows, into an empty table
 //!             └──▶ scan         rows and index entries, only the columns asked for
 //! ```
 //!

@@ -66,20 +66,23 @@ enum State {
 }
 
 impl Transaction {
-    /// Begins to write entries to a keyspace that nobody else can write. `None` if it has some, the
-    /// newest committed ones or the transaction's own.
-    pub fn ascending_entries(&self, keyspace: KeyspaceRef) -> Result<Option<AscendingEntries>> {
+    /// Whether a keyspace has no entries: neither newest committed ones nor writes of the
+    /// transaction, not even deletions.
+    pub fn is_untouched(&self, keyspace: KeyspaceRef) -> Result<bool> {
         self.check_writable(&[])?;
         if self.writes().touches(keyspace.id) {
-            return Ok(None);
+            return Ok(false);
         }
         let mut there = self.scan_newest(keyspace, KeyRange::all())?;
-        if there.next(self)?.is_some() {
-            return Ok(None);
-        }
+        Ok(there.next(self)?.is_none())
+    }
+
+    /// Begins to write entries to a keyspace that nobody else can write, and that is
+    /// [untouched](Self::is_untouched).
+    pub fn ascending_entries(&self, keyspace: KeyspaceRef) -> AscendingEntries {
         let writer = Box::new(self.engine().run_writer());
         let limit = self.shared.options.write_set_bytes_max / BATCH_PART;
-        Ok(Some(AscendingEntries {
+        AscendingEntries {
             engine: self.engine().clone(),
             keyspace,
             batch: Batch::default(),
@@ -91,7 +94,7 @@ impl Transaction {
             last: Vec::new(),
             next: Vec::new(),
             count: 0,
-        }))
+        }
     }
 
     /// Makes entries part of what the transaction has written; returns how many there are. Nothing

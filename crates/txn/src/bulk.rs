@@ -22,8 +22,10 @@ use rustdb_storage::memory::{Account, MemoryCharge};
 use rustdb_storage::slice::Slice;
 use rustdb_storage::version::RunTables;
 
+use crate::conflict::key_hash;
 use crate::error::{Error, Result};
-use crate::limits::check_value;
+use crate::known::KnownKeys;
+use crate::limits::{check_key, check_value};
 use crate::manager::KeyspaceRef;
 use crate::transaction::Transaction;
 
@@ -53,6 +55,8 @@ pub struct BulkEntries {
     bytes_max: usize,
     runs: Vec<SortedRun>,
     charge: MemoryCharge,
+    /// The keys of those that may come once.
+    known: KnownKeys,
     /// A key that was there twice, found when a run was written.
     repeated: Option<Repeated>,
 }
@@ -88,6 +92,7 @@ impl Transaction {
             bytes_max: limit.saturating_mul(MEMORY_FACTOR).min(MEMORY_BYTES_MAX),
             runs: Vec::new(),
             charge: self.engine().memory().charge(Account::WriteSets),
+            known: KnownKeys::new(self.engine().memory().charge(Account::WriteSets)),
             repeated: None,
         }
     }
@@ -193,8 +198,33 @@ impl Target<'_> {
 }
 
 impl BulkEntries {
+    /// Takes but its part of the memory, because others are collected beside it.
+    pub fn among(mut self, all: usize) -> BulkEntries {
+        self.bytes_max /= all.max(1);
+        self
+    }
+
+    /// Whether no entry that came [once](Self::push_once) has a key. Sometimes nobody knows, and the
+    /// answer is no.
+    pub fn is_new(&mut self, key: &[u8]) -> bool {
+        self.known.is_new(key_hash(self.keyspace.id, key))
+    }
+
+    /// As [`BulkEntries::push`], of a key that no other entry may have. `false`, and it is not taken,
+    /// unless it [is new](Self::is_new).
+    pub fn push_once(&mut self, key: &[u8], value: &[u8]) -> Result<bool> {
+        let hash = key_hash(self.keyspace.id, key);
+        let is_new = self.known.is_new(hash);
+        if is_new {
+            self.push(key, value)?;
+            self.known.add(hash);
+        }
+        Ok(is_new)
+    }
+
     /// Takes an entry.
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        check_key(key)?;
         check_value(value)?;
         let (Ok(at), Ok(key_length), Ok(value_length)) = (
             u32::try_from(self.bytes.len()),

@@ -24,6 +24,7 @@ mod commit;
 mod conflict;
 mod covered;
 mod error;
+mod known;
 mod limits;
 mod lock;
 mod manager;

@@ -127,6 +127,9 @@ impl CopyIn {
             true => None,
             false => self.start_load(&first, statement, cx)?,
         };
+        if load.is_some() && self.stores_at_once() {
+            feed.store_as(&self.table);
+        }
         let ahead = match is_short {
             true => None,
             false => Some(Ahead::start(feed, cx)?),
@@ -156,7 +159,8 @@ impl CopyIn {
         Ok(rows)
     }
 
-    /// Begins to load the table, if it is empty and the first rows come in the order of their keys.
+    /// Begins to load the table, if it is empty; the first rows tell whether they come in the order of
+    /// their keys.
     fn start_load(
         &self,
         first: &[Chunk],
@@ -164,13 +168,10 @@ impl CopyIn {
         cx: &mut Context<'_>,
     ) -> Result<Option<Load>> {
         let width = self.lines.width;
-        match self
-            .table
-            .are_ascending(first.iter().flat_map(|chunk| chunk.all(width)))
-        {
-            true => Ok(self.table.start_load(cx.transaction()?, statement)?),
-            false => Ok(None),
-        }
+        let rows = first.iter().flat_map(|chunk| chunk.all(width));
+        let is_ordered = self.table.are_ascending(rows);
+        let transaction = cx.transaction()?;
+        Ok(self.table.start_load(transaction, statement, is_ordered)?)
     }
 
     /// Makes the rows of a load rows that are written.
@@ -193,23 +194,51 @@ impl CopyIn {
         let mut rows = 0;
         for number in 0..chunk.rows() {
             cx.check_cancelled()?;
+            if chunk.is_stored() {
+                let (key, row, line) = chunk.stored(number);
+                let taken = self.take_stored((key, row), load, statement, cx);
+                taken.map_err(|error| lines.refused(error, line))?;
+                rows += 1;
+                continue;
+            }
             let (row, line) = chunk.row_mut(number, lines.width);
             for (place, expr) in &self.made {
                 let value = evaluate_row(expr, row, cx);
                 row[*place] = value.map_err(|error| lines.in_column(error, *place, line))?;
             }
             let taken = self.take(row, load, statement, cx);
-            rows += u64::from(taken.map_err(|error| match error.state() {
-                SqlState::NOT_NULL_VIOLATION | SqlState::CHECK_VIOLATION => {
-                    lines.showing(error, line)
-                }
-                _ => lines.at(error, line.number),
-            })?);
+            rows += u64::from(taken.map_err(|error| lines.refused(error, line))?);
         }
         match chunk.error.take() {
             Some(error) => Err(error),
             None => Ok(rows),
         }
+    }
+
+    /// Whether rows can be made as the table stores them where lines are read.
+    fn stores_at_once(&self) -> bool {
+        self.made.is_empty() && self.conditions.is_empty() && self.table.stores_at_once()
+    }
+
+    /// Takes a row that is as the table stores it: adds it to the load, or inserts it.
+    fn take_stored(
+        &self,
+        (key, row): (&[u8], &[u8]),
+        load: &mut Option<Load>,
+        statement: &mut Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        if let Some(load) = load
+            && self.table.load_stored(load, key, row)?
+        {
+            return Ok(());
+        }
+        self.end_load(load, cx)?;
+        let mut values = vec![Value::Null; self.lines.width];
+        self.table.decode_row(row, &mut values)?;
+        self.table
+            .insert(cx.transaction_mut()?, &values, statement)?;
+        Ok(())
     }
 
     /// Inserts a row, or adds it to a load, unless a condition keeps it out.

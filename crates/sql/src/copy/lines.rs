@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use rustdb_table::Table;
 use rustdb_types::{Settings, Type, Value, parse as parse_value};
 
 use super::options::{Header, Options};
@@ -39,6 +40,10 @@ pub(super) struct Line<'l> {
 pub(super) struct Chunk {
     /// Row after row.
     values: Vec<Value>,
+    /// In their place: row after row as the table stores it, its key before it.
+    stored: Vec<u8>,
+    /// Where each key ends there, and each row.
+    stored_ends: Vec<(usize, usize)>,
     /// Line after line.
     text: Vec<u8>,
     /// Where each line ends in the text, and its number.
@@ -70,15 +75,30 @@ impl Chunk {
 
     /// A row, and the line it was made of.
     pub(super) fn row_mut(&mut self, number: usize, width: usize) -> (&mut [Value], Line<'_>) {
-        let (end, line) = self.ends[number];
-        let start = number
-            .checked_sub(1)
-            .map_or(0, |before| self.ends[before].0);
-        let line = Line {
-            text: &self.text[start..end],
-            number: line,
-        };
+        let line = line_at(&self.text, &self.ends, number);
         (&mut self.values[number * width..][..width], line)
+    }
+
+    /// Whether rows are as the table stores them.
+    pub(super) fn is_stored(&self) -> bool {
+        !self.stored_ends.is_empty()
+    }
+
+    /// The key of a row as it is stored, the row, and the line it was made of.
+    pub(super) fn stored(&self, number: usize) -> (&[u8], &[u8], Line<'_>) {
+        let before = number.checked_sub(1);
+        let start = before.map_or(0, |before| self.stored_ends[before].1);
+        let (key_end, end) = self.stored_ends[number];
+        let (key, row) = (&self.stored[start..key_end], &self.stored[key_end..end]);
+        (key, row, line_at(&self.text, &self.ends, number))
+    }
+
+    /// Makes the only row one that is as a table stores it.
+    fn store(&mut self, table: &Table, settings: &Settings) -> Result<()> {
+        let key_end = table.encode_for_load(&self.values, settings, &mut self.stored)?;
+        self.stored_ends.push((key_end, self.stored.len()));
+        self.values.clear();
+        Ok(())
     }
 
     /// All rows.
@@ -89,8 +109,20 @@ impl Chunk {
 
     fn clear(&mut self) {
         self.values.clear();
+        self.stored.clear();
+        self.stored_ends.clear();
         self.text.clear();
         self.ends.clear();
+    }
+}
+
+/// A line of several, which end there.
+fn line_at<'l>(text: &'l [u8], ends: &[(usize, u64)], number: usize) -> Line<'l> {
+    let start = number.checked_sub(1).map_or(0, |before| ends[before].0);
+    let (end, line) = ends[number];
+    Line {
+        text: &text[start..end],
+        number: line,
     }
 }
 
@@ -99,6 +131,8 @@ pub(super) struct Feed {
     lines: Arc<Lines>,
     reader: LineReader,
     fields: Fields,
+    /// Rows are made as this one stores them.
+    stored_by: Option<Arc<Table>>,
     /// Whether no line was read yet.
     is_first: bool,
 }
@@ -109,8 +143,15 @@ impl Feed {
             lines,
             reader: LineReader::new(),
             fields: Fields::default(),
+            stored_by: None,
             is_first: true,
         }
+    }
+
+    /// From now on makes rows as a table stores them, which must [be able
+    /// to](Table::stores_at_once).
+    pub(super) fn store_as(&mut self, table: &Arc<Table>) {
+        self.stored_by = Some(table.clone());
     }
 
     /// Puts the next rows in the place of those of a chunk. It does not wait for more lines while
@@ -121,7 +162,10 @@ impl Feed {
             Ok(is_last) => chunk.is_last = is_last,
             Err(error) => {
                 // What the bad line has left.
-                chunk.values.truncate(chunk.ends.len() * self.lines.width);
+                match self.stored_by {
+                    Some(_) => chunk.values.clear(),
+                    None => chunk.values.truncate(chunk.ends.len() * self.lines.width),
+                }
                 (chunk.error, chunk.is_last) = (Some(error), true);
             }
         }
@@ -152,6 +196,10 @@ impl Feed {
                 continue;
             }
             lines.add_row(line, &mut self.fields, &mut chunk.values)?;
+            if let Some(table) = &self.stored_by {
+                let stored = chunk.store(table, &lines.settings);
+                stored.map_err(|error| lines.refused(error, line))?;
+            }
             chunk.text.extend_from_slice(line.text);
             chunk.ends.push((chunk.text.len(), number));
         }
@@ -250,6 +298,14 @@ impl Lines {
     /// An error at a line.
     pub(super) fn at(&self, error: Error, line: u64) -> Error {
         error.with_context(format!("COPY {}, line {line}", self.table))
+    }
+
+    /// Why the row of a line was not taken.
+    pub(super) fn refused(&self, error: Error, line: Line<'_>) -> Error {
+        match error.state() {
+            SqlState::NOT_NULL_VIOLATION | SqlState::CHECK_VIOLATION => self.showing(error, line),
+            _ => self.at(error, line.number),
+        }
     }
 
     /// An error at a line that is shown.

@@ -17,6 +17,9 @@ use super::write::{Kind, WriteNode, assign};
 use crate::bind::{Assignment, ConflictUpdate};
 use crate::error::{Error, Result};
 
+/// Room for the keys of most rows.
+const KEY_BYTES: usize = 32;
+
 impl WriteNode {
     /// Whether it can be run in this way.
     pub(super) fn can_run_at_once(&self) -> bool {
@@ -88,7 +91,8 @@ impl WriteNode {
         };
         let (table, settings) = (&self.table, cx.settings);
         let places = table.layout().len();
-        let mut row = vec![Value::Null; 1 + places];
+        let mut row = Vec::with_capacity(1 + places);
+        row.resize_with(1 + places, || Value::Null);
         let replaced = table.replace_committed(manager, &key, durability, |stored, bytes| {
             if let Some(patch) = &self.patch {
                 patch.read(table, stored, &mut row[1..])?;
@@ -121,16 +125,18 @@ impl WriteNode {
         durability: Durability,
         cx: &mut Context<'_>,
     ) -> Result<Option<Replaced>> {
-        let Ok(Some(excluded)) = one_row.run(cx) else {
-            return Ok(None);
-        };
         let (table, settings) = (&self.table, cx.settings);
-        let Some(key) = table.key_of_sound(&excluded, settings)? else {
+        let places = table.layout().len();
+        // The row that is there, and behind it the one that is not.
+        let mut row = Vec::with_capacity(2 * places);
+        row.resize_with(places, || Value::Null);
+        let Ok(true) = one_row.append(&mut row, cx) else {
             return Ok(None);
         };
-        let places = table.layout().len();
-        let mut row = vec![Value::Null; places];
-        row.extend(excluded);
+        let mut key = Vec::with_capacity(KEY_BYTES);
+        if !table.key_of_sound(&row[places..], settings, &mut key)? {
+            return Ok(None);
+        }
         let replaced = table.replace_committed(manager, &key, durability, |stored, bytes| {
             if let Some(patch) = &self.patch {
                 patch.read(table, stored, &mut row[..places])?;

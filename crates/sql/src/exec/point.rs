@@ -197,4 +197,21 @@ impl OneRow {
             }
         }
     }
+
+    /// Appends the row to others, if there is one.
+    pub(super) fn append(&self, out: &mut Vec<Value>, cx: &mut Context<'_>) -> Result<bool> {
+        if let OneRow::Values(stages) = self
+            && let [only] = &stages[..]
+        {
+            let nothing: &[Value] = &[];
+            for item in only {
+                out.push(evaluate(item, nothing, cx)?.into_owned());
+            }
+            return Ok(true);
+        }
+        let row = self.run(cx)?;
+        let is_there = row.is_some();
+        out.extend(row.into_iter().flatten());
+        Ok(is_there)
+    }
 }

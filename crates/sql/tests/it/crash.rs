@@ -14,9 +14,13 @@ use crate::database::Still;
 use crate::engines::{Ours, Outcome, Talk};
 
 fn open(vfs: VfsRef) -> Result<Session> {
+    open_with(vfs, TransactionOptions::default())
+}
+
+fn open_with(vfs: VfsRef, options: TransactionOptions) -> Result<Session> {
     let engine = Engine::open(vfs, Path::new("/db"), EngineOptions::default());
     let engine = engine.map_err(rustdb_txn::Error::from)?;
-    let manager = TransactionManager::new(engine, TransactionOptions::default());
+    let manager = TransactionManager::new(engine, options);
     Ok(Database::open(manager, Arc::new(Still))?.connect())
 }
 
@@ -186,10 +190,9 @@ fn definitions_that_are_rolled_back_leave_nothing() {
 /// Rows of a load that is long enough to go straight to files, and what COPY reads.
 const LOADED: usize = 6_000;
 
-fn load(session: &mut Session) -> bool {
+fn load(session: &mut Session, ids: impl Iterator<Item = usize>) -> bool {
     let text = "x".repeat(60);
-    let lines = (0..LOADED).map(|id| format!("{id},{text} {id}\n"));
-    let input: String = lines.collect();
+    let input: String = ids.map(|id| format!("{id},{text} {id}\n")).collect();
     let copied = session.copy_in("copy l from stdin (format csv)", &mut input.as_bytes());
     copied.is_ok()
 }
@@ -202,15 +205,41 @@ fn loaded(session: &mut Session) -> Option<usize> {
     let count = usize::try_from(numbers[0].unwrap()).unwrap();
     let sum = (count * count.saturating_sub(1) / 2) as i64;
     assert_eq!(numbers[1], (count > 0).then_some(sum));
+    // By the index of the texts, if there is one.
+    for id in (0..count).step_by(997) {
+        let text = format!("select id from l where t = '{} {id}'", "x".repeat(60));
+        let found = session.execute(&text, &[]).unwrap()[0].rows.concat();
+        assert_eq!(found, [Value::Int4(id as i32)]);
+    }
     Some(count)
 }
 
 #[test]
 fn power_lost_in_a_load_leaves_all_rows_or_none() {
+    let table = "create table l (id int primary key, t text)";
+    lose_power_in_load(table, TransactionOptions::default(), 0..LOADED);
+}
+
+/// Rows and entries are sorted, in several runs of which one is made.
+#[test]
+fn power_lost_in_a_load_in_no_order_leaves_all_rows_or_none() {
+    let table = "create table l (id int primary key, t text unique)";
+    let options = TransactionOptions {
+        write_set_bytes_max: 96 << 10,
+        ..TransactionOptions::default()
+    };
+    lose_power_in_load(table, options, (0..LOADED).rev());
+}
+
+fn lose_power_in_load(
+    table: &str,
+    options: TransactionOptions,
+    ids: impl Iterator<Item = usize> + Clone,
+) {
     let fill = |vfs: VfsRef| -> bool {
-        open(vfs).is_ok_and(|mut session| {
-            let made = session.execute("create table l (id int primary key, t text)", &[]);
-            made.is_ok() && load(&mut session)
+        open_with(vfs, options.clone()).is_ok_and(|mut session| {
+            let made = session.execute(table, &[]);
+            made.is_ok() && load(&mut session, ids.clone())
         })
     };
     let machine = SimVfs::new(1);
@@ -230,7 +259,7 @@ fn power_lost_in_a_load_leaves_all_rows_or_none() {
                 "{what}: {found:?}"
             );
             if found == Some(0) {
-                assert!(load(&mut session), "{what}");
+                assert!(load(&mut session, ids.clone()), "{what}");
                 assert_eq!(loaded(&mut session), Some(LOADED), "{what}");
             }
         }

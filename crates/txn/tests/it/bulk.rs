@@ -170,3 +170,30 @@ fn never_or_same(before: &[u8], key: &[u8]) -> Result<bool, Error> {
     assert!(before <= key, "keys come in their order");
     Ok(false)
 }
+
+#[test]
+fn a_key_that_came_once_is_not_taken_again() {
+    let model = model();
+    for bytes_max in BUDGETS {
+        let vfs: VfsRef = Arc::new(MemVfs::new());
+        let db = open(&vfs, bytes_max);
+        let mut tx = begin(&db);
+        assert!(tx.is_untouched(db.counted).unwrap());
+        let mut entries = tx.bulk_entries(db.counted);
+        for (key, value) in &model {
+            assert!(entries.is_new(key));
+            assert!(entries.push_once(key, value).unwrap());
+            assert!(!entries.is_new(key));
+        }
+        for key in model.keys() {
+            assert!(!entries.push_once(key, b"another").unwrap());
+        }
+        let written = tx.write_bulk(entries, never).unwrap();
+        assert_eq!(written, Ok(model.len() as u64));
+        assert_eq!(seen(&tx, db.counted), model);
+        assert!(!tx.is_untouched(db.counted).unwrap());
+        tx.commit(Durability::Sync).unwrap();
+        assert!(!begin(&db).is_untouched(db.counted).unwrap());
+        assert!(begin(&db).is_untouched(db.plain).unwrap());
+    }
+}

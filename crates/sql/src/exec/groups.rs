@@ -13,6 +13,7 @@ use hashbrown::HashTable;
 use rustdb_types::{Cells, Value};
 
 use super::aggregate::{AggregateNode, Seen, start};
+use super::group_codes::{Codes, codes};
 use super::key::{hash_key, hashes};
 use super::vector::Vector;
 use crate::error::{Error, Result, SqlState};
@@ -23,6 +24,8 @@ pub(super) struct Groups {
     /// Empty while the order says where keys are.
     table: HashTable<u32>,
     hasher: RandomState,
+    /// Those groups of the table that short keys led to.
+    codes: Codes,
     /// How many values a key has.
     key_width: usize,
     /// How many aggregates there are.
@@ -68,6 +71,7 @@ impl Groups {
             },
             table: HashTable::new(),
             hasher: RandomState::default(),
+            codes: Codes::default(),
             key_width: node.key_width(),
             calls: node.calls.len(),
             keys: Vec::new(),
@@ -169,6 +173,53 @@ impl Groups {
         if groups.len() == rows {
             return Ok(groups);
         }
+        match codes(keys, rows) {
+            Some(codes) => self.rows_by_code(keys, &codes, node, &mut groups)?,
+            None => self.rows_by_hash(keys, rows, node, &mut groups)?,
+        }
+        Ok(groups)
+    }
+
+    /// The groups of rows from the next one on, whose keys are these numbers too.
+    fn rows_by_code(
+        &mut self,
+        keys: &[Vector<'_>],
+        codes: &[u64],
+        node: &AggregateNode,
+        groups: &mut Vec<u32>,
+    ) -> Result<()> {
+        let mut key = Vec::with_capacity(keys.len());
+        let mut last = None;
+        for (row, code) in codes.iter().enumerate().skip(groups.len()) {
+            // Rows of a group are often side by side.
+            let known = match last {
+                Some((before, group)) if before == *code => Some(group),
+                _ => self.codes.get(*code),
+            };
+            let group = match known {
+                Some(group) => group,
+                None => {
+                    key.clear();
+                    key.extend(keys.iter().map(|vector| vector.cell(row).into_owned()));
+                    let group = self.find_or_add(&key, node)? as u32;
+                    self.codes.insert(*code, group);
+                    group
+                }
+            };
+            last = Some((*code, group));
+            groups.push(group);
+        }
+        Ok(())
+    }
+
+    /// The groups of rows from the next one on.
+    fn rows_by_hash(
+        &mut self,
+        keys: &[Vector<'_>],
+        rows: usize,
+        node: &AggregateNode,
+        groups: &mut Vec<u32>,
+    ) -> Result<()> {
         let hashes = hashes(&self.hasher, keys, rows);
         for (row, hash) in hashes.into_iter().enumerate().skip(groups.len()) {
             let is_it = |group: &u32| {
@@ -192,7 +243,7 @@ impl Groups {
                 }
             });
         }
-        Ok(groups)
+        Ok(())
     }
 
     /// The groups of the first rows, as long as their keys ascend.
@@ -296,6 +347,7 @@ impl Groups {
     /// Takes all groups but the last one.
     pub(super) fn take_complete(&mut self) -> GroupsIter {
         let complete = self.len.saturating_sub(1);
+        self.codes.clear();
         let last_key = self.keys.split_off(complete * self.key_width);
         let last_seen = self.seen.split_off(complete * self.calls);
         let keys = std::mem::replace(&mut self.keys, last_key);

@@ -7,6 +7,7 @@
 //! they are places in a vector, and nothing is hashed.
 
 use std::hash::BuildHasher;
+use std::sync::OnceLock;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -16,6 +17,7 @@ use super::batch::Batch;
 use super::context::Context;
 use super::hash_join::key;
 use super::key::widened;
+use super::members::Bits;
 use super::spill::Charge;
 use super::vector::{Vector, vector};
 use crate::error::{Error, Result, SqlState};
@@ -47,9 +49,13 @@ pub(super) enum JoinKey<'a> {
 pub(crate) struct Table {
     pub(super) rows: Batch,
     keys: Keys,
+    /// How many values a key has.
+    width: usize,
     first: First,
     /// For each row the next one with the same key.
     next: Vec<u32>,
+    /// The keys, or what they begin with, if they are integers that lie together.
+    bits: OnceLock<Option<Bits>>,
     /// What it holds.
     pub(super) charge: Option<Charge>,
 }
@@ -262,6 +268,7 @@ impl Table {
             return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message));
         }
         let mut next = vec![NONE; count];
+        let width = keys.width;
         let first = match keys.are_integers() {
             true => First::of_integers(&keys, &mut next),
             false => First::of_values(&mut keys, &mut next),
@@ -273,8 +280,10 @@ impl Table {
         Ok(Table {
             rows,
             keys,
+            width,
             first,
             next,
+            bits: OnceLock::new(),
             charge: None,
         })
     }
@@ -306,6 +315,28 @@ impl Table {
                 }
                 JoinKey::Values(key) => self.find(table, hasher, key),
             },
+        }
+    }
+
+    /// The keys if each is one integer, or the first ones of those that are two; `None` if they lie too
+    /// far apart. They are integers.
+    #[inline]
+    pub(super) fn bits(&self) -> Option<&Bits> {
+        self.bits.get_or_init(|| self.make_bits()).as_ref()
+    }
+
+    fn make_bits(&self) -> Option<Bits> {
+        let first = |number: i64| match self.width {
+            1 => number,
+            _ => number >> 32,
+        };
+        match &self.first {
+            First::Dense(least, rows) => {
+                let rows = rows.iter().enumerate().filter(|(_, row)| **row != NONE);
+                Bits::new(rows.map(|(place, _)| first(least + place as i64)))
+            }
+            First::Integers(table, _) => Bits::new(table.iter().map(|(number, _)| first(*number))),
+            First::Values(..) => None,
         }
     }
 

@@ -21,6 +21,7 @@ mod context;
 mod dedupe;
 mod evaluate;
 mod function;
+mod group_codes;
 mod groups;
 mod hash_join;
 mod join;

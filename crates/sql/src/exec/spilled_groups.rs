@@ -25,6 +25,7 @@ use super::aggregate::{
 use super::batch::{BATCH_ROWS, Batch, Row};
 use super::context::Context;
 use super::evaluate::{truth, values};
+use super::group_codes::CODE_BYTES;
 use super::groups::{Groups, GroupsIter};
 use super::parallel::Given;
 use super::sort::Key;
@@ -315,7 +316,7 @@ fn group_bytes(key: &[Value], seen: &[Seen]) -> usize {
 }
 
 /// What a group takes beside its key and states: its number in the table, and room to grow.
-const ENTRY_BYTES: usize = 32;
+const ENTRY_BYTES: usize = 32 + CODE_BYTES;
 
 impl Call {
     /// Whether it keeps what it is given, or may.

@@ -25,7 +25,7 @@ mod value;
 pub use decode::{Cell, RowView};
 pub use reader::RowReader;
 pub use select::Selection;
-pub use test::{Comparison, Members, RowTest};
+pub use test::{Comparison, Integers, Members, RowTest};
 
 use crate::base::Base;
 use crate::error::{Error, Result, SqlState};

@@ -1,6 +1,6 @@
 //! The tests of [`RowTest`] on columns that were taken out of rows before.
 
-use super::test::{Comparison, Members, RowTest, Test, unpadded};
+use super::test::{Comparison, Integers, Members, RowTest, Test, unpadded};
 use crate::column::{Cells, ColumnVector};
 use crate::numeric::Numeric;
 use crate::order::compare_float8;
@@ -44,7 +44,7 @@ impl Selection {
 
     /// Leaves out the rows of which `keeps` says no.
     #[inline]
-    fn retain(&mut self, mut keeps: impl FnMut(usize) -> bool) {
+    pub fn retain(&mut self, mut keeps: impl FnMut(usize) -> bool) {
         let mut count = 0;
         match &mut self.rows {
             // NB: without a branch for each row, nobody can tell how they will go.
@@ -173,22 +173,11 @@ impl RowTest {
         other: Option<&ColumnVector>,
         selection: &mut Selection,
     ) {
-        match other.map(ColumnVector::cells) {
-            None => with_integers!(
-                column.cells(),
-                of => selection.retain(|row| members.contains(&[of(row)])),
-                self.select_values(column, other, selection)
-            ),
-            Some(others) => with_integers!(
-                column.cells(),
-                of => with_integers!(
-                    others,
-                    other_of => selection
-                        .retain(|row| members.contains(&[of(row), other_of(row)])),
-                    self.select_values(column, other, selection)
-                ),
-                self.select_values(column, other, selection)
-            ),
+        let second = other.map(|other| Integers::of(other.cells()));
+        match (Integers::of(column.cells()), second) {
+            (Some(first), None) => members.select(first, None, selection),
+            (Some(first), Some(Some(second))) => members.select(first, Some(second), selection),
+            _ => self.select_values(column, other, selection),
         }
     }
 

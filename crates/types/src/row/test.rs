@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use super::decode::{Cell, RowView};
 use super::reader::{Open, word};
+use super::select::Selection;
 use super::{Column, Place, RowLayout};
 use crate::base::Base;
+use crate::column::Cells;
 use crate::error::Result;
 use crate::interval::MICROS_PER_DAY;
 use crate::numeric::{self, Numeric};
@@ -40,6 +42,43 @@ pub enum Comparison {
 pub trait Members: std::fmt::Debug + Send + Sync {
     /// Whether a row with these integers is to pass: one, or two.
     fn contains(&self, key: &[i64]) -> bool;
+
+    /// Leaves out the rows that are not to pass, of which these are the integers.
+    fn select(&self, first: Integers<'_>, second: Option<Integers<'_>>, selection: &mut Selection) {
+        selection.retain(|row| match &second {
+            None => self.contains(&[first.get(row)]),
+            Some(second) => self.contains(&[first.get(row), second.get(row)]),
+        });
+    }
+}
+
+/// The integers of a column, by row.
+#[derive(Clone, Copy, Debug)]
+pub enum Integers<'a> {
+    /// Those of four bytes.
+    Short(&'a [i32]),
+    /// Those of eight.
+    Long(&'a [i64]),
+}
+
+impl<'a> Integers<'a> {
+    /// Those of a column in plain form.
+    pub fn of(cells: &'a Cells) -> Option<Integers<'a>> {
+        Some(match cells {
+            Cells::Int4(numbers) | Cells::Date(numbers) => Integers::Short(numbers),
+            Cells::Int8(numbers) | Cells::Timestamp(numbers) => Integers::Long(numbers),
+            _ => return None,
+        })
+    }
+
+    /// That of a row.
+    #[inline]
+    pub fn get(&self, row: usize) -> i64 {
+        match self {
+            Integers::Short(numbers) => numbers[row].into(),
+            Integers::Long(numbers) => numbers[row],
+        }
+    }
 }
 
 /// A condition on a row. See the module's documentation.

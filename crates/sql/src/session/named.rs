@@ -5,18 +5,49 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustdb_types::{Type, Value};
+use rustdb_types::{Modifier, Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::Statement;
 
-use super::prepared::Prepared;
+use super::prepared::{Planned, Prepared};
 use super::{Answer, Session, done};
-use crate::bind::{Surroundings, new_name, object_name};
+use crate::bind::{OutputColumn, Surroundings, new_name, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::parse::{is_deep, parse};
 
 /// The statements of a session, by name.
-pub(super) type Named = BTreeMap<String, Arc<Prepared>>;
+pub(super) type Named = BTreeMap<String, NamedStatement>;
+
+/// A statement that has a name. What it asks for and gives stays as it was when it got it.
+#[derive(Debug)]
+pub(super) struct NamedStatement {
+    prepared: Arc<Prepared>,
+    columns: Option<Arc<[OutputColumn]>>,
+}
+
+impl NamedStatement {
+    /// Checks that a plan that was made later gives the same columns.
+    fn check_columns(&self, planned: &Planned) -> Result<()> {
+        let is_same = match (&self.columns, &planned.columns) {
+            (Some(then), Some(now)) => {
+                let same = |(then, now): (&OutputColumn, &OutputColumn)| {
+                    then.name == now.name && then.of == now.of
+                };
+                Arc::ptr_eq(then, now)
+                    || then.len() == now.len() && then.iter().zip(now.iter()).all(same)
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        match is_same {
+            true => Ok(()),
+            false => {
+                let message = "cached plan must not change result type";
+                Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message))
+            }
+        }
+    }
+}
 
 impl Session {
     pub(super) fn prepare_named(
@@ -39,8 +70,16 @@ impl Session {
         if is_deep(&statement.to_string())? {
             return Err(Error::unsupported("PREPARE of a deeply nested statement"));
         }
-        self.planned(&prepared)?;
-        self.named.insert(name, prepared);
+        let planned = self.planned(&prepared)?;
+        let columns = planned.columns.clone();
+        let asked = planned.parameters.iter();
+        let asked: Vec<Type> = asked.map(|of| of.with_modifier(Modifier::NONE)).collect();
+        let prepared = match prepared.types() == asked {
+            true => prepared,
+            // What it was found to ask for is what it asks for when its tables are others.
+            false => Arc::new(Prepared::new(statement.clone(), asked)),
+        };
+        self.named.insert(name, NamedStatement { prepared, columns });
         Ok(done("PREPARE"))
     }
 
@@ -72,12 +111,12 @@ impl Session {
             Some(name) => object_name(name)?.join("."),
             None => return Err(Error::unsupported("EXECUTE without a name")),
         };
-        let prepared = self
-            .named
-            .get(&name)
-            .cloned()
-            .ok_or_else(|| missing(&name))?;
+        let named = self.named.get(&name);
+        let prepared = named.ok_or_else(|| missing(&name))?.prepared.clone();
         let planned = self.planned(&prepared).map_err(Error::elsewhere)?;
+        if let Some(named) = self.named.get(&name) {
+            named.check_columns(&planned)?;
+        }
         if planned.parameters.len() != arguments.len() {
             let message = format!("wrong number of parameters for prepared statement \"{name}\"");
             let detail = format!(

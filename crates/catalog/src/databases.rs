@@ -16,7 +16,8 @@
 use std::sync::Arc;
 
 use rustdb_txn::{
-    Access, Durability, IsolationLevel, RESERVED_KEYSPACES, StorageError, TransactionManager,
+    Access, Durability, IsolationLevel, KeyspaceId, RESERVED_KEYSPACES, StorageError,
+    TransactionManager,
 };
 use rustdb_types::{Oid, SqlState};
 
@@ -112,6 +113,17 @@ impl CatalogStore {
         write(&mut transaction)?;
         transaction.commit(Durability::Sync)?;
         Ok(())
+    }
+
+    /// The keyspaces that hold a database: its tables, indexes and the catalog itself.
+    pub fn keyspaces_of(&self, database: Oid) -> Vec<KeyspaceId> {
+        let all = self.manager().engine().keyspaces();
+        let of = |name: &str| match name.starts_with(RESERVED_KEYSPACES) {
+            true => Some(database_of(name).unwrap_or(FIRST_DATABASE)),
+            false => None,
+        };
+        let own = all.iter().filter(|info| of(&info.name) == Some(database));
+        own.map(|info| info.id).collect()
     }
 
     fn drop_keyspaces_of(&self, database: Oid) -> Result<()> {

@@ -162,8 +162,6 @@ pub enum SessionFunction {
     SetVal,
     /// A column of a sequence that is read as a table: `last_value`, `log_cnt`, `is_called`.
     SequenceState(usize),
-    /// `pg_get_serial_sequence`.
-    SerialSequence,
     /// `pg_advisory_lock` and its kin.
     Lock {
         /// Exclusive or shared.

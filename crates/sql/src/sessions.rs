@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use rustdb_txn::OwnerId;
 use rustdb_types::Oid;
@@ -16,6 +16,9 @@ use rustdb_vfs::sync::Mutex;
 /// So much of a statement is kept (`track_activity_query_size`).
 const QUERY_BYTES_MAX: usize = 1024;
 
+/// Numbers of transactions grow with the clock, by one in so many microseconds, or faster.
+const MICROS_PER_NUMBER: i64 = 1000;
+
 /// No time.
 const NEVER: i64 = i64::MIN;
 
@@ -23,6 +26,10 @@ const NEVER: i64 = i64::MIN;
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     all: Mutex<BTreeMap<OwnerId, Weak<Activity>>>,
+    /// When the first one began.
+    began: OnceLock<i64>,
+    /// The number that a transaction was given last.
+    transaction: AtomicI64,
 }
 
 /// What a session does.
@@ -41,6 +48,8 @@ pub(crate) struct Activity {
     state: AtomicU8,
     query_began: AtomicI64,
     transaction_began: AtomicI64,
+    /// The number of its transaction, if it has asked for one.
+    transaction: AtomicI64,
     query: Mutex<String>,
 }
 
@@ -83,8 +92,10 @@ impl Sessions {
             state: AtomicU8::new(Doing::Nothing as u8),
             query_began: AtomicI64::new(NEVER),
             transaction_began: AtomicI64::new(NEVER),
+            transaction: AtomicI64::new(NEVER),
             query: Mutex::default(),
         });
+        self.began.get_or_init(|| began);
         let mut all = self.all.lock();
         all.insert(owner, Arc::downgrade(&activity));
         activity
@@ -127,8 +138,38 @@ impl Activity {
         self.state.store(Doing::Statement as u8, Relaxed);
     }
 
+    /// When the first session of the directory began.
+    pub(crate) fn first_began(&self) -> i64 {
+        self.sessions.began.get().copied().unwrap_or(self.began)
+    }
+
+    /// The number of the transaction that runs. No other one had it or will have it, and later ones
+    /// have greater numbers. They come from the clock, so that they go on where a directory
+    /// is opened again.
+    pub(crate) fn transaction(&self, now: i64) -> i64 {
+        let given = self.transaction.load(Relaxed);
+        if given != NEVER {
+            return given;
+        }
+        let last = &self.sessions.transaction;
+        let mut number = last.load(Relaxed);
+        loop {
+            let next = number.saturating_add(1).max(now / MICROS_PER_NUMBER);
+            match last.compare_exchange_weak(number, next, Relaxed, Relaxed) {
+                Ok(_) => number = next,
+                Err(other) => {
+                    number = other;
+                    continue;
+                }
+            }
+            self.transaction.store(number, Relaxed);
+            return number;
+        }
+    }
+
     /// A transaction begins.
     pub(crate) fn begin_transaction(&self, now: i64) {
+        self.transaction.store(NEVER, Relaxed);
         self.transaction_began.store(now, Relaxed);
     }
 

@@ -27,6 +27,9 @@ pub fn run(session: &mut Shell, name: &str, words: &[&str]) -> Result<()> {
         "ds" => relations(session, "S", pattern, (is_system, has_more)),
         "dn" => schemas(session, pattern, (is_system, has_more)),
         "dT" => types(session, pattern, is_system),
+        "dD" => domains(session, pattern, is_system),
+        "df" => functions(session, pattern, is_system),
+        "sv" => view(session, pattern),
         "du" | "dg" => roles(session),
         "l" | "list" => databases(session),
         _ => {
@@ -214,6 +217,81 @@ fn types(session: &mut Shell, pattern: Option<&str>, is_system: bool) -> Result<
     ))?;
     let names = ["Schema", "Name", "Description"];
     session.show_grid(&grid("List of data types", &names, &rows))
+}
+
+fn domains(session: &mut Shell, pattern: Option<&str>, is_system: bool) -> Result<()> {
+    let hidden = match is_system || pattern.is_some() {
+        true => "",
+        false => " AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
+    };
+    let rows = session.ask(&format!(
+        "SELECT n.nspname, t.typname, pg_catalog.format_type(t.typbasetype, t.typtypmod), '', \
+         CASE WHEN t.typnotnull THEN 'not null' END, t.typdefault, \
+         (SELECT string_agg(pg_catalog.pg_get_constraintdef(r.oid, true), ' ' ORDER BY r.conname) \
+         FROM pg_catalog.pg_constraint r WHERE r.contypid = t.oid AND r.contype = 'c') \
+         FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+         WHERE t.typtype = 'd'{hidden}{} ORDER BY 1, 2",
+        conditions(pattern, "n.nspname", "t.typname")
+    ))?;
+    let names = [
+        "Schema",
+        "Name",
+        "Type",
+        "Collation",
+        "Nullable",
+        "Default",
+        "Check",
+    ];
+    session.show_grid(&grid("List of domains", &names, &rows))
+}
+
+/// Functions; all of them are built in, and listed where a pattern or `S` asks for them.
+fn functions(session: &mut Shell, pattern: Option<&str>, is_system: bool) -> Result<()> {
+    let hidden = match is_system || pattern.is_some() {
+        true => "",
+        false => " AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
+    };
+    let rows = session.ask(&format!(
+        "SELECT n.nspname, p.proname, CASE WHEN p.proretset THEN 'SETOF ' ELSE '' END || \
+         pg_catalog.format_type(p.prorettype, NULL), \
+         (SELECT string_agg(pg_catalog.format_type(a.of, NULL), ', ' ORDER BY a.place) \
+         FROM unnest(p.proargtypes) WITH ORDINALITY a(of, place)), 'func' \
+         FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+         WHERE true{hidden}{} ORDER BY 1, 2, 4",
+        conditions(pattern, "n.nspname", "p.proname")
+    ))?;
+    let names = [
+        "Schema",
+        "Name",
+        "Result data type",
+        "Argument data types",
+        "Type",
+    ];
+    session.show_grid(&grid("List of functions", &names, &rows))
+}
+
+/// `\sv NAME`: the statement that makes a view.
+fn view(session: &mut Shell, name: Option<&str>) -> Result<()> {
+    let Some(name) = name else {
+        return Err(Failure::usage("view name is required"));
+    };
+    let rows = session.ask(&format!(
+        "SELECT c.relkind, quote_ident(n.nspname) || '.' || quote_ident(c.relname), \
+         pg_catalog.pg_get_viewdef(c.oid, true) FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.oid = pg_catalog.to_regclass({})",
+        literal(name)
+    ))?;
+    let Some(row) = rows.first() else {
+        let message = format!("relation \"{name}\" does not exist");
+        return Err(Failure::new(message));
+    };
+    let cell = |at: usize| row.text(at).unwrap_or_default();
+    if cell(0) != "v" {
+        return Err(Failure::new(format!("\"{name}\" is not a view")));
+    }
+    let text = format!("CREATE OR REPLACE VIEW {} AS\n{}\n", cell(1), cell(2));
+    session.print(text.as_bytes())
 }
 
 fn roles(session: &mut Shell) -> Result<()> {

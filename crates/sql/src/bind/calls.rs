@@ -14,6 +14,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, FunctionCall, Typed};
 use crate::parse::{end_of, place};
 use crate::rewrite;
+use crate::system;
 
 /// The names of types that are called as functions.
 #[rustfmt::skip]
@@ -179,6 +180,9 @@ impl Binder<'_> {
         };
         let qualified = (names.len() > 1).then(|| names.join("."));
         let rows = functions_named(short);
+        if rows.is_empty() && system::is_of_postgresql(short) {
+            return Err(Error::unsupported(format!("function {short}")));
+        }
         let types: Vec<Type> = arguments
             .iter()
             .map(|argument| argument.of.clone())

@@ -143,10 +143,6 @@ fn signature(name: &str, count: usize) -> Option<Signature> {
         ("lastval", 0) => return make(F::LastVal, false, &[], Type::INT8),
         ("setval", 2) => return make(F::SetVal, true, &[Type::INT8], Type::INT8),
         ("setval", 3) => return make(F::SetVal, true, &[Type::INT8, Type::BOOL], Type::INT8),
-        ("pg_get_serial_sequence", 2) => {
-            let names = [Type::TEXT, Type::TEXT];
-            return make(F::SerialSequence, false, &names, Type::TEXT);
-        }
         ("pg_sleep", 1) => return make(F::Sleep, false, &[Type::FLOAT8], Type::VOID),
         ("pg_sleep_for", 1) => return make(F::Sleep, false, &[Type::INTERVAL], Type::VOID),
         ("pg_cancel_backend", 1) => return make(F::Cancel, false, &[Type::INT4], Type::BOOL),

@@ -180,7 +180,6 @@ pub(super) fn call<R: Row + ?Sized>(
                 _ => Value::Bool(is_called),
             }
         }
-        F::SerialSequence => cx.serial_sequence(&arguments)?,
         F::Lock {
             mode,
             session,
@@ -255,7 +254,9 @@ impl Context<'_> {
             [name] => {
                 let temporary = self.session.map(|session| &session.temporary_schema);
                 let temporary = temporary.and_then(|name| catalog.schema_named(name));
-                let rest = [rustdb_catalog::PG_CATALOG, rustdb_catalog::PUBLIC];
+                let rest = self
+                    .names
+                    .map_or(Vec::new(), |names| names.schemas(catalog));
                 let mut path = temporary.map(|schema| schema.oid).into_iter().chain(rest);
                 path.find_map(|schema| catalog.relation(schema, name))
             }
@@ -359,53 +360,6 @@ impl Context<'_> {
         let sequence = self.descriptor(self.sequence(named)?)?;
         let (_, store) = self.catalog()?;
         Ok(store.sequences().state(sequence)?)
-    }
-
-    /// `pg_get_serial_sequence`.
-    fn serial_sequence(&self, arguments: &[Value]) -> Result<Value> {
-        let (Value::Text(table), Value::Text(column)) = (&arguments[0], &arguments[1]) else {
-            return Err(Error::internal("names are texts"));
-        };
-        let (catalog, _) = self.catalog()?;
-        let names = split_name(table.as_str())?;
-        let found = match &names[..] {
-            [name] => catalog.relation(rustdb_catalog::PUBLIC, name),
-            [.., schema, name] => catalog
-                .schema_named(schema)
-                .and_then(|schema| catalog.relation(schema.oid, name)),
-            [] => None,
-        };
-        let table = match found {
-            Some(Relation::Table(table)) => table,
-            _ => return Err(crate::bind::missing_relation(&names)),
-        };
-        let Some(column) = table.column_named(column.as_str()) else {
-            let message = format!(
-                "column \"{column}\" of relation \"{}\" does not exist",
-                table.name
-            );
-            return Err(Error::new(SqlState::UNDEFINED_COLUMN, message));
-        };
-        let owned = catalog
-            .objects()
-            .into_iter()
-            .find_map(|object| match object {
-                rustdb_catalog::Object::Sequence(sequence)
-                    if sequence.owned_by == Some((table.oid, column.id)) =>
-                {
-                    Some(sequence.clone())
-                }
-                _ => None,
-            });
-        Ok(match owned {
-            None => Value::Null,
-            Some(sequence) => {
-                let schema = catalog.schema(sequence.schema);
-                let schema = schema.map_or("public", |schema| &schema.name);
-                let name = format!("{}.{}", quoted(schema), quoted(&sequence.name));
-                Value::Text(name.as_str().into())
-            }
-        })
     }
 
     // ------------------------------------------------------------------------ advisory locks

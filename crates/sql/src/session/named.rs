@@ -79,7 +79,8 @@ impl Session {
             // What it was found to ask for is what it asks for when its tables are others.
             false => Arc::new(Prepared::new(statement.clone(), asked)),
         };
-        self.named.insert(name, NamedStatement { prepared, columns });
+        self.named
+            .insert(name, NamedStatement { prepared, columns });
         Ok(done("PREPARE"))
     }
 

@@ -3,15 +3,16 @@
 //! A session is one process to PostgreSQL's clients; its number is the one that the lock table
 //! knows it by. Transactions that are no session's, those of keys and values, have locks too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rustdb_catalog::Object;
-use rustdb_txn::{KeyspaceId, LockInfo, LockTarget, OwnerId};
+use rustdb_txn::{KeyspaceId, LockInfo, LockTarget, ObjectMode, OwnerId, RowMode};
 use rustdb_types::{Oid, Value};
 
 use super::Around;
 use super::classes::OWNER;
 use super::sheet::Sheet;
+use crate::error::Result;
 
 /// `pg_stat_activity`.
 pub(super) fn activity(around: &Around<'_>, sheet: &mut Sheet) {
@@ -87,6 +88,61 @@ pub(super) fn locks(around: &Around<'_>, sheet: &mut Sheet) {
             ]);
         }
     }
+}
+
+/// `pg_blocking_pids`: the sessions that hold what another one waits for.
+pub(super) fn blocking(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
+    let Some(waiting) = arguments[0].as_integer() else {
+        return Ok(Value::Null);
+    };
+    let locks = around.store.manager().locks().list();
+    let of = |lock: &LockInfo| i64::from(process(lock.owner)) == waiting;
+    let wanted: Vec<&LockInfo> = locks
+        .iter()
+        .filter(|lock| !lock.granted && of(lock))
+        .collect();
+    let is_in_the_way = |held: &LockInfo| {
+        let mut wanted = wanted.iter();
+        held.granted && !of(held) && wanted.any(|wanted| conflict(wanted, held))
+    };
+    let holders = locks.iter().filter(|held| is_in_the_way(held));
+    let holders: BTreeSet<i32> = holders.map(|held| process(held.owner)).collect();
+    Ok(super::sheet::array(holders.into_iter().map(Value::Int4)))
+}
+
+/// Whether a lock cannot be had because another one is held.
+fn conflict(wanted: &LockInfo, held: &LockInfo) -> bool {
+    if wanted.target != held.target {
+        return false;
+    }
+    match wanted.target {
+        LockTarget::Row(..) => {
+            let (wanted, held) = (named(&RowMode::ALL, wanted), named(&RowMode::ALL, held));
+            any_pair(&wanted, &held, RowMode::conflicts_with)
+        }
+        LockTarget::Object(_) | LockTarget::Advisory(_) => {
+            let all = &ObjectMode::ALL;
+            any_pair(
+                &named(all, wanted),
+                &named(all, held),
+                ObjectMode::conflicts_with,
+            )
+        }
+    }
+}
+
+/// The modes of a lock, which are told by name.
+fn named<M: Copy + std::fmt::Debug>(all: &[M], lock: &LockInfo) -> Vec<M> {
+    let is_named = |mode: &M| {
+        let name = format!("{mode:?}");
+        lock.modes.split('+').any(|each| each == name)
+    };
+    all.iter().copied().filter(is_named).collect()
+}
+
+fn any_pair<M: Copy>(wanted: &[M], held: &[M], conflicts: impl Fn(M, M) -> bool) -> bool {
+    let mut wanted = wanted.iter();
+    wanted.any(|wanted| held.iter().any(|held| conflicts(*wanted, *held)))
 }
 
 /// The number of a session as processes have it.

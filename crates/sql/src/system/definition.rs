@@ -1,8 +1,8 @@
 //! Objects as the SQL that would make them: what `pg_get_indexdef` and its kin give.
 
 use rustdb_catalog::{
-    Action, Catalog, Constraint, ConstraintKind, ForeignKey, Index, IndexKey, IndexMethod, Match,
-    Table,
+    Action, Catalog, Constraint, ConstraintKind, DomainCheck, ForeignKey, Index, IndexKey,
+    IndexMethod, Match, Table,
 };
 use rustdb_types::Oid;
 use rustdb_types::function::quoted_identifier;
@@ -13,11 +13,45 @@ use crate::rewrite::NOTHING;
 
 /// A stored expression as people read it: without the schema of what is built in.
 pub(crate) fn shown(text: &str) -> String {
-    let text = text.replace("pg_catalog.", "").replace("public.", "");
-    match text.contains(NOTHING) {
-        true => text.replace(&format!("\"{NOTHING}\" "), ""),
+    let text = match text.contains(NOTHING) {
+        true => &text.replace(&format!("\"{NOTHING}\" "), ""),
         false => text,
+    };
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    let mut is_word = false;
+    while let Some(letter) = rest.chars().next() {
+        let schemas = ["pg_catalog.", "public."];
+        let named = schemas
+            .iter()
+            .find_map(|schema| rest.strip_prefix(schema))
+            .filter(|_| !is_word);
+        if let Some(behind) = named {
+            rest = behind;
+            continue;
+        }
+        let end = match letter {
+            '\'' | '"' => quoted_end(rest, letter, out.ends_with(['e', 'E'])),
+            _ => letter.len_utf8(),
+        };
+        is_word = letter.is_alphanumeric() || matches!(letter, '_' | '$' | '"' | '.');
+        out.push_str(&rest[..end]);
+        rest = &rest[end..];
     }
+    out
+}
+
+/// Where the quoted part that a text begins with ends. A quote that is doubled ends one part and
+/// begins the next.
+fn quoted_end(text: &str, quote: char, has_escapes: bool) -> usize {
+    let mut letters = text.char_indices().skip(1);
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '\\' if has_escapes => drop(letters.next()),
+            letter if letter == quote => return at + 1,
+            _ => (),
+        }
+    }
+    text.len()
 }
 
 /// A stored expression in brackets, of which it needs one pair.
@@ -172,6 +206,12 @@ pub(crate) fn index(catalog: &Catalog, table: &Table, index: &Index, brackets: B
     text
 }
 
+/// A constraint of a domain as CREATE DOMAIN has it.
+pub(crate) fn domain_check(check: &DomainCheck, brackets: Brackets) -> String {
+    let valid = if check.validated { "" } else { " NOT VALID" };
+    format!("CHECK ({}){valid}", brackets.around(&check.expression.text))
+}
+
 /// A constraint as CREATE TABLE has it.
 pub(crate) fn constraint(
     around: &Around<'_>,
@@ -268,6 +308,11 @@ mod tests {
             assert_eq!(bracketed(text), expected);
         }
         assert!(is_call("lower(name)"));
+        let text = "pg_catalog.lower(a) <> 'public.x''pg_catalog.y' and mypublic.b = \"public.\".c \
+                    or f(public.g(E'\\'public.'))";
+        let expected = "lower(a) <> 'public.x''pg_catalog.y' and mypublic.b = \"public.\".c \
+                        or f(g(E'\\'public.'))";
+        assert_eq!(shown(text), expected);
         assert!(!is_call("lower(a) || upper(b)"));
         assert!(!is_call("(a)"));
     }

@@ -23,6 +23,7 @@ mod information;
 mod object_names;
 mod privileges;
 mod sheet;
+mod sizes;
 mod small;
 mod types;
 mod views;
@@ -37,7 +38,7 @@ use crate::bind::SessionNames;
 use crate::sessions::Activity;
 use crate::settings::Parameters;
 pub(crate) use activity::process;
-pub(crate) use functions::{SERVER_VERSION, SystemFunction, functions_named};
+pub(crate) use functions::{SERVER_VERSION, SystemFunction, functions_named, is_of_postgresql};
 use sheet::Sheet;
 
 /// A relation of the system.

@@ -1,6 +1,6 @@
 //! Objects by name and by number: what `regclass` and its like do.
 
-use rustdb_catalog::{PG_CATALOG, PUBLIC, Relation as Found};
+use rustdb_catalog::{PG_CATALOG, Relation as Found};
 use rustdb_types::function::quoted_identifier;
 use rustdb_types::{Oid, Type, Value};
 
@@ -150,7 +150,10 @@ pub(super) fn type_number(around: &Around<'_>, written: &str) -> Result<Option<O
         None => {
             let parts = name_parts(name)?;
             let object = match &parts[..] {
-                [name] => around.catalog.type_named(PUBLIC, name),
+                [name] => {
+                    let mut path = around.names.schemas(around.catalog).into_iter();
+                    path.find_map(|schema| around.catalog.type_named(schema, name))
+                }
                 [schema, name] => around
                     .catalog
                     .schema_named(schema)

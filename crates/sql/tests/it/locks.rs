@@ -1,9 +1,10 @@
 //! FOR UPDATE and its kin, between sessions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustdb_sql::{Database, Session};
-use rustdb_vfs::MemVfs;
+use rustdb_vfs::{MemVfs, OsVfs, Vfs};
 
 use crate::database::database_over;
 
@@ -136,4 +137,42 @@ fn only_the_tables_that_are_named_are_locked() {
         state(&mut two, "select * from u for update nowait"),
         "55P03"
     );
+}
+
+#[test]
+fn who_waits_is_told_who_is_in_the_way() {
+    let (database, mut one) = table();
+    let (mut two, mut three) = (database.connect(), database.connect());
+    let own = |session: &mut Session| rows(session, "select pg_backend_pid()")[0][0];
+    let (holder, waiter) = (own(&mut one), own(&mut two));
+    let asked = |session: &mut Session, of: i64| {
+        rows(session, &format!("select unnest(pg_blocking_pids({of}))"))
+    };
+    for (held, wanted) in [
+        (
+            "update t set b = 11 where a = 1",
+            "delete from t where a = 1",
+        ),
+        ("lock table t", "select * from t"),
+        (
+            "select pg_advisory_xact_lock(7)",
+            "select pg_advisory_xact_lock(7)",
+        ),
+    ] {
+        one.execute(&format!("begin; {held}"), &[]).unwrap();
+        assert!(asked(&mut three, waiter).is_empty(), "{wanted}");
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| two.execute(&format!("begin; {wanted}; rollback"), &[]));
+            let clock = OsVfs::new();
+            let start = clock.monotonic();
+            let mut told = asked(&mut three, waiter);
+            while told.is_empty() && clock.monotonic() - start < Duration::from_secs(60) {
+                told = asked(&mut three, waiter);
+            }
+            assert!(asked(&mut three, holder).is_empty(), "{held}");
+            one.execute("rollback", &[]).unwrap();
+            waits.join().unwrap().unwrap();
+            assert_eq!(told, [[holder]], "{wanted}");
+        });
+    }
 }

@@ -264,3 +264,70 @@ fn settings_are_switched_by_words() {
     let explain = "explain (analyze on, costs off, timing off) select 1";
     session.execute(explain, &[]).unwrap();
 }
+
+#[test]
+fn transactions_have_numbers() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut one, mut two) = (database.connect(), database.connect());
+    let mut seen = Vec::new();
+    for session in [&mut one, &mut two] {
+        session.execute("begin", &[]).unwrap();
+        let number = numbers(session, "select txid_current()");
+        assert_eq!(numbers(session, "select pg_current_xact_id()"), number);
+        session.execute("savepoint s; rollback to s", &[]).unwrap();
+        assert_eq!(numbers(session, "select txid_current()"), number);
+        session.execute("commit", &[]).unwrap();
+        seen.extend(number);
+        seen.extend(numbers(session, "select txid_current()"));
+    }
+    assert!(seen.is_sorted_by(|one, two| one < two), "{seen:?}");
+}
+
+#[test]
+fn things_have_sizes() {
+    let mut session = database_over(Arc::new(MemVfs::new())).connect();
+    let tables = "create schema s; create table t (a int primary key, b text); \
+                  create index t_b on t (b); create view v as select * from t; create table s.t (a int)";
+    session.execute(tables, &[]).unwrap();
+    let sizes = "select pg_relation_size('t') union all select pg_table_size('t'::regclass) \
+                 union all select pg_relation_size('t_b') union all select pg_indexes_size('t') \
+                 union all select pg_total_relation_size('public.t')";
+    assert_eq!(numbers(&mut session, sizes), [0; 5]);
+    let fill = "insert into t select n, repeat('x', 50) || n from generate_series(1, 1000) n";
+    session.execute(fill, &[]).unwrap();
+    let found = numbers(&mut session, sizes);
+    assert!(found[0] > 50_000 && found[0] == found[1], "{found:?}");
+    assert!(found[2] > 50_000 && found[2] == found[3], "{found:?}");
+    assert_eq!(found[4], found[0] + found[2]);
+    let others = "select pg_relation_size('v') union all select pg_total_relation_size('s.t') \
+                  union all select pg_relation_size('pg_class') union all select pg_relation_size('t', 'vm')";
+    assert_eq!(numbers(&mut session, others), [0; 4]);
+    let whole =
+        "select max(pg_database_size(datname)) from pg_database where datname = current_database()";
+    assert!(numbers(&mut session, whole)[0] > found[4]);
+    let of_none = "select count(pg_relation_size(1)) + count(pg_database_size(1::oid))";
+    assert_eq!(numbers(&mut session, of_none), [0]);
+    for (query, state) in [
+        ("select pg_relation_size('nothing')", "42P01"),
+        ("select pg_database_size('nothing')", "3D000"),
+        ("select pg_relation_size('t', 'odd')", "22023"),
+    ] {
+        let error = session.execute(query, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), state, "{query}");
+    }
+}
+
+#[test]
+fn functions_that_postgresql_has_are_refused_by_name() {
+    let mut session = database_over(Arc::new(MemVfs::new())).connect();
+    for (query, state) in [
+        ("select lo_create(1)", "0A000"),
+        ("select * from pg_catalog.pg_control_system()", "0A000"),
+        ("select no_such_function(1)", "42883"),
+        ("select public.lo_create(1)", "42883"),
+        ("select upper(1, 2)", "42883"),
+    ] {
+        let error = session.execute(query, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), state, "{query}");
+    }
+}

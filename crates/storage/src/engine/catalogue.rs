@@ -169,6 +169,12 @@ impl Engine {
         }
         inner.approximate_len(keyspace)
     }
+
+    /// About how many bytes the keyspace takes in files and memtables. Values that are so large
+    /// that they are in files of their own are not in it.
+    pub fn approximate_bytes(&self, keyspace: KeyspaceId) -> Result<u64> {
+        self.inner().approximate_bytes(keyspace)
+    }
 }
 
 /// Lets every commit pass.
@@ -211,5 +217,29 @@ impl Inner {
             count += memtable.count_between(&lower, &upper) as i64;
         }
         Ok(count.max(0) as u64)
+    }
+
+    /// Adds up what each table and memtable has of the keyspace.
+    fn approximate_bytes(&self, keyspace: KeyspaceId) -> Result<u64> {
+        let (lower, upper) = (keyspace.prefix(), KeyspaceId(keyspace.0 + 1).prefix());
+        let super_version = self.super_version.load_full();
+        let mut bytes = 0;
+        for handle in super_version.version.tables() {
+            let meta = handle.meta();
+            if *meta.largest < lower[..] || *meta.smallest >= upper[..] {
+                continue;
+            }
+            let is_inside = meta.smallest.starts_with(&lower) && meta.largest.starts_with(&lower);
+            bytes += match is_inside {
+                true => meta.file_bytes,
+                false => handle.table()?.approximate_bytes(&lower, &upper),
+            };
+        }
+        for memtable in super_version.frozen().chain([&super_version.active]) {
+            let entries = memtable.count_between(&lower, &upper) as u128;
+            let all = memtable.entries().max(1) as u128;
+            bytes += (memtable.used_bytes() as u128 * entries / all) as u64;
+        }
+        Ok(bytes)
     }
 }

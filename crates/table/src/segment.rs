@@ -130,7 +130,7 @@ impl Filling<'_> {
             definition: Arc::clone(&self.table.definition),
             columns,
         };
-        let derived = Derived::new(starts, Box::new(columns), bytes);
+        let derived = Derived::new(ahead.keyspace(), starts, Box::new(columns), bytes);
         segment.keep(&derived);
         Ok(Some(derived))
     }
@@ -151,11 +151,11 @@ impl Filling<'_> {
         let reader = RowReader::new(layout, places)?;
         let mut columns = reader.columns(0);
         let mut is_readable = true;
-        let starts = ahead
-            .read(&mut |row| {
-                is_readable &= reader.append(layout, &[], row, &mut columns).is_ok();
-            })
-            .map_err(rustdb_txn::Error::from)?;
+        let starts = ahead.read(&mut |row| {
+            is_readable &= reader.append(layout, &[], row, &mut columns).is_ok();
+        });
+        // A block that cannot be read may be one that the scan does not need.
+        let starts = starts.ok().flatten();
         columns.iter_mut().for_each(ColumnVector::shrink);
         Ok(starts
             .filter(|_| is_readable)

@@ -1,5 +1,6 @@
 //! Joins by equal values, with a hash table of the right side.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustdb_types::interrupt::Held;
@@ -89,7 +90,7 @@ pub(crate) fn is_hashable(operator: &TypeOperator) -> bool {
             || is_float(left) && is_float(right))
 }
 
-struct RunHashJoin {
+pub(super) struct RunHashJoin {
     node: Arc<HashJoin>,
     left: Box<dyn Operator>,
     right: Right,
@@ -120,7 +121,7 @@ struct Probe {
 }
 
 impl HashJoin {
-    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+    pub(super) fn exprs(&self) -> impl Iterator<Item = &Expr> {
         let keys = self.left_keys.iter().chain(&self.right_keys);
         keys.chain(&self.rest)
     }
@@ -143,14 +144,21 @@ impl Node for HashJoin {
     }
 
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
-        Box::new(RunHashJoin {
-            left: self.left.clone().open(),
-            node: self,
+        Box::new(RunHashJoin::over(&self, self.left.clone().open()))
+    }
+}
+
+impl RunHashJoin {
+    /// A run whose left rows come from somewhere.
+    pub(super) fn over(node: &Arc<HashJoin>, left: Box<dyn Operator>) -> RunHashJoin {
+        RunHashJoin {
+            left,
+            node: node.clone(),
             right: Right::Unread,
             matched: Vec::new(),
             probe: Probe::default(),
             is_done: false,
-        })
+        }
     }
 }
 
@@ -257,7 +265,7 @@ pub(super) fn build(node: &HashJoin, cx: &mut Context<'_>) -> Result<Built> {
     let mut run = Held::new(node.right.clone().open());
     let mut keys = Held::new(Keys::new(node.right_keys.len()));
     let mut charge = cx.pool().charge();
-    let by_row = node.asked_by_row();
+    let by_row = node.asked_by_row(node.left_width..node.left_width + node.right_width);
     while let Some(mut batch) = run.next(cx)? {
         cx.check_cancelled()?;
         keys.append(&node.right_keys, &batch, cx)?;
@@ -286,28 +294,37 @@ impl HashJoin {
             self.kind,
             JoinKind::Inner | JoinKind::Semi | JoinKind::Right
         );
-        if !wants_partners || !table.is_of_integers() || self.exprs().any(Expr::is_volatile) {
+        if wants_partners {
+            self.restrict_side(&self.left_keys, table, left);
+        }
+    }
+
+    /// Has the right side leave out rows that have no partner in a table of the left one.
+    pub(super) fn restrict_right(&self, table: &Arc<Table>, right: &mut dyn Operator) {
+        self.restrict_side(&self.right_keys, table, right);
+    }
+
+    fn restrict_side(&self, keys: &[Expr], table: &Arc<Table>, side: &mut dyn Operator) {
+        if !table.is_of_integers() || self.exprs().any(Expr::is_volatile) {
             return;
         }
-        let places = self.left_keys.iter().map(|key| match key {
+        let places = keys.iter().map(|key| match key {
             Expr::Input(place) => Some(*place),
             _ => None,
         });
         if let Some(places) = places.collect::<Option<Vec<usize>>>() {
-            left.restrict(&places, table);
+            side.restrict(&places, table);
         }
     }
 
-    /// The columns of the right side that conditions look at, pair by pair.
-    fn asked_by_row(&self) -> Vec<usize> {
+    /// The columns of a side, which has these places in a pair, that conditions look at pair by pair.
+    pub(super) fn asked_by_row(&self, side: Range<usize>) -> Vec<usize> {
         let mut places = Vec::new();
         for condition in &self.rest {
             condition.walk(&mut |part| match part {
-                Expr::Input(place) if *place >= self.left_width => {
-                    places.push(place - self.left_width);
-                }
+                Expr::Input(place) if side.contains(place) => places.push(place - side.start),
                 // Its own query may look at any.
-                Expr::Run(_) => places.extend(0..self.right_width),
+                Expr::Run(_) => places.extend(0..side.len()),
                 _ => (),
             });
         }

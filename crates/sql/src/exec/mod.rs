@@ -29,6 +29,7 @@ mod join_table;
 mod key;
 mod keyed;
 mod lock;
+mod marked_join;
 mod measure;
 mod members;
 mod merge_join;

@@ -349,7 +349,8 @@ impl Explainer<'_> {
         let is_dependent = crate::plan::free_columns(&join.right)
             .iter()
             .any(|column| mine.contains(column));
-        let is_hash = join.method == JoinMethod::Hash
+        let is_marked = join.method == JoinMethod::Marked;
+        let is_hash = matches!(join.method, JoinMethod::Hash | JoinMethod::Marked)
             && !is_dependent
             && self.estimator.has_key(&join.conditions);
         let is_merge = join.method == JoinMethod::Merge;
@@ -364,6 +365,8 @@ impl Explainer<'_> {
             (JoinKind::Left, _) => " Left Join",
             (JoinKind::Right, _) => " Right Join",
             (JoinKind::Full, _) => " Full Join",
+            (JoinKind::Semi, _) if is_marked => " Right Semi Join",
+            (JoinKind::Anti, _) if is_marked => " Right Anti Join",
             (JoinKind::Semi, _) => " Semi Join",
             (JoinKind::Anti, _) => " Anti Join",
         };

@@ -238,6 +238,8 @@ pub enum JoinMethod {
     Hash,
     /// By nested loops.
     Nested,
+    /// Of a semi- or anti-join: with a hash table of the left side, whose rows are marked.
+    Marked,
     /// By going through both sides together, which are sorted by [`Join::merged`].
     Merge,
 }

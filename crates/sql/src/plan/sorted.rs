@@ -207,7 +207,9 @@ fn order_of(plan: &Plan) -> Option<Order> {
                 order.same.extend(&join.merged);
                 Some(order)
             }
-            (_, JoinMethod::Hash | JoinMethod::Nested | JoinMethod::Merge) => order_of(&join.left),
+            (_, JoinMethod::Hash | JoinMethod::Nested | JoinMethod::Merge | JoinMethod::Marked) => {
+                order_of(&join.left)
+            }
         },
         _ => None,
     }

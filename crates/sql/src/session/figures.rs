@@ -1,5 +1,6 @@
 //! What the planner is told about tables.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rustdb_catalog::{Catalog, TableStatistics};
@@ -15,6 +16,15 @@ pub(super) struct CatalogFigures<'a> {
     pub(super) database: &'a Database,
     pub(super) catalog: &'a Catalog,
     pub(super) methods: Methods,
+    /// Whether somebody asked what is kept in memory.
+    pub(super) asked_kept: Cell<bool>,
+}
+
+/// About how much memory the columns take that are kept, so that it changes seldom.
+pub(super) fn kept_level(database: &Database) -> u32 {
+    const LEAST: usize = 16 << 20;
+    let bytes = database.shared.manager.engine().derived_bytes();
+    (bytes / LEAST).checked_ilog2().map_or(0, |level| level + 1)
 }
 
 /// Fewer rows than this are not worth a look.
@@ -30,6 +40,12 @@ impl Figures for CatalogFigures<'_> {
         // A figure that cannot be had is not worth an error.
         let engine = self.database.shared.manager.engine();
         engine.approximate_len(table.keyspace().id).unwrap_or(1000)
+    }
+
+    fn kept_rows(&self, table: &Table) -> u64 {
+        let engine = self.database.shared.manager.engine();
+        self.asked_kept.set(true);
+        engine.derived_values(table.keyspace().id)
     }
 
     fn statistics(&self, table: &Arc<Table>) -> Option<Arc<TableStatistics>> {

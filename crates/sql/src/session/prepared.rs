@@ -5,6 +5,7 @@
 //! tables that its plan names; if one of them was changed before the lock was there, the plan is
 //! made anew.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rustdb_catalog::Catalog;
@@ -24,7 +25,7 @@ use crate::parameters::converted;
 use crate::parse::{is_deep, parse};
 use crate::plan::{Figures, Methods, Plan, improve};
 
-use super::figures::CatalogFigures;
+use super::figures::{CatalogFigures, kept_level};
 
 /// A statement that was read, to be run any number of times.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(super) struct Planned {
     settings: Arc<Settings>,
     names: Arc<SessionNames>,
     methods: Methods,
+    /// How much was kept in memory, if that was asked: see [`kept_level`].
+    kept: Option<u32>,
     /// How the tables that it names are locked.
     tables: Vec<(Oid, ObjectMode)>,
     pub(super) parameters: Vec<Type>,
@@ -172,6 +175,9 @@ impl Planned {
             && Arc::ptr_eq(&self.settings, &session.settings)
             && Arc::ptr_eq(&self.names, &session.names)
             && self.methods == session.methods()
+            && self
+                .kept
+                .is_none_or(|level| level == kept_level(&session.database))
     }
 
     /// How the tables that it names are locked.
@@ -344,8 +350,10 @@ impl Session {
             Shape::Query(plan, _) => plan.modifies(),
             Shape::Write(write) => write.sees_writes(),
         };
+        let kept = figures.asked_kept.get().then(|| kept_level(&self.database));
         Ok(Planned {
             is_careful,
+            kept,
             tables,
             parameters: binder.parameter_types()?,
             catalog,
@@ -469,6 +477,7 @@ impl Session {
             database: &self.database,
             catalog,
             methods: self.methods(),
+            asked_kept: Cell::default(),
         }
     }
 

@@ -23,6 +23,7 @@ mod isolation;
 mod limits;
 mod load;
 mod locks;
+mod marked;
 mod memory;
 mod merges;
 mod moments;

@@ -13,7 +13,7 @@
 //! Nothing is kept of what was walked through only once: see [`DerivedSlots::note_pass`].
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -21,6 +21,7 @@ use std::sync::{Arc, Weak};
 use rustdb_vfs::sync::Mutex;
 
 use super::{BlockCache, LONG_SCAN_PART};
+use crate::key::KeyspaceId;
 
 /// Their part is full when less than one part of it in so many is left.
 const FULL_PART: usize = 16;
@@ -30,6 +31,7 @@ const DERIVED_PART: usize = 2;
 
 /// Something that was made of the values of a segment.
 pub struct Derived {
+    keyspace: KeyspaceId,
     starts: Box<[u32]>,
     value: Box<dyn Any + Send + Sync>,
     bytes: usize,
@@ -54,16 +56,24 @@ pub(super) struct DerivedShard {
     ring: Mutex<VecDeque<(Weak<DerivedSlots>, u32)>>,
     count: AtomicUsize,
     bytes: AtomicUsize,
+    /// Of how many values of each keyspace something is kept.
+    values: Mutex<HashMap<KeyspaceId, u64>>,
     /// How often there was no room.
     refused: AtomicUsize,
 }
 
 impl Derived {
-    /// What was made of the values in `bytes` of memory, and how many values there are before each
-    /// block of the segment, and in all.
-    pub fn new(starts: Box<[u32]>, value: Box<dyn Any + Send + Sync>, bytes: usize) -> Arc<Self> {
+    /// What was made of the values of a keyspace in `bytes` of memory, and how many values there are
+    /// before each block of the segment, and in all.
+    pub fn new(
+        keyspace: KeyspaceId,
+        starts: Box<[u32]>,
+        value: Box<dyn Any + Send + Sync>,
+        bytes: usize,
+    ) -> Arc<Self> {
         let bytes = bytes + size_of::<Derived>() + size_of_val(&*starts);
         Arc::new(Derived {
+            keyspace,
             starts,
             value,
             bytes,
@@ -73,6 +83,11 @@ impl Derived {
     /// How many values there are before each block of the segment, and in all.
     pub fn starts(&self) -> &[u32] {
         &self.starts
+    }
+
+    /// Of how many values it was made.
+    fn values(&self) -> u64 {
+        self.starts.last().map_or(0, |values| u64::from(*values))
     }
 
     /// What was made, if it is of this type.
@@ -128,6 +143,7 @@ impl DerivedSlots {
             self.cache.used.fetch_add(derived.bytes, Relaxed);
             shard.bytes.fetch_add(derived.bytes, Relaxed);
             shard.count.fetch_add(1, Relaxed);
+            *shard.values.lock().entry(derived.keyspace).or_default() += derived.values();
             kept.replace(Arc::clone(derived))
         };
         match before {
@@ -247,5 +263,23 @@ impl BlockCache {
         self.used.fetch_sub(derived.bytes, Relaxed);
         self.derived.bytes.fetch_sub(derived.bytes, Relaxed);
         self.derived.count.fetch_sub(1, Relaxed);
+        let mut values = self.derived.values.lock();
+        if let Some(left) = values.get_mut(&derived.keyspace) {
+            *left = left.saturating_sub(derived.values());
+            if *left == 0 {
+                values.remove(&derived.keyspace);
+            }
+        }
+    }
+
+    /// The memory of what readers made of values.
+    pub fn derived_bytes(&self) -> usize {
+        self.derived.bytes()
+    }
+
+    /// Of how many values of a keyspace readers have kept something.
+    pub fn derived_values(&self, keyspace: KeyspaceId) -> u64 {
+        let values = self.derived.values.lock();
+        values.get(&keyspace).copied().unwrap_or(0)
     }
 }

@@ -1,7 +1,7 @@
 //! Tests of the cache with its slots.
 
 use super::*;
-use crate::key::EntryKind;
+use crate::key::{EntryKind, KeyspaceId};
 use crate::table::block_of;
 
 /// The slots of a table with so many blocks.
@@ -142,7 +142,7 @@ fn a_block_in_use_outlives_its_place() {
 }
 
 fn derived(bytes: usize) -> Arc<Derived> {
-    Derived::new(vec![0, 5].into(), Box::new(bytes), bytes)
+    Derived::new(KeyspaceId(9), vec![0, 5].into(), Box::new(bytes), bytes)
 }
 
 #[test]
@@ -161,6 +161,8 @@ fn what_is_derived_takes_half_of_the_budget() {
     let stats = cache.stats();
     assert!((41_000..50_000).contains(&stats.derived_bytes), "{stats:?}");
     assert!(slots.note_pass(7));
+    assert_eq!(cache.derived_values(KeyspaceId(9)), 200);
+    assert_eq!(cache.derived_values(KeyspaceId(8)), 0);
     // What is replaced is no longer counted, what is used stays, what is too large does not go in.
     slots.keep(7, &derived(2000));
     assert_eq!(slots.load(7).unwrap().value::<usize>(), Some(&2000));
@@ -179,6 +181,7 @@ fn what_is_derived_takes_half_of_the_budget() {
     assert!(cache.stats().derived_bytes <= 5_000);
     drop(slots);
     assert_eq!(cache.stats().derived_bytes, 0);
+    assert_eq!(cache.derived_values(KeyspaceId(9)), 0);
     drop(blocks);
     assert_eq!(cache.stats().used_bytes, 0);
 }

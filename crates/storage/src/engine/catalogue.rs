@@ -175,6 +175,17 @@ impl Engine {
     pub fn approximate_bytes(&self, keyspace: KeyspaceId) -> Result<u64> {
         self.inner().approximate_bytes(keyspace)
     }
+
+    /// The memory of what readers made of values: see [`crate::cache`].
+    pub fn derived_bytes(&self) -> usize {
+        self.inner().tables.cache().derived_bytes()
+    }
+
+    /// Of how many of a keyspace's values readers have kept what they made of them: see
+    /// [`crate::cache`].
+    pub fn derived_values(&self, keyspace: KeyspaceId) -> u64 {
+        self.inner().tables.cache().derived_values(keyspace)
+    }
 }
 
 /// Lets every commit pass.

@@ -20,13 +20,14 @@ use std::fmt;
 use super::cover::Cover;
 use super::cursor::{Cursor, EntryCursor};
 use super::merge::MergeCursor;
-use crate::cache::Derived;
 use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
 use crate::slice::Slice;
-use crate::table::{PlainRun, SegmentAhead};
+use crate::table::PlainRun;
 use crate::tombstone::Covering;
 use crate::value::expiry_of;
+
+mod segments;
 
 /// After so many steps past entries that do not matter, seek.
 const STEPS_BEFORE_SEEK: u32 = 8;
@@ -228,33 +229,6 @@ impl<C: EntryCursor> VisibleIter<C> {
         let passed = self.pass_plain(taken, &mut |_| true)?;
         debug_assert_eq!(passed, taken);
         Ok(())
-    }
-
-    /// The segment of a table that lies ahead, as far as it is known that all of it is seen. Each is
-    /// told once; again after some of it was passed.
-    pub fn segment_ahead(&mut self) -> Option<SegmentAhead> {
-        let is_plain = matches!(self.position, Position::Merge) && self.covers.is_empty();
-        if !is_plain || self.merge.top() != self.last_top {
-            return None;
-        }
-        let limit = self.bounds.upper.as_deref();
-        self.merge.segment_ahead(limit, self.at)
-    }
-
-    /// Goes past the next `taken` keys, at least one, of the segment that lies ahead, and stands on
-    /// the last of them.
-    pub fn pass_segment(
-        &mut self,
-        ahead: &SegmentAhead,
-        derived: &Derived,
-        taken: usize,
-    ) -> Result<()> {
-        self.plain_ahead = 0;
-        let passed = self.merge.pass_to_in_top(ahead.place_after(derived, taken));
-        if passed.is_err() {
-            self.leave();
-        }
-        passed
     }
 
     /// Goes to the next key, where nothing is known about the next entries.

@@ -16,7 +16,7 @@ use super::cursor::Fill;
 use super::reader::Table;
 use crate::cache::Derived;
 use crate::error::Result;
-use crate::key::KEYSPACE_BYTES;
+use crate::key::{KEYSPACE_BYTES, KeyspaceId};
 
 /// How many blocks a segment has; the last one of a table may have fewer. Tests, whose tables are
 /// small, have small ones.
@@ -93,6 +93,11 @@ impl SegmentAhead {
             entry: next.entry,
             end: end - first,
         })
+    }
+
+    /// The keyspace of the walk.
+    pub fn keyspace(&self) -> KeyspaceId {
+        KeyspaceId(u32::from_be_bytes(self.keyspace))
     }
 
     /// The segment.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::Node;
 use super::super::hash_join::{self, HashJoin};
 use super::super::join::NestedLoop;
+use super::super::marked_join::MarkedJoin;
 use super::super::merge_join::MergeJoin;
 use super::super::point::Point;
 use super::{Compiled, Compiler, Outer, places};
@@ -51,7 +52,8 @@ impl Compiler<'_> {
                         left_keys.push(mine);
                         right_keys.push(theirs);
                     }
-                    Arc::new(HashJoin {
+                    let is_marked = join.method == JoinMethod::Marked;
+                    let join = Arc::new(HashJoin {
                         kind: join.kind,
                         left_keys: self.all(&left_keys, &left.columns, outer)?,
                         right_keys: self.all(&right_keys, &right.columns, outer)?,
@@ -64,11 +66,16 @@ impl Compiler<'_> {
                             JoinKind::Right | JoinKind::Full => {
                                 self.gathered_if_drained(&join.left, left.node, outer)
                             }
+                            _ if is_marked => self.gathered(&join.left, left.node, outer),
                             _ => left.node,
                         },
                         right: self.gathered(&join.right, right.node, outer),
                         keeps_order: join.keeps_order,
-                    })
+                    });
+                    match is_marked {
+                        true => Arc::new(MarkedJoin { join }),
+                        false => join,
+                    }
                 }
             }
             false => self.nested_loop(join, &left, &right, &pair, (passed, point), outer)?,

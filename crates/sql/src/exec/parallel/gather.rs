@@ -8,12 +8,13 @@ use rustdb_vfs::sync::Mutex;
 use super::super::batch::Batch;
 use super::super::context::Context;
 use super::super::hash_join::{Built, build};
+use super::super::join_table::Table;
 use super::super::measure::Measured;
 use super::super::spill::Charge;
 use super::super::{Node, Operator};
 use super::before::{ReadBefore, place_of};
 use super::beside::Beside;
-use super::work::{Job, Share, Work};
+use super::work::{Job, Restriction, Share, Work};
 use super::{Chain, Crew, Given};
 use crate::error::{Error, Result};
 
@@ -29,6 +30,7 @@ pub(in crate::exec) struct Gather {
 struct RunGather {
     node: Arc<Gather>,
     run: Run,
+    restrictions: Vec<Restriction>,
 }
 
 enum Run {
@@ -74,6 +76,15 @@ impl Gather {
     /// Lets workers begin; `None` if this statement has to run the chain in its own thread, or
     /// would gain nothing.
     pub(in crate::exec) fn start(&self, work: Work, cx: &mut Context<'_>) -> Result<Option<Crew>> {
+        self.begin(work, Vec::new(), cx)
+    }
+
+    fn begin(
+        &self,
+        work: Work,
+        restrictions: Vec<Restriction>,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Crew>> {
         if cx.limits.workers < 2 || cx.transaction()?.reader().is_none() {
             return Ok(None);
         }
@@ -108,6 +119,7 @@ impl Gather {
         let job = Job {
             work,
             chain: self.input.clone(),
+            restrictions,
             place: shares.place,
             _charge: shares.charge,
             beside: Beside::new(cx, &vfs, tables.clone()),
@@ -206,6 +218,7 @@ impl Node for Gather {
         Box::new(RunGather {
             node: self,
             run: Run::Start,
+            restrictions: Vec::new(),
         })
     }
 
@@ -217,9 +230,16 @@ impl Node for Gather {
 impl Operator for RunGather {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         if let Run::Start = self.run {
-            self.run = match self.node.start(Work::Rows, cx)? {
+            let restrictions = std::mem::take(&mut self.restrictions);
+            self.run = match self.node.begin(Work::Rows, restrictions.clone(), cx)? {
                 Some(crew) => Run::Crew(crew),
-                None => Run::Here(self.node.input.clone().open()),
+                None => {
+                    let mut run = self.node.input.clone().open();
+                    for restriction in &restrictions {
+                        restriction.apply(&mut *run);
+                    }
+                    Run::Here(run)
+                }
             };
         }
         match &mut self.run {
@@ -231,5 +251,12 @@ impl Operator for RunGather {
                 Some(Given::Groups(_)) => Err(Error::internal("groups where rows are wanted")),
             },
         }
+    }
+
+    fn restrict(&mut self, places: &[usize], table: &Arc<Table>) {
+        self.restrictions.push(Restriction {
+            places: places.to_vec(),
+            table: table.clone(),
+        });
     }
 }

@@ -7,13 +7,14 @@ use rustdb_txn::{KeyRange, Transaction};
 use rustdb_types::interrupt;
 use rustdb_vfs::sync::Mutex;
 
-use super::super::Node;
 use super::super::aggregate::{AggregateNode, begin, group_batch};
 use super::super::batch::Batch;
 use super::super::context::{Context, Part};
 use super::super::groups::Groups;
+use super::super::join_table::Table;
 use super::super::spill::Charge;
 use super::super::spilled_groups::bytes_of;
+use super::super::{Node, Operator};
 use super::before::ReadBefore;
 use super::beside::Beside;
 use super::crew::Given;
@@ -46,10 +47,24 @@ pub(super) enum Share {
     Rows(Batch),
 }
 
+/// Which rows nobody wants: see [`Operator::restrict`].
+#[derive(Clone, Debug)]
+pub(super) struct Restriction {
+    pub(super) places: Vec<usize>,
+    pub(super) table: Arc<Table>,
+}
+
+impl Restriction {
+    pub(super) fn apply(&self, run: &mut dyn Operator) {
+        run.restrict(&self.places, &self.table);
+    }
+}
+
 /// What the workers of a crew do.
 pub(super) struct Job {
     pub(super) work: Work,
     pub(super) chain: Arc<dyn Node>,
+    pub(super) restrictions: Vec<Restriction>,
     /// The place of the node that is read in parts.
     pub(super) place: usize,
     /// What the rows of that node take of memory, if they were read before.
@@ -100,6 +115,9 @@ impl Job {
         cx: &mut Context<'_>,
     ) -> Result<()> {
         let mut run = self.chain.clone().open();
+        for restriction in &self.restrictions {
+            restriction.apply(&mut *run);
+        }
         let mut partial = match &self.work {
             Work::Rows => None,
             Work::Groups(node) => Some(Partial {

@@ -4,6 +4,7 @@
 //! column. Conditions count as independent of each other; where nothing is known the shares are
 //! PostgreSQL's (`src/include/utils/selfuncs.h`). A unit of cost is what 100 rows of a scan cost.
 
+mod costs;
 mod facts;
 mod keys;
 mod startup;
@@ -20,6 +21,11 @@ use super::{
     free_columns,
 };
 use crate::expr::{ColumnId, Expr};
+use costs::{
+    BUILD, DOUBLING, EXPRESSION, INDEXED_ROW, LOOKUP, MANY_ROWS, PROBE, SCAN_ROW, SMALL_ROWS,
+    START, scan_cost,
+};
+pub(super) use costs::{dependent_cost, hash_cost, marked_cost, merge_cost, nested_cost, sorted};
 use facts::{EQUAL, Facts, LESS, equal_to};
 
 pub(super) use keys::CompositeKey;
@@ -28,6 +34,9 @@ pub(super) use keys::CompositeKey;
 pub(crate) trait Figures {
     /// How many rows a table has now.
     fn rows(&self, table: &Table) -> u64;
+
+    /// Of how many of them columns are kept in memory.
+    fn kept_rows(&self, table: &Table) -> u64;
 
     /// What is known about a table's values.
     fn statistics(&self, table: &Arc<Table>) -> Option<Arc<TableStatistics>>;
@@ -78,39 +87,8 @@ pub(crate) struct Estimate {
     pub(crate) cost: f64,
 }
 
-/// What a row of a scan costs.
-const SCAN_ROW: f64 = 0.01;
-/// What a row beyond the first [`MANY_ROWS`] costs: columns of tables that are walked through again and
-/// again are kept in memory.
-const SCAN_ROW_OF_MANY: f64 = 0.0025;
-/// How many rows a table has that nobody keeps columns of.
-const MANY_ROWS: f64 = 100_000.0;
-/// What finding a key costs in a small table.
-const LOOKUP: f64 = 0.04;
-/// What a row costs that an index of a small table leads to.
-const INDEXED_ROW: f64 = 0.05;
-/// What both cost more for each doubling of a table beyond [`SMALL_ROWS`]: there are more places to
-/// look at, and fewer of them are in a processor's cache. In a table of millions a row that is looked
-/// up costs as much as some dozens of rows of a scan.
-const DOUBLING: f64 = 0.02;
-/// How many rows a small table has.
-const SMALL_ROWS: f64 = 10_000.0;
-/// What a condition or an expression costs.
-const EXPRESSION: f64 = 0.0025;
-
 /// How many rows a relation of the system is thought to have.
 const SYSTEM_ROWS: f64 = 500.0;
-/// What putting a row into a hash table costs.
-const BUILD: f64 = 0.02;
-/// What looking for a row in one costs.
-const PROBE: f64 = 0.01;
-/// What a row costs that is seen to have no partner where it is read.
-const LEFT_OUT: f64 = 0.002;
-/// What a row costs that passes in a merge.
-const MERGED: f64 = 0.014;
-/// What beginning to run a plan costs.
-const START: f64 = 0.01;
-
 /// Rows of a named query, whose readers do not look into it.
 const NAMED_ROWS: f64 = 1000.0;
 
@@ -140,6 +118,14 @@ impl<'a> Estimator<'a> {
     /// How many rows the table of a scan has.
     pub(crate) fn table_rows(&self, scan: &Scan) -> f64 {
         self.figures.rows(&scan.table) as f64
+    }
+
+    /// Of how many rows of a table columns are kept, if that matters.
+    fn kept_rows(&self, scan: &Scan, rows: f64) -> f64 {
+        match rows > MANY_ROWS {
+            true => self.figures.kept_rows(&scan.table) as f64,
+            false => 0.0,
+        }
     }
 
     pub(crate) fn methods(&self) -> Methods {
@@ -367,7 +353,7 @@ impl<'a> Estimator<'a> {
         let Some(access) = &scan.access else {
             return Estimate {
                 rows: all * share,
-                cost: START + scan_cost(all, self.work(conditions)),
+                cost: START + scan_cost(all, self.kept_rows(scan, all), self.work(conditions)),
             };
         };
         // What the access says is among the conditions, except for what a join hands in.
@@ -456,14 +442,14 @@ impl<'a> Estimator<'a> {
         let is_dependent = free_columns(&join.right)
             .iter()
             .any(|column| mine.contains(column));
-        let share = match is_dependent {
+        let pairs = match is_dependent {
             // What the right side is looked up by is in its own estimate.
-            true => 1.0,
-            false => self.share_of_join(join),
+            true => left.rows * right.rows,
+            false => self.pairs(join, left, right),
         };
-        let pairs = left.rows * right.rows * share;
         let cost = match (is_dependent, join.method) {
             (true, _) => dependent_cost(left, right),
+            (false, JoinMethod::Marked) => marked_cost(left, right, pairs),
             (false, JoinMethod::Hash) if self.has_key(&join.conditions) => {
                 hash_cost(left, right, pairs)
             }
@@ -481,6 +467,11 @@ impl<'a> Estimator<'a> {
             JoinKind::Anti => (left.rows - pairs).max(left.rows * 0.1),
         };
         Estimate { rows, cost }
+    }
+
+    /// How many pairs of rows of both sides the conditions hold for.
+    pub(crate) fn pairs(&self, join: &Join, left: Estimate, right: Estimate) -> f64 {
+        left.rows * right.rows * self.share_of_join(join)
     }
 
     fn share_of_join(&self, join: &Join) -> f64 {
@@ -510,44 +501,6 @@ impl<'a> Estimator<'a> {
             .iter()
             .any(|condition| matches!(condition, Expr::Operator(call) if call.operator.name == "="))
     }
-}
-
-/// What a walk through a table of so many rows costs, with conditions that cost so much for a row.
-fn scan_cost(rows: f64, conditions: f64) -> f64 {
-    let few = rows.min(MANY_ROWS);
-    let many = (rows - few) * SCAN_ROW_OF_MANY / SCAN_ROW;
-    (few + many) * (SCAN_ROW + conditions)
-}
-
-/// A join that looks up the rows of its right side.
-pub(super) fn dependent_cost(left: Estimate, right: Estimate) -> f64 {
-    left.cost + left.rows * right.cost
-}
-
-/// A join with a hash table of the right side.
-pub(super) fn hash_cost(left: Estimate, right: Estimate, rows: f64) -> f64 {
-    let partners = left.rows.min(rows);
-    let probes = partners * PROBE + (left.rows - partners) * LEFT_OUT;
-    left.cost + right.cost + right.rows * BUILD + probes + rows * EXPRESSION + START
-}
-
-/// Rows that are sorted.
-pub(super) fn sorted(input: Estimate) -> Estimate {
-    let compared = input.rows * (input.rows + 2.0).log2();
-    Estimate {
-        cost: input.cost + compared * EXPRESSION,
-        ..input
-    }
-}
-
-/// A join of sorted sides that cost so much, and have so many rows together.
-pub(super) fn merge_cost(sides: [f64; 2], rows_in: f64, rows: f64) -> f64 {
-    sides[0] + sides[1] + rows_in * MERGED + rows * EXPRESSION + START
-}
-
-/// A join by nested loops over a right side that is kept.
-pub(super) fn nested_cost(left: Estimate, right: Estimate) -> f64 {
-    left.cost + right.cost + left.rows * right.rows * EXPRESSION * 2.0
 }
 
 /// Whether a condition speaks of columns that are not the scan's.

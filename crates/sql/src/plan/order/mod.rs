@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use graph::Graph;
 
 use super::access::best_access;
-use super::estimate::{Estimator, Figures, dependent_cost, hash_cost, nested_cost};
+use super::estimate::{Estimator, Figures, dependent_cost, hash_cost, marked_cost, nested_cost};
 use super::merge::merge_of;
 use super::rules::{is_renaming, replaced};
 use super::{Join, JoinKind, JoinMethod, Plan, free_columns, free_columns_of};
@@ -118,6 +118,13 @@ fn best_outer(mut join: Join, estimator: &Estimator<'_>) -> Join {
         true => hash_cost(left, right, left.rows) + penalty(methods.hash),
         false => f64::INFINITY,
     };
+    let marks =
+        matches!(join.kind, JoinKind::Semi | JoinKind::Anti) && left.rows * 2.0 < right.rows;
+    let pairs = estimator.pairs(&join, left, right);
+    let marked = match marks && has_key {
+        true => marked_cost(left, right, pairs) + penalty(methods.hash),
+        false => f64::INFINITY,
+    };
     let nested = nested_cost(left, right) + penalty(methods.nested);
     let merge = merge_of(&join.left, &join.right, join.conditions.iter());
     let merge = merge.map(|merge| {
@@ -133,7 +140,7 @@ fn best_outer(mut join: Join, estimator: &Estimator<'_>) -> Join {
         && let Some(lookup) = with_lookup(&join.right, &join.conditions)
         && join.kind != JoinKind::Full
         && dependent_cost(left, estimator.plan(&lookup)) + penalty(methods.nested)
-            < fixed.min(nested).min(merged)
+            < fixed.min(nested).min(merged).min(marked)
     {
         leave_covered(&mut join.conditions, &lookup);
         join.right = lookup;
@@ -141,9 +148,13 @@ fn best_outer(mut join: Join, estimator: &Estimator<'_>) -> Join {
         return join;
     }
     if let Some((merge, cost)) = merge
-        && cost < fixed.min(nested)
+        && cost < fixed.min(nested).min(marked)
     {
         merge.apply(&mut join);
+        return join;
+    }
+    if marked < fixed.min(nested) {
+        join.method = JoinMethod::Marked;
         return join;
     }
     if nested < fixed {

@@ -76,7 +76,7 @@ pub(crate) fn converted<'v>(
 /// Text has no zeros in it; a literal could not have one either.
 fn refuse_zeros(value: &Value) -> Result<()> {
     let has_zero = match value {
-        Value::Text(text) => text.as_str().as_bytes().contains(&0),
+        Value::Text(text) => text.as_bytes().contains(&0),
         Value::Json(text) => text.as_bytes().contains(&0),
         Value::Array(array) => return array.values().iter().try_for_each(refuse_zeros),
         Value::Record(values) => return values.iter().try_for_each(refuse_zeros),

@@ -12,7 +12,7 @@
 //! there is another with its key. Nobody sees rows of a load before its end.
 
 use rustdb_txn::{AscendingEntries, BulkEntries, Transaction};
-use rustdb_types::{Settings, Value, encode_key};
+use rustdb_types::{Given, Settings, Value, encode_key, interrupt};
 
 use crate::entry::TableIndex;
 use crate::statement::{Buffers, Statement};
@@ -135,18 +135,21 @@ impl Table {
     /// is hidden, and its bytes. Returns where the key ends. An error if the row breaks NOT NULL.
     pub fn encode_for_load(
         &self,
-        row: &[Value],
+        row: &[Given<'_>],
         settings: &Settings,
         out: &mut Vec<u8>,
     ) -> Result<usize> {
-        self.check_values(row, settings)?;
+        if self.not_null.iter().any(|place| row[*place].is_null()) {
+            let row: Vec<Value> = row.iter().map(Given::to_value).collect();
+            self.check_values(&row, settings)?;
+        }
         if let RowKeyFormat::Columns(columns) = &self.key {
             for (place, column) in columns {
-                encode_key(column, &row[*place], out)?;
+                encode_key(column, &row[*place].to_value(), out)?;
             }
         }
         let key_end = out.len();
-        self.layout.encode(row, out)?;
+        self.layout.encode_given(row, out)?;
         Ok(key_end)
     }
 
@@ -239,7 +242,11 @@ impl Load {
 }
 
 fn write_all(transaction: &mut Transaction, entries: BulkEntries) -> Result<()> {
-    match transaction.write_bulk(entries, |_, _| Ok::<_, Error>(false))? {
+    let written = transaction.write_bulk(entries, |_, _| {
+        interrupt::spend(interrupt::ROW_UNITS)?;
+        Ok::<_, Error>(false)
+    });
+    match written? {
         Ok(_) => Ok(()),
         Err(_) => Err(twice()),
     }

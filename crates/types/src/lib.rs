@@ -77,8 +77,8 @@ pub use resolve::{
     Candidate, Resolved, common_modifier, common_type, resolve_function, resolve_operator,
 };
 pub use row::{
-    COLUMNS_MAX, Cell, Comparison, Integers, Members, RowLayout, RowReader, RowTest, RowView,
-    Selection,
+    COLUMNS_MAX, Cell, Comparison, Given, Integers, Members, RowLayout, RowReader, RowTest,
+    RowView, Selection,
 };
 pub use settings::{ByteaOutput, DateOrder, DateStyle, IntervalStyle, Moment, Settings};
 pub use text::{INLINE_BYTES_MAX, Text};

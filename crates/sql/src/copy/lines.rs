@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use rustdb_table::Table;
-use rustdb_types::{Settings, Type, Value, parse as parse_value};
+use rustdb_types::{Given, Settings, Type, Value, parse as parse_value};
 
 use super::options::{Header, Options};
 use super::reader::{Fields, LineReader, split};
@@ -93,11 +93,10 @@ impl Chunk {
         (key, row, line_at(&self.text, &self.ends, number))
     }
 
-    /// Makes the only row one that is as a table stores it.
-    fn store(&mut self, table: &Table, settings: &Settings) -> Result<()> {
-        let key_end = table.encode_for_load(&self.values, settings, &mut self.stored)?;
+    /// Adds a row as a table stores it.
+    fn store(&mut self, row: &[Given<'_>], table: &Table, settings: &Settings) -> Result<()> {
+        let key_end = table.encode_for_load(row, settings, &mut self.stored)?;
         self.stored_ends.push((key_end, self.stored.len()));
-        self.values.clear();
         Ok(())
     }
 
@@ -195,10 +194,9 @@ impl Feed {
                 }
                 continue;
             }
-            lines.add_row(line, &mut self.fields, &mut chunk.values)?;
-            if let Some(table) = &self.stored_by {
-                let stored = chunk.store(table, &lines.settings);
-                stored.map_err(|error| lines.refused(error, line))?;
+            match &self.stored_by {
+                Some(table) => lines.store_row(line, &mut self.fields, table, chunk)?,
+                None => lines.add_row(line, &mut self.fields, &mut chunk.values)?,
             }
             chunk.text.extend_from_slice(line.text);
             chunk.ends.push((chunk.text.len(), number));
@@ -228,11 +226,7 @@ impl Lines {
                 return Err(self.showing(error, line));
             }
             let (bytes, is_null) = fields.get(at);
-            let is_null = match is_null {
-                true => !self.force_not_null[at],
-                false => self.force_null[at] && bytes == self.options.null.as_bytes(),
-            };
-            if is_null {
+            if self.is_null(at, bytes, is_null) {
                 continue;
             }
             let value = value_of(bytes, &self.types[at], &self.settings);
@@ -248,6 +242,59 @@ impl Lines {
             })?;
         }
         Ok(())
+    }
+
+    /// Whether a value is NULL; `is_null` if it is written so.
+    fn is_null(&self, at: usize, bytes: &[u8], is_null: bool) -> bool {
+        match is_null {
+            true => !self.force_not_null[at],
+            false => self.force_null[at] && bytes == self.options.null.as_bytes(),
+        }
+    }
+
+    /// Adds the row of a line as a table stores it.
+    fn store_row(
+        &self,
+        line: Line<'_>,
+        fields: &mut Fields,
+        table: &Table,
+        chunk: &mut Chunk,
+    ) -> Result<()> {
+        split(line.text, &self.options, fields);
+        let stored = match self.given(fields) {
+            Some(row) => chunk.store(&row, table, &self.settings),
+            // What is wrong with it is told in the usual way.
+            None => {
+                self.add_row(line, fields, &mut chunk.values)?;
+                let row: Vec<Given<'_>> = chunk.values.drain(..).map(Given::Value).collect();
+                chunk.store(&row, table, &self.settings)
+            }
+        };
+        stored.map_err(|error| self.refused(error, line))
+    }
+
+    /// The row of a line, if nothing is wrong with it.
+    fn given<'f>(&self, fields: &'f Fields) -> Option<Vec<Given<'f>>> {
+        if fields.len() != self.places.len() {
+            return None;
+        }
+        let text = fields.text()?;
+        let mut row = Vec::with_capacity(self.width);
+        row.resize_with(self.width, || Given::Value(Value::Null));
+        let mut start = 0;
+        for (at, (end, is_null)) in fields.ends().iter().enumerate() {
+            let field = text.get(start..*end)?;
+            start = *end;
+            if self.is_null(at, field.as_bytes(), *is_null) {
+                continue;
+            }
+            let of = &self.types[at];
+            row[self.places[at]] = match of.stores_text(field) {
+                true => Given::Text(field),
+                false => Given::Value(parse_value(field, of, &self.settings).ok()?),
+            };
+        }
+        Some(row)
     }
 
     /// Where a value that a domain refuses stands.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use memchr::{memchr2, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 
 use super::options::Options;
 use crate::error::{Error, Result, SqlState};
@@ -54,6 +54,17 @@ impl Fields {
         };
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before].0);
         (&self.bytes[start..end], is_null)
+    }
+
+    /// All of them, one after the other, if that is text and has no zeros in it.
+    pub(super) fn text(&self) -> Option<&str> {
+        let text = std::str::from_utf8(&self.bytes).ok()?;
+        memchr(0, text.as_bytes()).is_none().then_some(text)
+    }
+
+    /// Where in the text each value ends, and whether it is written as NULL is.
+    pub(super) fn ends(&self) -> &[(usize, bool)] {
+        &self.ends
     }
 
     fn clear(&mut self) {

@@ -1,7 +1,9 @@
 //! Values to row bytes.
 
 use super::{Cell, HAS_NULLS, Place, RowLayout, RowView, VERSION, value};
+use crate::base::Base;
 use crate::error::{Error, Result, SqlState};
+use crate::types::{Element, Type};
 use crate::value::Value;
 
 impl RowLayout {
@@ -9,11 +11,20 @@ impl RowLayout {
     ///
     /// An error if a value is not of its column's type, or the row is longer than 4 GiB.
     pub fn encode(&self, values: &[Value], out: &mut Vec<u8>) -> Result<()> {
+        self.encode_all(values, out)
+    }
+
+    /// As [`RowLayout::encode`], of values that were not all made.
+    pub fn encode_given(&self, values: &[Given<'_>], out: &mut Vec<u8>) -> Result<()> {
+        self.encode_all(values, out)
+    }
+
+    fn encode_all<S: Source>(&self, values: &[S], out: &mut Vec<u8>) -> Result<()> {
         if values.len() != self.columns.len() {
             return Err(Error::mismatch("number of columns"));
         }
         let (fixed_bytes, varying_count) = self.parts(values.len());
-        let has_nulls = values.iter().any(Value::is_null);
+        let has_nulls = values.iter().any(Source::is_null);
         let start = out.len();
         out.push(0);
         out.extend_from_slice(&(values.len() as u16).to_le_bytes());
@@ -32,10 +43,10 @@ impl RowLayout {
             match column.place {
                 Place::Fixed { offset, width } => {
                     let at = fixed + offset;
-                    value::put_fixed(&column.column_type, value, &mut out[at..at + width])?;
+                    value.put_fixed(&column.column_type, &mut out[at..at + width])?;
                 }
                 Place::Varying { index } => {
-                    value::put_varying(&column.column_type, value, out)?;
+                    value.put_varying(&column.column_type, out)?;
                     let end = out.len() - data;
                     if offset_bytes == 1 && end > usize::from(u8::MAX) {
                         wide = out[ends..ends + index]
@@ -79,8 +90,90 @@ impl RowLayout {
     }
 }
 
+/// A value of a new row, which need not be made where its text is what is stored.
+#[derive(Clone, Debug)]
+pub enum Given<'g> {
+    /// The text of a column that [stores it as it is](Type::stores_text).
+    Text(&'g str),
+    /// Any value.
+    Value(Value),
+}
+
+impl Given<'_> {
+    /// The value.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Given::Text(text) => Value::text(text),
+            Given::Value(value) => value.clone(),
+        }
+    }
+
+    /// Whether this is NULL.
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Given::Value(Value::Null))
+    }
+}
+
+impl Type {
+    /// Whether this text, which has no zeros, is a value of the type just as it is, and is stored so.
+    pub fn stores_text(&self, text: &str) -> bool {
+        match self.element {
+            Element::Base(Base::Text) => !self.array,
+            // A letter has at least one byte.
+            Element::Base(Base::Varchar) => {
+                let most = self.modifier.character_count();
+                !self.array && most.is_none_or(|most| text.len() <= most)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What puts a value into a row.
+trait Source {
+    fn is_null(&self) -> bool;
+    fn put_fixed(&self, of: &Type, out: &mut [u8]) -> Result<()>;
+    fn put_varying(&self, of: &Type, out: &mut Vec<u8>) -> Result<()>;
+}
+
+impl Source for Value {
+    fn is_null(&self) -> bool {
+        self.is_null()
+    }
+
+    fn put_fixed(&self, of: &Type, out: &mut [u8]) -> Result<()> {
+        value::put_fixed(of, self, out)
+    }
+
+    fn put_varying(&self, of: &Type, out: &mut Vec<u8>) -> Result<()> {
+        value::put_varying(of, self, out)
+    }
+}
+
+impl Source for Given<'_> {
+    fn is_null(&self) -> bool {
+        self.is_null()
+    }
+
+    fn put_fixed(&self, of: &Type, out: &mut [u8]) -> Result<()> {
+        match self {
+            Given::Text(_) => Err(Error::mismatch("type of a column")),
+            Given::Value(value) => value::put_fixed(of, value, out),
+        }
+    }
+
+    fn put_varying(&self, of: &Type, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Given::Text(text) if of.stores_text(text) => out.extend_from_slice(text.as_bytes()),
+            Given::Text(_) => return Err(Error::mismatch("type of a column")),
+            Given::Value(value) => value::put_varying(of, value, out)?,
+        }
+        Ok(())
+    }
+}
+
 /// One bit per column, the lowest first; set for NULL.
-fn put_bitmap(values: &[Value], out: &mut Vec<u8>) {
+fn put_bitmap<S: Source>(values: &[S], out: &mut Vec<u8>) {
     for eight in values.chunks(8) {
         let bits = eight
             .iter()

@@ -23,6 +23,7 @@ mod tests;
 mod value;
 
 pub use decode::{Cell, RowView};
+pub use encode::Given;
 pub use reader::RowReader;
 pub use select::Selection;
 pub use test::{Comparison, Integers, Members, RowTest};

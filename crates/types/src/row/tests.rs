@@ -3,6 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::modifier::Modifier;
 use crate::samples;
 use crate::settings::Settings;
 
@@ -350,5 +351,38 @@ proptest! {
             let _ = reader.append(&layout, &[], bytes, &mut out);
             let _ = reader.append(&layout, &tests, bytes, &mut out);
         }
+    }
+}
+
+#[test]
+fn texts_that_are_given_are_stored_as_their_values_are() {
+    let short = Type {
+        modifier: Modifier::characters(Base::Varchar, 5).unwrap(),
+        ..Type::VARCHAR
+    };
+    let layout = RowLayout::new([Type::TEXT, Type::INT4, Type::VARCHAR, short.clone()]).unwrap();
+    let long = "ß".repeat(300);
+    for text in ["", "word", "fünf", &long] {
+        let given = |of: &Type| match of.stores_text(text) {
+            true => Given::Text(text),
+            false => Given::Value(Value::Null),
+        };
+        let row = [
+            given(&Type::TEXT),
+            Given::Value(Value::Int4(7)),
+            given(&Type::VARCHAR),
+            given(&short),
+        ];
+        let values: Vec<Value> = row.iter().map(Given::to_value).collect();
+        assert_eq!(values[3].is_null(), text.len() > 5);
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        layout.encode_given(&row, &mut one).unwrap();
+        layout.encode(&values, &mut other).unwrap();
+        assert_eq!(one, other);
+    }
+    for of in [Type::INT4, Type::JSONB, Type::BYTEA, Type::TEXT.array_of()] {
+        let layout = RowLayout::new([of]).unwrap();
+        let refused = layout.encode_given(&[Given::Text("1")], &mut Vec::new());
+        assert!(refused.is_err());
     }
 }

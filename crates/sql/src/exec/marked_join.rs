@@ -149,10 +149,70 @@ fn read_left(join: &HashJoin, cx: &mut Context<'_>) -> Result<Left> {
     Ok(Left::Table(table))
 }
 
+/// Which rows of the left side have a partner.
+struct Marks {
+    has_partner: Vec<bool>,
+    /// For each row a later one with the same key; rows with a mark are passed over at once.
+    next: Vec<u32>,
+}
+
+impl Marks {
+    fn new(table: &Table) -> Marks {
+        let rows = table.rows.rows();
+        Marks {
+            has_partner: vec![false; rows],
+            next: (0..rows).map(|row| table.after(row)).collect(),
+        }
+    }
+
+    /// The first row without a mark from a row on.
+    fn open_from(&mut self, first: u32) -> u32 {
+        let is_marked = |row: u32| row != NONE && self.has_partner[row as usize];
+        let mut open = first;
+        while is_marked(open) {
+            open = self.next[open as usize];
+        }
+        // The next look at these rows is a single step.
+        let mut row = first;
+        while row != open {
+            row = std::mem::replace(&mut self.next[row as usize], open);
+        }
+        open
+    }
+
+    /// Marks the rows that have a partner in a batch of the right side.
+    fn mark(
+        &mut self,
+        join: &HashJoin,
+        table: &Table,
+        (batch, keys): (&Batch, &Keys),
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        for row in 0..batch.rows() {
+            let first = keys.get(row).map_or(NONE, |key| table.first_of(key));
+            let mut at = self.open_from(first);
+            while at != NONE {
+                cx.check_cancelled()?;
+                let left = at as usize;
+                let pair = Pair {
+                    left: &table.rows.row(left),
+                    width: join.left_width,
+                    right: &batch.row(row),
+                };
+                if join.rest.is_empty() || all_true(&join.rest, &pair, cx)? {
+                    self.has_partner[left] = true;
+                }
+                at = self.open_from(self.next[left]);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Reads the right side, and returns the rows of the left side that the join gives.
 fn marked(join: &Arc<HashJoin>, table: &Arc<Table>, cx: &mut Context<'_>) -> Result<Vec<u32>> {
-    let mut has_partner = vec![false; table.rows.rows()];
-    if !has_partner.is_empty() {
+    let mut marks = Marks::new(table);
+    if !marks.has_partner.is_empty() {
         let mut right = Held::new(join.right.clone().open());
         join.restrict_right(table, &mut **right);
         let mut keys = Keys::new(join.right_keys.len());
@@ -162,47 +222,13 @@ fn marked(join: &Arc<HashJoin>, table: &Arc<Table>, cx: &mut Context<'_>) -> Res
             keys.reset(join.right_keys.len());
             keys.append(&join.right_keys, &batch, cx)?;
             batch.spread(&asked);
-            mark(join, table, &batch, &keys, &mut has_partner, cx)?;
+            marks.mark(join, table, (&batch, &keys), cx)?;
         }
     }
     let wants_partner = join.kind == JoinKind::Semi;
-    let rows = (0_u32..).zip(&has_partner);
+    let rows = (0_u32..).zip(&marks.has_partner);
     let rows = rows.filter(|(_, has_partner)| **has_partner == wants_partner);
     Ok(rows.map(|(row, _)| row).collect())
-}
-
-/// Marks the rows that have a partner in a batch of the right side.
-fn mark(
-    join: &HashJoin,
-    table: &Table,
-    batch: &Batch,
-    keys: &Keys,
-    has_partner: &mut [bool],
-    cx: &mut Context<'_>,
-) -> Result<()> {
-    for row in 0..batch.rows() {
-        let mut at = keys.get(row).map_or(NONE, |key| table.first_of(key));
-        while at != NONE {
-            let left = at as usize;
-            at = table.after(left);
-            if has_partner[left] {
-                continue;
-            }
-            if !join.rest.is_empty() {
-                cx.check_cancelled()?;
-                let pair = Pair {
-                    left: &table.rows.row(left),
-                    width: join.left_width,
-                    right: &batch.row(row),
-                };
-                if !all_true(&join.rest, &pair, cx)? {
-                    continue;
-                }
-            }
-            has_partner[left] = true;
-        }
-    }
-    Ok(())
 }
 
 impl Operator for Replayed {

@@ -115,3 +115,32 @@ fn errors_are_those_of_pairs() {
         (select 1 from many where many.a = few.a and 1 / (many.d - few.d) > 5)";
     assert_eq!(lines(&mut session, query), ["0"]);
 }
+
+/// Thousands of rows on both sides have the same key: those that have a mark are passed over at once.
+#[test]
+fn rows_of_one_key_are_marked_once() {
+    let mut session = opened();
+    run(
+        &mut session,
+        "create table same (id int primary key, a int, d int);
+         insert into same select n, case when n <= 3000 then 0 else n end, n from generate_series(1, 6000) n;
+         create table more (id int primary key, a int, d int);
+         insert into more select n, case when n % 3 = 0 then 0 else n + 100000 end, n from generate_series(1, 20000) n; analyze;
+         set enable_nestloop = off; set enable_mergejoin = off",
+    );
+    for (condition, count) in [
+        ("more.a = same.a", 3000),
+        ("more.a = same.a and more.d > same.d - 5", 3000),
+    ] {
+        let query = format!(
+            "select count(*) from same where exists (select 1 from more where {condition})"
+        );
+        let plan = lines(&mut session, &format!("explain {query}"));
+        assert!(
+            plan.iter()
+                .any(|line| line.contains("Hash Right Semi Join")),
+            "{plan:#?}"
+        );
+        assert_eq!(lines(&mut session, &query), [count.to_string()]);
+    }
+}

@@ -220,6 +220,7 @@ impl BlockCache {
             let mut shard = self.shards[shard].lock();
             while !fits() && shard.evict_one() {
                 self.evictions.fetch_add(1, Relaxed);
+                self.derived.note_eviction();
             }
         }
         fits()

@@ -8,7 +8,8 @@
 //! It takes half of what indexes and filters leave of the cache's budget, and blocks give way to it.
 //! When its half is used up, a clock hand takes out what was not used since its last visit; and new
 //! things go in only now and then, as blocks of long scans do (see [`super`]): a walk over more than
-//! fits would otherwise throw out all that the next walk needs.
+//! fits would otherwise throw out all that the next walk needs. While blocks are evicted the hand moves
+//! too, slowly: what nobody uses any more gives way to blocks in the end.
 //!
 //! Nothing is kept of what was walked through only once: see [`DerivedSlots::note_pass`].
 
@@ -22,6 +23,10 @@ use rustdb_vfs::sync::Mutex;
 
 use super::{BlockCache, LONG_SCAN_PART};
 use crate::key::KeyspaceId;
+
+/// While so many blocks are evicted one derived thing is looked at. A walk over more than fits evicts
+/// many blocks, and is to find again what it kept the last time.
+const BLOCKS_PER_STEP: usize = 64;
 
 /// Their part is full when less than one part of it in so many is left.
 const FULL_PART: usize = 16;
@@ -60,6 +65,7 @@ pub(super) struct DerivedShard {
     values: Mutex<HashMap<KeyspaceId, u64>>,
     /// How often there was no room.
     refused: AtomicUsize,
+    block_evictions: AtomicUsize,
 }
 
 impl Derived {
@@ -207,21 +213,32 @@ impl DerivedShard {
     fn evict_one(&self) -> bool {
         // After one round nothing that nobody uses meanwhile is left.
         let steps = 2 * self.ring.lock().len() + 1;
-        for _ in 0..steps {
-            // NB: what is evicted, and slots whose table is gone meanwhile, are dropped without the lock.
-            let Some((slots, slot)) = self.ring.lock().pop_front() else {
-                return false;
-            };
-            let Some(alive) = slots.upgrade() else {
-                continue;
-            };
-            if alive.cool(slot) {
-                self.ring.lock().push_back((slots, slot));
-            } else if alive.clear(slot) {
-                return true;
-            }
+        (0..steps).any(|_| self.move_hand())
+    }
+
+    /// Looks at the next thing, and takes it out if it was not used since the last look; returns
+    /// whether it did.
+    fn move_hand(&self) -> bool {
+        // NB: what is evicted, and slots whose table is gone meanwhile, are dropped without the lock.
+        let Some((slots, slot)) = self.ring.lock().pop_front() else {
+            return false;
+        };
+        let Some(alive) = slots.upgrade() else {
+            return false;
+        };
+        if alive.cool(slot) {
+            self.ring.lock().push_back((slots, slot));
+            return false;
         }
-        false
+        alive.clear(slot)
+    }
+
+    /// Lets the hand move once for so many blocks that are evicted.
+    pub(super) fn note_eviction(&self) {
+        let turn = self.block_evictions.fetch_add(1, Relaxed);
+        if turn.is_multiple_of(BLOCKS_PER_STEP) && self.bytes() > 0 {
+            self.move_hand();
+        }
     }
 }
 

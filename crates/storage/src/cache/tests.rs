@@ -187,6 +187,21 @@ fn what_is_derived_takes_half_of_the_budget() {
 }
 
 #[test]
+fn what_is_derived_and_no_longer_used_gives_way_to_blocks() {
+    let cache = BlockCache::new(100_000);
+    let derived_slots = DerivedSlots::new(40, &cache);
+    (0..40).for_each(|slot| derived_slots.keep(slot, &derived(1000)));
+    let blocks = slots(&cache, 20_000);
+    for index in 0..20_000 {
+        read(&blocks, index, false);
+        assert!(derived_slots.load(3).is_some(), "{index}");
+    }
+    let stats = cache.stats();
+    assert!(stats.derived_bytes < 3_000, "{stats:?}");
+    assert!(stats.used_bytes <= 100_000);
+}
+
+#[test]
 fn a_cache_without_room_keeps_nothing_that_is_derived() {
     let cache = BlockCache::new(0);
     let slots = DerivedSlots::new(1, &cache);

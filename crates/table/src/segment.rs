@@ -106,7 +106,7 @@ impl Filling<'_> {
             .filter(|kept| kept.is_of(&self.table.definition));
         let mut missing: Vec<usize> = Vec::new();
         for place in self.wanted() {
-            if kept.is_none_or(|kept| kept.column(place).is_err()) && !missing.contains(&place) {
+            if kept.is_none_or(|kept| kept.find(place).is_none()) && !missing.contains(&place) {
                 missing.push(place);
             }
         }
@@ -171,9 +171,13 @@ impl SegmentColumns {
                 && self.definition.columns == definition.columns
     }
 
-    fn column(&self, place: usize) -> Result<&ColumnVector> {
+    fn find(&self, place: usize) -> Option<&ColumnVector> {
         let column = self.columns.iter().find(|(of, _)| *of == place);
-        let column = column.map(|(_, column)| &**column);
+        column.map(|(_, column)| &**column)
+    }
+
+    fn column(&self, place: usize) -> Result<&ColumnVector> {
+        let column = self.find(place);
         column.ok_or_else(|| Error::internal("the column was not kept"))
     }
 }

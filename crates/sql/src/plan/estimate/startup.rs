@@ -30,6 +30,8 @@ impl Estimator<'_> {
                     .iter()
                     .any(|column| mine.contains(column));
                 match join.method {
+                    // Nothing is given before all of both sides was read.
+                    JoinMethod::Marked => self.plan(plan).cost,
                     JoinMethod::Hash if !is_dependent && self.has_key(&join.conditions) => {
                         left + self.plan(&join.right).cost
                     }

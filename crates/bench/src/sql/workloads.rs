@@ -41,7 +41,7 @@ impl Row {
 
     /// Whether each turn commits something that need not be durable.
     fn commits_softly(&self) -> bool {
-        !self.durable && self.around.0.is_empty() && !self.around.1.is_empty()
+        !self.durable && self.around.0 != INSIDE.around.0 && !self.around.1.is_empty()
     }
 }
 
@@ -72,6 +72,18 @@ const INSIDE: Row = Row {
 const DURABLE: Row = Row {
     durable: true,
     stride: 1,
+    ..WRITE
+};
+
+/// Takes away the rows that are put there before.
+const DELETING: Row = Row {
+    statement: DELETE,
+    parameters: |turn, rows| vec![Param::Int(1_000_001 + once(turn, rows))],
+    uses_up: true,
+    around: (
+        "INSERT INTO items SELECT id + 1000001, grp, name, price FROM items",
+        WRITE.around.1,
+    ),
     ..WRITE
 };
 
@@ -142,8 +154,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "DELETE in one transaction",
         statement: DELETE,
-        // The number of rows and this one have no divisor in common, so that no row comes twice.
-        parameters: |turn, rows| vec![Param::Int(turn * 7919 % rows)],
+        parameters: |turn, rows| vec![Param::Int(once(turn, rows))],
         uses_up: true,
         ..INSIDE
     },
@@ -158,6 +169,10 @@ pub(crate) const ROWS: &[Row] = &[
         statement: UPDATE,
         parameters: |turn, rows| vec![Param::Int(scattered(turn, rows))],
         ..WRITE
+    },
+    Row {
+        name: "DELETE, not durable",
+        ..DELETING
     },
     Row {
         name: "upsert, not durable",
@@ -180,6 +195,12 @@ pub(crate) const ROWS: &[Row] = &[
         statement: UPDATE,
         parameters: |turn, rows| vec![Param::Int(scattered(turn, rows))],
         ..DURABLE
+    },
+    Row {
+        name: "DELETE, durable",
+        durable: true,
+        stride: 1,
+        ..DELETING
     },
     Row {
         name: "count and sum of all rows",
@@ -217,6 +238,12 @@ fn fresh(turn: i64, rows: i64) -> Vec<Param> {
 pub(crate) fn scattered(turn: i64, rows: i64) -> i64 {
     let mixed = (turn as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     (mixed % rows.max(1) as u64) as i64
+}
+
+/// A number below `rows`; all of them come before one comes again, because they have no divisor in
+/// common with the factor.
+fn once(turn: i64, rows: i64) -> i64 {
+    turn * 7919 % rows
 }
 
 /// An engine with its tables and prepared statements.

@@ -91,6 +91,11 @@ pub struct MemtableWriter {
 impl MemtableWriter {
     /// A writer with an empty memtable, whose first commit will be in the segment `first_log`.
     pub fn new(first_log: FileNumber) -> Self {
+        Self::for_keys(first_log, 0)
+    }
+
+    /// As [`MemtableWriter::new`] for a memtable that will have about so many keys.
+    pub(crate) fn for_keys(first_log: FileNumber, keys: u64) -> Self {
         let (writer, reader) = skiplist::new();
         let memtable = Memtable {
             first_log,
@@ -108,7 +113,7 @@ impl MemtableWriter {
         };
         Self {
             list: writer,
-            filter: FilterWriter::default(),
+            filter: FilterWriter::new(keys),
             memtable: Arc::new(memtable),
             charged_bytes: 0,
         }
@@ -129,6 +134,11 @@ impl MemtableWriter {
                 charge.set(bytes);
             }
         }
+    }
+
+    /// About how many different keys it has.
+    pub(crate) fn keys(&self) -> u64 {
+        self.filter.keys()
     }
 
     /// The memtable.

@@ -17,23 +17,20 @@
 //! When a batch names a key twice, the later operation wins. Deleting a range drops the batch's
 //! own earlier writes inside it, because a range tombstone never covers its own commit.
 
+mod commit;
 mod varint;
 
 use std::ops::Range;
 
+pub(crate) use self::commit::{Commit, decode_commit};
 use self::varint::take_prefixed;
 pub(crate) use self::varint::{read_varint, write_varint};
 use crate::error::{Error, Result};
-use crate::key::{
-    EntryKind, KEY_BYTES_MAX, KEYSPACE_BYTES, KeyspaceId, SequenceNumber, VALUE_BYTES_MAX,
-};
+use crate::key::{EntryKind, KEY_BYTES_MAX, KEYSPACE_BYTES, KeyspaceId, VALUE_BYTES_MAX};
 use crate::value::POINTER_BYTES;
 
 pub(crate) const TAG_DELETE_RANGE: u8 = 6;
 pub(crate) const TAG_INGEST: u8 = 7;
-
-/// Bytes of a commit before its operations.
-pub(crate) const COMMIT_HEADER_BYTES: usize = 4 + 8 + 8 + 4;
 
 /// The most bytes of operations that go through the log in one commit; larger transactions are
 /// published as sorted files.
@@ -254,33 +251,6 @@ impl Batch {
         self.operations[at..at + POINTER_BYTES].copy_from_slice(pointer);
     }
 
-    /// Appends the whole commit to `out`.
-    pub(crate) fn encode(
-        &self,
-        sequence: SequenceNumber,
-        micros: u64,
-        deltas: &[(KeyspaceId, i64)],
-        out: &mut Vec<u8>,
-    ) {
-        let start = out.len();
-        out.reserve(COMMIT_HEADER_BYTES + self.operations.len() + 2 + self.annex.len());
-        let mut header = [0; COMMIT_HEADER_BYTES];
-        header[4..12].copy_from_slice(&sequence.to_le_bytes());
-        header[12..20].copy_from_slice(&micros.to_le_bytes());
-        header[20..].copy_from_slice(&self.count.to_le_bytes());
-        out.extend_from_slice(&header);
-        out.extend_from_slice(&self.operations);
-        write_varint(out, deltas.len() as u64);
-        for (keyspace, delta) in deltas {
-            out.extend_from_slice(&keyspace.0.to_le_bytes());
-            write_varint(out, ((delta << 1) ^ (delta >> 63)) as u64);
-        }
-        write_varint(out, self.annex.len() as u64);
-        out.extend_from_slice(&self.annex);
-        let length = (out.len() - start - 4) as u32;
-        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-    }
-
     fn begin(&mut self, tag: u8, keyspace: KeyspaceId, key: &[u8]) -> Result<()> {
         self.count_one()?;
         self.operations.push(tag);
@@ -435,123 +405,6 @@ fn check_value(tag: u8, value: &[u8]) -> Result<(), &'static str> {
         return Err("a value pointer has the wrong length");
     }
     Ok(())
-}
-
-/// One commit, as read from the log.
-#[derive(Clone, Debug)]
-pub(crate) struct Commit<'a> {
-    pub sequence: SequenceNumber,
-    #[cfg_attr(not(test), expect(dead_code, reason = "kept on disk for time travel"))]
-    pub micros: u64,
-    pub operations: Operations<'a>,
-    /// Whether an operation refers to a large value; not known of our own.
-    pub has_references: bool,
-    pub deltas: Deltas<'a>,
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "read by the audit layer to come")
-    )]
-    pub annex: &'a [u8],
-}
-
-/// The changes of counts that a commit carries, already checked.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deltas<'a> {
-    bytes: &'a [u8],
-}
-
-impl Iterator for Deltas<'_> {
-    type Item = (KeyspaceId, i64);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        take_delta(&mut self.bytes).ok()
-    }
-}
-
-/// Splits the first commit off the payload of a log record. All of it is checked, so that
-/// applying it cannot fail half-way.
-pub(crate) fn decode_commit<'a>(payload: &mut &'a [u8]) -> Result<Commit<'a>, &'static str> {
-    decode(payload, |operations| {
-        let mut walk = operations.clone();
-        let mut has_references = false;
-        for operation in walk.by_ref() {
-            has_references |= operation?.kind().is_some_and(EntryKind::is_reference);
-        }
-        Ok((walk.bytes, has_references))
-    })
-}
-
-/// As [`decode_commit`] for what [`Batch::encode`] has just written of a batch whose operations take
-/// `operation_bytes`: there is no need to check them.
-pub(crate) fn decode_own<'a>(
-    payload: &mut &'a [u8],
-    operation_bytes: usize,
-) -> Result<Commit<'a>, &'static str> {
-    decode(payload, |operations| {
-        let rest = operations.bytes.get(operation_bytes..);
-        Ok((rest.ok_or("a commit is cut short")?, false))
-    })
-}
-
-/// `pass` returns what follows the operations, and whether one of them refers to a large value.
-fn decode<'a>(
-    payload: &mut &'a [u8],
-    pass: impl FnOnce(&Operations<'a>) -> Result<(&'a [u8], bool), &'static str>,
-) -> Result<Commit<'a>, &'static str> {
-    let (length, rest) = payload
-        .split_first_chunk::<4>()
-        .ok_or("a commit header is cut short")?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let mut body = rest.get(..length).ok_or("a commit is cut short")?;
-    *payload = &rest[length..];
-    let sequence = take_u64(&mut body)?;
-    let micros = take_u64(&mut body)?;
-    let (count, operations) = body
-        .split_first_chunk::<4>()
-        .ok_or("a commit is cut short")?;
-    let operations = Operations {
-        bytes: operations,
-        remaining: u32::from_le_bytes(*count),
-    };
-    let (mut body, has_references) = pass(&operations)?;
-    let remaining = read_varint(&mut body)?;
-    let start = body;
-    for _ in 0..remaining {
-        take_delta(&mut body)?;
-    }
-    let deltas = Deltas {
-        bytes: &start[..start.len() - body.len()],
-    };
-    let annex = take_prefixed(&mut body)?;
-    if !body.is_empty() {
-        return Err("a commit has bytes after its end");
-    }
-    Ok(Commit {
-        sequence,
-        micros,
-        operations,
-        has_references,
-        deltas,
-        annex,
-    })
-}
-
-fn take_delta(bytes: &mut &[u8]) -> Result<(KeyspaceId, i64), &'static str> {
-    let (keyspace, rest) = bytes
-        .split_first_chunk::<4>()
-        .ok_or("a delta is cut short")?;
-    *bytes = rest;
-    let zigzag = read_varint(bytes)?;
-    let delta = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
-    Ok((KeyspaceId(u32::from_le_bytes(*keyspace)), delta))
-}
-
-fn take_u64(bytes: &mut &[u8]) -> Result<u64, &'static str> {
-    let (head, rest) = bytes
-        .split_first_chunk::<8>()
-        .ok_or("a commit is cut short")?;
-    *bytes = rest;
-    Ok(u64::from_le_bytes(*head))
 }
 
 #[cfg(test)]

@@ -347,7 +347,7 @@ impl Inner {
         if replayed.writer.memtable().is_empty() && versions.frozen.is_empty() {
             // Everything is in tables, and the segments are not needed any more; so the counts
             // must say what the segments said.
-            replayed.writer = self.new_memtable(log_number);
+            replayed.writer = self.new_memtable(log_number, 0);
             replayed.flushed_sequence = replayed.last_sequence;
             replayed.flushed_counts = self.keyspaces.counts_at(replayed.last_sequence);
             replayed.ends.clear();
@@ -395,6 +395,7 @@ impl Inner {
             log,
             log_number,
             counted: None,
+            tail: Vec::new(),
         });
         Ok(())
     }

@@ -5,9 +5,9 @@
 //!  leader:    take the open group ─ log ─ sync once ─ apply ─ publish ─ wake the group ────┘
 //! ```
 //!
-//! The first committer to find no leader becomes one and works on the group it just joined. While
-//! it waits for the disk, others fill the next group; when it is done it hands leadership to one
-//! of them. There is no timer: the time a sync takes is the window in which a group fills.
+//! The first committer to find no leader becomes one and writes its own commit, straight from its
+//! batch. While it waits for the disk, others fill the next group; when it is done it hands
+//! leadership to one of them. There is no timer: the time a sync takes is the window in which a group fills.
 //!
 //! A group that is not synced is written in a few microseconds, less than it takes to put a thread
 //! to sleep and wake it. So the first to join a group, who leads it if it comes to that, looks for
@@ -27,7 +27,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustdb_vfs::sync::{Condvar, Mutex, MutexGuard};
+use rustdb_vfs::sync::{Condvar, Mutex};
 
 use crate::engine::Inner;
 use crate::engine::batch::Batch;
@@ -93,21 +93,30 @@ struct PipelineState {
     count_deltas: Vec<(KeyspaceId, i64)>,
 }
 
-/// Commits that go to the log as one record.
+/// Commits that came together while another leader was at work, for one record of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     /// The encoded commits, one after the other.
     pub payload: Vec<u8>,
     /// How many there are.
     pub commits: usize,
-    /// The sequence number of the first one.
-    pub first_sequence: SequenceNumber,
-    /// What the operations of the first one take.
-    pub first_bytes: usize,
     /// What the most demanding of them asked for.
-    pub durability: Option<Durability>,
-    /// What the others of the group wait for; a leader that is alone needs none.
+    pub durability: Durability,
+    /// What they wait for, since there is one.
     outcome: Option<Arc<Outcome>>,
+}
+
+/// The commit of who found no leader, which goes to the log straight from its batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own<'a> {
+    pub batch: &'a Batch,
+    pub sequence: SequenceNumber,
+    pub micros: u64,
+    /// Changes of exact counts.
+    pub deltas: &'a [(KeyspaceId, i64)],
+    pub durability: Durability,
+    /// Where the first operation's entry will be added.
+    pub ahead: Option<&'a Approach<'a>>,
 }
 
 #[derive(Debug, Default)]
@@ -186,17 +195,17 @@ impl Inner {
             visible: self.visible.load(Ordering::Acquire),
             count_deltas: std::mem::take(&mut state.count_deltas),
         };
-        let verdict = validate.validate(&mut context);
-        if verdict.is_ok() {
-            state.join(batch, micros, &context, durability);
-        }
         let sequence = context.sequence;
-        context.count_deltas.clear();
-        state.count_deltas = context.count_deltas;
-        verdict.map_err(Error::Rejected)?;
+        if let Err(rejection) = validate.validate(&mut context) {
+            state.take_back(context);
+            return Err(Error::Rejected(rejection));
+        }
+        state.next_sequence += 1;
         if state.has_leader {
+            state.open.join(batch, micros, &context, durability);
             let is_first = state.open.outcome.is_none();
             let outcome = state.open.outcome.get_or_insert_default().clone();
+            state.take_back(context);
             drop(state);
             drop(super_version);
             if is_first && durability != Durability::Sync {
@@ -205,27 +214,34 @@ impl Inner {
             self.wait_for_group(&outcome)?;
         } else {
             state.has_leader = true;
-            self.lead(state, ahead.as_ref())?;
+            drop(state);
+            let written = self.write_own(&Own {
+                batch,
+                sequence,
+                micros,
+                deltas: &context.count_deltas,
+                durability,
+                ahead: ahead.as_ref(),
+            });
+            let mut state = self.pipeline.state.lock();
+            state.take_back(context);
+            state.pass_on();
+            written?;
         }
         Ok(sequence)
     }
 
-    /// Writes the open group, then passes leadership on. `ahead` is of the group's first entry, if it
-    /// is known.
-    fn lead(
-        &self,
-        mut state: MutexGuard<'_, PipelineState>,
-        ahead: Option<&Approach<'_>>,
-    ) -> Result<()> {
-        let buffer = std::mem::take(&mut state.spare);
+    /// Writes the open group, then passes leadership on.
+    fn lead(&self) -> Result<()> {
+        let mut state = self.pipeline.state.lock();
         let next = Group {
-            payload: buffer,
+            payload: std::mem::take(&mut state.spare),
             ..Group::default()
         };
         let mut group = std::mem::replace(&mut state.open, next);
         drop(state);
 
-        let result = self.write_group(&group, ahead);
+        let result = self.write_group(&group);
         if let Some(outcome) = &group.outcome {
             outcome.finish(result.clone());
         }
@@ -236,11 +252,7 @@ impl Inner {
         if group.payload.capacity() <= 4 << 20 {
             state.spare = group.payload;
         }
-        match &state.open.outcome {
-            // Who joined while there was a leader waits.
-            Some(outcome) => outcome.want_leader(),
-            None => state.has_leader = false,
-        }
+        state.pass_on();
         result
     }
 
@@ -253,7 +265,7 @@ impl Inner {
                 Status::LeaderWanted => {
                     *status = Status::Waiting;
                     drop(status);
-                    return self.lead(self.pipeline.state.lock(), None);
+                    return self.lead();
                 }
             }
         }
@@ -261,6 +273,24 @@ impl Inner {
 }
 
 impl PipelineState {
+    /// Takes back the memory for changes of counts.
+    #[inline]
+    fn take_back(&mut self, mut context: CommitContext) {
+        context.count_deltas.clear();
+        self.count_deltas = context.count_deltas;
+    }
+
+    /// Ends a leader's work: who joined meanwhile waits for the next one.
+    #[inline]
+    fn pass_on(&mut self) {
+        match &self.open.outcome {
+            Some(outcome) => outcome.want_leader(),
+            None => self.has_leader = false,
+        }
+    }
+}
+
+impl Group {
     fn join(
         &mut self,
         batch: &Batch,
@@ -268,20 +298,13 @@ impl PipelineState {
         context: &CommitContext,
         durability: Durability,
     ) {
-        let group = &mut self.open;
-        if group.commits == 0 {
-            group.first_sequence = context.sequence;
-            group.first_bytes = batch.bytes();
-        }
-        batch.encode(
-            context.sequence,
-            micros,
-            &context.count_deltas,
-            &mut group.payload,
-        );
-        group.commits += 1;
-        group.durability = group.durability.max(Some(durability));
-        self.next_sequence += 1;
+        let deltas = &context.count_deltas;
+        batch.encode(context.sequence, micros, deltas, &mut self.payload);
+        self.durability = match self.commits {
+            0 => durability,
+            _ => self.durability.max(durability),
+        };
+        self.commits += 1;
     }
 }
 

@@ -78,7 +78,7 @@ impl<'a> Replay<'a> {
             stage: Stage::default(),
             deltas: BTreeMap::new(),
             replayed: Replayed {
-                writer: inner.new_memtable(state.wal_floor),
+                writer: inner.new_memtable(state.wal_floor, 0),
                 last_sequence: state.last_sequence.max(state.flushed_sequence),
                 flushed_sequence: state.flushed_sequence,
                 flushed_counts: state.counts().to_vec(),
@@ -271,7 +271,7 @@ impl<'a> Replay<'a> {
         let memtable = self.replayed.writer.memtable().clone();
         memtable.set_counts_at_freeze(self.inner.keyspaces.counts_at(self.last_replayed));
         // What follows is in this segment and later ones.
-        self.replayed.writer = self.inner.new_memtable(self.segment);
+        self.replayed.writer = self.inner.new_memtable(self.segment, 0);
         let mut versions = self.inner.versions.lock();
         versions.frozen.push_back(memtable);
         let is_too_many = versions.frozen.len() > self.inner.options.frozen_memtables_max;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engine::batch::{
-    Batch, Commit, Operation, TAG_DELETE_RANGE, TAG_INGEST, decode_commit, decode_own,
+    Batch, Operation, Operations, TAG_DELETE_RANGE, TAG_INGEST, decode_commit,
 };
 use crate::engine::keyspace::{KeyspaceInfo, KeyspaceOptions};
-use crate::engine::pipeline::{Durability, Group, Validate};
+use crate::engine::pipeline::{Durability, Group, Own, Validate};
 use crate::engine::{Engine, Inner};
 use crate::error::{Error, Result};
 use crate::key::{EntryKind, FileNumber, KeyspaceId, SequenceNumber, split_storage_key};
@@ -35,6 +35,8 @@ pub(crate) struct Writer {
     pub log_number: FileNumber,
     /// The keyspace whose count changed last: the next change tends to be the same one's.
     pub counted: Option<Arc<KeyspaceInfo>>,
+    /// Memory for the tail of a commit; empty in between.
+    pub tail: Vec<u8>,
 }
 
 impl Inner {
@@ -77,68 +79,93 @@ impl Inner {
         Ok(pins)
     }
 
-    /// Logs and applies one group. Called by the leader, one group at a time.
+    /// Logs and applies the leader's own commit.
     ///
-    /// A failure ends writing, because the group may or may not be there after a crash. What the
-    /// disk has no room for is refused before it comes to that. `ahead` is of the first entry.
-    pub(crate) fn write_group(&self, group: &Group, ahead: Option<&Approach<'_>>) -> Result<()> {
+    /// A failure ends writing, because the commit may or may not be there after a crash. What the
+    /// disk has no room for is refused before it comes to that.
+    pub(crate) fn write_own(&self, own: &Own<'_>) -> Result<()> {
+        self.write(|writer| {
+            let mut tail = std::mem::take(&mut writer.tail);
+            own.batch.encode_tail(own.deltas, &mut tail);
+            let header = own
+                .batch
+                .encode_header(own.sequence, own.micros, tail.len());
+            let pieces = [&header, own.batch.encoded_operations(), &tail];
+            let logged = self.log(writer, &pieces, own.durability, 1);
+            tail.clear();
+            writer.tail = tail;
+            logged?;
+            let deltas = own.deltas.iter().copied();
+            let operations = own.batch.operations();
+            self.apply(writer, own.sequence, operations, deltas, own.ahead)
+        })
+    }
+
+    /// Logs and applies a group, as [`Inner::write_own`] does with one commit.
+    pub(crate) fn write_group(&self, group: &Group) -> Result<()> {
+        self.write(|writer| {
+            let mut payload = group.payload.as_slice();
+            self.log(writer, &[payload], group.durability, group.commits)?;
+            for _ in 0..group.commits {
+                let commit = decode_commit(&mut payload).map_err(|reason| {
+                    Error::InvalidArgument(format!("a batch is damaged: {reason}"))
+                })?;
+                let (sequence, deltas) = (commit.sequence, commit.deltas);
+                self.apply(writer, sequence, commit.operations, deltas, None)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs `body` with the writer, then freezes the memtable if it is full.
+    fn write(&self, body: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
         let mut writer = self.writer.lock();
         // NB: with the lock. Who held it may have failed to end the log segment, and nothing may
         // follow such a segment.
         self.fault.check()?;
         let writer = writer.as_mut().ok_or(Error::Closed)?;
-        self.log_and_apply(writer, group, ahead).map_err(|error| {
+        let written = body(writer).and_then(|()| {
+            writer.memtable.settle_charge();
+            match writer.memtable.memtable().used_bytes() >= self.options.memtable_bytes {
+                true => self.freeze(writer, None),
+                false => Ok(()),
+            }
+        });
+        written.map_err(|error| {
             self.fault.poison(&error);
             Error::Poisoned(error.to_string().into())
         })
     }
 
-    fn log_and_apply(
+    /// Appends a record with commits, and makes it as durable as wanted.
+    fn log(
         &self,
         writer: &mut Writer,
-        group: &Group,
-        mut ahead: Option<&Approach<'_>>,
+        pieces: &[&[u8]],
+        durability: Durability,
+        commits: usize,
     ) -> Result<()> {
-        self.log_group(writer, group)?;
-        let mut payload = group.payload.as_slice();
-        for _ in 0..group.commits {
-            let commit = match group.commits {
-                1 => decode_own(&mut payload, group.first_bytes),
-                _ => decode_commit(&mut payload),
-            };
-            let commit = commit.map_err(|reason| {
-                Error::InvalidArgument(format!("a batch is damaged: {reason}"))
-            })?;
-            self.apply(writer, &commit, ahead.take())?;
-        }
-        writer.memtable.settle_charge();
-        if writer.memtable.memtable().used_bytes() >= self.options.memtable_bytes {
-            self.freeze(writer, None)?;
-        }
-        Ok(())
-    }
-
-    fn log_group(&self, writer: &mut Writer, group: &Group) -> Result<()> {
         let log = &mut writer.log;
-        log.append(RECORD_COMMITS, &group.payload)?;
-        add(&self.counters.log_bytes, group.payload.len() as u64);
-        match group.durability {
-            Some(Durability::Sync) => {
+        log.append_parts(RECORD_COMMITS, pieces)?;
+        let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+        add(&self.counters.log_bytes, bytes as u64);
+        match durability {
+            Durability::Sync => {
                 let start = self.vfs.monotonic();
                 self.sync_values()?;
                 log.sync()?;
                 self.counters
                     .record_sync(self.vfs.monotonic().saturating_sub(start));
             }
-            Some(Durability::Buffered) => self.write_log(log)?,
-            Some(Durability::None) | None => {
+            Durability::Buffered => self.write_log(log)?,
+            Durability::None => {
                 if log.buffered_bytes() as u64 >= LOG_BUFFER_BYTES {
                     self.write_log(log)?;
                 }
             }
         }
         add(&self.counters.groups, 1);
-        add(&self.counters.commits, group.commits as u64);
+        add(&self.counters.commits, commits as u64);
         Ok(())
     }
 
@@ -152,21 +179,23 @@ impl Inner {
     }
 
     /// Applies a commit to the memtable and makes it visible. `ahead` is of the first entry.
+    #[inline]
     fn apply(
         &self,
         writer: &mut Writer,
-        commit: &Commit<'_>,
+        sequence: SequenceNumber,
+        mut operations: Operations<'_>,
+        deltas: impl Iterator<Item = (KeyspaceId, i64)>,
         ahead: Option<&Approach<'_>>,
     ) -> Result<()> {
-        let mut operations = commit.operations.clone();
         if operations.remaining() == 1 {
             if let Some(Ok(operation)) = operations.next() {
-                self.apply_one(writer, commit.sequence, &operation, ahead)?;
+                self.apply_one(writer, sequence, &operation, ahead)?;
             }
         } else {
-            self.apply_all(writer, commit, ahead)?;
+            self.apply_all(writer, sequence, operations, ahead)?;
         }
-        for (keyspace, delta) in commit.deltas {
+        for (keyspace, delta) in deltas {
             if writer
                 .counted
                 .as_ref()
@@ -176,10 +205,10 @@ impl Inner {
             }
             if let Some(info) = &writer.counted {
                 let live = || self.snapshots.list(&self.visible);
-                info.apply_delta(commit.sequence, delta, live);
+                info.apply_delta(sequence, delta, live);
             }
         }
-        self.visible.store(commit.sequence, Ordering::Release);
+        self.visible.store(sequence, Ordering::Release);
         Ok(())
     }
 
@@ -187,16 +216,17 @@ impl Inner {
     fn apply_all(
         &self,
         writer: &mut Writer,
-        commit: &Commit<'_>,
+        sequence: SequenceNumber,
+        operations: Operations<'_>,
         ahead: Option<&Approach<'_>>,
     ) -> Result<()> {
         let memtable = Arc::clone(writer.memtable.memtable());
-        let mut rest = commit.operations.clone().skip(1);
+        let mut rest = operations.clone().skip(1);
         let mut ahead = ahead.copied();
-        for operation in commit.operations.clone().flatten() {
+        for operation in operations.flatten() {
             let next = rest.next().and_then(Result::ok);
-            let next = next.map(|next| memtable.approach(next.key, commit.sequence));
-            self.apply_one(writer, commit.sequence, &operation, ahead.as_ref())?;
+            let next = next.map(|next| memtable.approach(next.key, sequence));
+            self.apply_one(writer, sequence, &operation, ahead.as_ref())?;
             ahead = next;
         }
         Ok(())
@@ -317,7 +347,9 @@ impl Inner {
         let sequence = self.visible.load(Ordering::Acquire);
         let frozen = writer.memtable.memtable().clone();
         frozen.set_counts_at_freeze(self.keyspaces.counts_at(sequence));
-        writer.memtable = self.new_memtable(first_log.unwrap_or(number));
+        // The next one is taken to be like this one.
+        let keys = writer.memtable.keys();
+        writer.memtable = self.new_memtable(first_log.unwrap_or(number), keys);
         self.versions
             .lock()
             .install_active(self, writer.memtable.memtable().clone());
@@ -397,7 +429,7 @@ impl Inner {
             ..VersionEdit::default()
         };
         versions.install(self, edit, 0)?;
-        writer.memtable = self.new_memtable(floor);
+        writer.memtable = self.new_memtable(floor, 0);
         versions.replace_active(self, writer.memtable.memtable().clone());
         drop(versions);
         self.remove_logs_below(floor);
@@ -442,10 +474,10 @@ impl Inner {
         renewed.inspect_err(|error| self.fault.poison(error))
     }
 
-    /// An empty memtable whose memory counts.
-    pub(crate) fn new_memtable(&self, first_log: FileNumber) -> MemtableWriter {
+    /// An empty memtable whose memory counts, for about so many keys.
+    pub(crate) fn new_memtable(&self, first_log: FileNumber, keys: u64) -> MemtableWriter {
         let charge = self.memory.charge(Account::Memtables);
-        MemtableWriter::new(first_log).with_charge(charge)
+        MemtableWriter::for_keys(first_log, keys).with_charge(charge)
     }
 
     /// A file number nobody had before.

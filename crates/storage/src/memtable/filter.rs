@@ -6,8 +6,10 @@
 //!
 //! A Bloom filter in blocks of one cache line (Putze, Sanders and Singler, *Cache-, Hash- and
 //! Space-Efficient Bloom Filters*, 2007). How many keys will come is not known, so it grows in
-//! stages, each four times as large as the one before: a key is added to the newest, and absent
-//! if it is in none.
+//! stages: a key is added to the newest, and absent if it is in none. Since each stage costs every
+//! look a line of the cache, the first one is made for as many keys as the memtable before took,
+//! and those after it are four times as large as the one before, or begin with a quarter of the
+//! first, which was made for nearly all.
 //!
 //! There is one writer. A reader sees all keys that were added before what it has read of the
 //! writer's with [`Ordering::Acquire`], here the sequence number up to which entries are visible;
@@ -31,15 +33,15 @@ const _: () = assert!(1 << BLOCK_BITS_LOG2 == BLOCK_WORDS * 64);
 const BITS: u32 = 5;
 const BITS_PER_KEY: usize = 10;
 
-/// The first stage takes 4 KiB, the last one 16 MiB and all keys that follow.
-const STAGES: usize = 7;
-const FIRST_STAGE_BLOCKS: usize = 64;
-const GROWTH_LOG2: usize = 2;
+/// Without other knowledge the first stage takes 4 KiB. The last one takes all keys that follow.
+const STAGES: usize = 8;
+const STAGE_BLOCKS_MIN: usize = 64;
+const STAGE_BLOCKS_MAX: usize = 1 << 18;
+const GROWTH: usize = 4;
 
 // The bits within a block and the number of the block are made of different bits of the hash.
 const _: () = {
-    let blocks_max = FIRST_STAGE_BLOCKS << (GROWTH_LOG2 * (STAGES - 1));
-    assert!(blocks_max.ilog2() + BITS * BLOCK_BITS_LOG2 <= u64::BITS);
+    assert!(STAGE_BLOCKS_MAX.ilog2() + BITS * BLOCK_BITS_LOG2 <= u64::BITS);
 };
 
 /// What readers share with the one [`FilterWriter`].
@@ -52,20 +54,25 @@ pub(super) struct KeyFilter {
 }
 
 /// The right to add keys.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FilterWriter {
     /// How many stages there are.
     stages: usize,
     /// How many more keys the newest takes.
     room: usize,
+    /// How many keys were added, less those that looked present.
+    keys: u64,
+    /// How large the next stage will be.
+    next_blocks: usize,
+    /// Whether that was made to measure.
+    is_measured: bool,
 }
 
 #[derive(Debug)]
 struct Stage(Box<[Block]>);
 
 impl Stage {
-    fn new(number: usize) -> Self {
-        let blocks = FIRST_STAGE_BLOCKS << (GROWTH_LOG2 * number);
+    fn new(blocks: usize) -> Self {
         Self((0..blocks).map(|_| Block::default()).collect())
     }
 
@@ -133,22 +140,53 @@ impl KeyFilter {
 }
 
 impl FilterWriter {
+    /// For a filter that will have about so many keys, or zero if that is not known. It takes no
+    /// memory before the first.
+    pub(super) fn new(keys: u64) -> Self {
+        // An eighth more: two memtables are never the same.
+        let keys = usize::try_from(keys + keys / 8).unwrap_or(usize::MAX);
+        let blocks = keys.saturating_mul(BITS_PER_KEY) >> BLOCK_BITS_LOG2;
+        Self {
+            stages: 0,
+            room: 0,
+            keys: 0,
+            next_blocks: blocks.clamp(STAGE_BLOCKS_MIN, STAGE_BLOCKS_MAX),
+            is_measured: blocks > STAGE_BLOCKS_MIN,
+        }
+    }
+
     /// Adds a key by its hash. What looks present already takes no room.
     pub(super) fn add(&mut self, filter: &KeyFilter, hash: u64) {
         if filter.may_contain(hash) {
             return;
         }
         if self.room == 0 && self.stages < STAGES {
-            let stage = filter.stages[self.stages].get_or_init(|| Stage::new(self.stages));
-            self.stages += 1;
-            self.room = stage.bytes() * 8 / BITS_PER_KEY;
-            filter.bytes.fetch_add(stage.bytes(), Ordering::Relaxed);
+            self.grow(filter);
         }
         let newest = self.stages.checked_sub(1);
         if let Some(stage) = newest.and_then(|newest| filter.stages[newest].get()) {
             stage.add(hash);
         }
         self.room = self.room.saturating_sub(1);
+        self.keys += 1;
+    }
+
+    /// About how many different keys were added.
+    pub(super) fn keys(&self) -> u64 {
+        self.keys
+    }
+
+    #[cold]
+    fn grow(&mut self, filter: &KeyFilter) {
+        let stage = filter.stages[self.stages].get_or_init(|| Stage::new(self.next_blocks));
+        filter.bytes.fetch_add(stage.bytes(), Ordering::Relaxed);
+        self.stages += 1;
+        self.room = stage.bytes() * 8 / BITS_PER_KEY;
+        let next = match std::mem::take(&mut self.is_measured) {
+            true => self.next_blocks / GROWTH,
+            false => self.next_blocks * GROWTH,
+        };
+        self.next_blocks = next.clamp(STAGE_BLOCKS_MIN, STAGE_BLOCKS_MAX);
     }
 }
 
@@ -165,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_was_added_may_be_there_and_little_else_is() {
-        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::default());
+        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::new(0));
         assert!(!filter.may_contain(hash(0)) && filter.memory_bytes() == 0);
         for n in 0..300_000 {
             writer.add(&filter, hash(n));
@@ -179,8 +217,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_expected_fits_one_stage_and_a_little_more_takes_a_little() {
+        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::new(100_000));
+        assert_eq!(filter.memory_bytes(), 0);
+        (0..100_000).for_each(|n| writer.add(&filter, hash(n)));
+        assert_eq!(filter.stages.iter().map_while(OnceLock::get).count(), 1);
+        let bytes = filter.memory_bytes();
+        let least = 100_000 * BITS_PER_KEY / 8;
+        assert!(bytes >= least && bytes < least * 5 / 4, "{bytes}");
+        let wrong = (200_000..300_000).filter(|n| filter.may_contain(hash(*n)));
+        assert!(wrong.count() < 3_000);
+
+        (100_000..130_000).for_each(|n| writer.add(&filter, hash(n)));
+        assert!((0..130_000).all(|n| filter.may_contain(hash(n))));
+        assert_eq!(filter.stages.iter().map_while(OnceLock::get).count(), 2);
+        assert!(filter.memory_bytes() <= bytes + bytes / 4);
+    }
+
+    #[test]
     fn keys_added_again_take_no_memory() {
-        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::default());
+        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::new(0));
         for n in 0..100_000 {
             writer.add(&filter, hash(n % 1_000));
         }
@@ -189,10 +245,10 @@ mod tests {
 
     #[test]
     fn the_last_stage_takes_all_that_follows() {
-        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::default());
+        let (filter, mut writer) = (KeyFilter::default(), FilterWriter::new(0));
         (writer.stages, writer.room) = (STAGES - 1, 0);
         for stage in &filter.stages[..STAGES - 1] {
-            stage.set(Stage::new(0)).expect("empty");
+            stage.set(Stage::new(STAGE_BLOCKS_MIN)).expect("empty");
         }
         writer.add(&filter, hash(1));
         writer.room = 0;
@@ -206,7 +262,7 @@ mod tests {
         let count = 50_000;
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let mut writer = FilterWriter::default();
+                let mut writer = FilterWriter::new(0);
                 for n in 0..count {
                     writer.add(&filter, hash(n));
                     published.store(n + 1, Ordering::Release);

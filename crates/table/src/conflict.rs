@@ -4,7 +4,7 @@
 //! statement goes on with, and the caller locks that, as strongly as it needs. Where there is none
 //! the key is locked, so that nobody inserts it before the statement does.
 
-use rustdb_txn::{IsolationLevel, RowMode, Transaction};
+use rustdb_txn::{IsolationLevel, RowState, Transaction};
 use rustdb_types::{Oid, Value};
 
 use crate::statement::Statement;
@@ -17,7 +17,7 @@ impl Table {
     /// there is none, none comes before the transaction ends. The row that is found is not locked:
     /// if [`Table::lock`] finds it gone or with another key, the caller looks again.
     ///
-    /// Above READ COMMITTED a row that the snapshot does not have is an error (40001).
+    /// Above READ COMMITTED a row that is not as the snapshot has it is an error (40001).
     pub fn find_conflict(
         &self,
         transaction: &mut Transaction,
@@ -33,13 +33,13 @@ impl Table {
             Some(index) => self.conflict_in_index(transaction, row, index, statement)?,
             None => self.conflict_in_rows(transaction, row, statement)?,
         };
-        if let Some(key) = &found
-            && transaction.isolation() != IsolationLevel::ReadCommitted
-            && transaction.get(self.keyspace, key)?.is_none()
-        {
+        let Some((key, state)) = found else {
+            return Ok(None);
+        };
+        if transaction.isolation() != IsolationLevel::ReadCommitted && state == RowState::Changed {
             return Err(Error::serialization("concurrent update"));
         }
-        Ok(found)
+        Ok(Some(key))
     }
 
     fn conflict_in_rows(
@@ -47,7 +47,7 @@ impl Table {
         transaction: &mut Transaction,
         row: &[Value],
         statement: &mut Statement,
-    ) -> Result<Option<RowKey>> {
+    ) -> Result<Option<(RowKey, RowState)>> {
         if matches!(self.key, RowKeyFormat::Hidden(_)) {
             return Err(Error::internal("rows are not sorted by this index"));
         }
@@ -55,10 +55,9 @@ impl Table {
         self.encode_row_key(row, key)?;
         loop {
             if transaction.get_newest(self.keyspace, key)?.is_some() {
-                let (mode, wait) = (RowMode::KeyShare, statement.wait);
-                transaction.wait_for_row(self.keyspace, key, mode, wait)?;
+                let state = transaction.outlast_removal(self.keyspace, key, statement.wait)?;
                 if transaction.get_newest(self.keyspace, key)?.is_some() {
-                    return Ok(Some(RowKey::copy_from(key)));
+                    return Ok(Some((RowKey::copy_from(key), state)));
                 }
             }
             if transaction.lock_absent(self.keyspace, key, statement.wait)? {
@@ -73,7 +72,7 @@ impl Table {
         row: &[Value],
         index: usize,
         statement: &mut Statement,
-    ) -> Result<Option<RowKey>> {
+    ) -> Result<Option<(RowKey, RowState)>> {
         let index = &self.indexes[index];
         if !index.is_exclusive() {
             return Err(Error::new(
@@ -98,12 +97,12 @@ impl Table {
             };
             let row_key = RowKey::copy_from(index.row_key(key, &value, &mut Vec::new())?);
             // Whoever is deleting the row, or giving it another key, is waited for.
-            let (mode, wait) = (RowMode::KeyShare, statement.wait);
-            transaction.wait_for_row(self.keyspace, &row_key, mode, wait)?;
+            let wait = statement.wait;
+            let state = transaction.outlast_removal(self.keyspace, &row_key, wait)?;
             if let Some(value) = transaction.get_newest(index.keyspace, key)?
                 && *index.row_key(key, &value, &mut Vec::new())? == *row_key
             {
-                return Ok(Some(row_key));
+                return Ok(Some((row_key, state)));
             }
         }
     }

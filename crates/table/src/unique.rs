@@ -108,8 +108,7 @@ impl Table {
                 self.get_newest(transaction, row_key, &Projection::All, &mut row)?;
                 return Err(self.duplicate_entry(index, &row, statement)?);
             };
-            let (mode, wait) = (RowMode::KeyShare, statement.wait);
-            transaction.wait_for_row(self.keyspace, &other, mode, wait)?;
+            transaction.outlast_removal(self.keyspace, &other, statement.wait)?;
             waited_for.push(other);
         }
     }

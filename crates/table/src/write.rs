@@ -1,6 +1,6 @@
 //! Writing rows: the row, then the entries of its indexes.
 
-use rustdb_txn::{RowMode, Transaction};
+use rustdb_txn::{LockError, RowMode, Transaction, Wait};
 use rustdb_types::{Settings, Value, encode_key};
 
 use crate::foreign_key::ChildKey;
@@ -43,8 +43,10 @@ impl Table {
             }
             RowKeyFormat::Columns(_) => {
                 if is_locking {
-                    let (mode, wait) = (RowMode::Update, statement.wait);
-                    transaction.lock_row(self.keyspace, &buffers.row_key, mode, wait)?;
+                    let key = &buffers.row_key;
+                    if !self.lock_new(transaction, key, statement.wait)? {
+                        return Err(self.duplicate_row(row, statement));
+                    }
                 }
                 if !transaction.insert_locked(self.keyspace, &buffers.row_key, &buffers.row)? {
                     return Err(self.duplicate_row(row, statement));
@@ -55,6 +57,24 @@ impl Table {
             self.insert_entry(transaction, index, row, statement)?;
         }
         Ok(())
+    }
+
+    /// Locks the key of a row that is to be inserted; whether there may be none yet. Who has merely
+    /// locked the row that is there is not waited for.
+    fn lock_new(&self, transaction: &mut Transaction, key: &[u8], wait: Wait) -> Result<bool> {
+        let keyspace = self.keyspace;
+        match transaction.lock_row(keyspace, key, RowMode::Update, Wait::No) {
+            Err(rustdb_txn::Error::Lock(LockError::NotAvailable)) => (),
+            locked => return Ok(locked.map(|_| true)?),
+        }
+        if transaction.get_newest(keyspace, key)?.is_some() {
+            transaction.outlast_removal(keyspace, key, wait)?;
+            if transaction.get_newest(keyspace, key)?.is_some() {
+                return Ok(false);
+            }
+        }
+        transaction.lock_row(keyspace, key, RowMode::Update, wait)?;
+        Ok(true)
     }
 
     /// Replaces a row. `old` is the row as it is now: the caller has locked it and, where the lock

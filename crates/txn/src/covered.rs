@@ -16,19 +16,21 @@ use crate::transaction::{RowState, Transaction};
 use crate::write_set::{NEVER, Write};
 
 impl Transaction {
-    /// Waits until a row could be locked, without locking it: for those who hold it to be done.
-    /// What they wrote is visible then. Tells as [`Transaction::lock_row`] does.
-    pub fn wait_for_row(
+    /// Waits for those who are deleting a row or giving it another key, and not for those who have
+    /// merely locked it; what they wrote is visible then. Tells as [`Transaction::lock_row`] does
+    /// whether the row is what the snapshot says; what this transaction has written is.
+    pub fn outlast_removal(
         &mut self,
         keyspace: KeyspaceRef,
         key: &[u8],
-        mode: RowMode,
         wait: Wait,
     ) -> Result<RowState> {
-        let mark = self.locks.mark();
-        let state = self.lock_row(keyspace, key, mode, wait);
-        self.locks.release_since(mark);
-        state
+        self.locks
+            .outlast_row(keyspace.id, key, RowMode::Presence, wait)?;
+        if self.writes.borrow().find(keyspace.id, key)?.is_some() {
+            return Ok(RowState::Unchanged);
+        }
+        self.row_state(keyspace, key)
     }
 
     /// Locks a key that has no value, the newest committed one or the transaction's own. Returns

@@ -435,10 +435,13 @@ impl Transaction {
         wait: Wait,
     ) -> Result<RowState> {
         self.locks.lock_row(keyspace.id, key, mode, wait)?;
-        match self
-            .shared
-            .changed_since(keyspace.id, key, self.snapshot.sequence())?
-        {
+        self.row_state(keyspace, key)
+    }
+
+    /// Whether a row is still what the snapshot says.
+    pub(crate) fn row_state(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<RowState> {
+        let snapshot = self.snapshot.sequence();
+        match self.shared.changed_since(keyspace.id, key, snapshot)? {
             false => Ok(RowState::Unchanged),
             true => Ok(RowState::Changed),
         }

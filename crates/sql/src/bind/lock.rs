@@ -242,10 +242,10 @@ pub(super) fn clause_name(clauses: &[ast::LockClause]) -> Result<Option<&'static
 impl LockWords {
     fn name(&self) -> &'static str {
         match self.mode {
-            RowMode::KeyShare => "FOR KEY SHARE",
+            RowMode::Presence | RowMode::KeyShare => "FOR KEY SHARE",
             RowMode::Share => "FOR SHARE",
             RowMode::NoKeyUpdate => "FOR NO KEY UPDATE",
-            RowMode::Update => "FOR UPDATE",
+            RowMode::Reserve | RowMode::Update => "FOR UPDATE",
         }
     }
 }

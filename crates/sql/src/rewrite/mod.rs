@@ -132,7 +132,7 @@ pub(crate) fn lock_words(clause: &LockClause) -> Result<LockWords> {
     };
     let plain = match clause.lock_type {
         LockType::Share => RowMode::Share,
-        LockType::Update => RowMode::Update,
+        LockType::Update => RowMode::Reserve,
     };
     let names = match &clause.of {
         None => Vec::new(),
@@ -161,7 +161,7 @@ pub(crate) fn lock_words(clause: &LockClause) -> Result<LockWords> {
         Some("KEY SHARE") => RowMode::KeyShare,
         Some("SHARE") => RowMode::Share,
         Some("NO KEY UPDATE") => RowMode::NoKeyUpdate,
-        _ => RowMode::Update,
+        _ => RowMode::Reserve,
     };
     Ok(LockWords {
         mode,

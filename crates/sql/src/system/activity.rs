@@ -214,7 +214,7 @@ fn kind_of(around: &Around<'_>, lock: &LockInfo) -> &'static str {
 /// PostgreSQL's name of a mode. Its modes of rows are those of objects in a queue for them.
 fn mode_name(lock: &LockInfo, mode: &str) -> String {
     let name = match (&lock.target, mode) {
-        (LockTarget::Row(..), "KeyShare") => "AccessShare",
+        (LockTarget::Row(..), "Presence" | "KeyShare") => "AccessShare",
         (LockTarget::Row(..), "Share") => "RowShare",
         (LockTarget::Row(..), "NoKeyUpdate") => "Exclusive",
         (LockTarget::Row(..), _) => "AccessExclusive",

@@ -7,14 +7,19 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum RowMode {
+    /// The row must not go. Nobody holds this: it is for outlasting who is deleting the row, or
+    /// giving it another key, and nobody who has merely locked it.
+    Presence = 0,
     /// The row's key must stay; what a foreign key's child takes on its parent.
-    KeyShare = 0,
+    KeyShare = 1,
     /// The row must stay as it is.
-    Share = 1,
+    Share = 2,
     /// The row is being changed, its key is not.
-    NoKeyUpdate = 2,
+    NoKeyUpdate = 3,
+    /// Nobody else may lock the row, and nothing was done to it: `SELECT ... FOR UPDATE`.
+    Reserve = 4,
     /// The row is being deleted, or its key changed.
-    Update = 3,
+    Update = 5,
 }
 
 /// How a whole object (a table, a database-wide name) is locked.
@@ -41,10 +46,12 @@ pub enum ObjectMode {
 
 impl RowMode {
     /// All modes, weakest first.
-    pub const ALL: [RowMode; 4] = [
+    pub const ALL: [RowMode; 6] = [
+        RowMode::Presence,
         RowMode::KeyShare,
         RowMode::Share,
         RowMode::NoKeyUpdate,
+        RowMode::Reserve,
         RowMode::Update,
     ];
 
@@ -127,7 +134,14 @@ impl Mode {
     /// The names, as PostgreSQL's views print them, of a set of modes of the kind of `kind`.
     pub(super) fn names(kind: Mode, modes: ModeSet) -> String {
         let all: &[&str] = match kind {
-            Mode::Row(_) => &["KeyShare", "Share", "NoKeyUpdate", "Update"],
+            Mode::Row(_) => &[
+                "Presence",
+                "KeyShare",
+                "Share",
+                "NoKeyUpdate",
+                "Reserve",
+                "Update",
+            ],
             Mode::Object(_) => &[
                 "AccessShare",
                 "RowShare",
@@ -147,9 +161,11 @@ impl Mode {
     }
 }
 
-/// Row `n`: what row mode `n` conflicts with. Bits from the right: KEY SHARE, SHARE, NO KEY
-/// UPDATE, UPDATE.
-const ROW_CONFLICTS: [ModeSet; 4] = [0b1000, 0b1100, 0b1110, 0b1111];
+/// Row `n`: what row mode `n` conflicts with. Bits from the right: presence, KEY SHARE, SHARE, NO
+/// KEY UPDATE, UPDATE of who only locks, UPDATE of who writes.
+const ROW_CONFLICTS: [ModeSet; 6] = [
+    0b10_0000, 0b11_0000, 0b11_1000, 0b11_1100, 0b11_1110, 0b11_1111,
+];
 
 /// Row `n`: what object mode `n` conflicts with, the weakest mode in the rightmost bit.
 const OBJECT_CONFLICTS: [ModeSet; 8] = [
@@ -171,11 +187,19 @@ mod tests {
     /// conflicting mode.
     #[test]
     fn conflicts_are_those_of_the_manual() {
-        let rows: Vec<String> = RowMode::ALL
-            .map(|a| RowMode::ALL.map(|b| if a.conflicts_with(b) { 'X' } else { '.' }))
-            .map(|line| line.iter().collect())
-            .to_vec();
-        assert_eq!(rows, ["...X", "..XX", ".XXX", "XXXX"]);
+        for update in [RowMode::Reserve, RowMode::Update] {
+            let modes = [
+                RowMode::KeyShare,
+                RowMode::Share,
+                RowMode::NoKeyUpdate,
+                update,
+            ];
+            let rows: Vec<String> = modes
+                .map(|a| modes.map(|b| if a.conflicts_with(b) { 'X' } else { '.' }))
+                .map(|line| line.iter().collect())
+                .to_vec();
+            assert_eq!(rows, ["...X", "..XX", ".XXX", "XXXX"]);
+        }
 
         let objects: Vec<String> = ObjectMode::ALL
             .map(|a| ObjectMode::ALL.map(|b| if a.conflicts_with(b) { 'X' } else { '.' }))
@@ -191,7 +215,20 @@ mod tests {
     }
 
     #[test]
+    fn presence_conflicts_with_those_who_take_the_row_away() {
+        let conflicts = RowMode::ALL.map(|mode| mode.conflicts_with(RowMode::Presence));
+        assert_eq!(conflicts, [false, false, false, false, false, true]);
+        let conflicts = RowMode::ALL.map(|mode| RowMode::Presence.conflicts_with(mode));
+        assert_eq!(conflicts, [false, false, false, false, false, true]);
+    }
+
+    #[test]
     fn conflicts_are_symmetric() {
+        for a in RowMode::ALL {
+            for b in RowMode::ALL {
+                assert_eq!(a.conflicts_with(b), b.conflicts_with(a), "{a:?} {b:?}");
+            }
+        }
         for a in ObjectMode::ALL {
             for b in ObjectMode::ALL {
                 assert_eq!(a.conflicts_with(b), b.conflicts_with(a), "{a:?} {b:?}");

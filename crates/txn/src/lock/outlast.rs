@@ -1,7 +1,8 @@
 //! Waiting for those who hold a lock, without wanting it.
 //!
 //! CREATE INDEX CONCURRENTLY waits like this for writers who do not know the index yet: a request
-//! for a lock would keep out those who come later, for as long as the oldest writer takes.
+//! for a lock would keep out those who come later, for as long as the oldest writer takes. An INSERT
+//! that finds its key taken waits like this for a row that may be about to go.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +14,7 @@ use super::wait::Ticket;
 use super::{LockError, Party, Term, Wait};
 
 impl LockTable {
-    /// Waits until those who hold an object now, in a mode that conflicts with this one, have each
+    /// Waits until those who hold something now, in a mode that conflicts with this one, have each
     /// given it back; nobody has to wait behind this, and nothing is held afterwards.
     pub(super) fn outlast(
         &self,
@@ -22,11 +23,6 @@ impl LockTable {
         mode: Mode,
         wait: Wait,
     ) -> Result<(), LockError> {
-        let timeout = match wait {
-            Wait::No => return Err(LockError::NotAvailable),
-            Wait::Forever => None,
-            Wait::AtMost(limit) => Some(limit),
-        };
         let ticket = Arc::new(Ticket::default());
         let waiter = Waiter {
             owner: party.id(),
@@ -42,14 +38,21 @@ impl LockTable {
         self.reserve()?;
         let blockers = queue.outlast(waiter);
         let mut graph = self.graph.lock();
-        if blockers.is_empty() || !graph.can_wait(party.id(), &blockers) {
-            queue.withdraw(party.id());
-            self.unreserve();
-            return match blockers.is_empty() {
-                true => Ok(()),
-                false => Err(LockError::Deadlock),
-            };
-        }
+        let answer = match wait {
+            _ if blockers.is_empty() => Ok(None),
+            Wait::No => Err(LockError::NotAvailable),
+            _ if !graph.can_wait(party.id(), &blockers) => Err(LockError::Deadlock),
+            Wait::Forever => Ok(Some(None)),
+            Wait::AtMost(limit) => Ok(Some(Some(limit))),
+        };
+        let timeout = match answer {
+            Ok(Some(timeout)) => timeout,
+            answer => {
+                queue.withdraw(party.id());
+                self.unreserve();
+                return answer.map(|_| ());
+            }
+        };
         graph.start(party.id(), target.clone(), blockers);
         drop(graph);
         drop(shard);

@@ -99,6 +99,18 @@ impl LockOwner {
         self.table.outlast(&self.party, &target, mode.into(), wait)
     }
 
+    /// As [`LockOwner::outlast_object`], for a row.
+    pub fn outlast_row(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        mode: RowMode,
+        wait: Wait,
+    ) -> Result<(), LockError> {
+        let target = self.table.row(keyspace, key);
+        self.table.outlast(&self.party, &target, mode.into(), wait)
+    }
+
     /// Locks what programs agree on, or does nothing if it is held in this mode.
     pub fn lock_advisory(
         &mut self,

@@ -217,6 +217,30 @@ fn who_only_outlasts_others_keeps_nobody_out() {
 }
 
 #[test]
+fn the_presence_of_a_row_is_in_doubt_for_as_long_as_somebody_takes_it_away() {
+    let table = table();
+    let [mut a, mut b] = [1, 2].map(|id| owner(&table, id));
+    a.lock_row(KS, b"k", RowMode::Reserve, Wait::No).unwrap();
+    b.outlast_row(KS, b"k", RowMode::Presence, Wait::No)
+        .unwrap();
+    b.lock_row(KS, b"k", RowMode::KeyShare, Wait::No)
+        .unwrap_err();
+    let mark = a.mark();
+    a.lock_row(KS, b"k", RowMode::Update, Wait::No).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            b.outlast_row(KS, b"k", RowMode::Presence, Wait::Forever)
+                .unwrap()
+        });
+        until_waiting(&table, 2);
+        a.release_since(mark);
+    });
+    assert!(b.is_empty());
+    assert!(a.holds_row(KS, b"k", RowMode::Reserve));
+    assert!(!a.holds_row(KS, b"k", RowMode::Update));
+}
+
+#[test]
 fn many_locks_are_given_back_at_once_and_those_of_others_stay() {
     let table = table_of(10_000);
     let [mut a, mut b, mut c] = [1, 2, 3].map(|id| owner(&table, id));

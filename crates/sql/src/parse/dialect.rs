@@ -108,7 +108,10 @@ impl Dialect for RustDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
-        self.0.get_next_precedence(parser)
+        match super::operator::infix_precedence(self, parser) {
+            Some(precedence) => Some(Ok(precedence)),
+            None => self.0.get_next_precedence(parser),
+        }
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
@@ -118,6 +121,7 @@ impl Dialect for RustDialect {
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         super::typed::reserved(parser)
             .or_else(|| super::typed::constant(parser))
+            .or_else(|| super::operator::prefix(self, parser))
             .or_else(|| self.0.parse_prefix(parser))
     }
 
@@ -130,6 +134,7 @@ impl Dialect for RustDialect {
         super::membership::parse(parser, expr)
             .or_else(|| super::between::parse(self, parser, expr))
             .or_else(|| super::typed::collation(parser, expr))
+            .or_else(|| super::operator::second_comparison(parser, expr))
             .or_else(|| self.0.parse_infix(parser, expr, precedence))
     }
 

@@ -12,6 +12,7 @@ mod dialect;
 mod escape;
 mod insert;
 mod membership;
+mod operator;
 mod place;
 mod rename;
 mod reserved;

@@ -193,6 +193,7 @@ impl Definer<'_> {
         let mut whole = table.clone();
         whole.columns.push(column.clone());
         self.check_expressions(&mut whole)?;
+        self.note_columns_read(&mut constraints, &whole.columns);
         let column = whole.columns.pop().unwrap_or(column);
         let becomes = self.value_of_new(&whole, &column)?;
         match becomes {

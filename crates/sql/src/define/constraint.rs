@@ -228,6 +228,29 @@ pub(super) fn columns_read(
     Ok(read)
 }
 
+impl Definer<'_> {
+    /// The CHECK of a column may read other columns too, which are known once all of them are: it
+    /// goes with any of them. One that cannot be bound is left for who checks expressions.
+    pub(super) fn note_columns_read(
+        &self,
+        constraints: &mut [ConstraintDefinition],
+        all: &[Column],
+    ) {
+        for constraint in constraints {
+            if let ConstraintDefinitionKind::Check {
+                expression,
+                columns,
+            } = &mut constraint.kind
+            {
+                let (settings, catalog) = (self.around.settings, &self.around.catalog);
+                if let Ok(read) = columns_read(&expression.text, all, settings, catalog) {
+                    *columns = read;
+                }
+            }
+        }
+    }
+}
+
 /// Columns of the primary key are NOT NULL; there is one primary key at most.
 pub(super) fn mark_primary_key(
     columns: &mut [Column],

@@ -155,6 +155,7 @@ impl Definer<'_> {
         for written in &create.constraints {
             constraints.push(self.constraint(written, &columns)?);
         }
+        self.note_columns_read(&mut constraints, &columns);
         if let Some(creating) = self.creating.take() {
             creating.settle(&mut constraints, &columns)?;
         }

@@ -103,7 +103,7 @@ impl Binder<'_> {
                 cast.map(|cast| cast.beginning(begin))
             }
             ast::Expr::TypedString(literal) => {
-                let target = self.type_named(&literal.data_type)?;
+                let target = self.type_of_constant(&literal.data_type)?;
                 let from = self.literal(&literal.value.value)?;
                 self.explicit_cast(from, &target)
             }
@@ -321,6 +321,9 @@ impl Binder<'_> {
         let written = left;
         let result = match (row_items(left), row_items(right)) {
             (Some(left), Some(right)) => self.compare_rows(&name, &left, &right, at),
+            (Some(items), None) if let Some(query) = query_of(right) => {
+                self.compare_with_row(&name, &items, query, at)
+            }
             _ => {
                 let left = self.expression(left, at)?;
                 let right = self.expression(right, at)?;

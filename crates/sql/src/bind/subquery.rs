@@ -11,6 +11,7 @@ use super::query::BoundQuery;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Subquery, SubqueryKind, Typed};
 use crate::parse::place;
+use crate::plan::Plan;
 
 impl Binder<'_> {
     fn inner_query(&mut self, query: &ast::Query, at: &mut Place<'_, '_>) -> Result<BoundQuery> {
@@ -79,6 +80,45 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let inner = self.inner_query(query, at)?;
         let items = row_items(left).unwrap_or_else(|| vec![left]);
+        let test = Box::new(self.test_of(&items, name, &inner, at)?);
+        let kind = match all {
+            true => SubqueryKind::All(test),
+            false => SubqueryKind::Any(test),
+        };
+        Ok(Typed::new(subquery(inner, kind), Type::BOOL))
+    }
+
+    /// `(a, b) operator (SELECT ...)`: a row and the only one of a query, NULL if that has none.
+    pub(super) fn compare_with_row(
+        &mut self,
+        name: &str,
+        items: &[&ast::Expr],
+        query: &ast::Query,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Typed> {
+        let inner = self.inner_query(query, at)?;
+        let test = self.test_of(items, name, &inner, at)?;
+        let column = self.new_column();
+        let plan = Plan::Project {
+            input: Box::new(inner.plan),
+            items: vec![(column, test)],
+        };
+        let subquery = Subquery {
+            kind: SubqueryKind::Scalar,
+            columns: vec![column],
+            plan,
+        };
+        Ok(Typed::new(Expr::Subquery(Box::new(subquery)), Type::BOOL))
+    }
+
+    /// Compares a value, or a row, with the columns that a query gives.
+    fn test_of(
+        &mut self,
+        items: &[&ast::Expr],
+        name: &str,
+        inner: &BoundQuery,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Expr> {
         if inner.columns.len() != items.len() {
             let word = if inner.columns.len() < items.len() {
                 "few"
@@ -107,12 +147,7 @@ impl Binder<'_> {
             );
             return Err(Error::new(SqlState::DATATYPE_MISMATCH, message));
         }
-        let test = Box::new(test.expr);
-        let kind = match all {
-            true => SubqueryKind::All(test),
-            false => SubqueryKind::Any(test),
-        };
-        Ok(Typed::new(subquery(inner, kind), Type::BOOL))
+        Ok(test.expr)
     }
 }
 

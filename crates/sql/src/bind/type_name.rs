@@ -10,6 +10,14 @@ use crate::error::{Error, Result, SqlState};
 use crate::parse::place_of_name;
 
 impl Binder<'_> {
+    /// The type before a constant. `char 'abc'` has all of it; elsewhere `char` means one character.
+    pub(super) fn type_of_constant(&self, written: &DataType) -> Result<Type> {
+        match written {
+            DataType::Char(None) | DataType::Character(None) => Ok(Type::of(Base::Bpchar)),
+            _ => self.type_named(written),
+        }
+    }
+
     /// The type that is meant.
     pub(crate) fn type_named(&self, written: &DataType) -> Result<Type> {
         let plain = |base: Base| Ok(Type::of(base));

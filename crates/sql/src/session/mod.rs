@@ -161,6 +161,7 @@ struct Savepoint {
     definitions: ChangeMark,
     deferred: DeferredMark,
     parameters: Arc<Values>,
+    access: Access,
 }
 
 impl Session {
@@ -388,7 +389,12 @@ impl Session {
 
     fn statement_of(&mut self, prepared: &Prepared, parameters: &[Value]) -> Result<Answer> {
         match prepared.statement() {
-            Statement::StartTransaction { modes, .. } => self.start_transaction(modes),
+            Statement::StartTransaction {
+                modes, begin: true, ..
+            } => self.start_transaction("BEGIN", modes),
+            Statement::StartTransaction { modes, .. } => {
+                self.start_transaction("START TRANSACTION", modes)
+            }
             Statement::Commit { chain: false, .. } => self.commit(),
             Statement::Commit { .. } => self.and_chain("COMMIT", Session::commit),
             Statement::Rollback {

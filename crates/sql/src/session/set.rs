@@ -265,6 +265,16 @@ impl Session {
             self.change_transaction(Some(isolation_named(&level)?), None)?;
             return Ok(done("SET"));
         }
+        if name.eq_ignore_ascii_case("transaction_read_only") {
+            let usual = self.default_modes().1;
+            let access = match value {
+                None => usual,
+                Some(value) if self.parameters.is_yes(name, value)? => Access::ReadOnly,
+                Some(_) => Access::ReadWrite,
+            };
+            self.change_transaction(None, Some(access))?;
+            return Ok(done("SET"));
+        }
         let is_local = scope == Scope::Local;
         if is_local && !self.is_in_transaction() {
             return Ok(noticed(
@@ -393,26 +403,13 @@ impl Session {
             let notice = "SET TRANSACTION can only be used in transaction blocks";
             return Ok(noticed("SET", notice));
         }
-        let (mut isolation, mut access) = (None, None);
-        for mode in modes {
-            match mode {
-                ast::TransactionMode::IsolationLevel(level) => {
-                    isolation = Some(isolation_named(&level.to_string().to_lowercase())?);
-                }
-                ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadOnly) => {
-                    access = Some(Access::ReadOnly);
-                }
-                ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadWrite) => {
-                    access = Some(Access::ReadWrite);
-                }
-            }
-        }
+        let (isolation, access) = modes_of(modes)?;
         self.change_transaction(isolation, access)?;
         Ok(done("SET"))
     }
 
-    /// A transaction that has done nothing yet begins anew with other modes.
-    fn change_transaction(
+    /// A transaction that has done nothing yet begins anew with other modes; any may end to write.
+    pub(super) fn change_transaction(
         &mut self,
         isolation: Option<IsolationLevel>,
         access: Option<Access>,
@@ -422,6 +419,11 @@ impl Session {
         let was = open.access;
         let wanted = (isolation.unwrap_or(now), access.unwrap_or(was));
         if wanted == (now, was) {
+            return Ok(());
+        }
+        if wanted == (now, Access::ReadOnly) {
+            open.access = Access::ReadOnly;
+            self.note_modes();
             return Ok(());
         }
         if !open.is_fresh || !open.savepoints.is_empty() {
@@ -439,6 +441,36 @@ impl Session {
         self.state = State::Open(Box::new(open));
         Ok(())
     }
+
+    /// Lets SHOW know of the modes of the transaction at hand.
+    pub(super) fn note_modes(&self) {
+        if let State::Open(open) = &self.state {
+            let isolation = isolation_name(open.transaction.isolation());
+            let is_read_only = open.access == Access::ReadOnly;
+            self.parameters.note_modes((isolation, is_read_only));
+        }
+    }
+}
+
+/// What modes say of isolation and of writing; the last word counts.
+pub(super) fn modes_of(
+    modes: &[ast::TransactionMode],
+) -> Result<(Option<IsolationLevel>, Option<Access>)> {
+    let (mut isolation, mut access) = (None, None);
+    for mode in modes {
+        match mode {
+            ast::TransactionMode::IsolationLevel(level) => {
+                isolation = Some(isolation_named(&level.to_string().to_lowercase())?);
+            }
+            ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadOnly) => {
+                access = Some(Access::ReadOnly);
+            }
+            ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadWrite) => {
+                access = Some(Access::ReadWrite);
+            }
+        }
+    }
+    Ok((isolation, access))
 }
 
 /// The isolation level of this name.

@@ -7,7 +7,7 @@ use rustdb_table::Tables;
 use rustdb_txn::{Access, IsolationLevel, Transaction};
 use sqlparser::ast;
 
-use super::set::isolation_name;
+use super::set::{isolation_name, modes_of};
 use super::{Answer, Open, Savepoint, Session, State, done, noticed};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
@@ -177,44 +177,34 @@ impl Session {
         Err(Error::new(SqlState::READ_ONLY_TRANSACTION, message))
     }
 
-    pub(super) fn start_transaction(&mut self, modes: &[ast::TransactionMode]) -> Result<Answer> {
-        let (mut isolation, mut access) = self.default_modes();
-        for mode in modes {
-            match mode {
-                ast::TransactionMode::IsolationLevel(level) => {
-                    isolation = match level {
-                        ast::TransactionIsolationLevel::Serializable => {
-                            IsolationLevel::Serializable
-                        }
-                        ast::TransactionIsolationLevel::RepeatableRead
-                        | ast::TransactionIsolationLevel::Snapshot => IsolationLevel::Snapshot,
-                        _ => IsolationLevel::ReadCommitted,
-                    };
-                }
-                ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadOnly) => {
-                    access = Access::ReadOnly;
-                }
-                ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadWrite) => (),
-            }
-        }
+    /// `BEGIN` or `START TRANSACTION`, which is the tag. In a block it sets the modes, if it may.
+    pub(super) fn start_transaction(
+        &mut self,
+        tag: &'static str,
+        modes: &[ast::TransactionMode],
+    ) -> Result<Answer> {
+        let (isolation, access) = modes_of(modes)?;
         match &mut self.state {
             State::Failed(_) => return Err(failed()),
             State::Open(open) if open.is_block => {
-                return Ok(noticed(
-                    "BEGIN",
-                    "there is already a transaction in progress",
-                ));
+                self.change_transaction(isolation, access)?;
+                return Ok(noticed(tag, "there is already a transaction in progress"));
             }
             // Statements before it in the same text belong to the block.
-            State::Open(open) => open.is_block = true,
+            State::Open(open) => {
+                open.is_block = true;
+                self.change_transaction(isolation, access)?;
+            }
             State::Idle => {
-                let mut open = self.begin(isolation, access)?;
+                let usual = self.default_modes();
+                let isolation = isolation.unwrap_or(usual.0);
+                let mut open = self.begin(isolation, access.unwrap_or(usual.1))?;
                 open.is_block = true;
                 open.began = None;
                 self.state = State::Open(Box::new(open));
             }
         }
-        Ok(done("BEGIN"))
+        Ok(done(tag))
     }
 
     pub(super) fn commit(&mut self) -> Result<Answer> {
@@ -280,6 +270,7 @@ impl Session {
             definitions: open.change.mark(),
             deferred: open.deferred.mark(),
             parameters,
+            access: open.access,
         });
         Ok(done("SAVEPOINT"))
     }
@@ -288,7 +279,9 @@ impl Session {
         let open = self.block("RELEASE SAVEPOINT")?;
         let at = savepoint_named(open, name)?;
         open.transaction.release(open.savepoints[at].id)?;
+        open.access = open.savepoints[at].access;
         open.savepoints.truncate(at);
+        self.note_modes();
         Ok(done("RELEASE"))
     }
 
@@ -313,6 +306,7 @@ impl Session {
         }
         // An unknown name leaves a failed block failed: `fail` puts it there.
         self.state = State::Open(open);
+        self.note_modes();
         result.map(|()| done("ROLLBACK"))
     }
 
@@ -334,6 +328,7 @@ fn roll_back_to(open: &mut Open, name: &str) -> Result<()> {
     open.transaction.rollback_to(savepoint.id)?;
     open.change.rollback_to(savepoint.definitions)?;
     open.deferred.rollback_to(&savepoint.deferred);
+    open.access = savepoint.access;
     open.savepoints.truncate(at + 1);
     Ok(())
 }

@@ -176,6 +176,17 @@ impl Parameters {
         state.values.clone()
     }
 
+    /// The modes of the transaction at hand are others now.
+    pub(crate) fn note_modes(&self, modes: (&'static str, bool)) {
+        self.0.lock().transaction = Some(modes);
+    }
+
+    /// Whether a value means yes to a parameter that is yes or no.
+    pub(crate) fn is_yes(&self, name: &str, value: &str) -> Result<bool> {
+        let definition = definition(&name.to_lowercase()).ok_or_else(|| unknown(name))?;
+        Ok(canonical(definition, value, "off")? == "on")
+    }
+
     /// A transaction was committed: what was set for it alone ends.
     pub(crate) fn end_transaction(&self) {
         let mut state = self.0.lock();

@@ -8,9 +8,10 @@ use rustdb_storage::engine::Engine;
 use rustdb_storage::key::storage_key;
 use rustdb_storage::{KeyspaceId, Result};
 
+use super::frozen::Frozen;
 use super::key::Key;
 use super::spilling::Spilling;
-use super::writes::{Frozen, Ordered, Writes};
+use super::writes::{Ordered, Writes};
 use super::{NEVER, Piece, SavepointId, Write};
 use crate::ranges::{RangeSet, is_before};
 

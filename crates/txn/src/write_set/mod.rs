@@ -24,6 +24,7 @@
 //! there is deleted. Holes say nothing new, they only save work: the next search for the first key
 //! does not walk over a million deletions again. A write inside a hole splits it.
 
+mod frozen;
 mod index;
 mod key;
 mod layer;

@@ -28,6 +28,7 @@ use std::ops::Bound;
 use rustdb_storage::slice::INLINE_BYTES_MAX;
 
 use super::Write;
+use super::frozen::Frozen;
 use super::key::{AsKey, Key, KeyRef};
 use super::log::{Log, Pairs, push, reserve};
 
@@ -62,16 +63,6 @@ impl Default for Writes {
     fn default() -> Self {
         Self(Form::Sorted(Vec::new()))
     }
-}
-
-/// Writes that do not change any more: several threads may read them.
-#[derive(Debug)]
-pub(crate) struct Frozen(FrozenForm);
-
-#[derive(Debug)]
-enum FrozenForm {
-    Sorted(Pairs),
-    Tree(BTreeMap<Key, Write>),
 }
 
 /// What can be read, each key once.
@@ -110,15 +101,6 @@ impl Ordered for Writes {
             }
         }
         self.view().get(key).cloned()
-    }
-}
-
-impl Ordered for Frozen {
-    fn view(&self) -> View<'_> {
-        match &self.0 {
-            FrozenForm::Sorted(sorted) => View::Sorted(sorted),
-            FrozenForm::Tree(tree) => View::Tree(tree),
-        }
     }
 }
 
@@ -318,10 +300,10 @@ impl Writes {
     /// The writes as they are, for good.
     pub(super) fn freeze(mut self) -> Frozen {
         self.sort();
-        Frozen(match self.0 {
-            Form::Sorted(sorted) => FrozenForm::Sorted(sorted),
-            Form::Mixed { tree, .. } => FrozenForm::Tree(tree.into_inner().unwrap_or_default()),
-        })
+        match self.0 {
+            Form::Sorted(sorted) => Frozen::sorted(sorted),
+            Form::Mixed { tree, .. } => Frozen::tree(tree.into_inner().unwrap_or_default()),
+        }
     }
 
     fn tree_mut(&mut self) -> &mut BTreeMap<Key, Write> {
@@ -562,11 +544,14 @@ mod tests {
                 prop_assert!(writes.len_max() >= model.len());
             }
             let expected = of_model(&model, &[], &[u8::MAX]);
-            let seen = writes.view().iter().map(|(key, write)| (Key::new(key), write.clone()));
-            prop_assert_eq!(contents(seen), expected.clone());
+            let owned = |(key, write): (&[u8], &Write)| (Key::new(key), write.clone());
+            prop_assert_eq!(contents(writes.view().iter().map(owned)), expected.clone());
             let frozen = writes.freeze();
-            let seen = frozen.view().iter();
-            prop_assert_eq!(contents(seen.map(|(key, write)| (Key::new(key), write.clone()))), expected);
+            for key in (0..80).map(|length| vec![b'k'; length]) {
+                let found = frozen.get(&key).and_then(|write| write.value);
+                prop_assert_eq!(found.map(|value| value[0]), model.get(&key).map(|own| own.0));
+            }
+            prop_assert_eq!(contents(frozen.view().iter().map(owned)), expected);
         }
     }
 

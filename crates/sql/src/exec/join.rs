@@ -11,6 +11,7 @@ use super::batch::{Batch, Pair};
 use super::context::Context;
 use super::evaluate::all_true;
 use super::join_table::Table;
+use super::look_ups::{Below, RunLookUps};
 use super::parallel::{Chain, ReadBefore, are_shareable};
 use super::point::Point;
 use super::spill::Kept;
@@ -21,7 +22,7 @@ use crate::plan::JoinKind;
 
 /// A join by nested loops.
 #[derive(Debug)]
-pub(super) struct NestedLoop {
+pub(crate) struct NestedLoop {
     pub(super) kind: JoinKind,
     pub(super) conditions: Vec<Expr>,
     /// Which values of the left row the right side takes: from which place, and where to.
@@ -32,6 +33,8 @@ pub(super) struct NestedLoop {
     pub(super) right_width: usize,
     pub(super) left: Arc<dyn Node>,
     pub(super) right: Arc<dyn Node>,
+    /// What it can be run together with.
+    pub(super) below: Below,
 }
 
 struct RunNestedLoop {
@@ -96,7 +99,21 @@ impl Node for NestedLoop {
         are_shareable(&self.conditions) && self.left.is_shareable() && self.right.is_shareable()
     }
 
+    fn as_look_up(self: Arc<Self>) -> Option<Arc<NestedLoop>> {
+        self.is_look_up().then_some(self)
+    }
+
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
+        match self.is_chain() {
+            true => Box::new(RunLookUps::new(self)),
+            false => self.open_apart(),
+        }
+    }
+}
+
+impl NestedLoop {
+    /// Begins a run by itself, whatever its left side is.
+    pub(super) fn open_apart(self: Arc<Self>) -> Box<dyn Operator> {
         Box::new(RunNestedLoop {
             left: self.left.clone().open(),
             node: self,

@@ -29,6 +29,7 @@ mod join_table;
 mod key;
 mod keyed;
 mod lock;
+mod look_ups;
 mod marked_join;
 mod measure;
 mod members;
@@ -69,6 +70,7 @@ use crate::expr::{ColumnId, Expr};
 use crate::plan::Plan;
 
 use batch::Batch;
+use join::NestedLoop;
 use parallel::Chain;
 use point::{OneRow, Point};
 
@@ -103,6 +105,11 @@ pub(crate) trait Node: Debug + Send + Sync {
     /// Whether any thread may run it.
     fn is_shareable(&self) -> bool {
         false
+    }
+
+    /// Itself, if it is a join that can be run together with one above it; see [`look_ups`].
+    fn as_look_up(self: Arc<Self>) -> Option<Arc<NestedLoop>> {
+        None
     }
 }
 

@@ -23,6 +23,7 @@ mod isolation;
 mod limits;
 mod load;
 mod locks;
+mod look_ups;
 mod marked;
 mod memory;
 mod merges;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::Node;
 use super::super::hash_join::{self, HashJoin};
 use super::super::join::NestedLoop;
+use super::super::look_ups::Below;
 use super::super::marked_join::MarkedJoin;
 use super::super::merge_join::MergeJoin;
 use super::super::point::Point;
@@ -12,6 +13,14 @@ use super::{Compiled, Compiler, Outer, places};
 use crate::error::Result;
 use crate::expr::{ColumnId, Expr};
 use crate::plan::{Join, JoinKind, JoinMethod, free_columns, is_merged};
+
+/// What the right side of a join takes of the left row, and how it can be run then.
+#[derive(Default)]
+struct Passed {
+    passed: Vec<(usize, usize)>,
+    point: Option<Point>,
+    below: Below,
+}
 
 impl Compiler<'_> {
     pub(super) fn join(&mut self, join: &Join, outer: &Outer) -> Result<Compiled> {
@@ -31,6 +40,11 @@ impl Compiler<'_> {
             true => None,
             false => self.point(&join.right, &right.columns, &inner)?,
         };
+        let first = match passed.is_empty() || self.measures.is_some() {
+            true => None,
+            false => self.point(&join.left, &left.columns, outer)?,
+        };
+        let below = Below::of(&left.node, first);
         let mut pair = left.columns.clone();
         pair.extend(&right.columns);
         let columns = match join.kind {
@@ -43,44 +57,58 @@ impl Compiler<'_> {
             }
             true => {
                 let split = hash_join::split(join, &left.columns, &right.columns);
-                if split.keys.is_empty() || join.method == JoinMethod::Nested {
-                    self.nested_loop(join, &left, &right, &pair, (Vec::new(), None), outer)?
-                } else {
-                    let mut left_keys = Vec::with_capacity(split.keys.len());
-                    let mut right_keys = Vec::with_capacity(split.keys.len());
-                    for (mine, theirs) in split.keys {
-                        left_keys.push(mine);
-                        right_keys.push(theirs);
+                match split.keys.is_empty() || join.method == JoinMethod::Nested {
+                    true => {
+                        self.nested_loop(join, &left, &right, &pair, Passed::default(), outer)?
                     }
-                    let is_marked = join.method == JoinMethod::Marked;
-                    let join = Arc::new(HashJoin {
-                        kind: join.kind,
-                        left_keys: self.all(&left_keys, &left.columns, outer)?,
-                        right_keys: self.all(&right_keys, &right.columns, outer)?,
-                        rest: self.all(&split.rest, &pair, outer)?,
-                        left_width: left.columns.len(),
-                        right_width: right.columns.len(),
-                        left: match join.kind {
-                            // What had no partner is known at the end only, so that no worker
-                            // can join.
-                            JoinKind::Right | JoinKind::Full => {
-                                self.gathered_if_drained(&join.left, left.node, outer)
-                            }
-                            _ if is_marked => self.gathered(&join.left, left.node, outer),
-                            _ => left.node,
-                        },
-                        right: self.gathered(&join.right, right.node, outer),
-                        keeps_order: join.keeps_order,
-                    });
-                    match is_marked {
-                        true => Arc::new(MarkedJoin { join }),
-                        false => join,
-                    }
+                    false => self.hash_join(join, split, left, right, &pair, outer)?,
                 }
             }
-            false => self.nested_loop(join, &left, &right, &pair, (passed, point), outer)?,
+            false => {
+                let passed = Passed {
+                    passed,
+                    point,
+                    below,
+                };
+                self.nested_loop(join, &left, &right, &pair, passed, outer)?
+            }
         };
         Ok(Compiled { node, columns })
+    }
+
+    fn hash_join(
+        &mut self,
+        join: &Join,
+        split: hash_join::Split,
+        left: Compiled,
+        right: Compiled,
+        pair: &[ColumnId],
+        outer: &Outer,
+    ) -> Result<Arc<dyn Node>> {
+        let (left_keys, right_keys): (Vec<_>, Vec<_>) = split.keys.into_iter().unzip();
+        let is_marked = join.method == JoinMethod::Marked;
+        let join = Arc::new(HashJoin {
+            kind: join.kind,
+            left_keys: self.all(&left_keys, &left.columns, outer)?,
+            right_keys: self.all(&right_keys, &right.columns, outer)?,
+            rest: self.all(&split.rest, pair, outer)?,
+            left_width: left.columns.len(),
+            right_width: right.columns.len(),
+            left: match join.kind {
+                // What had no partner is known at the end only, so that no worker can join.
+                JoinKind::Right | JoinKind::Full => {
+                    self.gathered_if_drained(&join.left, left.node, outer)
+                }
+                _ if is_marked => self.gathered(&join.left, left.node, outer),
+                _ => left.node,
+            },
+            right: self.gathered(&join.right, right.node, outer),
+            keeps_order: join.keeps_order,
+        });
+        Ok(match is_marked {
+            true => Arc::new(MarkedJoin { join }),
+            false => join,
+        })
     }
 
     fn merge_join(
@@ -114,9 +142,14 @@ impl Compiler<'_> {
         left: &Compiled,
         right: &Compiled,
         pair: &[ColumnId],
-        (passed, point): (Vec<(usize, usize)>, Option<Point>),
+        passed: Passed,
         outer: &Outer,
     ) -> Result<Arc<dyn Node>> {
+        let Passed {
+            passed,
+            point,
+            below,
+        } = passed;
         Ok(Arc::new(NestedLoop {
             kind: join.kind,
             conditions: self.all(&join.conditions, pair, outer)?,
@@ -126,6 +159,7 @@ impl Compiler<'_> {
             right_width: right.columns.len(),
             left: left.node.clone(),
             right: right.node.clone(),
+            below,
         }))
     }
 }

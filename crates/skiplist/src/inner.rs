@@ -25,9 +25,9 @@ pub(crate) struct Inner {
     /// How many levels there are below; one if the children are leaves.
     pub(crate) level: usize,
     heads: [AtomicU64; INNER_SLOTS],
-    /// Null for a lower bound that is no limit.
-    separators: [AtomicPtr<Header>; INNER_SLOTS],
     children: [AtomicPtr<()>; INNER_SLOTS],
+    /// Null for a lower bound that is no limit. Last, because most searches do not look at them.
+    separators: [AtomicPtr<Header>; INNER_SLOTS],
 }
 
 /// A node of either kind, on the level below the inner node that it was found in.
@@ -82,8 +82,8 @@ impl Inner {
                 bounds,
                 level,
                 heads: [const { AtomicU64::new(0) }; INNER_SLOTS],
-                separators: [const { AtomicPtr::new(null_mut()) }; INNER_SLOTS],
                 children: [const { AtomicPtr::new(null_mut()) }; INNER_SLOTS],
+                separators: [const { AtomicPtr::new(null_mut()) }; INNER_SLOTS],
             });
             memory.as_ref()
         }
@@ -109,7 +109,8 @@ impl Inner {
     #[inline]
     fn child_in(&self, slot: usize) -> Child<'_> {
         let child = self.children[slot].load(Ordering::Acquire);
-        // The search goes on with what a node begins with, its state and heads.
+        // The search goes on with what a node begins with, its state and heads, and at last with
+        // one of its children, which would be a wait of its own.
         let bytes = if self.level == 1 {
             offset_of!(Leaf, entries)
         } else {

@@ -1,4 +1,5 @@
-//! Background threads: one that flushes, some that compact, on their own clock.
+//! Background threads: one that flushes, some that compact, on their own clock, and one that
+//! writes what the log has buffered when no commit waits for that.
 //!
 //! Writers are not stopped dead when the background falls behind; they are paced. The pace
 //! follows from how much work is owed ([`crate::compaction::pace`]) and from how many memtables
@@ -17,6 +18,7 @@ use crate::engine::Inner;
 use crate::engine::batch::Batch;
 use crate::engine::versions::VersionSet;
 use crate::error::{Error, Result};
+use crate::log::LogHand;
 
 /// How often idle threads look for work that time brings: expiry, age, free space.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
@@ -39,6 +41,8 @@ pub(crate) struct Background {
     changed: Condvar,
     shutdown: AtomicBool,
     threads: Mutex<Vec<JoinHandle>>,
+    /// Writes of the log that no commit waits for.
+    pub log_hand: Arc<LogHand>,
     /// What a paced writer waits per mebibyte, in microseconds; [`STOP`] means until it changes.
     pressure: AtomicU64,
     /// Why the last flush failed, if it did.
@@ -111,6 +115,7 @@ impl Background {
     /// Stops all threads and waits for them.
     pub fn stop(&self) {
         self.shutdown.store(true, Ordering::Release);
+        self.log_hand.close();
         self.wake();
         let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
@@ -122,8 +127,9 @@ impl Background {
 }
 
 impl Inner {
-    /// Starts the flushing and compacting threads.
+    /// Starts the threads that flush, compact and write to the log.
     pub(crate) fn start_background(self: &Arc<Self>) -> Result<()> {
+        self.start_thread("rustdb-log", Self::log_loop)?;
         self.start_thread("rustdb-flush", Self::flush_loop)?;
         for number in 0..self.options.compaction_threads {
             self.start_thread(&format!("rustdb-compact-{number}"), Self::compact_loop)?;
@@ -139,6 +145,15 @@ impl Inner {
             .map_err(|e| Error::io("start a thread for", &self.directory, e))?;
         self.background.threads.lock().push(thread);
         Ok(())
+    }
+
+    fn log_loop(&self) {
+        self.background.log_hand.serve(|transfer| {
+            let start = self.vfs.monotonic();
+            transfer.run();
+            self.counters
+                .record_log_write(self.vfs.monotonic().saturating_sub(start));
+        });
     }
 
     fn flush_loop(&self) {

@@ -388,7 +388,8 @@ impl Inner {
             state,
         )?);
         let path = names::wal(&self.directory, log_number);
-        let log = LogWriter::create(&self.vfs, &self.security, &path, FileKind::Wal)?;
+        let log = LogWriter::create(&self.vfs, &self.security, &path, FileKind::Wal)?
+            .with_hand(Arc::clone(&self.background.log_hand));
         versions.replace_active(self, active);
         *self.writer.lock() = Some(Writer {
             memtable: replayed.writer,

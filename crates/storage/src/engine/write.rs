@@ -24,8 +24,9 @@ pub(crate) const RECORD_COMMITS: u8 = 1;
 /// A memtable that depends on about so many log segments is flushed when the database opens.
 const SEGMENTS_MAX: u64 = 16;
 
-/// Unsynced, unflushed log bytes that a process may hold back.
-const LOG_BUFFER_BYTES: u64 = 256 << 10;
+/// So many bytes of commits that did not ask for more are buffered before the log's thread is asked
+/// to write them; what that is at, and what comes meanwhile, a process may hold back too.
+const LOG_BUFFER_BYTES: usize = 256 << 10;
 
 /// The log and the active memtable. Only the leader of a commit group touches them.
 #[derive(Debug)]
@@ -159,8 +160,10 @@ impl Inner {
             }
             Durability::Buffered => self.write_log(log)?,
             Durability::None => {
-                if log.buffered_bytes() as u64 >= LOG_BUFFER_BYTES {
-                    self.write_log(log)?;
+                // Small memtables have short logs.
+                let limit = LOG_BUFFER_BYTES.min(self.options.memtable_bytes / 4);
+                if log.buffered_bytes() >= limit {
+                    log.flush_later()?;
                 }
             }
         }
@@ -329,7 +332,8 @@ impl Inner {
             &self.security,
             &path,
             crate::envelope::FileKind::Wal,
-        )?;
+        )?
+        .with_hand(Arc::clone(&self.background.log_hand));
         self.sync_values()?;
         let mut old = std::mem::replace(&mut writer.log, log);
         old.finish()?;

@@ -23,10 +23,11 @@
 //!   pages and would report success next time.
 //!
 //! `frame` is the record's bytes, without files; `writer` and `reader` are neighbours and test
-//! each other. The bytes are defined in `docs/format/log.md`. What payloads mean is not known
+//! each other; `hand` is a thread that writes what nobody waits for. The bytes are defined in `docs/format/log.md`. What payloads mean is not known
 //! here, nor when to flush or sync: that is the caller's choice of durability.
 
 mod frame;
+mod hand;
 mod reader;
 mod writer;
 
@@ -34,5 +35,6 @@ mod writer;
 mod tests;
 
 pub use frame::{END_KIND, PAYLOAD_BYTES_MAX, PROMISE_KIND, RECORD_HEADER_BYTES};
+pub use hand::LogHand;
 pub use reader::{Expect, LogEnd, LogReader, Record};
 pub use writer::{LogWriter, Transfer};

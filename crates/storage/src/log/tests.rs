@@ -1,6 +1,7 @@
 //! Tests of writer and reader together.
 
 mod faults;
+mod hand;
 mod writeback;
 
 use std::path::Path;

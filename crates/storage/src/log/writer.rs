@@ -19,6 +19,7 @@ use rustdb_vfs::{File, FileExt, FileRef, OpenMode, Vfs, VfsRef};
 use super::frame::{
     ALIGNMENT, END_KIND, PAYLOAD_BYTES_MAX, PROMISE_KIND, RECORD_HEADER_BYTES, RecordHeader,
 };
+use super::hand::{LogHand, WriteBack};
 use crate::envelope::{Envelope, FileKind, HEADER_BYTES, Security};
 use crate::error::{Error, Result};
 
@@ -38,6 +39,9 @@ const WRITEBACK_BYTES: u64 = 1 << 20;
 
 /// Writing back stops short of the end, which is not written to twice that way.
 const WRITEBACK_ALIGNMENT: u64 = 64 << 10;
+
+/// So much may be appended before a transfer that another thread runs has ended.
+const BEHIND_BYTES_MAX: usize = 1 << 20;
 
 /// A buffer that grew beyond this is given back after use.
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
@@ -69,6 +73,10 @@ pub struct LogWriter {
     filled: u64,
     next_number: u64,
     in_transfer: bool,
+    /// Who runs transfers that nobody waits for.
+    hand: Option<Arc<LogHand>>,
+    /// Whether the transfer is with the hand.
+    is_handed: bool,
     finished: bool,
     failure: Option<Arc<str>>,
 }
@@ -118,9 +126,17 @@ impl LogWriter {
             filled: start,
             next_number: 0,
             in_transfer: false,
+            hand: None,
+            is_handed: false,
             finished: false,
             failure: None,
         })
+    }
+
+    /// Leaves what nobody waits for to another thread.
+    pub fn with_hand(mut self, hand: Arc<LogHand>) -> Self {
+        self.hand = Some(hand);
+        self
     }
 
     /// Appends a record to the buffer and returns the offset of its end. When that much is synced
@@ -205,6 +221,43 @@ impl LogWriter {
         }
     }
 
+    /// Has everything appended handed to the operating system, soon, by another thread if there is
+    /// one. Its failure is learnt from a later call.
+    pub fn flush_later(&mut self) -> Result<()> {
+        if let Some(hand) = self.hand.as_ref().filter(|_| self.is_handed) {
+            match hand.try_take_back() {
+                Some(transfer) => {
+                    self.is_handed = false;
+                    self.complete(transfer)?;
+                }
+                None if self.buffer.len() < BEHIND_BYTES_MAX => return Ok(()),
+                None => {}
+            }
+        }
+        let Some(transfer) = self.begin_flush()? else {
+            return Ok(());
+        };
+        let refused = match &self.hand {
+            Some(hand) => hand.give(transfer),
+            None => Some(transfer),
+        };
+        self.is_handed = refused.is_none();
+        refused.map_or(Ok(()), |transfer| self.run(transfer))
+    }
+
+    /// Completes the transfer that another thread may have.
+    fn settle(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.is_handed) {
+            return Ok(());
+        }
+        let handed = self.hand.as_ref().and_then(|hand| hand.take_back());
+        let mut transfer = handed.expect("what was handed over is there until it is taken back");
+        if transfer.outcome.is_none() {
+            transfer.run();
+        }
+        self.complete(transfer)
+    }
+
     /// Makes everything appended durable.
     pub fn sync(&mut self) -> Result<()> {
         match self.begin_sync()? {
@@ -224,6 +277,7 @@ impl LogWriter {
     ///
     /// There is one transfer at a time: complete it before the next begins.
     pub fn begin_flush(&mut self) -> Result<Option<Transfer>> {
+        self.settle()?;
         self.check_usable()?;
         if self.buffer.is_empty() {
             return Ok(None);
@@ -233,6 +287,7 @@ impl LogWriter {
 
     /// Begins to make what is appended durable; `None` if it is already.
     pub fn begin_sync(&mut self) -> Result<Option<Transfer>> {
+        self.settle()?;
         self.check_usable()?;
         if self.synced == self.end() {
             return Ok(None);
@@ -311,7 +366,16 @@ impl LogWriter {
         let start = self.written_back.max(self.synced);
         let end = self.flushed - self.flushed % WRITEBACK_ALIGNMENT;
         if end >= start + WRITEBACK_BYTES {
-            self.file.begin_writeback(start, end - start);
+            let write_back = WriteBack {
+                file: Arc::clone(&self.file),
+                start,
+                bytes: end - start,
+            };
+            // The call may take as long as a hundred commits.
+            match &self.hand {
+                Some(hand) => hand.write_back(write_back),
+                None => write_back.begin(),
+            }
             self.written_back = end;
         }
     }

@@ -13,4 +13,5 @@ mod lost_pages;
 mod recovery;
 mod reencrypt;
 mod repair;
+mod unsynced;
 mod verify;

@@ -20,6 +20,8 @@ pub struct Choice {
 pub enum Reason {
     /// Level 0 has too many runs.
     Level0,
+    /// Walks go to and fro between level 0 and what it overlaps.
+    Walks,
     /// A level holds too much.
     LevelSize,
     /// A level holds too many runs for the style.

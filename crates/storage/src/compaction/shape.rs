@@ -73,6 +73,8 @@ pub struct Moment<'a> {
     pub unsettled_values: &'a BTreeSet<FileNumber>,
     /// Data keys whose files are to be rewritten.
     pub retired_keys: &'a [u32],
+    /// How often long walks have gone from one source of the tree to another since it is as it is.
+    pub switches: u64,
 }
 
 impl Moment<'_> {

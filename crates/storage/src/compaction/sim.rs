@@ -167,6 +167,7 @@ impl Model {
                 flushed: self.sequence,
                 unsettled_values: &BTreeSet::new(),
                 retired_keys: &[],
+                switches: 0,
             };
             let Some(choice) = pick(&shape, &self.options, &moment, &self.busy) else {
                 return;

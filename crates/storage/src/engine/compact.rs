@@ -45,6 +45,7 @@ pub(super) struct Circumstances {
     unsettled: BTreeSet<FileNumber>,
     retired_keys: Vec<u32>,
     now_micros: u64,
+    switches: u64,
 }
 
 impl Engine {
@@ -209,6 +210,7 @@ impl Inner {
             unsettled,
             retired_keys: self.retired_keys(),
             now_micros: self.vfs.wall_micros(),
+            switches: super_version.switches(),
         }
     }
 
@@ -295,6 +297,7 @@ impl Circumstances {
             flushed: self.flushed,
             unsettled_values: &self.unsettled,
             retired_keys: &self.retired_keys,
+            switches: self.switches,
         }
     }
 }

@@ -9,13 +9,19 @@ use crate::cache::Derived;
 use crate::engine::super_version::{SuperVersion, Young};
 use crate::engine::{Engine, Inner, ReadAt, Snapshot};
 use crate::error::Result;
-use crate::iter::{self, Source, VisibleIter};
+use crate::iter::{self, Source, VisibleIter, Walked};
 use crate::key::{KEYSPACE_BYTES, KeyspaceId, MAX_SEQUENCE, SequenceNumber};
 use crate::memtable::Memtable;
 use crate::slice::Slice;
 use crate::table::{PlainRun, ReadMode, SegmentAhead};
 use crate::value::expiry_of;
 use crate::version::Run;
+
+/// Shorter walks are not counted: to find where they begin is most of their effort.
+const WALKED_MIN: u64 = 64;
+
+/// So many steps in a memtable cost as much more than in a file as one step past an old version.
+const STEPS_PER_VERSION: u64 = 4;
 
 /// Which keys an iterator is confined to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +88,8 @@ pub struct EngineIter {
     inner: Arc<Inner>,
     /// What the iterator reads, kept alive.
     super_version: Arc<SuperVersion>,
+    /// Whether the newest of its sources is the active memtable.
+    has_active: bool,
     _snapshot: Option<Snapshot>,
     visible: VisibleIter,
     gap: Gap,
@@ -130,10 +138,12 @@ impl Inner {
             ReadAt::Latest => (self.visible.load(Ordering::Acquire), None),
             ReadAt::Snapshot(snapshot) => (snapshot.sequence(), Some(snapshot.clone())),
         };
+        let has_active = !super_version.active.is_empty();
         let sources = sources(&super_version, sequence, &bounds);
         let now = self.vfs.wall_micros();
         Ok(EngineIter {
             inner: self.clone(),
+            has_active,
             super_version,
             _snapshot: snapshot,
             visible: VisibleIter::new(sources, bounds, sequence, now),
@@ -149,6 +159,7 @@ impl Inner {
         let sources = sources(&super_version, MAX_SEQUENCE, &bounds);
         Ok(EngineIter {
             inner: self.clone(),
+            has_active: false,
             super_version,
             _snapshot: None,
             visible: VisibleIter::new(sources, bounds, MAX_SEQUENCE, 0),
@@ -356,11 +367,18 @@ impl EngineIter {
 }
 
 impl Drop for EngineIter {
-    /// Says how many old versions stood in the way: where they are many, a flush leaves them out.
+    /// Says what stood in the way: where old versions are many, a flush leaves them out; blocks of a
+    /// file are walked with less effort than a memtable, and one run with less than several.
     fn drop(&mut self) {
-        let passed = self.visible.versions_passed();
-        let active = &self.super_version.active;
-        if passed > 0 && !active.is_empty() && active.pass_versions(passed) {
+        let Walked { in_newest, between } = self.visible.walked();
+        let mut passed = self.visible.versions_passed();
+        if self.has_active && in_newest >= WALKED_MIN {
+            passed += in_newest / STEPS_PER_VERSION;
+        }
+        let super_version = &self.super_version;
+        let active = &super_version.active;
+        let is_worn = passed > 0 && !active.is_empty() && active.pass_versions(passed);
+        if is_worn || between >= WALKED_MIN && super_version.note_switches(between) {
             self.inner.background.wake();
         }
     }

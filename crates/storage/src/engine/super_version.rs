@@ -1,6 +1,7 @@
 //! The super version: everything a reader may have to look at, in one immutable value.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::key::SequenceNumber;
 use crate::memtable::Memtable;
@@ -20,7 +21,13 @@ pub(crate) struct SuperVersion {
     pub young: Vec<Young>,
     /// All tables; readers use levels 1 and below.
     pub version: Arc<Version>,
+    /// How often long walks have gone from one source to another.
+    switches: AtomicU64,
 }
+
+/// Whenever walks have gone from one source to another this often, somebody looks whether merging
+/// would be less effort.
+const SWITCHES_PER_LOOK: u64 = 1 << 16;
 
 /// A source between the active memtable and level 1.
 #[derive(Clone, Debug)]
@@ -54,7 +61,20 @@ impl SuperVersion {
             active,
             young,
             version,
+            switches: AtomicU64::new(0),
         }
+    }
+
+    /// Counts what a walk has gone from one source to another. Returns whether it is time to look
+    /// whether merging would be less effort.
+    pub fn note_switches(&self, count: u64) -> bool {
+        let before = self.switches.fetch_add(count, Ordering::Relaxed);
+        before / SWITCHES_PER_LOOK != (before + count) / SWITCHES_PER_LOOK
+    }
+
+    /// How often long walks have gone from one source to another since the sources are these.
+    pub fn switches(&self) -> u64 {
+        self.switches.load(Ordering::Relaxed)
     }
 
     /// The frozen memtables, newest first.

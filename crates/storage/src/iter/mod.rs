@@ -31,4 +31,4 @@ pub use cover::{Cover, CoverTables};
 pub use cursor::{Cursor, EntryCursor};
 pub use merge::MergeCursor;
 pub use run::{RunCursor, Tables};
-pub use visible::{Bounds, Source, VisibleIter};
+pub use visible::{Bounds, Source, VisibleIter, Walked};

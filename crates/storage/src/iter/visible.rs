@@ -76,6 +76,16 @@ pub struct VisibleIter<C = Cursor> {
     last_top: usize,
     /// How many older versions in the newest source were stepped past.
     passed: u64,
+    walked: Walked,
+}
+
+/// How far an iterator has walked forward without knowing what comes next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Steps to entries of the newest source.
+    pub in_newest: u64,
+    /// Steps from one source to another.
+    pub between: u64,
 }
 
 enum Position {
@@ -123,7 +133,13 @@ impl<C: EntryCursor> VisibleIter<C> {
             plain_ahead: 0,
             last_top: usize::MAX,
             passed: 0,
+            walked: Walked::default(),
         }
+    }
+
+    /// How far it has walked forward without knowing what comes next.
+    pub fn walked(&self) -> Walked {
+        self.walked
     }
 
     /// How many older versions of keys were stepped past in the newest source.
@@ -253,15 +269,17 @@ impl<C: EntryCursor> VisibleIter<C> {
     /// After two entries in a row from the same source, finds out how many more of it can be given
     /// out as they are.
     fn look_ahead(&mut self) {
-        if !self.valid() || !self.covers.is_empty() {
+        if !self.valid() {
             return;
         }
         let top = self.merge.top();
-        if top == self.last_top {
+        let is_same = std::mem::replace(&mut self.last_top, top) == top;
+        self.walked.in_newest += u64::from(top == 0);
+        self.walked.between += u64::from(!is_same);
+        if is_same && self.covers.is_empty() {
             let limit = self.bounds.upper.as_deref();
             self.plain_ahead = self.merge.plain_ahead(limit, self.at);
         }
-        self.last_top = top;
     }
 
     /// Forgets where the iterator was.

@@ -5,12 +5,37 @@ use crate::compaction::choice::{Action, Choice, InputRun, OutputRun, Reason};
 use crate::compaction::options::CompactionStyle;
 use crate::compaction::shape::{BOTTOM, RunShape, TableShape};
 
+/// To merge an entry costs about as much as so many steps of a walk from one source to another.
+const SWITCHES_PER_ENTRY: u64 = 3;
+
+/// So many such steps may be made, however small the runs are: about what it costs to make a file.
+const SWITCHES_MIN: u64 = 1 << 16;
+
 impl<'a> Picker<'a> {
     /// How urgent it is to merge level 0.
     pub(super) fn level0_score(&self) -> f64 {
         let runs = &self.shape.levels[0];
         let free = runs.iter().filter(|run| !self.any_busy(&run.tables));
         free.count() as f64 / self.options.level0_runs() as f64
+    }
+
+    /// How much walks would gain if level 0 were merged, for what that costs. To do it when both are
+    /// the same costs at most twice what the best moment would have (the ski rental problem).
+    pub(super) fn walks_score(&self) -> f64 {
+        let runs = self.oldest_free_runs();
+        let level = self.targets.next(self.shape, 0);
+        let Some(bounds) = hull(runs.iter().flat_map(|run| &run.tables)) else {
+            return 0.0;
+        };
+        let below = self.shape.levels[level].iter();
+        let below: Vec<&TableShape> = below.flat_map(|run| run.overlapping(bounds)).collect();
+        if runs.len() < 2 && below.is_empty() {
+            return 0.0;
+        }
+        let tables = runs.iter().flat_map(|run| &run.tables).chain(below);
+        let entries: u64 = tables.map(|table| table.meta.entries).sum();
+        let cost = entries.saturating_mul(SWITCHES_PER_ENTRY);
+        self.moment.switches as f64 / cost.max(SWITCHES_MIN) as f64
     }
 
     /// Merges the oldest runs of level 0 into the next level in use, moves one there if nothing

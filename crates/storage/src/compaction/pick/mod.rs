@@ -7,6 +7,7 @@
 //! | need | score |
 //! |---|---|
 //! | too many runs in level 0 | runs / trigger |
+//! | walks that go to and fro between level 0 and what it overlaps | such steps / those that merging costs |
 //! | a level too large | bytes / target |
 //! | a level with too many runs for the style | runs / allowed |
 //! | deletions, garbage, expired entries | 1 + part of the table, or 1 + days since due |
@@ -21,7 +22,7 @@
 //! of the level it came from. Cleaning rewrites in place happen only when something can be
 //! collected for sure. `sim` runs millions of writes through this and checks it.
 //!
-//! Not here: compactions triggered by reads.
+//! Not here: compactions because of single reads; filters keep those from looking in vain.
 
 mod cleanup;
 mod covered;
@@ -122,6 +123,12 @@ impl<'a> Picker<'a> {
             score: self.level0_score(),
             what: What::Level0(Reason::Level0),
         }];
+        if self.moment.switches > 0 {
+            needs.push(Need {
+                score: self.walks_score(),
+                what: What::Level0(Reason::Walks),
+            });
+        }
         for level in 1..=BOTTOM {
             let runs = self.shape.levels[level].len();
             let runs_max = match self.options.style {

@@ -22,6 +22,7 @@ struct Case {
     snapshots: Vec<u64>,
     flushed: u64,
     retired: Vec<u32>,
+    switches: u64,
     unsettled: BTreeSet<FileNumber>,
     busy: Reservations,
 }
@@ -49,6 +50,7 @@ fn case(tree: &str) -> Case {
         snapshots: Vec::new(),
         flushed: u64::MAX,
         retired: Vec::new(),
+        switches: 0,
         unsettled: BTreeSet::new(),
         busy: Reservations::new(),
     }
@@ -108,6 +110,7 @@ impl Case {
             flushed: self.flushed,
             unsettled_values: &self.unsettled,
             retired_keys: &self.retired,
+            switches: self.switches,
         })
     }
 
@@ -203,6 +206,33 @@ fn runs_newer_than_a_memtable_wait_for_it() {
     assert_eq!(case.picked(), "Level0 merge 0[a-f] 0[a-f] 6[a-f] to 6");
     case.flushed = 10;
     assert_eq!(case.picked(), "nothing");
+}
+
+#[test]
+fn level_0_is_merged_when_walks_go_to_and_fro_often_enough() {
+    // What merging costs: three steps for each of its entries.
+    let picked = |tree: &str, steps: u64| {
+        let mut case = case(tree);
+        let tables = case
+            .shape
+            .levels
+            .iter()
+            .flatten()
+            .flat_map(|run| &run.tables);
+        let entries: u64 = tables.map(|table| table.meta.entries).sum();
+        case.switches = (3 * entries).max(1 << 16) + steps - 1;
+        case.picked()
+    };
+    let merged = "Walks merge 0[a-f] 6[a-c] to 6";
+    assert_eq!(picked("0 a-f\n6 a-c", 0), "nothing");
+    assert_eq!(picked("0 a-f\n6 a-c", 1), merged);
+    // What meets nothing on its way goes ahead.
+    assert_eq!(picked("0 a-c | b-f", 1), "Walks move [b-f] to 6");
+    // Nothing would be gained.
+    assert_eq!(picked("0 a-f", 1), "nothing");
+    assert_eq!(picked("0 a-b\n6 c-d", 1), "nothing");
+    // Each on its own asks for less.
+    assert_eq!(picked("0 a-f\n6 a-c e-f", 0), "nothing");
 }
 
 #[test]

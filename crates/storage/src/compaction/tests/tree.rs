@@ -388,6 +388,7 @@ impl Tree {
             flushed: self.flushed(),
             unsettled_values: &files.filter(|f| !self.values.is_settled(*f)).collect(),
             retired_keys: &self.retired_keys,
+            switches: 0,
         };
         let mut shape = Shape::of(&self.version);
         if self.needs_space {

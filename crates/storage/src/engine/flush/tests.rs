@@ -193,3 +193,44 @@ fn no_segment_follows_one_that_could_not_be_finished() {
     let found = engine.get(KS, b"next", ReadAt::Latest).unwrap();
     assert_eq!(found.as_deref(), Some(&b"value"[..]));
 }
+
+/// Walks through all keys until something is as wanted.
+fn walk_until(engine: &Engine, keys: u32, is_enough: impl Fn(&Engine) -> bool) {
+    let mut walks = 0;
+    while !is_enough(engine) {
+        walks += 1;
+        assert!(walks < 1_000_000, "nothing was done about it");
+        let mut walk = engine.iter(KS, &Bounds::all(), ReadAt::Latest).unwrap();
+        let mut found = 0;
+        while walk.advance().unwrap() {
+            found += 1;
+        }
+        assert_eq!(found, keys);
+    }
+}
+
+#[test]
+fn what_is_walked_through_again_and_again_comes_into_one_run() {
+    let vfs: VfsRef = Arc::new(MemVfs::new());
+    let engine = Engine::open(vfs, Path::new("/db"), EngineOptions::default()).unwrap();
+    let keys = 2000;
+    let write = |keys: std::ops::Range<u32>| {
+        commit(&engine, |batch| {
+            keys.for_each(|number| batch.put(KS, &key_of(number), b"value").unwrap());
+        });
+    };
+    write(0..keys);
+    assert_eq!(engine.stats().flushes, 0);
+    walk_until(&engine, keys, |engine| engine.stats().flushes > 0);
+    // Every other key is in another run.
+    for number in (0..keys).step_by(2) {
+        write(number..number + 1);
+    }
+    engine.flush().unwrap();
+    let compactions = engine.stats().compactions;
+    walk_until(&engine, keys, |engine| {
+        engine.stats().compactions > compactions
+    });
+    let super_version = engine.inner().super_version.load_full();
+    assert_eq!(super_version.version.tables().count(), 1);
+}

@@ -78,7 +78,7 @@ use arrow_schema::SchemaRef;
 use rustdb_sql::OutputColumn;
 use rustdb_types::Value as SqlValue;
 
-use crate::sql::{Appender, Connection, Rows, ToStatement, Value};
+use crate::sql::{Appender, Connection, Row, Rows, ToStatement, Value};
 use crate::{Error, ErrorKind, Result};
 
 /// The most rows of a batch.
@@ -244,24 +244,24 @@ impl Batches<'_> {
     }
 
     /// The rows of the next batch.
-    fn rows(&mut self) -> Result<Vec<Vec<SqlValue>>> {
+    fn rows(&mut self) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         let mut bytes = 0;
         while rows.len() < BATCH_ROWS_MAX && bytes < BATCH_BYTES_MAX {
-            let Some(row) = self.rows.next_values().transpose()? else {
+            let Some(row) = self.rows.next().transpose()? else {
                 break;
             };
-            bytes += row.iter().map(output::bytes_of).sum::<usize>();
+            bytes += row.values().iter().map(output::bytes_of).sum::<usize>();
             rows.push(row);
         }
         Ok(rows)
     }
 
-    fn batch(&self, rows: &[Vec<SqlValue>]) -> Result<RecordBatch> {
+    fn batch(&self, rows: &[Row]) -> Result<RecordBatch> {
         let settings = self.rows.settings();
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (place, column) in self.columns.iter().enumerate() {
-            let values: Vec<&SqlValue> = rows.iter().map(|row| &row[place]).collect();
+            let values: Vec<&SqlValue> = rows.iter().map(|row| &row.values()[place]).collect();
             let data = self.schema.field(place).data_type();
             let array = output::array_of(&column.of, data, &values, settings).map_err(|why| {
                 let message = format!(

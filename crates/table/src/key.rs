@@ -93,7 +93,6 @@ pub(crate) fn nothing() -> KeyRange {
     }
 }
 
-/// The keys after `prefix` whose next column is not NULL.
 /// How many bytes of a key, which may be cut off anywhere, its first columns have; all of them if it
 /// ends within these.
 pub(crate) fn prefix_bytes<'c>(columns: impl Iterator<Item = &'c KeyColumn>, key: &[u8]) -> usize {
@@ -106,6 +105,7 @@ pub(crate) fn prefix_bytes<'c>(columns: impl Iterator<Item = &'c KeyColumn>, key
     key.len() - rest.len()
 }
 
+/// The keys after `prefix` whose next column is not NULL.
 fn values_of(prefix: &[u8], column: &KeyColumn) -> KeyRange {
     match column.nulls {
         Nulls::Never => KeyRange::prefix(prefix),

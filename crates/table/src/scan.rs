@@ -51,13 +51,15 @@ impl StoredRow<'_> {
 /// A walk through the entries of an index, from either end.
 #[derive(Debug)]
 pub struct IndexScan {
-    table: Arc<Table>,
+    pub(crate) table: Arc<Table>,
     /// Its place among the table's indexes.
-    index: usize,
-    scan: Scan,
+    pub(crate) index: usize,
+    pub(crate) scan: Scan,
     columns: Vec<Source>,
     /// The key columns of an entry.
-    keys: Vec<Value>,
+    pub(crate) keys: Vec<Value>,
+    /// The columns of the entry before, as they are in its key.
+    pub(crate) columns_before: Vec<u8>,
 }
 
 /// Where a column that an index scan yields comes from.
@@ -187,6 +189,7 @@ impl Table {
             index: place.ok_or_else(|| Error::internal("the index is the table's"))?,
             columns,
             keys: Vec::new(),
+            columns_before: Vec::new(),
         })
     }
 }
@@ -247,6 +250,25 @@ impl TableScan {
         };
         let seen = self.scan.visit_with(transaction, rows_max, &mut filling)?;
         Ok((seen, filling.passed))
+    }
+
+    /// The same, row after row.
+    pub fn fill_values(
+        &mut self,
+        transaction: &Transaction,
+        reader: &RowReader,
+        tests: &[RowTest],
+        values: &mut Vec<Value>,
+        rows_max: usize,
+    ) -> Result<(usize, usize)> {
+        let layout = &self.table.layout;
+        let mut passed = 0;
+        let seen = self.scan.visit(transaction, rows_max, |row| {
+            let has_passed = reader.append_values(layout, tests, row, values)?;
+            passed += usize::from(has_passed);
+            Ok::<_, Error>(())
+        })?;
+        Ok((seen, passed))
     }
 
     /// Shows up to `rows_max` rows to `look`, which need not decode them. Returns how many there

@@ -191,7 +191,7 @@ impl Scan {
         if self.back.is_some() || transaction.writes().touches(self.keyspace.id) {
             for entries in 0..entries_max {
                 match self.next(transaction)? {
-                    Some((_, value)) => visitor.value(&value)?,
+                    Some((key, value)) => visitor.entry(&key, &value)?,
                     None => return Ok(entries),
                 }
             }
@@ -529,12 +529,12 @@ impl Side {
                     continue;
                 }
             }
-            let mut failed = None;
-            let mut show = |value: &[u8]| {
-                failed = visitor.value(value).err();
-                failed.is_none()
-            };
-            if !self.is_pending {
+            if !self.is_pending && !visitor.wants_keys() {
+                let mut failed = None;
+                let mut show = |value: &[u8]| {
+                    failed = visitor.value(value).err();
+                    failed.is_none()
+                };
                 let shown = iterator.advance_plain(left, &mut show);
                 let shown = shown.map_err(Error::from)?;
                 if let Some(error) = failed {
@@ -552,8 +552,11 @@ impl Side {
                 break;
             }
             match iterator.inline_value() {
-                Some(value) => visitor.value(value)?,
-                None => visitor.value(&iterator.value().map_err(Error::from)?)?,
+                Some(value) => visitor.entry(iterator.key(), value)?,
+                None => {
+                    let value = iterator.value().map_err(Error::from)?;
+                    visitor.entry(iterator.key(), &value)?;
+                }
             }
             entries += 1;
         }

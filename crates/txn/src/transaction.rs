@@ -268,6 +268,33 @@ impl Transaction {
             .contains(keyspace.id, key, ReadAt::Snapshot(&self.snapshot))?)
     }
 
+    /// Shows the values of several keys, in the order of the keys: as [`Transaction::get`] for each, but
+    /// what all reads have in common is done once.
+    pub fn get_each<'k, E: From<Error>>(
+        &self,
+        keyspace: KeyspaceRef,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+        mut show: impl FnMut(Option<&[u8]>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        if self.remembers_reads() || self.writes.borrow().touches(keyspace.id) {
+            for key in keys {
+                show(self.get(keyspace, key)?.as_deref())?;
+            }
+            return Ok(());
+        }
+        let at = ReadAt::Snapshot(&self.snapshot);
+        let mut failed = None;
+        let mut show = |value: Option<&[u8]>| {
+            failed = show(value).err();
+            failed.is_none()
+        };
+        let engine = self.engine();
+        engine
+            .get_each(keyspace.id, keys, at, &mut show)
+            .map_err(Error::from)?;
+        failed.map_or(Ok(()), Err)
+    }
+
     /// The values of several keys, in their order.
     pub fn multi_get<K: AsRef<[u8]>>(
         &self,

@@ -12,6 +12,17 @@ pub trait Visitor<E> {
     /// The next value.
     fn value(&mut self, value: &[u8]) -> std::result::Result<(), E>;
 
+    /// Whether to be shown [entries](Visitor::entry) in place of values.
+    fn wants_keys(&self) -> bool {
+        false
+    }
+
+    /// The next key and its value.
+    fn entry(&mut self, key: &[u8], value: &[u8]) -> std::result::Result<(), E> {
+        let _ = key;
+        self.value(value)
+    }
+
     /// Whether to be told about segments.
     fn wants_segments(&self) -> bool {
         false
@@ -56,7 +67,7 @@ pub(crate) fn take_segment<E: From<Error>, V: Visitor<E>>(
     entries_max: usize,
     visitor: &mut V,
 ) -> std::result::Result<usize, E> {
-    if !visitor.wants_segments() {
+    if !visitor.wants_segments() || visitor.wants_keys() {
         return Ok(0);
     }
     let Some(ahead) = iterator.segment_ahead() else {

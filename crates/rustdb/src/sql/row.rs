@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_sql::OutputColumn;
+use rustdb_sql::{OutputColumn, RowBlock, RowSet};
 use rustdb_types::{Settings, Value as SqlValue};
 
 use super::{FromRow, FromValue};
@@ -17,12 +17,53 @@ use crate::{Error, ErrorKind, Result};
 /// assert_eq!(rows[0].get::<Option<String>>("nothing")?, None);
 /// # Ok::<(), rustdb::Error>(())
 /// ```
+///
+/// A row shares its memory with the rows around it, about a thousand of them: a program that keeps
+/// few of many rows for long takes their values out.
 #[derive(Clone, Debug)]
 pub struct Row {
+    block: Arc<Block>,
+    /// Its place in the block.
+    place: usize,
+}
+
+/// Some rows of a result, and what they have in common.
+#[derive(Debug)]
+pub(super) struct Block {
     columns: Arc<[OutputColumn]>,
     /// How values are printed.
     settings: Arc<Settings>,
-    values: Vec<SqlValue>,
+    rows: RowBlock,
+}
+
+impl Block {
+    pub(super) fn new(
+        columns: &Arc<[OutputColumn]>,
+        rows: RowBlock,
+        settings: &Arc<Settings>,
+    ) -> Arc<Block> {
+        Arc::new(Block {
+            columns: columns.clone(),
+            settings: settings.clone(),
+            rows,
+        })
+    }
+
+    /// A row, if there are so many.
+    pub(super) fn get(self: &Arc<Self>, place: usize) -> Option<Row> {
+        (place < self.rows.len()).then(|| Row {
+            block: self.clone(),
+            place,
+        })
+    }
+
+    /// All rows.
+    fn rows(self: &Arc<Self>) -> impl Iterator<Item = Row> {
+        (0..self.rows.len()).map(|place| Row {
+            block: self.clone(),
+            place,
+        })
+    }
 }
 
 /// How many columns an error names.
@@ -41,30 +82,24 @@ fn short_name(name: &str) -> String {
 }
 
 impl Row {
-    pub(super) fn new(
-        columns: &Arc<[OutputColumn]>,
-        values: Vec<SqlValue>,
-        settings: &Arc<Settings>,
-    ) -> Row {
-        Row {
-            columns: columns.clone(),
-            settings: settings.clone(),
-            values,
-        }
+    pub(crate) fn values(&self) -> &[SqlValue] {
+        self.block.rows.row(self.place)
     }
 
     /// The rows of a result; without columns there are none.
     pub(super) fn all(
         columns: Option<&Arc<[OutputColumn]>>,
-        rows: Vec<Vec<SqlValue>>,
+        rows: RowSet,
         settings: &Arc<Settings>,
     ) -> Vec<Row> {
         let Some(columns) = columns else {
             return Vec::new();
         };
-        let rows = rows.into_iter();
-        rows.map(|values| Row::new(columns, values, settings))
-            .collect()
+        let mut all = Vec::with_capacity(rows.len());
+        for rows in rows.into_blocks() {
+            all.extend(Block::new(columns, rows, settings).rows());
+        }
+        all
     }
 
     /// The value of a column, by name.
@@ -85,7 +120,7 @@ impl Row {
     /// What the derive calls: the column is probably at `place`.
     #[doc(hidden)]
     pub fn field<T: FromValue>(&self, column: &str, place: usize) -> Result<T> {
-        match self.columns.get(place) {
+        match self.block.columns.get(place) {
             Some(there) if there.name == column => self.get_at(place),
             _ => self.get(column),
         }
@@ -111,13 +146,20 @@ impl Row {
     }
 
     fn place(&self, column: &str) -> Option<usize> {
-        self.columns.iter().position(|each| each.name == column)
+        self.block
+            .columns
+            .iter()
+            .position(|each| each.name == column)
     }
 
     fn absent(&self, column: &str) -> Error {
-        let names = self.columns.iter().map(|each| format!("`{}`", each.name));
+        let names = self
+            .block
+            .columns
+            .iter()
+            .map(|each| format!("`{}`", each.name));
         let mut shown: Vec<String> = names.take(NAMES_SHOWN_MAX).collect();
-        if self.columns.len() > NAMES_SHOWN_MAX {
+        if self.block.columns.len() > NAMES_SHOWN_MAX {
             shown.push("...".to_owned());
         }
         let message = format!("there is no column `{column}`");
@@ -137,7 +179,7 @@ impl Row {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn get_at<T: FromValue>(&self, place: usize) -> Result<T> {
-        let value = self.values.get(place).ok_or_else(|| {
+        let value = self.values().get(place).ok_or_else(|| {
             let message = format!(
                 "there is no column at place {place}; the row has {}",
                 self.len()
@@ -149,7 +191,7 @@ impl Row {
 
     /// Why a value cannot be read as `T`.
     fn misread<T>(&self, place: usize, value: &SqlValue) -> Error {
-        let OutputColumn { name, of, .. } = &self.columns[place];
+        let OutputColumn { name, of, .. } = &self.block.columns[place];
         let wanted = short_name(std::any::type_name::<T>());
         let (message, hint) = match value {
             SqlValue::Null => (
@@ -199,9 +241,9 @@ impl Row {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn text(&self, place: usize) -> Option<String> {
-        let value = self.values.get(place).filter(|value| !value.is_null())?;
-        let of = &self.columns[place].of;
-        Some(rustdb_types::format(value, of, &self.settings))
+        let value = self.values().get(place).filter(|value| !value.is_null())?;
+        let of = &self.block.columns[place].of;
+        Some(rustdb_types::format(value, of, &self.block.settings))
     }
 
     /// A column's value as JSON text, as PostgreSQL's `to_json` writes it; `None` if there is no
@@ -215,8 +257,8 @@ impl Row {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn json(&self, place: usize) -> Option<String> {
-        let value = self.values.get(place)?;
-        rustdb_types::function::json_text(value, &self.settings).ok()
+        let value = self.values().get(place)?;
+        rustdb_types::function::json_text(value, &self.block.settings).ok()
     }
 
     /// The value itself.
@@ -229,7 +271,7 @@ impl Row {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn value(&self, place: usize) -> Option<&SqlValue> {
-        self.values.get(place)
+        self.values().get(place)
     }
 
     /// How many columns there are.
@@ -240,7 +282,7 @@ impl Row {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.values().len()
     }
 
     /// Whether there are no columns.
@@ -251,7 +293,7 @@ impl Row {
     /// # Ok::<(), rustdb::Error>(())
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values().is_empty()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustdb_sql::{Answer, Cursor, OutputColumn, Prepared};
 use rustdb_types::Value as SqlValue;
 
+use super::row::Block;
 use super::{Connection, Row, Value};
 use crate::Result;
 
@@ -95,7 +96,9 @@ pub struct Rows<'c> {
     connection: &'c mut Connection,
     columns: Arc<[OutputColumn]>,
     cursor: Option<Cursor>,
-    batch: std::vec::IntoIter<Vec<SqlValue>>,
+    /// The rows that were fetched last, and which of them is the next.
+    block: Option<Arc<Block>>,
+    next: usize,
 }
 
 impl Connection {
@@ -179,7 +182,8 @@ impl Connection {
             columns: columns.unwrap_or_default(),
             cursor,
             connection: self,
-            batch: Vec::new().into_iter(),
+            block: None,
+            next: 0,
         })
     }
 
@@ -226,24 +230,6 @@ impl Rows<'_> {
         self.columns.iter().map(|column| column.of.name()).collect()
     }
 
-    /// The values of the next row.
-    pub(crate) fn next_values(&mut self) -> Option<Result<Vec<SqlValue>>> {
-        loop {
-            let cursor = self.cursor.as_mut()?;
-            if let Some(values) = self.batch.next() {
-                return Some(Ok(values));
-            }
-            match self.connection.session.fetch(cursor) {
-                Ok(Some(rows)) => self.batch = rows.into_iter(),
-                Ok(None) => self.cursor = None,
-                Err(error) => {
-                    self.cursor = None;
-                    return Some(Err(error.into()));
-                }
-            }
-        }
-    }
-
     #[cfg(feature = "arrow")]
     pub(crate) fn shape(&self) -> Arc<[OutputColumn]> {
         self.columns.clone()
@@ -268,9 +254,25 @@ impl Iterator for Rows<'_> {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Result<Row>> {
-        let values = self.next_values()?;
-        let settings = self.connection.session.settings();
-        Some(values.map(|values| Row::new(&self.columns, values, settings)))
+        loop {
+            let cursor = self.cursor.as_mut()?;
+            if let Some(row) = self.block.as_ref().and_then(|block| block.get(self.next)) {
+                self.next += 1;
+                return Some(Ok(row));
+            }
+            match self.connection.session.fetch(cursor) {
+                Ok(Some(rows)) => {
+                    let settings = self.connection.session.settings();
+                    self.block = Some(Block::new(&self.columns, rows, settings));
+                    self.next = 0;
+                }
+                Ok(None) => self.cursor = None,
+                Err(error) => {
+                    self.cursor = None;
+                    return Some(Err(error.into()));
+                }
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use rustdb_types::{ColumnVector, Value};
 
 use super::join_table::NONE;
+use crate::row_set::RowBlock;
 
 /// How many rows a batch has, unless there are fewer.
 pub(crate) const BATCH_ROWS: usize = 1024;
@@ -130,6 +131,23 @@ impl Batch {
             }
         }
         rows
+    }
+
+    /// The values of all rows, in one piece of memory.
+    pub(crate) fn into_block(mut self) -> RowBlock {
+        let (width, rows) = (self.columns.len(), self.rows);
+        let values = match &mut self.columns[..] {
+            [column] => std::mem::take(column).into_values(),
+            columns => {
+                let mut values = vec![Value::Null; width * rows];
+                for (place, column) in columns.iter_mut().enumerate() {
+                    let places = values[place.min(width * rows)..].iter_mut().step_by(width);
+                    std::mem::take(column).move_values(places);
+                }
+                values
+            }
+        };
+        RowBlock::new(values, width, rows)
     }
 
     /// Takes a column; nobody may ask for its values any more.

@@ -61,6 +61,13 @@ impl<'m> Compiler<'m> {
     }
 }
 
+/// Whether items are the columns of so many, in their order.
+fn are_all_inputs(items: &[Expr], width: usize) -> bool {
+    let mut places = items.iter().enumerate();
+    items.len() == width
+        && places.all(|(place, item)| matches!(item, Expr::Input(input) if *input == place))
+}
+
 /// See [`Executable::new`].
 pub(super) fn executable(
     plan: &Plan,
@@ -242,11 +249,15 @@ impl Compiler<'_> {
                     self.expression(&mut item, &input.columns, outer)?;
                     Ok(item)
                 });
-                Arc::new(Project {
-                    items: items.collect::<Result<_>>()?,
-                    is_volatile,
-                    input: input.node,
-                })
+                let items: Vec<Expr> = items.collect::<Result<_>>()?;
+                match are_all_inputs(&items, input.columns.len()) {
+                    true => input.node,
+                    false => Arc::new(Project {
+                        items,
+                        is_volatile,
+                        input: input.node,
+                    }),
+                }
             }
             Plan::Join(join) => return self.join(join, outer),
             Plan::Sort { input, keys } => {

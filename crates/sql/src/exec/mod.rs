@@ -68,6 +68,7 @@ use crate::bind::Write;
 use crate::error::Result;
 use crate::expr::{ColumnId, Expr};
 use crate::plan::Plan;
+use crate::row_set::{RowBlock, RowSet};
 
 use batch::Batch;
 use join::NestedLoop;
@@ -77,6 +78,7 @@ use point::{OneRow, Point};
 pub(crate) use session::{SessionState, quoted, sequence_of, split_name};
 pub(crate) use write::WriteNode;
 
+pub(crate) use batch::BATCH_ROWS;
 pub use context::Context;
 pub(crate) use context::{Memory, check_cancelled, timed_out};
 pub(crate) use hash_join::is_hashable;
@@ -117,6 +119,11 @@ pub(crate) trait Node: Debug + Send + Sync {
 pub(crate) trait Operator: Send {
     /// The next rows, at least one; `None` if there are no more.
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>>;
+
+    /// The same, for who wants all of the rows, and as rows.
+    fn next_block(&mut self, cx: &mut Context<'_>) -> Result<Option<RowBlock>> {
+        Ok(self.next(cx)?.map(Batch::into_block))
+    }
 
     /// Tells it, before it has given anything, that nobody wants rows whose values at these places
     /// are no key of the table. It may give some all the same.
@@ -187,15 +194,15 @@ impl Executable {
     }
 
     /// All rows of a run. What it is given by must have the [memory](Executable::memory).
-    pub(crate) fn rows(&self, cx: &mut Context<'_>) -> Result<Vec<Vec<Value>>> {
+    pub(crate) fn rows(&self, cx: &mut Context<'_>) -> Result<RowSet> {
         if let Some(one_row) = &self.one_row {
             return Ok(one_row.run(cx)?.into_iter().collect());
         }
-        let mut rows = Vec::new();
+        let mut rows = RowSet::default();
         let mut run = self.start();
         loop {
-            match run.operator.next(cx) {
-                Ok(Some(batch)) => rows.extend(batch.into_rows()),
+            match run.operator.next_block(cx) {
+                Ok(Some(block)) => rows.push_block(block),
                 Ok(None) => return Ok(rows),
                 Err(error) => {
                     interrupt::leave((run.operator, rows));
@@ -220,7 +227,7 @@ impl Executable {
 
 impl Run {
     /// The next rows; `None` if there are no more.
-    pub fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Vec<Vec<Value>>>> {
-        Ok(self.operator.next(cx)?.map(Batch::into_rows))
+    pub fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<RowBlock>> {
+        self.operator.next_block(cx)
     }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use rustdb_table::{Statement, Table, Tables};
 use rustdb_txn::SavepointId;
-use rustdb_types::{Settings, Value};
+use rustdb_types::Settings;
 
 use super::batch::Batch;
 use super::compile::{Compiled, Compiler, Outer};
@@ -30,6 +30,7 @@ use super::write::{WriteNode, Written};
 use super::{Executable, Node, Operator};
 use crate::bind::Write;
 use crate::error::{Error, Result};
+use crate::row_set::RowSet;
 
 /// What a statement keeps that does not see what it writes.
 #[derive(Debug)]
@@ -160,7 +161,7 @@ pub(super) struct ModifyNode {
 struct RunModify {
     node: Arc<ModifyNode>,
     /// What RETURNING gives, once it has run.
-    rows: Option<std::vec::IntoIter<Vec<Value>>>,
+    rows: Option<<RowSet as IntoIterator>::IntoIter>,
 }
 
 impl Node for ModifyNode {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_table::{IndexScan, KeyRange, Projection, RowKey, Table, TableScan};
+use rustdb_table::{IndexScan, KeyRange, Projection, RowKey, RowKeys, Table, TableScan};
 use rustdb_types::{RowReader, RowTest, Value, interrupt};
 
 use super::access_path::{AccessPath, Parts, parts};
@@ -18,6 +18,7 @@ use super::spill::row_bytes;
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
+use crate::row_set::RowBlock;
 
 /// The rows of a table, or some of them by key or index.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ struct RunScan {
     /// Parts that come after the one that is read.
     rest: std::vec::IntoIter<KeyRange>,
     row: Vec<Value>,
+    /// Of the rows that are looked up next.
+    keys: RowKeys,
     tests: Vec<RowTest>,
     /// Tests that come after those of the node.
     members: Vec<RowTest>,
@@ -51,6 +54,13 @@ struct RunScan {
 
 /// How many rows the first batch has.
 const FIRST_ROWS: usize = 16;
+
+/// How many rows the first block has, for who wants all rows.
+const BLOCK_ROWS: usize = 128;
+
+/// So many rows are looked up before the scan sees whether it is to stop: each may be one read from
+/// the disk.
+const FETCHED_AT_ONCE: usize = 64;
 
 enum State {
     Start,
@@ -88,6 +98,7 @@ impl Node for ScanNode {
             state: State::Start,
             rest: Vec::new().into_iter(),
             row: Vec::new(),
+            keys: RowKeys::default(),
             tests: Vec::new(),
             members: Vec::new(),
             batch_rows: FIRST_ROWS,
@@ -97,14 +108,7 @@ impl Node for ScanNode {
 
 impl Operator for RunScan {
     fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
-        if let State::Start = self.state {
-            self.tests = self.node.row_tests(cx)?;
-            self.tests.append(&mut self.members);
-            self.state = match ReadBefore::take(&self.node, cx) {
-                Some(before) => State::Before(before),
-                None => self.start(cx)?,
-            };
-        }
+        self.begin(cx)?;
         if let State::Before(before) = &mut self.state {
             return before.next(cx);
         }
@@ -118,6 +122,20 @@ impl Operator for RunScan {
             && self.node.reads_many()
         {
             return fill(scan, &self.node, &self.tests, rows_max, cx);
+        }
+        if let State::Entries(_, true) | State::Keys(_) = &self.state
+            && self.fetches_many()
+        {
+            let node = self.node.clone();
+            let mut columns = match is_typed(rows_max) {
+                true => node.reader.columns(rows_max),
+                false => node.reader.columns_of_values(rows_max),
+            };
+            let rows = self.fetch(rows_max, cx, |cx, keys| {
+                let (table, transaction) = (&node.table, cx.transaction()?);
+                Ok(table.fetch(transaction, keys, &node.reader, &mut columns)?)
+            })?;
+            return Ok((rows > 0).then(|| Batch::of(columns, rows)));
         }
         let width = self.node.places.len() + usize::from(self.node.with_key);
         let mut batch = Batch::new(width);
@@ -138,6 +156,16 @@ impl Operator for RunScan {
             }
         }
         Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    fn next_block(&mut self, cx: &mut Context<'_>) -> Result<Option<RowBlock>> {
+        self.begin(cx)?;
+        if self.batch_rows < BLOCK_ROWS
+            && let Some(block) = self.first_block(cx)?
+        {
+            return Ok(Some(block));
+        }
+        Ok(self.next(cx)?.map(Batch::into_block))
     }
 
     fn restrict(&mut self, places: &[usize], table: &Arc<JoinTable>) {
@@ -246,6 +274,46 @@ impl ScanNode {
 }
 
 impl RunScan {
+    /// What there is to do before the first row.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        if let State::Start = self.state {
+            self.tests = self.node.row_tests(cx)?;
+            self.tests.append(&mut self.members);
+            self.state = match ReadBefore::take(&self.node, cx) {
+                Some(before) => State::Before(before),
+                None => self.start(cx)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// The first rows, which go from where they are stored into rows without being columns; `None` if
+    /// there are none among the first that were looked at.
+    fn first_block(&mut self, cx: &mut Context<'_>) -> Result<Option<RowBlock>> {
+        let node = self.node.clone();
+        let width = node.places.len();
+        let mut values = Vec::with_capacity(width * FIRST_ROWS);
+        let fetches_many = self.fetches_many();
+        let rows = match &mut self.state {
+            State::Rows(scan) if node.reads_many() => {
+                cx.check_cancelled()?;
+                let (transaction, tests) = (cx.transaction()?, &self.tests);
+                let (_, rows) =
+                    scan.fill_values(transaction, &node.reader, tests, &mut values, BLOCK_ROWS)?;
+                rows
+            }
+            State::Entries(_, true) | State::Keys(_) if fetches_many => {
+                self.fetch(BLOCK_ROWS, cx, |cx, keys| {
+                    let (table, transaction) = (&node.table, cx.transaction()?);
+                    Ok(table.fetch_values(transaction, keys, &node.reader, &mut values)?)
+                })?
+            }
+            _ => return Ok(None),
+        };
+        self.batch_rows = BATCH_ROWS;
+        Ok((rows > 0).then(|| RowBlock::new(values, width, rows)))
+    }
+
     fn start(&mut self, cx: &mut Context<'_>) -> Result<State> {
         let node = self.node.clone();
         check_seen(&node.table, cx)?;
@@ -320,6 +388,59 @@ impl RunScan {
             }
             let (Some(range), Some(access)) = (self.rest.next(), &self.node.access) else {
                 return Ok(None);
+            };
+            self.state = self.part(access, range, cx)?;
+        }
+    }
+
+    /// Whether rows that an index or a list of keys leads to are looked up many at a time.
+    fn fetches_many(&self) -> bool {
+        let access = self.node.access.as_ref();
+        !self.node.with_key && access.is_some_and(|access| !access.backward)
+    }
+
+    /// Has the next rows looked up by their keys; how many there were.
+    fn fetch(
+        &mut self,
+        rows_max: usize,
+        cx: &mut Context<'_>,
+        mut look_up: impl FnMut(&Context<'_>, &RowKeys) -> Result<usize>,
+    ) -> Result<usize> {
+        let mut rows = 0;
+        while rows < rows_max {
+            cx.check_cancelled()?;
+            self.keys.clear();
+            let keys_max = (rows_max - rows).min(FETCHED_AT_ONCE);
+            self.next_keys(keys_max, cx)?;
+            if self.keys.is_empty() {
+                self.state = State::Done;
+                break;
+            }
+            rows += look_up(cx, &self.keys)?;
+        }
+        Ok(rows)
+    }
+
+    /// The keys of the next rows, of the next part if need be; none at the end.
+    fn next_keys(&mut self, keys_max: usize, cx: &mut Context<'_>) -> Result<()> {
+        loop {
+            let wanted = keys_max - self.keys.len();
+            match &mut self.state {
+                State::Keys(keys) => {
+                    let keys = keys.take(wanted);
+                    keys.for_each(|key| self.keys.push(&key.start));
+                    return Ok(());
+                }
+                State::Entries(scan, _) => {
+                    let found = scan.row_keys(cx.transaction()?, wanted, &mut self.keys)?;
+                    if found == wanted {
+                        return Ok(());
+                    }
+                }
+                _ => return Ok(()),
+            }
+            let (Some(range), Some(access)) = (self.rest.next(), &self.node.access) else {
+                return Ok(());
             };
             self.state = self.part(access, range, cx)?;
         }

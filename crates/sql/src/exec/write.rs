@@ -21,6 +21,7 @@ use super::spill::{Charge, row_bytes};
 use crate::bind::{Assignment, OnConflict, ViewCheck};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
+use crate::row_set::RowSet;
 
 /// A statement that writes, ready to run.
 #[derive(Clone, Debug)]
@@ -93,7 +94,7 @@ pub(crate) struct Written {
     /// How many rows.
     pub(crate) count: u64,
     /// What RETURNING gives.
-    pub(crate) rows: Vec<Vec<Value>>,
+    pub(crate) rows: RowSet,
     /// For the rows.
     pub(super) charge: Option<Charge>,
 }

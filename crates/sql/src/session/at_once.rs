@@ -24,6 +24,7 @@ use super::{Answer, Session, State};
 use crate::error::Result;
 use crate::exec::Context;
 use crate::parameters::converted;
+use crate::row_set::RowSet;
 
 impl Session {
     /// The answer to such a statement. `None` if it is no such statement, or not now: then it is to
@@ -62,7 +63,7 @@ impl Session {
         if !self.is_undisturbed(&planned) {
             return Ok(None);
         }
-        let rows: Vec<Vec<Value>> = row?.into_iter().collect();
+        let rows: RowSet = row?.into_iter().collect();
         Ok(Some(Answer {
             columns: planned.columns.clone(),
             tag: Tag::counted("SELECT", rows.len() as u64),
@@ -116,7 +117,7 @@ impl Session {
         Ok(count.map(|count| Answer {
             columns: planned.columns.clone(),
             tag: Tag::counted(prepared.word(), count),
-            rows: Vec::new(),
+            rows: RowSet::default(),
             notices: Vec::new(),
         }))
     }

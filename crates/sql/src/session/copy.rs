@@ -230,9 +230,9 @@ impl Session {
             Body::Query(executable) if !planned.is_careful => executable,
             // What writes runs to its end first.
             body => {
-                for row in self.run_body(&planned, body, &[])?.0 {
+                for row in self.run_body(&planned, body, &[])?.0.iter() {
                     rows += 1;
-                    out.row(&row, &settings)?;
+                    out.row(row, &settings)?;
                 }
                 out.finish()?;
                 return Ok(done(Tag::counted("COPY", rows)));
@@ -242,7 +242,7 @@ impl Session {
             let mut run = executable.start();
             while let Some(batch) = run.next(cx)? {
                 rows += batch.len() as u64;
-                for row in &batch {
+                for row in batch.iter() {
                     out.row(row, &settings)?;
                 }
             }

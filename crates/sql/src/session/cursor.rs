@@ -5,11 +5,12 @@ use std::sync::Arc;
 use rustdb_types::{Value, interrupt};
 
 use super::prepared::{Body, Planned, Prepared};
-use super::{Session, State, on_large_stack};
+use super::{Answer, Session, State, on_large_stack};
 use crate::bind::OutputColumn;
 use crate::error::Result;
 use crate::exec::{Memory, Run};
 use crate::parameters::converted;
+use crate::row_set::RowBlock;
 
 /// A statement that runs, whose rows are asked for. Nothing else may run in its session until it
 /// is at its end or [closed](Session::close).
@@ -23,8 +24,14 @@ pub struct Cursor {
 enum Source {
     Run(Run),
     /// A statement that wrote has done so before its first row is given.
-    Rows(Option<Vec<Vec<Value>>>),
+    Rows(std::vec::IntoIter<RowBlock>),
     Done,
+}
+
+impl Source {
+    fn rows(answer: Answer) -> Source {
+        Source::Rows(answer.rows.into_blocks().into_iter())
+    }
 }
 
 impl Cursor {
@@ -75,13 +82,10 @@ impl Session {
             // It has a large stack now, and not when its rows are asked for.
             // What writes runs to its end, whoever asks for rows.
             Body::Query(_) if prepared.is_deep || planned.is_careful => {
-                Source::Rows(Some(self.run_planned(prepared, parameters)?.rows))
+                Source::rows(self.run_planned(prepared, parameters)?)
             }
             Body::Query(executable) => Source::Run(executable.start()),
-            Body::Write(..) => {
-                let answer = self.run_planned(prepared, parameters)?;
-                Source::Rows(Some(answer.rows))
-            }
+            Body::Write(..) => Source::rows(self.run_planned(prepared, parameters)?),
         };
         Ok(Some(Cursor {
             parameters: converted(parameters, &planned.parameters, &self.settings)?.into_owned(),
@@ -92,7 +96,7 @@ impl Session {
     }
 
     /// Some more rows; `None` if there are no more. Then what was no block has been committed.
-    pub fn fetch(&mut self, cursor: &mut Cursor) -> Result<Option<Vec<Vec<Value>>>> {
+    pub fn fetch(&mut self, cursor: &mut Cursor) -> Result<Option<RowBlock>> {
         self.wake()?;
         let rows = self.watched(|session| session.fetch_rows(cursor));
         match rows {
@@ -107,10 +111,10 @@ impl Session {
         }
     }
 
-    fn fetch_rows(&mut self, cursor: &mut Cursor) -> Result<Option<Vec<Vec<Value>>>> {
+    fn fetch_rows(&mut self, cursor: &mut Cursor) -> Result<Option<RowBlock>> {
         match &mut cursor.source {
             Source::Done => Ok(None),
-            Source::Rows(rows) => Ok(rows.take()),
+            Source::Rows(blocks) => Ok(blocks.next()),
             Source::Run(run) => {
                 let (planned, parameters) = (&cursor.planned, &cursor.parameters);
                 let rows =

@@ -48,6 +48,7 @@ use crate::exec::SessionState;
 use crate::parameters::type_of;
 use crate::parse::{is_deep, parse};
 use crate::plan::Methods;
+use crate::row_set::RowSet;
 
 use crate::settings::{Parameters, Values};
 
@@ -68,7 +69,7 @@ pub struct Answer {
     /// The columns, if it gives rows.
     pub columns: Option<Arc<[OutputColumn]>>,
     /// The rows.
-    pub rows: Vec<Vec<Value>>,
+    pub rows: RowSet,
     /// What it did.
     pub tag: Tag,
     /// What it has to say besides.

@@ -24,6 +24,7 @@ use crate::expr::ColumnId;
 use crate::parameters::converted;
 use crate::parse::{is_deep, parse};
 use crate::plan::{Figures, Methods, Plan, improve};
+use crate::row_set::RowSet;
 
 use super::figures::{CatalogFigures, kept_level};
 
@@ -393,7 +394,7 @@ impl Session {
         planned: &Planned,
         body: &Body,
         parameters: &[Value],
-    ) -> Result<(Vec<Vec<Value>>, u64)> {
+    ) -> Result<(RowSet, u64)> {
         let parameters = converted(parameters, &planned.parameters, &self.settings)?;
         if planned.is_careful {
             return self.run_carefully(planned, body, &parameters);
@@ -418,7 +419,7 @@ impl Session {
         planned: &Planned,
         body: &Body,
         parameters: &[Value],
-    ) -> Result<(Vec<Vec<Value>>, u64)> {
+    ) -> Result<(RowSet, u64)> {
         let tables = Arc::new(CatalogTables {
             database: self.database.clone(),
             catalog: planned.catalog.clone(),
@@ -487,7 +488,7 @@ impl Session {
         node: &WriteNode,
         memory: &mut Memory,
         parameters: &[Value],
-    ) -> Result<(Vec<Vec<Value>>, u64)> {
+    ) -> Result<(RowSet, u64)> {
         let mut writing = self.writing(&planned.catalog);
         let statement = &mut writing.statement;
         let written =

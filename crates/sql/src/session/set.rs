@@ -317,7 +317,7 @@ impl Session {
         let shown = crate::settings::definition(&name).map_or(name.as_str(), |it| it.name);
         Ok(Answer {
             columns: Some(Arc::from([column(shown, 1)])),
-            rows: vec![vec![Value::text(&value)]],
+            rows: [vec![Value::text(&value)]].into_iter().collect(),
             ..done("SHOW")
         })
     }

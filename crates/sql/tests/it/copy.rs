@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustdb_sql::{Database, Result, Session};
+use rustdb_sql::{Database, Result, RowSet, Session};
 use rustdb_storage::engine::{Engine, EngineOptions};
 use rustdb_txn::{TransactionManager, TransactionOptions};
 use rustdb_types::Value;
@@ -50,7 +50,7 @@ const FACTS: [&str; 5] = [
 ];
 
 /// Rows, or the code of an error.
-type Fact = std::result::Result<Vec<Vec<Value>>, String>;
+type Fact = std::result::Result<RowSet, String>;
 
 fn facts(session: &mut Session) -> Vec<Fact> {
     let fact = |text: &&str| match session.execute(text, &[]) {

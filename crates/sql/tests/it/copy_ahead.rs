@@ -4,7 +4,7 @@
 use std::io::{Error as IoError, Read, Result as IoResult};
 use std::sync::atomic::Ordering;
 
-use rustdb_sql::{Error, Session};
+use rustdb_sql::{Error, RowSet, Session};
 use rustdb_types::Value;
 
 use crate::database::session;
@@ -92,7 +92,7 @@ fn told(error: &Error) -> String {
     )
 }
 
-fn copied(session: &mut Session, source: &mut dyn Read) -> (String, Vec<Vec<Value>>) {
+fn copied(session: &mut Session, source: &mut dyn Read) -> (String, RowSet) {
     let told = match session.copy_in(COPY, source) {
         Ok(answer) => format!("{:?}", answer.tag),
         Err(error) => told(&error),

@@ -208,7 +208,11 @@ fn loaded(session: &mut Session) -> Option<usize> {
     // By the index of the texts, if there is one.
     for id in (0..count).step_by(997) {
         let text = format!("select id from l where t = '{} {id}'", "x".repeat(60));
-        let found = session.execute(&text, &[]).unwrap()[0].rows.concat();
+        let found = session.execute(&text, &[]).unwrap()[0]
+            .rows
+            .iter()
+            .collect::<Vec<_>>()
+            .concat();
         assert_eq!(found, [Value::Int4(id as i32)]);
     }
     Some(count)

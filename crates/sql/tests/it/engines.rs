@@ -68,7 +68,7 @@ impl Talk for Ours {
         for answer in answers {
             if let Some(columns) = &answer.columns {
                 let settings = self.0.settings();
-                let row = |row: &Vec<rustdb_types::Value>| {
+                let row = |row: &[rustdb_types::Value]| {
                     let cells = row.iter().zip(columns.iter());
                     let cells = cells.map(|(value, column)| {
                         (!value.is_null()).then(|| cell(value, &column.of, settings))

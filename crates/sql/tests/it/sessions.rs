@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_sql::{Result, Session};
+use rustdb_sql::{Result, RowSet, Session};
 use rustdb_types::Value;
 use rustdb_vfs::{MemVfs, Vfs};
 
@@ -96,7 +96,7 @@ fn a_row_by_its_key_waits_for_who_alters_the_table() {
         .unwrap();
     one.execute("insert into t values (1, 10)", &[]).unwrap();
     let by_key = two.prepare("select b from t where a = $1", &[]).unwrap();
-    let read = |two: &mut Session| -> Result<Vec<Vec<Value>>> {
+    let read = |two: &mut Session| -> Result<RowSet> {
         Ok(two.run_prepared(&by_key, &[Value::Int8(1)])?.rows)
     };
     two.execute("set lock_timeout = 20", &[]).unwrap();

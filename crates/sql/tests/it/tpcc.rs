@@ -59,7 +59,11 @@ type Asked = Result<Vec<Vec<Value>>, String>;
 
 fn ask(session: &mut Session, text: &str) -> Asked {
     match session.execute(text, &[]) {
-        Ok(mut answers) => Ok(answers.pop().map_or_else(Vec::new, |answer| answer.rows)),
+        Ok(mut answers) => Ok(answers
+            .pop()
+            .into_iter()
+            .flat_map(|answer| answer.rows)
+            .collect()),
         Err(error) => Err(format!(
             "{}: {} in {text}",
             error.state().as_str(),

@@ -45,6 +45,36 @@ impl Engine {
         with_storage_key(keyspace, key, |key| inner.get(key, at))
     }
 
+    /// Shows the values of several keys, in the order of the keys, until `show` returns `false`: as
+    /// [`Engine::get`] for each, but what all reads have in common is done once.
+    pub fn get_each<'k>(
+        &self,
+        keyspace: KeyspaceId,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+        at: ReadAt<'_>,
+        mut show: impl FnMut(Option<&[u8]>) -> bool,
+    ) -> Result<()> {
+        let inner = self.inner();
+        inner.fault.check_open()?;
+        let super_version = inner.super_version.load();
+        let at = inner.sequence_of(at);
+        let mut storage_key = Vec::with_capacity(KEYSPACE_BYTES + STACK_KEY_BYTES);
+        storage_key.extend_from_slice(&keyspace.prefix());
+        for key in keys {
+            storage_key.truncate(KEYSPACE_BYTES);
+            storage_key.extend_from_slice(key);
+            let found = inner.find_in(&super_version, &storage_key, at)?;
+            let goes_on = match found.filter(|entry| inner.is_live(entry)) {
+                Some(entry) => show(Some(&inner.resolve(entry.kind, entry.value)?)),
+                None => show(None),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether `key` has a value. Does not read large values.
     pub fn contains(&self, keyspace: KeyspaceId, key: &[u8], at: ReadAt<'_>) -> Result<bool> {
         let inner = self.inner();
@@ -106,7 +136,7 @@ impl Inner {
     pub(crate) fn get(&self, key: &[u8], at: ReadAt<'_>) -> Result<Option<Slice>> {
         // The guard keeps value files alive until the reference is resolved.
         let super_version = self.super_version.load();
-        let found = self.find_in(&super_version, key, at)?;
+        let found = self.find_in(&super_version, key, self.sequence_of(at))?;
         match found {
             Some(entry) if self.is_live(&entry) => self.resolve(entry.kind, entry.value).map(Some),
             _ => Ok(None),
@@ -115,20 +145,25 @@ impl Inner {
 
     fn find(&self, key: &[u8], at: ReadAt<'_>) -> Result<Option<FoundEntry>> {
         let super_version = self.super_version.load();
-        self.find_in(&super_version, key, at)
+        self.find_in(&super_version, key, self.sequence_of(at))
+    }
+
+    /// What a read sees.
+    ///
+    /// NB: after the super version was loaded, never before; see the module `engine`.
+    fn sequence_of(&self, at: ReadAt<'_>) -> SequenceNumber {
+        match at {
+            ReadAt::Latest => self.visible.load(Ordering::Acquire),
+            ReadAt::Snapshot(snapshot) => snapshot.sequence(),
+        }
     }
 
     fn find_in(
         &self,
         super_version: &SuperVersion,
         key: &[u8],
-        at: ReadAt<'_>,
+        at: SequenceNumber,
     ) -> Result<Option<FoundEntry>> {
-        // NB: after the super version was loaded, never before; see the module `engine`.
-        let at = match at {
-            ReadAt::Latest => self.visible.load(Ordering::Acquire),
-            ReadAt::Snapshot(snapshot) => snapshot.sequence(),
-        };
         let mut search = Search {
             key,
             at,

@@ -49,6 +49,36 @@ macro_rules! each_form {
     };
 }
 
+/// The same expression for an iterator over the values, whatever their form.
+macro_rules! each_as_values {
+    ($cells:expr, $values:ident => $of_values:expr) => {
+        each_as_values!(@ $cells, $values, $of_values,
+            Bool: Value::Bool, Int4: Value::Int4, Int8: Value::Int8, Float8: Value::Float8,
+            Date: Value::Date, Timestamp: Value::Timestamp)
+    };
+    (@ $cells:expr, $values:ident, $of_values:expr, $($form:ident: $of:expr),*) => {
+        match $cells {
+            $(Cells::$form(plain) => {
+                let $values = plain.iter().copied().map($of);
+                $of_values
+            })*
+            Cells::Numeric(coefficients, scale) => {
+                let of = |coefficient: &i64| Value::Numeric(Numeric::small(*coefficient, *scale));
+                let $values = coefficients.iter().map(of);
+                $of_values
+            }
+            Cells::Text(strings) => {
+                let $values = strings.iter().map(|text| Value::Text(Text::new(text)));
+                $of_values
+            }
+            Cells::Values(values) => {
+                let $values = values.iter().cloned();
+                $of_values
+            }
+        }
+    };
+}
+
 impl Cells {
     pub(super) fn len(&self) -> usize {
         each_form!(self, plain => plain.len(), strings => strings.len())
@@ -88,23 +118,12 @@ impl Cells {
     }
 
     pub(super) fn to_values(&self) -> Vec<Value> {
-        match self {
-            Cells::Values(values) => values.clone(),
-            Cells::Bool(truths) => truths.iter().copied().map(Value::Bool).collect(),
-            Cells::Int4(numbers) => numbers.iter().copied().map(Value::Int4).collect(),
-            Cells::Int8(numbers) => numbers.iter().copied().map(Value::Int8).collect(),
-            Cells::Float8(numbers) => numbers.iter().copied().map(Value::Float8).collect(),
-            Cells::Date(days) => days.iter().copied().map(Value::Date).collect(),
-            Cells::Timestamp(moments) => moments.iter().copied().map(Value::Timestamp).collect(),
-            Cells::Numeric(coefficients, scale) => {
-                let of = |coefficient: &i64| Value::Numeric(Numeric::small(*coefficient, *scale));
-                coefficients.iter().map(of).collect()
-            }
-            Cells::Text(strings) => {
-                let of = |text: &str| Value::Text(Text::new(text));
-                strings.iter().map(of).collect()
-            }
-        }
+        each_as_values!(self, values => values.collect())
+    }
+
+    /// Puts the values to where they are wanted.
+    pub(super) fn put_values<'a>(&self, to: impl Iterator<Item = &'a mut Value>) {
+        each_as_values!(self, values => to.zip(values).for_each(|(to, value)| *to = value));
     }
 
     /// The form of values of one type without NULLs; `None` if they are not that.

@@ -116,6 +116,16 @@ impl ColumnVector {
         }
     }
 
+    /// Puts the values, in their order, to where they are wanted.
+    pub fn move_values<'a>(mut self, to: impl Iterator<Item = &'a mut Value>) {
+        match (self.cells, self.values.take()) {
+            (Cells::Values(values), _) | (_, Some(values)) => {
+                to.zip(values).for_each(|(to, value)| *to = value);
+            }
+            (cells, None) => cells.put_values(to),
+        }
+    }
+
     /// Makes values of the cells, for good.
     pub fn spread(&mut self) {
         if !matches!(self.cells, Cells::Values(_)) {

@@ -12,6 +12,7 @@ use crate::base::Base;
 use crate::column::{Cells, ColumnVector, Strings};
 use crate::error::{Error, Result};
 use crate::numeric;
+use crate::text::Text;
 use crate::types::Element;
 use crate::value::Value;
 
@@ -42,6 +43,37 @@ enum How {
     Text,
     /// By [`RowView`].
     Other,
+}
+
+/// Where the columns of rows go to.
+trait Sink {
+    /// The value of the column at a place among those that are read.
+    fn value(&mut self, place: usize, value: Value);
+
+    /// The same, of its bytes; not for [`How::Other`].
+    fn cell(&mut self, place: usize, how: How, cell: &[u8]) -> Result<()>;
+}
+
+impl Sink for [ColumnVector] {
+    fn value(&mut self, place: usize, value: Value) {
+        self[place].push(value);
+    }
+
+    #[inline]
+    fn cell(&mut self, place: usize, how: How, cell: &[u8]) -> Result<()> {
+        how.push(cell, &mut self[place])
+    }
+}
+
+impl Sink for Vec<Value> {
+    fn value(&mut self, _: usize, value: Value) {
+        self.push(value);
+    }
+
+    #[inline]
+    fn cell(&mut self, _: usize, how: How, cell: &[u8]) -> Result<()> {
+        how.push_value(cell, |value| self.push(value))
+    }
 }
 
 /// Where things are in a row that has all columns.
@@ -101,6 +133,29 @@ impl RowReader {
         bytes: &[u8],
         out: &mut [ColumnVector],
     ) -> Result<bool> {
+        self.append_to(layout, tests, bytes, out)
+    }
+
+    /// The same, where rows are wanted as rows: the values one after the other. After an error some of
+    /// a row's may be there.
+    pub fn append_values(
+        &self,
+        layout: &RowLayout,
+        tests: &[RowTest],
+        bytes: &[u8],
+        out: &mut Vec<Value>,
+    ) -> Result<bool> {
+        self.append_to(layout, tests, bytes, out)
+    }
+
+    #[inline]
+    fn append_to<S: Sink + ?Sized>(
+        &self,
+        layout: &RowLayout,
+        tests: &[RowTest],
+        bytes: &[u8],
+        out: &mut S,
+    ) -> Result<bool> {
         let Some(open) = self.open(bytes) else {
             return self.append_slowly(&RowView::new(layout, bytes)?, tests, out);
         };
@@ -110,48 +165,49 @@ impl RowReader {
             }
         }
         match open.offset_bytes {
-            1 => self.append_open::<1>(layout, &open, out)?,
-            2 => self.append_open::<2>(layout, &open, out)?,
-            _ => self.append_open::<4>(layout, &open, out)?,
+            1 => self.append_open::<1, S>(layout, &open, out)?,
+            2 => self.append_open::<2, S>(layout, &open, out)?,
+            _ => self.append_open::<4, S>(layout, &open, out)?,
         }
         Ok(true)
     }
 
     /// Appends the columns of a row whose offsets have so many bytes.
     #[inline]
-    fn append_open<const OFFSET: usize>(
+    fn append_open<const OFFSET: usize, S: Sink + ?Sized>(
         &self,
         layout: &RowLayout,
         open: &Open<'_>,
-        out: &mut [ColumnVector],
+        out: &mut S,
     ) -> Result<()> {
         let parts = open.parts();
-        for (wanted, out) in self.columns.iter().zip(out) {
+        for (place, wanted) in self.columns.iter().enumerate() {
             if open.is_null(wanted.column) {
-                out.push(Value::Null);
+                out.value(place, Value::Null);
             } else if wanted.how == How::Other {
-                out.push(RowView::new(layout, open.bytes)?.get(wanted.column)?);
+                let value = RowView::new(layout, open.bytes)?.get(wanted.column)?;
+                out.value(place, value);
             } else {
                 let cell = parts.cell::<OFFSET>(wanted.place).ok_or_else(damaged)?;
-                wanted.how.push(cell, out)?;
+                out.cell(place, wanted.how, cell)?;
             }
         }
         Ok(())
     }
 
-    fn append_slowly(
+    fn append_slowly<S: Sink + ?Sized>(
         &self,
         view: &RowView<'_>,
         tests: &[RowTest],
-        out: &mut [ColumnVector],
+        out: &mut S,
     ) -> Result<bool> {
         for test in tests {
             if !test.passes(view)? {
                 return Ok(false);
             }
         }
-        for (wanted, out) in self.columns.iter().zip(out) {
-            out.push(view.get(wanted.column)?);
+        for (place, wanted) in self.columns.iter().enumerate() {
+            out.value(place, view.get(wanted.column)?);
         }
         Ok(true)
     }
@@ -306,22 +362,26 @@ impl How {
                 Ok(text) => out.push_text(text),
                 Err(_) => return Err(damaged()),
             },
-            _ => return self.push_value(bytes, out),
+            _ => return self.push_value(bytes, |value| out.push(value)),
         }
         Ok(())
     }
 
     /// The same, as a value.
     #[inline]
-    fn push_value(self, bytes: &[u8], out: &mut ColumnVector) -> Result<()> {
+    fn push_value(self, bytes: &[u8], mut push: impl FnMut(Value)) -> Result<()> {
         match self {
-            How::Int4 => out.push(Value::Int4(i32::from_le_bytes(word(bytes)?))),
-            How::Int8 => out.push(Value::Int8(i64::from_le_bytes(word(bytes)?))),
-            How::Date => out.push(Value::Date(i32::from_le_bytes(word(bytes)?))),
-            How::Float8 => out.push(Value::Float8(f64::from_le_bytes(word(bytes)?))),
-            How::Timestamp => out.push(Value::Timestamp(i64::from_le_bytes(word(bytes)?))),
-            How::Numeric => out.push(Value::Numeric(numeric::decode_row(bytes)?)),
-            How::Text | How::Other => {}
+            How::Int4 => push(Value::Int4(i32::from_le_bytes(word(bytes)?))),
+            How::Int8 => push(Value::Int8(i64::from_le_bytes(word(bytes)?))),
+            How::Date => push(Value::Date(i32::from_le_bytes(word(bytes)?))),
+            How::Float8 => push(Value::Float8(f64::from_le_bytes(word(bytes)?))),
+            How::Timestamp => push(Value::Timestamp(i64::from_le_bytes(word(bytes)?))),
+            How::Numeric => push(Value::Numeric(numeric::decode_row(bytes)?)),
+            How::Text => match std::str::from_utf8(bytes) {
+                Ok(text) => push(Value::Text(Text::new(text))),
+                Err(_) => return Err(damaged()),
+            },
+            How::Other => {}
         }
         Ok(())
     }

@@ -72,7 +72,7 @@ fn binary_copies_are_postgresqls_bytes() {
     let rows = |session: &mut rustdb_sql::Session| {
         let answers = session.execute("select * from b", &[]).unwrap();
         let columns = answers[0].columns.clone().unwrap();
-        let row = |row: &Vec<rustdb_types::Value>| -> Vec<String> {
+        let row = |row: &[rustdb_types::Value]| -> Vec<String> {
             let cells = row.iter().zip(columns.iter());
             cells
                 .map(|(value, column)| cell(value, &column.of, session.settings()))

@@ -174,8 +174,8 @@ fn hash(values: &[String]) -> String {
         text.push('\n');
     }
     let answers = session().execute("select md5($1)", &[Value::from(text.as_str())]);
-    let row = answers.unwrap().remove(0).rows.remove(0);
-    row[0].as_str().unwrap().to_owned()
+    let answers = answers.unwrap();
+    answers[0].rows[0][0].as_str().unwrap().to_owned()
 }
 
 /// The text of a file with the answers of an engine.

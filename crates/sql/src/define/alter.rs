@@ -183,7 +183,8 @@ impl Definer<'_> {
         }
         let (mut constraints, mut serials) = (Vec::new(), Vec::new());
         let place = table.columns.len();
-        let mut column = self.column(written, place, &mut constraints, &mut serials)?;
+        let mut column =
+            self.column(&table.name, written, place, &mut constraints, &mut serials)?;
         let mut made = Vec::new();
         for serial in &serials {
             let (schema, temporary) = (table.schema, table.temporary);

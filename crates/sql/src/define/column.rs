@@ -11,6 +11,7 @@ use sqlparser::ast::{ColumnOption, Spanned};
 
 use super::Definer;
 use super::constraint::{number, set_deferral};
+use super::declared::{refuse_collation_of, refuse_contradictions};
 use super::like::options_of;
 use super::sequence::Serial;
 use crate::bind::{
@@ -24,6 +25,7 @@ use crate::parse::utility::SequenceOption;
 impl Definer<'_> {
     pub(super) fn column(
         &mut self,
+        table: &str,
         written: &ast::ColumnDef,
         place: usize,
         constraints: &mut Vec<ConstraintDefinition>,
@@ -31,6 +33,7 @@ impl Definer<'_> {
     ) -> Result<Column> {
         let name = name_of(&written.name);
         let serial = serial_type(&written.data_type);
+        refuse_contradictions(written, serial.is_some(), table)?;
         let column_type = match serial {
             Some(base) => Type::of(base),
             // Of a flexible table: its first value will tell.
@@ -110,6 +113,7 @@ impl Definer<'_> {
                 if !["C", "POSIX", "default"].contains(&name.as_str()) {
                     return Err(Error::unsupported(format!("the collation {collation}")));
                 }
+                refuse_collation_of(&column.column_type)?;
             }
             other => return Err(Error::unsupported(format!("`{other}` of a column"))),
         }

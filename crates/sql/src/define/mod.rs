@@ -9,6 +9,7 @@ mod analyze;
 mod column;
 mod comment;
 mod constraint;
+mod declared;
 mod drop;
 mod flexible;
 mod index;
@@ -147,7 +148,8 @@ impl Definer<'_> {
                 continue;
             }
             let place = made.columns.len();
-            let column = self.column(written, place, &mut made.constraints, &mut made.serials)?;
+            let (constraints, serials) = (&mut made.constraints, &mut made.serials);
+            let column = self.column(&name, written, place, constraints, serials)?;
             made.columns.push(column);
         }
         let mut columns = std::mem::take(&mut made.columns);
@@ -167,9 +169,8 @@ impl Definer<'_> {
             let sequence = self.serial(schema, &name, column, serial, temporary)?;
             sequences.push((serial.place, sequence));
         }
-        for constraint in &constraints {
-            self.check_lifetime(constraint, temporary)?;
-        }
+        let mut all = constraints.iter();
+        all.try_for_each(|each| self.check_lifetime(each, temporary))?;
         let definition = TableDefinition {
             schema,
             name,

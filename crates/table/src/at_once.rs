@@ -43,6 +43,17 @@ impl Table {
                 .any(|index| index.is_affected(|place| !is_changed(place)))
     }
 
+    /// The columns that a deletion of a row asks for, if that is all it takes: the entries of indexes go
+    /// with the row, and nothing refers to it.
+    pub fn places_of_entries(&self) -> Option<Vec<usize>> {
+        let is_of_entry = |place: &usize| {
+            let mut indexes = self.indexes.iter();
+            indexes.any(|index| index.is_affected(|other| other != *place))
+        };
+        let is_referred_to = !self.definition.referenced_by.is_empty();
+        (!is_referred_to).then(|| (0..self.layout.len()).filter(is_of_entry).collect())
+    }
+
     /// Whether this is the unique index that rows are sorted by.
     pub fn is_sorted_by(&self, index: Oid) -> bool {
         let is_own = |each: &rustdb_catalog::Index| each.oid == index && each.keyspace.is_none();

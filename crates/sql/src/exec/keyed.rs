@@ -7,12 +7,11 @@
 //! An UPDATE that sets columns of fixed width, in a table without CHECK constraints, and nothing that
 //! an index or a key has to do with, reads the columns that its expressions ask for, and puts the
 //! new values among the stored bytes. What is NULL, or older than one of the columns, is read as a
-//! whole and made anew.
+//! whole and made anew. A DELETE reads what its conditions and the entries of indexes ask for.
 
 use std::sync::Arc;
 
 use rustdb_table::{Locked, Statement, Table};
-use rustdb_txn::RowMode;
 use rustdb_types::Value;
 
 use super::context::Context;
@@ -59,22 +58,21 @@ impl Patch {
             _ => None,
         });
         let sets = sets.collect::<Option<_>>()?;
-        let (mut reads, mut is_of_row) = (Vec::new(), true);
-        for expr in values.chain(conditions) {
-            expr.walk(&mut |part| {
-                if let Expr::Input(place) = part {
-                    match place.checked_sub(first) {
-                        Some(place) if place < layout.len() => reads.push(place),
-                        // What comes after the columns is the caller's.
-                        Some(_) => (),
-                        None => is_of_row = false,
-                    }
-                }
-            });
-        }
-        reads.sort_unstable();
-        reads.dedup();
-        is_of_row.then_some(Patch { reads, sets })
+        let reads = reads(table, values.chain(conditions), first)?;
+        Some(Patch { reads, sets })
+    }
+
+    /// What a deletion reads of a row, if it need not be all of it. The row's columns come behind its
+    /// key; `conditions` are evaluated over both.
+    fn of_delete(table: &Table, conditions: &[Expr]) -> Option<Patch> {
+        let mut all = table.places_of_entries()?;
+        all.extend(reads(table, conditions.iter(), 1)?);
+        all.sort_unstable();
+        all.dedup();
+        Some(Patch {
+            reads: all,
+            sets: Vec::new(),
+        })
     }
 
     /// Reads what is asked for; `row` begins with the table's columns.
@@ -103,6 +101,32 @@ impl Patch {
     }
 }
 
+/// The columns of a table that expressions ask for, over rows that have them from `first` on; `None` if
+/// they ask for what is before.
+fn reads<'e>(
+    table: &Table,
+    exprs: impl Iterator<Item = &'e Expr>,
+    first: usize,
+) -> Option<Vec<usize>> {
+    let columns = table.layout().len();
+    let (mut reads, mut is_of_row) = (Vec::new(), true);
+    for expr in exprs {
+        expr.walk(&mut |part| {
+            if let Expr::Input(place) = part {
+                match place.checked_sub(first) {
+                    Some(place) if place < columns => reads.push(place),
+                    // What comes after the columns is the caller's.
+                    Some(_) => (),
+                    None => is_of_row = false,
+                }
+            }
+        });
+    }
+    reads.sort_unstable();
+    reads.dedup();
+    is_of_row.then_some(reads)
+}
+
 impl WriteNode {
     /// How the row under a key, or the one in the way of another, is patched, if that is all that
     /// happens to it.
@@ -115,6 +139,9 @@ impl WriteNode {
                 if point.is_whole() =>
             {
                 Patch::of(&self.table, assignments, &point.conditions, 1)
+            }
+            (Kind::Delete { .. }, Some(OneRow::Point(point, true))) if point.is_whole() => {
+                Patch::of_delete(&self.table, &point.conditions)
             }
             (Kind::Insert(Some(conflict)), Some(OneRow::Values(_))) => {
                 let update = conflict.update.as_ref()?;
@@ -156,7 +183,7 @@ impl WriteNode {
         Ok(written)
     }
 
-    /// Updates the row under a key, by a patch if there is nothing in the way.
+    /// Updates the row under a key, by a patch if there is nothing in the way, or deletes it.
     fn patch_row(
         &self,
         point: &Point,
@@ -173,14 +200,22 @@ impl WriteNode {
         let Some(stored) = table.get_stored(cx.transaction()?, &key)? else {
             return Ok(());
         };
-        let mut row = vec![Value::Null; 1 + table.layout().len()];
+        let columns = 1 + table.layout().len();
+        let mut row = Vec::with_capacity(columns);
+        row.resize_with(columns, || Value::Null);
         patch.read(table, &stored, &mut row[1..])?;
         if !all_true(&point.conditions, &row[..], cx)? {
             return Ok(());
         }
-        let (wait, mode) = (cx.wait, RowMode::NoKeyUpdate);
+        let change = self.kind.change();
+        let (wait, mode) = (cx.wait, change.lock());
         let (locked, moved) = table.lock_following(cx.transaction_mut()?, &key, mode, wait)?;
         if locked == Locked::Unchanged && moved.is_none() {
+            if change.assignments.is_none() {
+                table.delete_locked(cx.transaction_mut()?, &key, &row[1..], statement)?;
+                written.count = 1;
+                return Ok(());
+            }
             let room = statement.row_room();
             if patch.write(table, &stored, &row, room, cx)? {
                 table.replace_stored(cx.transaction_mut()?, &key, room)?;
@@ -190,6 +225,6 @@ impl WriteNode {
         }
         row[0] = Value::Bytea(Arc::from(&*moved.unwrap_or(key)));
         table.decode_row(&stored, &mut row[1..])?;
-        self.change_locked(locked, row, self.kind.change(), statement, written, cx)
+        self.change_locked(locked, row, change, statement, written, cx)
     }
 }

@@ -66,6 +66,13 @@ impl Point {
     /// The key that it looks for; there is no row under one with a NULL.
     pub(super) fn row_key(&self, cx: &mut Context<'_>) -> Result<Option<RowKey>> {
         let nothing: &[Value] = &[];
+        // Most often, and then nothing is copied.
+        if let [Expr::Parameter(index)] = &self.key[..]
+            && let Some(value) = cx.parameters.get(*index)
+            && !value.is_null()
+        {
+            return Ok(Some(self.table.row_key(std::slice::from_ref(value))?));
+        }
         if let [only] = &self.key[..] {
             let value = evaluate(only, nothing, cx)?;
             return match value.is_null() {

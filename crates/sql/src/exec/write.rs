@@ -62,6 +62,16 @@ pub(super) struct Change<'a> {
     pub(super) recheck: &'a [Expr],
 }
 
+impl Change<'_> {
+    /// How a row is locked that it is done to.
+    pub(super) fn lock(self) -> RowMode {
+        match self.assignments {
+            None => RowMode::Update,
+            Some(_) => RowMode::NoKeyUpdate,
+        }
+    }
+}
+
 impl Kind {
     /// What becomes of rows that are there; nothing is inserted by that.
     pub(super) fn change(&self) -> Change<'_> {
@@ -188,13 +198,11 @@ impl WriteNode {
         written: &mut Written,
         cx: &mut Context<'_>,
     ) -> Result<()> {
-        let mode = match change.assignments {
-            None => RowMode::Update,
-            Some(_) => RowMode::NoKeyUpdate,
-        };
         let (key, wait) = (key_of(&row)?, cx.wait);
         let transaction = cx.transaction_mut()?;
-        let (locked, moved) = self.table.lock_following(transaction, key, mode, wait)?;
+        let (locked, moved) = self
+            .table
+            .lock_following(transaction, key, change.lock(), wait)?;
         if let Some(moved) = moved {
             row[0] = Value::Bytea(Arc::from(&*moved));
         }

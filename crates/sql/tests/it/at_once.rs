@@ -342,3 +342,49 @@ fn run(session: &mut Session, text: &str) -> String {
         Err(error) => error.state().as_str().to_owned(),
     }
 }
+
+/// A DELETE by key reads no more columns than it needs: all that belongs to the row goes all the same.
+#[test]
+fn a_deleted_row_leaves_no_entry_behind() {
+    let (_database, mut session) = database(
+        "create table p (a int primary key, b int unique, c text, d float8, e int, f int default 5);
+         create index on p (e) where d > 1;
+         create index on p (lower(c));
+         insert into p select i, nullif(i, 4), 'C' || i, i, i % 3 from generate_series(1, 8) i;
+         alter table p add g int default 9;
+         create index on p (g);
+         create table plain (a int primary key, b int, c text);
+         create index on plain (b) include (c);
+         insert into plain select i, i % 3, 'c' || i from generate_series(1, 8) i",
+    );
+    let all = session.prepare("delete from p where a = $1", &[]).unwrap();
+    let some = "delete from plain where a = $1 and c <> 'c3'";
+    let some = session.prepare(some, &[]).unwrap();
+    session.execute("begin", &[]).unwrap();
+    for (key, expected) in [(2, 1), (4, 1), (2, 0), (99, 0), (3, 1)] {
+        let answer = session.run_prepared(&all, &[Value::Int4(key)]).unwrap();
+        assert_eq!(answer.tag.count(), Some(expected), "{key}");
+    }
+    for (key, expected) in [(1, 1), (3, 0), (4, 1), (4, 0)] {
+        let answer = session.run_prepared(&some, &[Value::Int4(key)]).unwrap();
+        assert_eq!(answer.tag.count(), Some(expected), "{key}");
+    }
+    session.execute("commit", &[]).unwrap();
+    for (query, expected) in [
+        ("select a from p where b in (2, 3, 4, 5)", "5"),
+        ("select a from p where b is null", ""),
+        ("select a from p where e = 0 and d > 1", "6"),
+        (
+            "select a from p where lower(c) in ('c2', 'c3', 'c4', 'c1')",
+            "1",
+        ),
+        ("select count(*) from p where g = 9", "5"),
+        ("select c from plain where b = 1", "c7"),
+        ("select c from plain where b = 0", "c3,c6"),
+    ] {
+        assert_eq!(lines(&mut session, query).join(","), expected, "{query}");
+    }
+    session
+        .execute("insert into p values (2, 4), (4, 3), (3, 2)", &[])
+        .unwrap();
+}

@@ -30,6 +30,7 @@ mod lock;
 mod manager;
 mod moves;
 mod ranges;
+mod reading;
 mod reads;
 mod removal;
 mod retry;

@@ -33,7 +33,6 @@ use crate::manager::{KeyspaceRef, Shared};
 use crate::moves::Move;
 use crate::reads::ReadSet;
 use crate::removal::Popping;
-use crate::scan::{Entry, KeyRange, Scan, check_range};
 use crate::write_set::{NEVER, SavepointId, Write, WriteSet};
 use rustdb_storage::engine::{Engine, ReadAt, Snapshot};
 use rustdb_storage::slice::Slice;
@@ -238,93 +237,6 @@ impl Transaction {
 
     pub(crate) fn add_hole(&self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) {
         self.writes.borrow_mut().add_hole(keyspace, start, end);
-    }
-
-    // ------------------------------------------------------------------------------- reading
-
-    /// The value of a key.
-    pub fn get(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<Option<Slice>> {
-        if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
-            return Ok(write.into_visible(|| self.now()));
-        }
-        if self.remembers_reads() {
-            self.reads.borrow_mut().add_key(keyspace.id, key);
-        }
-        Ok(self
-            .engine()
-            .get(keyspace.id, key, ReadAt::Snapshot(&self.snapshot))?)
-    }
-
-    /// Whether a key has a value.
-    pub fn contains(&self, keyspace: KeyspaceRef, key: &[u8]) -> Result<bool> {
-        if let Some(write) = self.writes.borrow().find(keyspace.id, key)? {
-            return Ok(write.visible(|| self.now()).is_some());
-        }
-        if self.remembers_reads() {
-            self.reads.borrow_mut().add_key(keyspace.id, key);
-        }
-        Ok(self
-            .engine()
-            .contains(keyspace.id, key, ReadAt::Snapshot(&self.snapshot))?)
-    }
-
-    /// Shows the values of several keys, in the order of the keys: as [`Transaction::get`] for each, but
-    /// what all reads have in common is done once.
-    pub fn get_each<'k, E: From<Error>>(
-        &self,
-        keyspace: KeyspaceRef,
-        keys: impl IntoIterator<Item = &'k [u8]>,
-        mut show: impl FnMut(Option<&[u8]>) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        if self.remembers_reads() || self.writes.borrow().touches(keyspace.id) {
-            for key in keys {
-                show(self.get(keyspace, key)?.as_deref())?;
-            }
-            return Ok(());
-        }
-        let at = ReadAt::Snapshot(&self.snapshot);
-        let mut failed = None;
-        let mut show = |value: Option<&[u8]>| {
-            failed = show(value).err();
-            failed.is_none()
-        };
-        let engine = self.engine();
-        engine
-            .get_each(keyspace.id, keys, at, &mut show)
-            .map_err(Error::from)?;
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// The values of several keys, in their order.
-    pub fn multi_get<K: AsRef<[u8]>>(
-        &self,
-        keyspace: KeyspaceRef,
-        keys: impl IntoIterator<Item = K>,
-    ) -> Result<Vec<Option<Slice>>> {
-        keys.into_iter()
-            .map(|key| self.get(keyspace, key.as_ref()))
-            .collect()
-    }
-
-    /// A walk through a range, from either end.
-    pub fn scan(&self, keyspace: KeyspaceRef, range: KeyRange) -> Result<Scan> {
-        check_range(&range)?;
-        let span = self.remembers_reads().then(|| {
-            self.reads
-                .borrow_mut()
-                .add_span(keyspace.id, &range.start, range.end.as_deref())
-        });
-        Ok(Scan::new(keyspace, range, span))
-    }
-
-    /// The first entry of a range.
-    pub fn first(&self, keyspace: KeyspaceRef, range: KeyRange) -> Result<Option<Entry>> {
-        self.scan(keyspace, range)?.next(self)
-    }
-
-    /// The last entry of a range.
-    pub fn last(&self, keyspace: KeyspaceRef, range: KeyRange) -> Result<Option<Entry>> {
-        self.scan(keyspace, range)?.next_back(self)
     }
 
     pub(crate) fn remembers_reads(&self) -> bool {

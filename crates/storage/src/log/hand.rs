@@ -59,6 +59,22 @@ enum Work {
     WriteBack(WriteBack),
 }
 
+/// A transfer that the thread runs. It goes back into the slot also if that panics: who takes it back
+/// runs what has no outcome.
+struct Running<'a> {
+    hand: &'a LogHand,
+    transfer: Option<Transfer>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(transfer) = self.transfer.take() {
+            self.hand.state.lock().slot = Slot::Done(transfer);
+            self.hand.changed.notify_all();
+        }
+    }
+}
+
 impl LogHand {
     /// One that nobody serves yet.
     pub fn new() -> Arc<Self> {
@@ -70,10 +86,12 @@ impl LogHand {
         while let Some(work) = self.next() {
             match work {
                 Work::WriteBack(write_back) => write_back.begin(),
-                Work::Transfer(mut transfer) => {
-                    write(&mut transfer);
-                    self.state.lock().slot = Slot::Done(transfer);
-                    self.changed.notify_all();
+                Work::Transfer(transfer) => {
+                    let mut running = Running {
+                        hand: self,
+                        transfer: Some(transfer),
+                    };
+                    running.transfer.iter_mut().for_each(&mut write);
                 }
             }
         }

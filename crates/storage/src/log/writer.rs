@@ -226,10 +226,7 @@ impl LogWriter {
     pub fn flush_later(&mut self) -> Result<()> {
         if let Some(hand) = self.hand.as_ref().filter(|_| self.is_handed) {
             match hand.try_take_back() {
-                Some(transfer) => {
-                    self.is_handed = false;
-                    self.complete(transfer)?;
-                }
+                Some(transfer) => self.accept(transfer)?,
                 None if self.buffer.len() < BEHIND_BYTES_MAX => return Ok(()),
                 None => {}
             }
@@ -247,11 +244,16 @@ impl LogWriter {
 
     /// Completes the transfer that another thread may have.
     fn settle(&mut self) -> Result<()> {
-        if !std::mem::take(&mut self.is_handed) {
+        if !self.is_handed {
             return Ok(());
         }
         let handed = self.hand.as_ref().and_then(|hand| hand.take_back());
-        let mut transfer = handed.expect("what was handed over is there until it is taken back");
+        self.accept(handed.expect("what was handed over is there until it is taken back"))
+    }
+
+    /// Completes a transfer that was taken back, whoever runs it.
+    fn accept(&mut self, mut transfer: Transfer) -> Result<()> {
+        self.is_handed = false;
         if transfer.outcome.is_none() {
             transfer.run();
         }

@@ -95,3 +95,18 @@ fn a_failed_write_of_the_thread_ends_the_log() {
     assert!(log.append(1, b"refused").is_err());
     assert!(log.flush_later().is_err());
 }
+
+#[test]
+fn a_thread_that_dies_loses_nothing() {
+    let (vfs, security) = setup();
+    let hand = LogHand::new();
+    let mut log = writer(&vfs, &security).with_hand(Arc::clone(&hand));
+    appended(&mut log, 1);
+    std::thread::scope(|scope| {
+        let died = scope.spawn(|| hand.serve(|_| panic!("as if by a fault")));
+        assert!(died.join().is_err());
+    });
+    appended(&mut log, 2);
+    log.flush().unwrap();
+    assert_eq!(payloads(&vfs, &security), [0, 0, 1]);
+}

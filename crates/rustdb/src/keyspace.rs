@@ -202,12 +202,16 @@ impl Keyspace {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Option<Slice>>> {
-        let engine = self.inner.engine();
-        let snapshot = engine.snapshot();
-        let at = ReadAt::Snapshot(&snapshot);
-        keys.into_iter()
-            .map(|key| Ok(engine.get(self.id(), key.as_ref(), at)?))
-            .collect()
+        let keys: Vec<K> = keys.into_iter().collect();
+        let mut values = Vec::with_capacity(keys.len());
+        let each = keys.iter().map(AsRef::as_ref);
+        self.inner
+            .engine()
+            .get_each(self.id(), each, ReadAt::Latest, |value| {
+                values.push(value);
+                true
+            })?;
+        Ok(values)
     }
 
     /// Writes a value, with the durability of the database's options.

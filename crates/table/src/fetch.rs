@@ -157,7 +157,7 @@ impl Table {
         let mut rows = 0;
         transaction.get_each(self.keyspace, keys.iter(), |row| {
             if let Some(row) = row {
-                append(row)?;
+                append(&row)?;
                 rows += 1;
             }
             Ok::<_, Error>(())

@@ -44,17 +44,17 @@ impl Transaction {
         &self,
         keyspace: KeyspaceRef,
         keys: impl IntoIterator<Item = &'k [u8]>,
-        mut show: impl FnMut(Option<&[u8]>) -> std::result::Result<(), E>,
+        mut show: impl FnMut(Option<Slice>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         if self.remembers_reads() || self.writes.borrow().touches(keyspace.id) {
             for key in keys {
-                show(self.get(keyspace, key)?.as_deref())?;
+                show(self.get(keyspace, key)?)?;
             }
             return Ok(());
         }
         let at = ReadAt::Snapshot(&self.snapshot);
         let mut failed = None;
-        let mut show = |value: Option<&[u8]>| {
+        let mut show = |value: Option<Slice>| {
             failed = show(value).err();
             failed.is_none()
         };
@@ -71,9 +71,13 @@ impl Transaction {
         keyspace: KeyspaceRef,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Option<Slice>>> {
-        keys.into_iter()
-            .map(|key| self.get(keyspace, key.as_ref()))
-            .collect()
+        let keys: Vec<K> = keys.into_iter().collect();
+        let mut values = Vec::with_capacity(keys.len());
+        self.get_each(keyspace, keys.iter().map(AsRef::as_ref), |value| {
+            values.push(value);
+            Ok::<_, Error>(())
+        })?;
+        Ok(values)
     }
 
     /// A walk through a range, from either end.

@@ -45,14 +45,14 @@ impl Engine {
         with_storage_key(keyspace, key, |key| inner.get(key, at))
     }
 
-    /// Shows the values of several keys, in the order of the keys, until `show` returns `false`: as
-    /// [`Engine::get`] for each, but what all reads have in common is done once.
+    /// Shows the values of several keys, all as of one moment, in the order of the keys, until `show`
+    /// returns `false`: as [`Engine::get`] for each, but what all reads have in common is done once.
     pub fn get_each<'k>(
         &self,
         keyspace: KeyspaceId,
         keys: impl IntoIterator<Item = &'k [u8]>,
         at: ReadAt<'_>,
-        mut show: impl FnMut(Option<&[u8]>) -> bool,
+        mut show: impl FnMut(Option<Slice>) -> bool,
     ) -> Result<()> {
         let inner = self.inner();
         inner.fault.check_open()?;
@@ -65,7 +65,7 @@ impl Engine {
             storage_key.extend_from_slice(key);
             let found = inner.find_in(&super_version, &storage_key, at)?;
             let goes_on = match found.filter(|entry| inner.is_live(entry)) {
-                Some(entry) => show(Some(&inner.resolve(entry.kind, entry.value)?)),
+                Some(entry) => show(Some(inner.resolve(entry.kind, entry.value)?)),
                 None => show(None),
             };
             if !goes_on {

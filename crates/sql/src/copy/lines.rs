@@ -179,19 +179,22 @@ impl Feed {
             }
             let found = self.reader.next(source, &lines.options);
             let number = self.reader.number;
-            if !found.map_err(|error| lines.at(error, number))? {
-                return Ok(true);
-            }
+            let found = found.map_err(|error| lines.at(error, number))?;
             let line = Line {
                 text: &self.reader.line,
                 number,
             };
-            if std::mem::take(&mut self.is_first) && lines.options.header != Header::No {
-                if lines.options.header == Header::Match {
-                    split(line.text, &lines.options, &mut self.fields);
-                    let checked = lines.check_header(&self.fields);
-                    checked.map_err(|error| lines.showing(error, line))?;
-                }
+            let is_head = std::mem::take(&mut self.is_first) && lines.options.header != Header::No;
+            // Where a head is asked for, the head of an empty input is wrong.
+            if is_head && lines.options.header == Header::Match {
+                split(line.text, &lines.options, &mut self.fields);
+                let checked = lines.check_header(&self.fields);
+                checked.map_err(|error| lines.showing(error, line))?;
+            }
+            if !found {
+                return Ok(true);
+            }
+            if is_head {
                 continue;
             }
             match &self.stored_by {

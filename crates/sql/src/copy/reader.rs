@@ -166,13 +166,17 @@ impl LineReader {
             } else if byte == b'\\' {
                 self.line.push(byte);
                 // What comes after a backslash ends no line.
-                if let Some(next) = self.byte(source)? {
+                let next = self.byte(source)?;
+                if next == Some(b'.') {
+                    self.check_end_mark(source)?;
+                    self.is_done = true;
+                    // What stands before the mark is the last line.
+                    self.line.pop();
+                    return Ok(!self.line.is_empty());
+                }
+                if let Some(next) = next {
                     self.number += u64::from(next == b'\n');
                     self.line.push(next);
-                }
-                if self.line == b"\\." && self.is_at_line_end(source)? {
-                    self.is_done = true;
-                    return Ok(false);
                 }
                 continue;
             }
@@ -227,13 +231,26 @@ impl LineReader {
         self.line == b"\\."
     }
 
-    fn is_at_line_end(&mut self, source: &mut dyn Read) -> Result<bool> {
-        match self.byte(source)? {
-            None => Ok(true),
-            Some(byte) => {
-                self.at -= 1;
-                Ok(byte == b'\n' || byte == b'\r')
-            }
+    /// Refuses a mark of the text format's end that does not end its line, or not as other lines end.
+    fn check_end_mark(&mut self, source: &mut dyn Read) -> Result<()> {
+        let next = self.byte(source)?;
+        let is_alike = match (self.end, next) {
+            (_, None) => true,
+            (Some(LineEnd::Both), Some(b'\r')) => match self.byte(source)? {
+                None | Some(b'\n') => true,
+                Some(b'\r') => false,
+                Some(_) => return Err(malformed("end-of-copy marker corrupt")),
+            },
+            (Some(LineEnd::Both | LineEnd::Return), Some(b'\n')) => false,
+            (Some(LineEnd::Newline), Some(b'\r')) => false,
+            (_, Some(b'\n' | b'\r')) => true,
+            _ => return Err(malformed("end-of-copy marker corrupt")),
+        };
+        match is_alike {
+            true => Ok(()),
+            false => Err(malformed(
+                "end-of-copy marker does not match previous newline style",
+            )),
         }
     }
 }
@@ -259,8 +276,8 @@ fn split_text(line: &[u8], options: &Options, fields: &mut Fields) {
             if at == line.len() || line[at] == options.delimiter {
                 break;
             }
+            // With nothing behind it, a backslash means nothing.
             if at + 1 == line.len() {
-                fields.bytes.push(b'\\');
                 at += 1;
                 break;
             }

@@ -244,3 +244,58 @@ fn the_time_of_an_appender_begins_with_it() {
     let answers = session.execute("select count(*) from t", &[]).unwrap();
     assert_eq!(answers[0].rows, [[Value::Int8(0)]]);
 }
+
+#[test]
+fn an_input_ends_where_postgresql_sees_its_end() {
+    let machine = SimVfs::new(1);
+    let mut session = open(machine.vfs()).unwrap();
+    session.execute("create table t (a text)", &[]).unwrap();
+    let corrupt = "end-of-copy marker corrupt";
+    let unlike = "end-of-copy marker does not match previous newline style";
+    let no_head = "wrong number of fields in header line: got 1, expected 2";
+    for (options, input, expected) in [
+        ("", "a\n\\.\nb\n", Ok("a")),
+        ("", "a\nb\\.\nc\n", Ok("a b")),
+        ("", "a\\.", Ok("a")),
+        ("", "a\r\n\\.\r\nb\r\n", Ok("a")),
+        ("", "a\r\\.\rb\r", Ok("a")),
+        ("", "a\\\\.\n", Ok("a\\.")),
+        ("", "a\n\\.b\n", Err(corrupt)),
+        ("", "a\nb\\.;\nc\n", Err(corrupt)),
+        ("", "a\r\n\\.\r;", Err(corrupt)),
+        ("", "a\n\\.\r\n", Err(unlike)),
+        ("", "a\r\n\\.\n", Err(unlike)),
+        ("", "a\r\n\\.\r\r", Err(unlike)),
+        ("", "a\r\\.\n", Err(unlike)),
+        // A last backslash means nothing.
+        ("", "a\\", Ok("a")),
+        ("(format csv)", "a\\.\nb\n\\.\nc\n", Ok("a\\. b")),
+        ("(header)", "", Ok("")),
+        ("(header match)", "a\n", Ok("")),
+        ("(format csv, header match)", "", Err(no_head)),
+        ("(format csv, header match)", "\\.\n", Err(no_head)),
+    ] {
+        session.execute("truncate t", &[]).unwrap();
+        let columns = match expected == Err(no_head) {
+            true => "alter table t add if not exists b text",
+            false => "alter table t drop if exists b",
+        };
+        session.execute(columns, &[]).unwrap();
+        let copy = format!("copy t from stdin {options}");
+        let found = match session.copy_in(&copy, &mut input.as_bytes()) {
+            Ok(_) => {
+                let rows = "select coalesce(string_agg(a, ' ' order by a), '') from t";
+                let answers = session.execute(rows, &[]).unwrap();
+                let value = answers[0].rows.iter().next().map(|row| row[0].clone());
+                Ok(value)
+            }
+            Err(error) => {
+                assert_eq!(error.state().as_str(), "22P04");
+                Err(error.message().to_owned())
+            }
+        };
+        let expected = expected.map(|text| Some(Value::Text(text.into())));
+        let expected = expected.map_err(str::to_owned);
+        assert_eq!(found, expected, "{options} {input:?}");
+    }
+}

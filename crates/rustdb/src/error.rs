@@ -104,6 +104,7 @@ struct StatementParts {
     sqlstate: String,
     detail: Option<String>,
     position: Option<(u64, u64)>,
+    notices: Vec<String>,
 }
 
 impl Error {
@@ -222,6 +223,22 @@ impl Error {
     /// ```
     pub fn position(&self) -> Option<(u64, u64)> {
         self.0.statement.as_ref().and_then(|parts| parts.position)
+    }
+
+    /// What the statements of the text had to say besides, until one failed.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # #[cfg(feature = "sql")] {
+    /// let text = "DROP TABLE IF EXISTS missing; DROP TABLE missing";
+    /// let error = db.connect()?.run(text).unwrap_err();
+    /// assert_eq!(error.notices(), ["table \"missing\" does not exist, skipping"]);
+    /// # }
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn notices(&self) -> &[String] {
+        let parts = self.0.statement.as_ref();
+        parts.map_or(&[], |parts| &parts.notices)
     }
 
     /// Whether running the same transaction again may succeed.
@@ -378,6 +395,7 @@ impl From<rustdb_sql::Error> for Error {
                 (Some(detail), Some(context)) => Some(format!("{detail}\n{context}")),
             },
             position: error.position().map(|at| (at.line, at.column)),
+            notices: error.notices().to_vec(),
         });
         out.0.source = Some(Arc::new(error));
         out

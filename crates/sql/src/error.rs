@@ -21,6 +21,7 @@ struct Parts {
     hint: Option<String>,
     context: Option<String>,
     place: Option<Place>,
+    notices: Vec<String>,
 }
 
 /// Where in a statement's text something is wrong.
@@ -63,6 +64,7 @@ impl Error {
             hint: None,
             context: None,
             place: None,
+            notices: Vec::new(),
         }))
     }
 
@@ -149,6 +151,19 @@ impl Error {
     pub(crate) fn elsewhere(mut self) -> Error {
         self.0.place = None;
         self
+    }
+
+    /// The same error, behind what statements had to say before it.
+    #[must_use]
+    pub(crate) fn behind(mut self, mut notices: Vec<String>) -> Error {
+        notices.append(&mut self.0.notices);
+        self.0.notices = notices;
+        self
+    }
+
+    /// What the statement, and those before it in the same text, had to say besides.
+    pub fn notices(&self) -> &[String] {
+        &self.0.notices
     }
 
     /// The code that programs act on.

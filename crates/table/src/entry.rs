@@ -15,9 +15,10 @@
 use std::sync::Arc;
 
 use rustdb_catalog::{Index, IndexKey, IndexState, Table as Definition};
-use rustdb_txn::{KeyspaceRef, TransactionManager};
+use rustdb_txn::{KEY_BYTES_MAX, KeyspaceRef, TransactionManager};
 use rustdb_types::{
-    Base, Element, KeyColumn, Nulls, RowLayout, RowView, Type, Value, decode_key, encode_key,
+    Base, Element, KeyColumn, Nulls, RowLayout, RowView, SqlState, Type, Value, decode_key,
+    encode_key,
 };
 
 use crate::table::{Table, place_of};
@@ -192,6 +193,7 @@ impl TableIndex {
         if !is_alone {
             out.extend_from_slice(row_key);
         }
+        check_key_bytes(out.len(), || &self.definition.name)?;
         Ok(EntryKey {
             columns_end,
             is_alone,
@@ -305,6 +307,19 @@ fn alone_row_key(value: &[u8]) -> Result<(&[u8], &[u8])> {
     let (length, rest) = value.split_first_chunk().ok_or_else(damaged)?;
     rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
         .ok_or_else(damaged)
+}
+
+/// Refuses a key that is longer than keys are, with the index's name.
+pub(crate) fn check_key_bytes<'n>(bytes: usize, index: impl FnOnce() -> &'n str) -> Result<()> {
+    if bytes <= KEY_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "index row size {bytes} exceeds maximum {KEY_BYTES_MAX} for index \"{}\"",
+        index()
+    );
+    Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, message)
+        .with_hint("Consider an index of a hash of the value: of `md5(column)`."))
 }
 
 /// Whether keys keep every detail of values of a type; see docs/format/key.md.

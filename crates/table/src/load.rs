@@ -144,9 +144,11 @@ impl Table {
             self.check_values(&row, settings)?;
         }
         if let RowKeyFormat::Columns(columns) = &self.key {
+            let start = out.len();
             for (place, column) in columns {
                 encode_key(column, &row[*place].to_value(), out)?;
             }
+            self.check_row_key(out.len() - start)?;
         }
         let key_end = out.len();
         self.layout.encode_given(row, out)?;

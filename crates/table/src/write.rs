@@ -3,6 +3,7 @@
 use rustdb_txn::{LockError, RowMode, Transaction, Wait};
 use rustdb_types::{Settings, Value, encode_key};
 
+use crate::entry::check_key_bytes;
 use crate::foreign_key::ChildKey;
 use crate::statement::Statement;
 use crate::table::{Locked, RowKey, RowKeyFormat, Table};
@@ -244,9 +245,18 @@ impl Table {
                 for (place, column) in columns {
                     encode_key(column, &row[*place], out)?;
                 }
+                self.check_row_key(out.len())?;
             }
         }
         Ok(())
+    }
+
+    /// Refuses a row's key that is longer than keys are.
+    pub(crate) fn check_row_key(&self, bytes: usize) -> Result<()> {
+        check_key_bytes(bytes, || {
+            let key = self.definition.primary_key();
+            key.map_or("", |key| key.name.as_str())
+        })
     }
 }
 

@@ -369,7 +369,18 @@ impl Shell {
     /// Runs the statements of a text. Ctrl-C stops them, not the shell.
     pub fn execute(&mut self, text: &str) -> Result<Vec<StatementResult>> {
         let results = self.watched(|shell, _| shell.connection.run(text));
+        if let Err(error) = &results {
+            self.show_notices(error.notices())?;
+        }
         results.map_err(|error| told::failure(&error, text))
+    }
+
+    fn show_notices(&mut self, notices: &[String]) -> Result<()> {
+        for notice in notices {
+            self.output.flush()?;
+            eprintln!("notice: {notice}");
+        }
+        Ok(())
     }
 
     /// Does work that Ctrl-C stops, and shows that it goes on if it takes long.
@@ -411,10 +422,7 @@ impl Shell {
 
     /// Shows the rows of a result, or what it did.
     pub fn show_result(&mut self, result: &StatementResult) -> Result<()> {
-        for notice in result.notices() {
-            self.output.flush()?;
-            eprintln!("notice: {notice}");
-        }
+        self.show_notices(result.notices())?;
         let mut has_said = false;
         if let Some(grid) = Grid::of(result, &self.look) {
             self.show_grid(&grid)?;

@@ -272,17 +272,27 @@ pub(crate) fn bind_column_expression(
     let session = SessionNames::of_stored();
     let mut binder = Binder::new(None, settings, &session);
     binder.catalog = catalog.cloned();
-    binder.assign(typed, &column.column_type, &column.name)
+    binder.assign_default(typed, column)
 }
 
 impl Binder<'_> {
     /// A value that is stored in a column of this type.
     pub(crate) fn assign(&mut self, from: Typed, to: &Type, column: &str) -> Result<Expr> {
+        self.assign_what("expression", from, to, column)
+    }
+
+    /// A default, or what a generated column is made of, as a value of its column.
+    pub(crate) fn assign_default(&mut self, from: Typed, column: &Column) -> Result<Expr> {
+        let (of, name) = (&column.column_type, &column.name);
+        self.assign_what("default expression", from, of, name)
+    }
+
+    fn assign_what(&mut self, what: &str, from: Typed, to: &Type, column: &str) -> Result<Expr> {
         let (actual, place) = (from.of.clone(), from.place);
         self.coerce(from, to, CastContext::Assignment)?
             .ok_or_else(|| {
                 let message = format!(
-                    "column \"{column}\" is of type {} but expression is of type {}",
+                    "column \"{column}\" is of type {} but {what} is of type {}",
                     to.name(),
                     actual.name()
                 );
@@ -311,6 +321,6 @@ impl Binder<'_> {
             }),
         };
         let typed = self.expression(written, &mut Place::new(&scope, "DEFAULT expressions"))?;
-        self.assign(typed, &column.column_type, &column.name)
+        self.assign_default(typed, column)
     }
 }

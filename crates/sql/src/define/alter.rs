@@ -19,7 +19,7 @@ use crate::parse::utility::{AlterAction, AlterColumn, AlterTable, SequenceOption
 
 impl Definer<'_> {
     pub(crate) fn alter_table(&mut self, alter: &AlterTable) -> Result<Defined> {
-        let mut defined = Defined::new("ALTER TABLE");
+        let defined = Defined::new("ALTER TABLE");
         let names = object_name(&alter.name)?;
         if let [AlterAction::RenameColumn(old, new)] = &alter.actions[..]
             && let Some(Relation::View(_)) = self.relation_now(&names)?
@@ -36,7 +36,7 @@ impl Definer<'_> {
         )?;
         let Some(table) = found else {
             let name = names.last().map_or("", String::as_str);
-            defined.note(format!("relation \"{name}\" does not exist, skipping"));
+            self.note(format!("relation \"{name}\" does not exist, skipping"));
             return Ok(defined);
         };
         let mut actions: Vec<&AlterAction> = alter.actions.iter().collect();
@@ -46,7 +46,7 @@ impl Definer<'_> {
             let Some(now) = self.change.view().table(table).cloned() else {
                 return Err(missing_relation(&names));
             };
-            self.alter(&now, action, &mut defined)?;
+            self.alter(&now, action)?;
         }
         Ok(defined)
     }
@@ -74,12 +74,12 @@ impl Definer<'_> {
             .with_detail(format!("This operation is not supported for {kind}.")))
     }
 
-    fn alter(&mut self, table: &Table, action: &AlterAction, defined: &mut Defined) -> Result<()> {
+    fn alter(&mut self, table: &Table, action: &AlterAction) -> Result<()> {
         match action {
             AlterAction::AddColumn {
                 if_not_exists,
                 column,
-            } => self.add_column(table, column, *if_not_exists, defined),
+            } => self.add_column(table, column, *if_not_exists),
             AlterAction::DropColumn {
                 if_exists,
                 name,
@@ -89,7 +89,7 @@ impl Definer<'_> {
                 let part = table.column_named(&name);
                 let part = part.map(|column| Part::Column(table.oid, column.id));
                 let missing = missing_column(table, &name);
-                self.drop_named(part, missing, *if_exists, *cascade, defined)
+                self.drop_named(part, missing, *if_exists, *cascade)
             }
             AlterAction::AddConstraint {
                 constraint,
@@ -104,7 +104,7 @@ impl Definer<'_> {
                 let part = table.constraint_named(&name);
                 let part = part.map(|found| Part::Constraint(table.oid, found.oid));
                 let missing = missing_constraint(table, &name);
-                self.drop_named(part, missing, *if_exists, *cascade, defined)
+                self.drop_named(part, missing, *if_exists, *cascade)
             }
             AlterAction::Validate(name) => self.validate_constraint(table, &name_of(name)),
             AlterAction::AlterConstraint(name, deferrable, deferred) => {
@@ -114,7 +114,7 @@ impl Definer<'_> {
                 let name = name_of(name);
                 let column = table.column_named(&name);
                 let column = column.ok_or_else(|| missing_column(table, &name))?.clone();
-                self.alter_column(table, &column, action, defined)
+                self.alter_column(table, &column, action)
             }
             AlterAction::RenameColumn(old, new) => self.rename_column(table, old, new),
             AlterAction::RenameConstraint(old, new) => {
@@ -142,12 +142,11 @@ impl Definer<'_> {
         missing: Error,
         if_exists: bool,
         cascade: bool,
-        defined: &mut Defined,
     ) -> Result<()> {
         match part {
-            Some(part) => self.drop_part(part, cascade, defined),
+            Some(part) => self.drop_part(part, cascade),
             None if if_exists => {
-                defined.note(format!("{}, skipping", missing.message()));
+                self.note(format!("{}, skipping", missing.message()));
                 Ok(())
             }
             None => Err(missing),
@@ -155,13 +154,8 @@ impl Definer<'_> {
     }
 
     /// Drops a part of a table; rows that lose the key they are sorted by are copied.
-    pub(super) fn drop_part(
-        &mut self,
-        part: Part,
-        cascade: bool,
-        defined: &mut Defined,
-    ) -> Result<()> {
-        self.drop_parts(&[part], cascade, &[PG_CATALOG, PUBLIC], defined)
+    pub(super) fn drop_part(&mut self, part: Part, cascade: bool) -> Result<()> {
+        self.drop_parts(&[part], cascade, &[PG_CATALOG, PUBLIC])
     }
 
     // ------------------------------------------------------------------------------- columns
@@ -171,11 +165,10 @@ impl Definer<'_> {
         table: &Table,
         written: &ast::ColumnDef,
         if_not_exists: bool,
-        defined: &mut Defined,
     ) -> Result<()> {
         let name = name_of(&written.name);
         if if_not_exists && table.column_named(&name).is_some() {
-            defined.note(format!(
+            self.note(format!(
                 "column \"{name}\" of relation \"{}\" already exists, skipping",
                 table.name
             ));
@@ -278,13 +271,24 @@ impl Definer<'_> {
         self.copy_rows(&old, &new, &places)
     }
 
-    fn alter_column(
+    /// An error, or a notice where IF EXISTS was said.
+    fn missing(
         &mut self,
-        table: &Table,
         column: &Column,
-        action: &AlterColumn,
-        defined: &mut Defined,
+        table: &Table,
+        what: &str,
+        if_exists: bool,
     ) -> Result<()> {
+        let state = SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
+        let error = of_column(column, table, what, state);
+        if !if_exists {
+            return Err(error);
+        }
+        self.note(format!("{}, skipping", error.message()));
+        Ok(())
+    }
+
+    fn alter_column(&mut self, table: &Table, column: &Column, action: &AlterColumn) -> Result<()> {
         let (oid, id) = (table.oid, column.id);
         match action {
             AlterColumn::Type(written, using) => {
@@ -310,12 +314,11 @@ impl Definer<'_> {
                 Some(Generated::Stored(_)) => Ok(self
                     .change
                     .alter_column(oid, id, |column| column.generated = None)?),
-                _ => missing(
+                _ => self.missing(
                     column,
                     table,
                     "is not a stored generated column",
                     *if_exists,
-                    defined,
                 ),
             },
             AlterColumn::AddIdentity(always, options) => {
@@ -329,15 +332,9 @@ impl Definer<'_> {
                     let sequence = *sequence;
                     self.change
                         .alter_column(oid, id, |column| column.generated = None)?;
-                    self.drop_part(Part::Object(sequence), false, defined)
+                    self.drop_part(Part::Object(sequence), false)
                 }
-                _ => missing(
-                    column,
-                    table,
-                    "is not an identity column",
-                    *if_exists,
-                    defined,
-                ),
+                _ => self.missing(column, table, "is not an identity column", *if_exists),
             },
             AlterColumn::Statistics(target) => {
                 let target = u32::try_from(*target).ok();
@@ -533,23 +530,4 @@ fn of_column(column: &Column, table: &Table, what: &str, state: SqlState) -> Err
         column.name, table.name
     );
     Error::new(state, message)
-}
-
-/// An error, or a notice where IF EXISTS was said.
-fn missing(
-    column: &Column,
-    table: &Table,
-    what: &str,
-    if_exists: bool,
-    defined: &mut Defined,
-) -> Result<()> {
-    let state = SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
-    let error = of_column(column, table, what, state);
-    match if_exists {
-        true => {
-            defined.note(format!("{}, skipping", error.message()));
-            Ok(())
-        }
-        false => Err(error),
-    }
 }

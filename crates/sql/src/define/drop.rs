@@ -27,7 +27,7 @@ impl Definer<'_> {
             ast::ObjectType::Type => ("type", "DROP TYPE"),
             other => return Err(Error::unsupported(format!("DROP {other}"))),
         };
-        let mut defined = Defined::new(tag);
+        let defined = Defined::new(tag);
         let mut parts = Vec::with_capacity(names.len());
         for name in names {
             let names = object_name(name)?;
@@ -40,7 +40,7 @@ impl Definer<'_> {
             match found {
                 Some(part) => parts.push(part),
                 None if if_exists => {
-                    defined.note(format!("{word} \"{short}\" does not exist, skipping"));
+                    self.note(format!("{word} \"{short}\" does not exist, skipping"));
                 }
                 None => {
                     let message = format!("{word} \"{short}\" does not exist");
@@ -59,19 +59,13 @@ impl Definer<'_> {
             return Ok(defined);
         }
         let path = self.around.session.schemas(&self.change.view());
-        self.drop_parts(&parts, cascade, &path, &mut defined)?;
+        self.drop_parts(&parts, cascade, &path)?;
         Ok(defined)
     }
 
     /// Drops objects, or parts of one; what has to go with them says the notice. Names in messages
     /// are those that this path needs.
-    pub(super) fn drop_parts(
-        &mut self,
-        parts: &[Part],
-        cascade: bool,
-        path: &[Oid],
-        defined: &mut Defined,
-    ) -> Result<()> {
+    pub(super) fn drop_parts(&mut self, parts: &[Part], cascade: bool, path: &[Oid]) -> Result<()> {
         let behavior = match cascade {
             true => DropBehavior::Cascade,
             false => DropBehavior::Restrict,
@@ -85,7 +79,7 @@ impl Definer<'_> {
             let same = vec![Becomes::Same; now.columns.len()];
             self.copy_rows(old, &now, &same)?;
         }
-        defined.note_cascade(&dropped.cascaded);
+        self.note_cascade(&dropped.cascaded);
         Ok(())
     }
 

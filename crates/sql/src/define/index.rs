@@ -53,7 +53,7 @@ impl Definer<'_> {
             && self.is_taken(table.schema, name)?
         {
             let notice = format!("relation \"{name}\" already exists, skipping");
-            return Ok((Defined::noted("CREATE INDEX", notice), None));
+            return Ok((self.noted("CREATE INDEX", notice), None));
         }
         let index = self
             .change

@@ -46,12 +46,13 @@ pub(crate) struct Definer<'a> {
     pub(crate) wait: Wait,
     /// The table that is being created, which its foreign keys may name.
     pub(crate) creating: Option<Creating>,
+    /// What it has to say besides, also if it fails afterwards.
+    pub(crate) notices: Vec<String>,
 }
 
-/// What a definition says when it is done: its tag, and what it has to say besides.
+/// What a definition says when it is done.
 pub(crate) struct Defined {
     pub(crate) tag: &'static str,
-    pub(crate) notices: Vec<String>,
     /// A temporary table for which something is done at every commit: whether it is dropped.
     pub(crate) at_commit: Option<(Oid, bool)>,
 }
@@ -60,17 +61,15 @@ impl Defined {
     fn new(tag: &'static str) -> Defined {
         Defined {
             tag,
-            notices: Vec::new(),
             at_commit: None,
         }
     }
+}
 
-    fn noted(tag: &'static str, notice: String) -> Defined {
-        Defined {
-            tag,
-            notices: vec![notice],
-            at_commit: None,
-        }
+impl Definer<'_> {
+    fn noted(&mut self, tag: &'static str, notice: String) -> Defined {
+        self.note(notice);
+        Defined::new(tag)
     }
 
     fn note(&mut self, notice: impl Into<String>) {
@@ -94,9 +93,7 @@ impl Defined {
             }
         }
     }
-}
 
-impl Definer<'_> {
     /// The schema and the short name of something that is to be made.
     fn new_name(&mut self, name: &ast::ObjectName, temporary: bool) -> Result<(Oid, String)> {
         let names = object_name(name)?;
@@ -138,7 +135,7 @@ impl Definer<'_> {
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
         if create.if_not_exists && self.is_taken(schema, &name)? {
             let notice = format!("relation \"{name}\" already exists, skipping");
-            return Ok(Defined::noted("CREATE TABLE", notice));
+            return Ok(self.noted("CREATE TABLE", notice));
         }
         self.creating = Some(Creating::new(schema, &name));
         let mut made = Made::default();
@@ -205,7 +202,7 @@ impl Definer<'_> {
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
         if create.if_not_exists && self.is_taken(schema, &name)? {
             let notice = format!("relation \"{name}\" already exists, skipping");
-            return Ok((Defined::noted("CREATE TABLE AS", notice), None));
+            return Ok((self.noted("CREATE TABLE AS", notice), None));
         }
         if create.columns.len() > given.len() {
             let message = "too many column names were specified";
@@ -299,7 +296,7 @@ impl Definer<'_> {
             return Err(Error::unsupported(format!("the schema {name}")));
         };
         if if_not_exists && self.is_schema(name)? {
-            return Ok(Defined::noted(
+            return Ok(self.noted(
                 "CREATE SCHEMA",
                 format!("schema \"{name}\" already exists, skipping"),
             ));

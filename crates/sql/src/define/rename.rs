@@ -34,7 +34,7 @@ impl Definer<'_> {
         let (oid, is_meant) = match &found {
             None if alter.if_exists => {
                 let notice = format!("relation \"{short}\" does not exist, skipping");
-                return Ok(Defined::noted(tag, notice));
+                return Ok(self.noted(tag, notice));
             }
             None => return Err(missing_relation(&names)),
             Some(Relation::Table(table)) => (table.oid, takes_all),

@@ -41,7 +41,7 @@ impl Definer<'_> {
         let mut changed = column.clone();
         changed.column_type = new_type.clone();
         if let Some(default) = &column.default {
-            self.check_default_type(table, &changed, default)?;
+            self.check_default_type(table, column, &changed, default)?;
         }
         let mut places = vec![Becomes::Same; table.columns.len()];
         places[place] = Becomes::Value(value);
@@ -111,6 +111,7 @@ impl Definer<'_> {
     fn check_default_type(
         &self,
         table: &Table,
+        column: &Column,
         changed: &Column,
         default: &Expression,
     ) -> Result<()> {
@@ -120,7 +121,10 @@ impl Definer<'_> {
         };
         let settings = self.around.settings;
         let catalog = Some(&self.around.catalog);
-        let bound = bind_column_expression(&default.text, &bare, changed, settings, catalog);
+        // A constant has the old type by now, as what is stored for a column has.
+        let value = bind_column_expression(&default.text, &bare, column, settings, catalog)?;
+        let value = Typed::new(value, column.column_type.clone());
+        let bound = Binder::for_statement(&self.around).assign_default(value, changed);
         bound.map(drop).map_err(|error| match error.state() {
             SqlState::DATATYPE_MISMATCH => Error::new(
                 SqlState::DATATYPE_MISMATCH,

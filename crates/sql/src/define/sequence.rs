@@ -25,7 +25,7 @@ impl Definer<'_> {
     pub(crate) fn create_sequence(&mut self, create: &CreateSequence) -> Result<Defined> {
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
         if create.if_not_exists && self.is_taken(schema, &name)? {
-            return Ok(Defined::noted(
+            return Ok(self.noted(
                 "CREATE SEQUENCE",
                 format!("relation \"{name}\" already exists, skipping"),
             ));
@@ -50,7 +50,7 @@ impl Definer<'_> {
         let found = Binder::for_statement(&self.around).find_relation(&names)?;
         if found.is_none() && if_exists {
             let short = names.last().cloned().unwrap_or_default();
-            return Ok(Defined::noted(
+            return Ok(self.noted(
                 "ALTER SEQUENCE",
                 format!("relation \"{short}\" does not exist, skipping"),
             ));

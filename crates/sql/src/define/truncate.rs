@@ -16,7 +16,7 @@ impl Definer<'_> {
         if truncate.partitions.is_some() || truncate.if_exists {
             return Err(Error::unsupported("this form of TRUNCATE"));
         }
-        let mut defined = Defined::new("TRUNCATE TABLE");
+        let defined = Defined::new("TRUNCATE TABLE");
         let mut tables: Vec<Arc<Table>> = Vec::with_capacity(truncate.table_names.len());
         for target in &truncate.table_names {
             let names = object_name(&target.name)?;
@@ -49,7 +49,7 @@ impl Definer<'_> {
                             "Truncate table \"{name}\" at the same time, or use TRUNCATE ... CASCADE."
                         )));
                 }
-                defined.note(format!("truncate cascades to table \"{name}\""));
+                self.note(format!("truncate cascades to table \"{name}\""));
                 tables.push(self.locked_for_truncate(*child, &[name])?);
             }
         }

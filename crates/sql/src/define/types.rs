@@ -73,7 +73,7 @@ impl Definer<'_> {
             return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
         };
         let mut labels = definition.labels.clone();
-        let mut defined = Defined::new("ALTER TYPE");
+        let defined = Defined::new("ALTER TYPE");
         let exists = |label: &str| {
             let message = format!("enum label \"{label}\" already exists");
             Error::new(SqlState::DUPLICATE_OBJECT, message)
@@ -88,8 +88,7 @@ impl Definer<'_> {
                 if definition.by_label(label).is_some() {
                     return match if_not_exists {
                         true => {
-                            defined
-                                .note(format!("enum label \"{label}\" already exists, skipping"));
+                            self.note(format!("enum label \"{label}\" already exists, skipping"));
                             Ok(defined)
                         }
                         false => Err(exists(label)),
@@ -232,7 +231,7 @@ impl Definer<'_> {
             return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
         };
         let mut domain = domain.clone();
-        let mut defined = Defined::new("ALTER DOMAIN");
+        let defined = Defined::new("ALTER DOMAIN");
         match action {
             AlterDomain::Default(default) => {
                 self.set_domain_default(&mut domain, default.as_deref())?;
@@ -263,7 +262,7 @@ impl Definer<'_> {
                 let missing = missing_check(&domain, &constraint);
                 match (domain.checks.len() == before, if_exists) {
                     (false, _) => (),
-                    (true, true) => defined.note(format!("{}, skipping", missing.message())),
+                    (true, true) => self.note(format!("{}, skipping", missing.message())),
                     (true, false) => return Err(missing),
                 }
             }
@@ -293,7 +292,8 @@ impl Definer<'_> {
         if let Some(default) = default {
             let text = default.to_string();
             let mut bare = value_table(&domain.definition);
-            let column = bare.columns.remove(0);
+            let mut column = bare.columns.remove(0);
+            column.name.clone_from(&domain.definition.name);
             let (settings, catalog) = (self.around.settings, Some(&self.around.catalog));
             let expr = bind_column_expression(&text, &bare, &column, settings, catalog)?;
             refuse_subquery(&expr, "DEFAULT expression")?;

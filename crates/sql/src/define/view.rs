@@ -52,11 +52,11 @@ impl Definer<'_> {
             Some(Object::Sequence(sequence)) => sequence.temporary,
             _ => false,
         };
-        let mut defined = Defined::new("CREATE VIEW");
+        let defined = Defined::new("CREATE VIEW");
         let temporary = create.temporary || named.iter().any(is_temporary);
         let (schema, name) = self.new_name(&create.name, temporary)?;
         if temporary && !create.temporary {
-            defined.note(format!("view \"{name}\" will be a temporary view"));
+            self.note(format!("view \"{name}\" will be a temporary view"));
         }
         let view = View {
             oid: Oid(0),

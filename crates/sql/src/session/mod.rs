@@ -260,20 +260,26 @@ impl Session {
         self.begin_statements()?;
         let types: Vec<Type> = parameters.iter().map(type_of).collect();
         // What is kept is not deep.
+        let mut answers = Vec::new();
         let result = match self.kept.find(text, &types) {
-            Some(prepared) => self.execute_kept(&prepared, text, parameters),
+            Some(prepared) => self.execute_kept(&prepared, text, parameters, &mut answers),
             None => match is_deep(text) {
-                Ok(false) => self.execute_text(text, &types, parameters, true),
-                Ok(true) => on_large_stack(|| self.execute_text(text, &types, parameters, false)),
+                Ok(false) => self.execute_text(text, &types, parameters, true, &mut answers),
+                Ok(true) => on_large_stack(|| {
+                    self.execute_text(text, &types, parameters, false, &mut answers)
+                }),
                 Err(error) => Err(error),
             },
         };
         let result = result.map_err(|error| {
             self.fail();
-            error.located(text)
+            let notices = answers
+                .iter_mut()
+                .flat_map(|answer| answer.notices.drain(..));
+            error.located(text).behind(notices.collect())
         });
         self.tell_end();
-        result
+        result.map(|()| answers)
     }
 
     fn execute_kept(
@@ -281,10 +287,10 @@ impl Session {
         prepared: &Prepared,
         text: &str,
         parameters: &[Value],
-    ) -> Result<Vec<Answer>> {
-        let answer = self.lone_statement(prepared, text, parameters)?;
-        self.end_implicit()?;
-        Ok(vec![answer])
+        answers: &mut Vec<Answer>,
+    ) -> Result<()> {
+        answers.push(self.lone_statement(prepared, text, parameters)?);
+        self.end_implicit()
     }
 
     fn execute_text(
@@ -293,8 +299,8 @@ impl Session {
         types: &[Type],
         parameters: &[Value],
         is_worth_keeping: bool,
-    ) -> Result<Vec<Answer>> {
-        let mut answers = Vec::new();
+        answers: &mut Vec<Answer>,
+    ) -> Result<()> {
         if is_worth_keeping
             && let Some(pattern) = Pattern::of(text)
             && let Some(prepared) = self.by_pattern(&pattern)?
@@ -315,8 +321,7 @@ impl Session {
                 }
             }
         }
-        self.end_implicit()?;
-        Ok(answers)
+        self.end_implicit()
     }
 
     /// The statement for a pattern that comes again, if it is one that finds rows by their key.
@@ -384,7 +389,7 @@ impl Session {
                 answer.notices.extend(notices);
                 Ok(answer)
             }
-            Err(error) => Err(self.timed(error)),
+            Err(error) => Err(self.timed(error).behind(notices)),
         }
     }
 
@@ -528,14 +533,20 @@ impl Session {
             change: &mut open.change,
             wait,
             creating: None,
+            notices: Vec::new(),
         };
-        let defined = define(&mut definer)?;
+        let defined = define(&mut definer);
+        let notices = definer.notices;
+        let defined = match defined {
+            Ok(defined) => defined,
+            Err(error) => return Err(error.behind(notices)),
+        };
         if let Some((table, is_dropped)) = defined.at_commit {
             self.kept_by_functions.note_at_commit(table, is_dropped);
         }
         Ok(Answer {
             tag: defined.tag.into(),
-            notices: defined.notices,
+            notices,
             ..Answer::default()
         })
     }

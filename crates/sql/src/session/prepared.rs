@@ -265,9 +265,9 @@ impl Session {
             false => self.lone_statement(prepared, prepared.text(), parameters),
             true => on_large_stack(|| self.statement(prepared, prepared.text(), parameters)),
         };
-        let result = result.and_then(|answer| {
-            self.end_implicit()?;
-            Ok(answer)
+        let result = result.and_then(|answer| match self.end_implicit() {
+            Ok(()) => Ok(answer),
+            Err(error) => Err(error.behind(answer.notices)),
         });
         let result = result.map_err(|error| {
             self.fail();

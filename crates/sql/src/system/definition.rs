@@ -209,7 +209,28 @@ pub(crate) fn index(catalog: &Catalog, table: &Table, index: &Index, brackets: B
 /// A constraint of a domain as CREATE DOMAIN has it.
 pub(crate) fn domain_check(check: &DomainCheck, brackets: Brackets) -> String {
     let valid = if check.validated { "" } else { " NOT VALID" };
-    format!("CHECK ({}){valid}", brackets.around(&check.expression.text))
+    let text = with_value(&check.expression.text);
+    format!("CHECK ({}){valid}", brackets.around(&text))
+}
+
+/// The text of a domain's check, in which the value is called VALUE, however that was written.
+fn with_value(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '$');
+    while let Some(letter) = rest.chars().next() {
+        let end = match letter {
+            '\'' | '"' => quoted_end(rest, letter, out.ends_with(['e', 'E'])),
+            _ if is_name(letter) => rest.find(|it| !is_name(it)).unwrap_or(rest.len()),
+            _ => letter.len_utf8(),
+        };
+        let (word, behind) = rest.split_at(end);
+        let is_value = word == "\"value\"" || word.eq_ignore_ascii_case("value");
+        // What is called, or belongs to something, is something else.
+        let is_other = out.ends_with('.') || behind.trim_start().starts_with(['.', '(']);
+        out.push_str(if is_value && !is_other { "VALUE" } else { word });
+        rest = behind;
+    }
+    out
 }
 
 /// A constraint as CREATE TABLE has it.
@@ -313,6 +334,12 @@ mod tests {
         let expected = "lower(a) <> 'public.x''pg_catalog.y' and mypublic.b = \"public.\".c \
                         or f(g(E'\\'public.'))";
         assert_eq!(shown(text), expected);
+        assert_eq!(
+            with_value(
+                "(value > 0) and \"value\" <> 'value' and evalue.x(Value) or value(\"Value\")"
+            ),
+            "(VALUE > 0) and VALUE <> 'value' and evalue.x(VALUE) or value(\"Value\")"
+        );
         assert!(!is_call("lower(a) || upper(b)"));
         assert!(!is_call("(a)"));
     }

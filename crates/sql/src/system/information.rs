@@ -2,11 +2,12 @@
 
 use rustdb_catalog::{
     Action, CheckOption, Column, Constraint, ConstraintKind, Generated, Match, Object, PG_CATALOG,
-    Table, View,
+    Table, TypeKind, View,
 };
 use rustdb_types::{Base, Element, Oid, Type, Value};
 
 use super::constraints::foreign_key;
+use super::definition::Brackets;
 use super::sheet::{Cell, Sheet, yes_no};
 use super::views::{all_sequences, all_views, view_text};
 use super::{Around, definition, relations};
@@ -565,11 +566,22 @@ fn constraint_column_usage(around: &Around<'_>, sheet: &mut Sheet) {
 fn check_constraints(around: &Around<'_>, sheet: &mut Sheet) {
     sheet.always("constraint_catalog", &around.names.database);
     sheet.names("constraint_schema constraint_name check_clause");
-    for (table, constraint) in all_constraints(around) {
-        if let ConstraintKind::Check { expression, .. } = &constraint.kind {
-            let schema = schema_name(around, table.schema);
-            let text = format!("({})", definition::shown(&expression.text));
-            sheet.row([schema, (&constraint.name).into(), text.into()]);
+    // Both kinds, without the word CHECK.
+    let clause = |text: String| text.strip_prefix("CHECK ").map(str::to_owned).into();
+    for (table, constraint) in all_constraints(around).filter(|it| definition::is_check(it.1)) {
+        let schema = schema_name(around, table.schema);
+        let text = definition::constraint(around, table, constraint, Brackets::All);
+        sheet.row([schema, (&constraint.name).into(), clause(text)]);
+    }
+    for object in around.catalog.objects() {
+        if let Object::Type(of) = object
+            && let TypeKind::Domain(domain) = &of.kind
+        {
+            for check in &domain.checks {
+                let schema = schema_name(around, of.schema);
+                let text = definition::domain_check(check, Brackets::All);
+                sheet.row([schema, (&check.name).into(), clause(text)]);
+            }
         }
     }
     for table in around.catalog.tables() {

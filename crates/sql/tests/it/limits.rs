@@ -156,3 +156,39 @@ fn names_and_text_may_be_strange() {
     let query = format!("select \"é\" from {table} where \"é\" > 'a'");
     assert_eq!(cell(&mut session, &query), "ü");
 }
+
+#[test]
+fn an_index_row_that_is_too_long_names_the_index() {
+    let mut session = crate::database::session();
+    let mut failure = |text: &str| match session.execute(text, &[]) {
+        Ok(answers) => answers
+            .last()
+            .map(|it| it.tag.to_string())
+            .unwrap_or_default(),
+        Err(error) => format!("{}: {}", error.state().as_str(), error.message()),
+    };
+    failure("create table t (id text primary key, a text, b text unique)");
+    failure("create index t_a on t (a, id)");
+    let long = |bytes: usize, index: &str| {
+        format!("54000: index row size {bytes} exceeds maximum 65000 for index \"{index}\"")
+    };
+    let large = "repeat('x', 70000)";
+    for (values, expected) in [
+        (format!("{large}, '', ''"), long(70002, "t_pkey")),
+        (format!("'1', {large}, ''"), long(70010, "t_a")),
+        (format!("'1', '', {large}"), long(70003, "t_b_key")),
+    ] {
+        assert_eq!(
+            failure(&format!("insert into t values ({values})")),
+            expected
+        );
+        assert_eq!(failure(&format!("insert into t select {values}")), expected);
+    }
+    failure("insert into t values ('1', '', '')");
+    let update = failure("update t set a = repeat('x', 70000)");
+    assert_eq!(update, long(70010, "t_a"));
+    failure("create table u (a text)");
+    failure("insert into u values (repeat('x', 70000))");
+    assert!(failure("create index u_a on u (a)").ends_with("for index \"u_a\""));
+    assert!(failure("alter table u add primary key (a)").ends_with("for index \"u_pkey\""));
+}

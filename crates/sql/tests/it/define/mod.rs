@@ -122,13 +122,13 @@ fn answer(session: &mut Session, statement: &str) -> Vec<String> {
                     text.push_str(&format!("{word}:  {part}\n"));
                 }
             }
-            return text.lines().map(str::to_owned).collect();
+            lines.extend(noted(error.notices()));
+            lines.extend(text.lines().map(str::to_owned));
+            return lines;
         }
     };
     for answer in answers {
-        for notice in &answer.notices {
-            lines.extend(format!("NOTICE:  {notice}").lines().map(str::to_owned));
-        }
+        lines.extend(noted(&answer.notices));
         if let Some(columns) = &answer.columns {
             for row in &answer.rows {
                 let cells = row.iter().zip(columns.iter());
@@ -146,6 +146,13 @@ fn answer(session: &mut Session, statement: &str) -> Vec<String> {
         }
     }
     lines
+}
+
+fn noted(notices: &[String]) -> Vec<String> {
+    let lines = notices.iter().map(|notice| format!("NOTICE:  {notice}"));
+    lines
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 #[test]

@@ -91,6 +91,19 @@ fn who_gives_back_what_it_does_not_hold_is_warned() {
         ]
     );
     assert!(notices("select 1").is_empty());
+    let mut before_failing = |text: &str| {
+        let error = session.execute(text, &[]).unwrap_err();
+        error.notices().to_vec()
+    };
+    let unlock = "select pg_advisory_unlock(1)";
+    let warning = "you don't own a lock of type ExclusiveLock";
+    assert_eq!(
+        before_failing(&format!("{unlock}; {unlock}; select 1 / 0")),
+        [warning; 2]
+    );
+    let failing = format!("{unlock}, 1 / (i - 1) from generate_series(1, 1) i");
+    assert_eq!(before_failing(&failing), [warning]);
+    assert!(before_failing("select 1 / 0").is_empty());
 }
 
 #[test]

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use rustdb_vfs::VfsRef;
 
 use tokio::runtime::Handle;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
@@ -263,6 +263,7 @@ impl AsyncDatabase {
     pub fn scan(&self, prefix: impl AsRef<[u8]>) -> AsyncScan {
         AsyncScan {
             iter: Some(OffRuntime::new(self.blocking().prefix(prefix))),
+            reading: None,
             entries: Vec::new().into_iter(),
         }
     }
@@ -306,11 +307,18 @@ impl AsyncDatabase {
 #[derive(Debug)]
 pub struct AsyncScan {
     iter: Option<OffRuntime<Iter>>,
+    /// The piece that is being read, which has the iterator meanwhile. It stays here when a future of
+    /// [`next`](Self::next) is dropped.
+    reading: Option<JoinHandle<Result<Piece>>>,
     entries: std::vec::IntoIter<Entry>,
 }
 
+/// Entries, and the iterator if more may come.
+type Piece = (Option<OffRuntime<Iter>>, Vec<Entry>);
+
 impl AsyncScan {
-    /// The next entry, or `None` at the end.
+    /// The next entry, or `None` at the end. A future that is dropped before it was ready, as by a
+    /// timeout, passes no entry over.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -330,22 +338,25 @@ impl AsyncScan {
         if let Some(entry) = self.entries.next() {
             return Ok(Some(entry));
         }
-        let Some(mut iter) = self.iter.take() else {
-            return Ok(None);
+        let reading = match (&mut self.reading, self.iter.take()) {
+            (Some(reading), _) => reading,
+            (None, None) => return Ok(None),
+            (None, Some(iter)) => self.reading.insert(spawn_blocking(|| piece(iter))),
         };
-        let (iter, entries) = run(move || {
-            let entries = iter
-                .get_mut()
-                .take(SCAN_ENTRIES)
-                .collect::<Result<Vec<_>>>()?;
-            let may_go_on = entries.len() == SCAN_ENTRIES;
-            Ok((may_go_on.then_some(iter), entries))
-        })
-        .await?;
+        let read = reading.await;
+        self.reading = None;
+        let (iter, entries) = joined(read)?;
         self.iter = iter;
         self.entries = entries.into_iter();
         Ok(self.entries.next())
     }
+}
+
+fn piece(mut iter: OffRuntime<Iter>) -> Result<Piece> {
+    let entries = iter.get_mut().take(SCAN_ENTRIES);
+    let entries = entries.collect::<Result<Vec<_>>>()?;
+    let may_go_on = entries.len() == SCAN_ENTRIES;
+    Ok((may_go_on.then_some(iter), entries))
 }
 
 /// What may wait for the disk when it is dropped: the last handle of a database closes it, and the
@@ -381,7 +392,12 @@ impl<T: Send + 'static> Drop for OffRuntime<T> {
 pub(crate) async fn run<T: Send + 'static>(
     body: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match spawn_blocking(body).await {
+    joined(spawn_blocking(body).await)
+}
+
+/// What a task of the pool has returned.
+fn joined<T>(result: std::result::Result<Result<T>, JoinError>) -> Result<T> {
+    match result {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => Err(Error::new(

@@ -157,6 +157,33 @@ async fn a_dropped_future_cancels_its_own_statement_only() {
     );
 }
 
+#[tokio::test]
+async fn a_dropped_future_of_a_scan_passes_nothing_over() {
+    const ENTRIES: usize = 1_000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let db = AsyncDatabase::open(path).await.unwrap();
+    let put = |tx: &mut rustdb::Transaction| {
+        (0..ENTRIES as u32).try_for_each(|number| tx.put(number.to_be_bytes(), ""))
+    };
+    db.blocking().transaction(put).unwrap();
+    let (mut scan, mut keys) = (db.scan(""), Vec::new());
+    loop {
+        // Looked at once, and dropped.
+        let soon = std::time::Duration::ZERO;
+        let entry = match tokio::time::timeout(soon, scan.next()).await {
+            Ok(entry) => entry.unwrap(),
+            Err(_) => scan.next().await.unwrap(),
+        };
+        match entry {
+            Some((key, _)) => keys.push(key.to_vec()),
+            None => break,
+        }
+    }
+    assert_eq!(keys.len(), ENTRIES);
+    assert!(keys.is_sorted());
+}
+
 /// Who waits for a lock keeps a thread of the pool, and who holds it needs one to give it back.
 #[test]
 fn a_session_gets_to_its_commit_when_others_have_taken_the_pool() {

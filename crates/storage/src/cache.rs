@@ -9,7 +9,9 @@
 //! it goes. If it was, it enters the *ring*, where a clock hand goes round, takes away one use at
 //! each visit, and evicts what has none left. The queue gives way as long as it is longer than a
 //! quarter of all. So a scan through more data than fits pushes out itself, not what point reads
-//! use; and what they no longer use gives way to what they use now. A *long* scan, one that has
+//! use; and what they no longer use gives way to what they use now. When the cache is full, a block
+//! goes in only once it was read before ([`door`]): an insertion and an eviction cost more than most
+//! blocks are worth that are read for the first time. A *long* scan, one that has
 //! walked from one table into the next, would only push out itself, at the price of an insertion
 //! and an eviction for each block: when the cache is full, few of its blocks go in (as "bimodal
 //! insertion" does: Qureshi et al., Adaptive Insertion Policies for High Performance Caching, 2007).
@@ -27,10 +29,10 @@
 //! Memory that is not evicted, indexes and filters, is counted by a [`Charge`] and takes room from
 //! blocks. A block that a reader holds lives on after eviction, uncounted.
 //!
-//! What is absent: memory of blocks that were evicted, and eviction of indexes and filters, which
-//! are about one per cent of the data.
+//! What is absent: eviction of indexes and filters, which are about one per cent of the data.
 
 mod derived;
+mod door;
 mod shard;
 mod slots;
 #[cfg(test)]
@@ -46,6 +48,7 @@ use rustdb_vfs::sync::Mutex;
 pub use self::derived::Derived;
 use self::derived::DerivedShard;
 pub(crate) use self::derived::DerivedSlots;
+use self::door::Door;
 use self::shard::{Entry, Shard};
 pub(crate) use self::slots::{BlockSlots, LINE_SLOTS};
 use crate::table::Block;
@@ -77,6 +80,7 @@ pub struct BlockCache {
     evictions: AtomicU64,
     /// Blocks of long scans for which there was no room.
     long_scans: AtomicUsize,
+    door: Door,
     shards: [Mutex<Shard>; SHARDS],
     derived: DerivedShard,
     stripes: Box<[Stripe; STRIPES]>,
@@ -135,6 +139,7 @@ impl BlockCache {
             blocks: AtomicUsize::new(0),
             evictions: AtomicU64::new(0),
             long_scans: AtomicUsize::new(0),
+            door: Door::new(budget_bytes),
             shards: Default::default(),
             derived: DerivedShard::default(),
             stripes: Default::default(),
@@ -193,9 +198,9 @@ impl BlockCache {
         self.stripes[stripe()].hits.fetch_add(1, Relaxed);
     }
 
-    /// Counts a lookup that has to read its block.
-    pub(crate) fn note_miss(&self) {
-        self.stripes[stripe()].misses.fetch_add(1, Relaxed);
+    /// Counts a lookup that has to read its block; returns how many there were before.
+    pub(crate) fn note_miss(&self) -> u64 {
+        self.stripes[stripe()].misses.fetch_add(1, Relaxed)
     }
 
     /// Counts a point read that a filter answered.
@@ -212,7 +217,7 @@ impl BlockCache {
     /// Evicts until `bytes` more fit the budget, beginning with one shard. Returns whether they do:
     /// charges alone may leave no room.
     fn make_room(&self, bytes: usize, first_shard: usize) -> bool {
-        let fits = || self.used.load(Relaxed).saturating_add(bytes) <= self.budget.load(Relaxed);
+        let fits = || self.has_room(bytes);
         for shard in (0..SHARDS).map(|step| (first_shard + step) % SHARDS) {
             if fits() {
                 return true;
@@ -226,11 +231,21 @@ impl BlockCache {
         fits()
     }
 
+    /// Whether so much more fits the budget.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.used.load(Relaxed).saturating_add(bytes) <= self.budget.load(Relaxed)
+    }
+
+    /// Whether block `at` of table `number` should go in, the `turn`-th that was read: as long as
+    /// there is room, and if it was read before, not long ago, if another one has to go for it.
+    pub(crate) fn admits(&self, number: u64, at: usize, bytes: usize, turn: u64) -> bool {
+        self.has_room(bytes) || self.door.admits(number, at, turn)
+    }
+
     /// Whether a block of a long scan should go in: as long as there is room, and one in
     /// [`LONG_SCAN_PART`] if another one has to go for it.
     pub(crate) fn admits_of_long_scan(&self, bytes: usize) -> bool {
-        let room = self.budget.load(Relaxed) - bytes.min(self.budget.load(Relaxed));
-        self.used.load(Relaxed) <= room || {
+        self.has_room(bytes) || {
             let turn = self.long_scans.fetch_add(1, Relaxed);
             turn.is_multiple_of(LONG_SCAN_PART)
         }

@@ -111,6 +111,37 @@ fn metadata_takes_room_from_blocks() {
 }
 
 #[test]
+fn a_full_cache_lets_in_what_is_read_again_soon() {
+    let bytes = block().memory_bytes();
+    let cache = BlockCache::new(10 * bytes);
+    let slots = slots(&cache, 10);
+    let admits = |at, turn| cache.admits(7, at, bytes, turn);
+    assert!(admits(500, 1) && admits(500, 1), "there is room");
+    (0..10).for_each(|index| _ = read(&slots, index, true));
+    assert!(!admits(500, 1) && admits(500, 1) && !admits(500, 1));
+    // The same place in another table is another block.
+    assert!(!cache.admits(8, 500, bytes, 1) && cache.admits(8, 500, bytes, 1));
+    // What was read long ago is forgotten, but for a few.
+    let first = (1000..1100).filter(|at| admits(*at, 1)).count();
+    let others = (10_000..100_000).filter(|at| admits(*at, 1)).count();
+    let again = (1000..1100).filter(|at| admits(*at, 1)).count();
+    assert!(
+        first <= 20 && others < 10_000 && again <= 20,
+        "{first} {others} {again}"
+    );
+}
+
+#[test]
+fn a_full_cache_lets_in_a_few_whatever_was_read() {
+    let bytes = block().memory_bytes();
+    let cache = BlockCache::new(10 * bytes);
+    let slots = slots(&cache, 10);
+    (0..10).for_each(|index| _ = read(&slots, index, true));
+    let admitted = (0..1600).filter(|turn| cache.admits(7, *turn, bytes, *turn as u64));
+    assert!((100..200).contains(&admitted.count()));
+}
+
+#[test]
 fn a_block_as_large_as_the_cache_is_not_kept() {
     let cache = BlockCache::new(4 * block().memory_bytes());
     let slots = slots(&cache, 8);

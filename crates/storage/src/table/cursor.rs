@@ -481,7 +481,13 @@ impl TableCursor {
         match step {
             Step::Seek | Step::Forward => {
                 let end = index.location(at).start + bytes;
-                while blocks.end < index.blocks() && index.location(blocks.end).end <= end {
+                // Not what is in memory already, unless all is to be read in large pieces.
+                let is_missing =
+                    |at| self.mode.sequential || index.slots().load(at).block().is_none();
+                while blocks.end < index.blocks()
+                    && index.location(blocks.end).end <= end
+                    && is_missing(blocks.end)
+                {
                     blocks.end += 1;
                 }
             }

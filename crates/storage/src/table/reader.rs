@@ -16,6 +16,7 @@
 //! All bytes from disk are checked when they are read: seal, frame, then the structure of what is
 //! in them. What fails is reported as corruption of this file at this offset.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -37,6 +38,14 @@ use crate::key::{EntryKind, KeyspaceId, MAX_SEQUENCE, SequenceNumber, split_stor
 use crate::manifest::TableMeta;
 use crate::slice::{INLINE_BYTES_MAX, Slice};
 use crate::tombstone::{Fragments, RangeTombstone};
+
+/// A thread keeps room to read blocks of up to this size.
+const SEALED_BYTES_KEPT: usize = 64 << 10;
+
+thread_local! {
+    /// Where single blocks are read to before they are taken apart.
+    static SEALED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// When a point read asks the table's filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -397,16 +406,20 @@ impl Table {
 
     /// Reads a block from disk, and puts it into the cache if asked to.
     pub(super) fn read_block(&self, at: usize, fill: Fill) -> Result<Block> {
-        let mut sealed = Vec::new();
+        let mut sealed = SEALED.take();
         self.read_sealed(at..at + 1, &mut sealed)?;
-        self.admit(at, &mut sealed, fill)
+        let block = self.admit(at, &mut sealed, fill);
+        if sealed.capacity() <= SEALED_BYTES_KEPT {
+            SEALED.set(sealed);
+        }
+        block
     }
 
     /// Reads the bytes of adjacent blocks as they are on disk.
     pub(super) fn read_sealed(&self, blocks: Range<usize>, sealed: &mut Vec<u8>) -> Result<()> {
         let start = self.index.location(blocks.start).start;
         let end = self.index.location(blocks.end - 1).end;
-        sealed.clear();
+        // What is left of the last read is overwritten.
         sealed.resize((end - start) as usize, 0);
         self.file.read(sealed, start)
     }
@@ -414,11 +427,11 @@ impl Table {
     /// Opens the seal of block `at`, and puts it into the cache if asked to.
     pub(super) fn admit(&self, at: usize, sealed: &mut [u8], fill: Fill) -> Result<Block> {
         let cache = self.index.slots().cache();
-        cache.note_miss();
+        let turn = cache.note_miss();
         let block = self.decode_block(at, sealed)?;
         let goes_in = match fill {
             Fill::Nothing => false,
-            Fill::All => true,
+            Fill::All => cache.admits(self.meta.number.0, at, block.memory_bytes(), turn),
             Fill::LongScan => cache.admits_of_long_scan(block.memory_bytes()),
         };
         Ok(match goes_in {

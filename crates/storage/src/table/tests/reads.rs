@@ -368,6 +368,65 @@ fn sequential_reads_are_done_many_blocks_at_a_time() {
 }
 
 #[test]
+fn what_is_in_memory_is_not_read_ahead() {
+    let fixture = Fixture::new();
+    let options = TableOptions {
+        block_bytes: 1000,
+        ..TableOptions::default()
+    };
+    let table = fixture.table(options, &many(20_000));
+    let blocks = table.index().blocks();
+    // The first blocks are read one by one, the sixth is in memory, and one further on.
+    let resident = [5, 7, 30];
+    for at in resident {
+        table.read_block(at, Fill::All).unwrap();
+    }
+    let mut cursor = table.cursor(ReadMode {
+        fill: Fill::Nothing,
+        ..ReadMode::USER
+    });
+    let mut seen = 0;
+    let mut read = vec![];
+    cursor.seek_to_first().unwrap();
+    while cursor.valid() {
+        let (blocks, fill) = cursor.window_fill();
+        if read.len() < fill {
+            read.push(blocks);
+        }
+        assert_eq!(cursor.key(), key(2 * seen));
+        seen += 1;
+        cursor.next().unwrap();
+    }
+    assert_eq!(seen, 20_000);
+    // 0, 1 and 2 by themselves; 3 and 4; 6; from 8 on, at most to 30.
+    assert_eq!(read[..2], [2, 1]);
+    assert!(read[2] > 1 && read[2] <= 22, "{read:?}");
+    let by_themselves = 3;
+    assert_eq!(
+        read.iter().sum::<usize>() + by_themselves + resident.len(),
+        blocks
+    );
+}
+
+#[test]
+fn a_table_larger_than_the_cache_keeps_what_is_read_again() {
+    let options = TableStoreOptions {
+        cache_bytes: 100_000,
+        ..TableStoreOptions::default()
+    };
+    let fixture = Fixture::with_options(options);
+    let table = fixture.table(TableOptions::default(), &many(20_000));
+    let is_resident = |at| table.index().slots().load(at).block().is_some();
+    let blocks = table.index().blocks();
+    (0..blocks).for_each(|at| _ = table.block(at).unwrap());
+    let kept = (0..blocks).filter(|at| is_resident(*at)).count();
+    assert!(kept > 0 && kept < blocks / 2, "{kept} of {blocks}");
+    let absent = (0..blocks).rev().find(|at| !is_resident(*at)).unwrap();
+    table.block(absent).unwrap();
+    assert!(is_resident(absent), "read twice");
+}
+
+#[test]
 fn values_outlive_the_table_and_its_place_in_the_cache() {
     let fixture = Fixture::new();
     let table = fixture.table(TableOptions::default(), &many(1000));

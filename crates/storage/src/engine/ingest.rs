@@ -414,6 +414,9 @@ impl Inner {
             }
         });
         let added: Vec<AddedTable> = added.collect();
+        for AddedTable { meta, .. } in &added {
+            self.empty.note_puts(&meta.smallest, &meta.largest);
+        }
         let references = added
             .iter()
             .flat_map(|t| t.meta.value_refs.iter().map(|(file, _)| *file));

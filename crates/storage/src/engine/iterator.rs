@@ -146,7 +146,7 @@ impl Inner {
             has_active,
             super_version,
             _snapshot: snapshot,
-            visible: VisibleIter::new(sources, bounds, sequence, now),
+            visible: VisibleIter::new(sources, bounds, sequence, now).around(&self.empty),
             gap: Gap::Fresh,
             scratch: Vec::new(),
         })
@@ -170,7 +170,11 @@ impl Inner {
 }
 
 /// The sources that may hold keys within the bounds, newest first.
-fn sources(super_version: &SuperVersion, at: SequenceNumber, bounds: &iter::Bounds) -> Vec<Source> {
+pub(super) fn sources(
+    super_version: &SuperVersion,
+    at: SequenceNumber,
+    bounds: &iter::Bounds,
+) -> Vec<Source> {
     let runs = super_version.version.deeper_runs();
     let mut sources = Vec::with_capacity(1 + super_version.young.len() + runs.len());
     add_memtable(&mut sources, &super_version.active, at);
@@ -370,6 +374,9 @@ impl Drop for EngineIter {
     /// Says what stood in the way: where old versions are many, a flush leaves them out; blocks of a
     /// file are walked with less effort than a memtable, and one run with less than several.
     fn drop(&mut self) {
+        if let Some(unseen) = self.visible.take_unseen() {
+            self.inner.note_unseen(&unseen);
+        }
         let Walked { in_newest, between } = self.visible.walked();
         let mut passed = self.visible.versions_passed();
         if self.has_active && in_newest >= WALKED_MIN {

@@ -14,8 +14,8 @@
 //! pointer was loaded is still in what the pointer holds.
 //!
 //! Locks, in the order in which they may be taken: the keyspace catalogue lock, the pipeline,
-//! the writer (held by the leader only), the version set, the background state. Readers take
-//! none.
+//! the writer (held by the leader only), the version set, the background state. Readers wait for
+//! none of them.
 
 mod background;
 pub(crate) mod batch;
@@ -23,6 +23,7 @@ mod catalogue;
 mod checkpoint;
 mod close;
 mod compact;
+mod empty;
 mod entries;
 mod fault;
 mod flush;
@@ -75,6 +76,7 @@ pub use verify::{Problem, VerifyProgress, VerifyReport};
 
 use crate::envelope::Security;
 use crate::error::{Error, Result};
+use crate::iter::EmptyRanges;
 use crate::key::SequenceNumber;
 use crate::memory::Memory;
 use crate::table::TableStore;
@@ -131,6 +133,8 @@ pub(crate) struct Inner {
     pub writer: Mutex<Option<Writer>>,
     pub versions: Mutex<VersionSet>,
     pub snapshots: Arc<SnapshotRegistry>,
+    /// Ranges that walks have found to be empty.
+    pub empty: Arc<EmptyRanges>,
     pub keyspaces: Keyspaces,
     /// Held while a keyspace is created or dropped.
     pub catalogue: Mutex<()>,

@@ -257,7 +257,6 @@ fn assemble(
     let writer = MemtableWriter::new(FileNumber(0));
     let active = writer.memtable().clone();
     let super_version = SuperVersion::new(active.clone(), std::iter::empty(), version.clone());
-    let fault = Fault::new(options.read_only);
     Ok(Inner {
         super_version: ArcSwap::from_pointee(super_version),
         pipeline: Pipeline::new(state.last_sequence),
@@ -271,13 +270,14 @@ fn assemble(
             next_run: state.next_run.max(1),
         }),
         snapshots: Arc::new(SnapshotRegistry::default()),
+        empty: Arc::default(),
         keyspaces: Keyspaces::default(),
         catalogue: Mutex::new(()),
         next_keyspace: AtomicU32::new(state.next_keyspace.0.max(KeyspaceId::DEFAULT.0 + 1)),
         compactions,
         background: Background::default(),
         counters: Counters::default(),
-        fault,
+        fault: Fault::new(options.read_only),
         vfs,
         directory,
         options,

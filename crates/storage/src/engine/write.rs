@@ -246,6 +246,12 @@ impl Inner {
         if operation.tag == TAG_INGEST {
             return self.apply_ingest(writer, sequence, operation.value);
         }
+        if operation
+            .kind()
+            .is_some_and(|kind| kind != EntryKind::Delete)
+        {
+            self.empty.note_put(operation.key);
+        }
         apply_operation(&mut writer.memtable, sequence, operation, ahead);
         if self.note_keyspace(operation) {
             writer.counted = None;

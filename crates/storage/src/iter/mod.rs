@@ -20,6 +20,7 @@
 
 mod cover;
 mod cursor;
+mod empty;
 mod merge;
 mod run;
 mod sources;
@@ -29,6 +30,7 @@ mod visible;
 
 pub use cover::{Cover, CoverTables};
 pub use cursor::{Cursor, EntryCursor};
+pub use empty::EmptyRanges;
 pub use merge::MergeCursor;
 pub use run::{RunCursor, Tables};
-pub use visible::{Bounds, Source, VisibleIter, Walked};
+pub use visible::{Bounds, Source, Unseen, VisibleIter, Walked};

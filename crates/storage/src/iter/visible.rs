@@ -13,12 +13,15 @@
 //! * Entries of one key that are not the one sought: some steps, then a seek past them.
 //! * Entries under a range tombstone: some steps, then a seek to the end of the tombstone, in each
 //!   source that is older than the tombstone as a whole. Sources that are not are walked.
-//! * Deletions of single keys: one step each, and one for each older entry of the key.
+//! * Deletions of single keys: one step each, and one for each older entry of the key. Where many
+//!   came in a row, the next iterator knows it ([`EmptyRanges`]) and goes around them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::cover::Cover;
 use super::cursor::{Cursor, EntryCursor};
+use super::empty::EmptyRanges;
 use super::merge::MergeCursor;
 use crate::error::Result;
 use crate::key::{EntryKind, SequenceNumber};
@@ -27,7 +30,12 @@ use crate::table::PlainRun;
 use crate::tombstone::Covering;
 use crate::value::expiry_of;
 
+mod backward;
 mod segments;
+mod stretch;
+
+pub use stretch::Unseen;
+use stretch::{Edge, Stretch};
 
 /// After so many steps past entries that do not matter, seek.
 const STEPS_BEFORE_SEEK: u32 = 8;
@@ -77,6 +85,10 @@ pub struct VisibleIter<C = Cursor> {
     /// How many older versions in the newest source were stepped past.
     passed: u64,
     walked: Walked,
+    /// Ranges that need not be walked.
+    empty: Option<Arc<EmptyRanges>>,
+    /// The entries in a row that were not seen.
+    stretch: Stretch,
 }
 
 /// How far an iterator has walked forward without knowing what comes next.
@@ -134,7 +146,17 @@ impl<C: EntryCursor> VisibleIter<C> {
             last_top: usize::MAX,
             passed: 0,
             walked: Walked::default(),
+            empty: None,
+            stretch: Stretch::default(),
         }
+    }
+
+    /// Goes around the ranges that are known to be empty, if there are some in the keyspace.
+    pub fn around(mut self, empty: &Arc<EmptyRanges>) -> Self {
+        self.empty = empty
+            .may_concern(&self.bounds.lower)
+            .then(|| Arc::clone(empty));
+        self
     }
 
     /// How far it has walked forward without knowing what comes next.
@@ -166,27 +188,34 @@ impl<C: EntryCursor> VisibleIter<C> {
     /// Goes to the last key.
     pub fn seek_to_last(&mut self) -> Result<()> {
         self.leave();
-        match &self.bounds.upper {
-            Some(upper) => self.merge.seek_before(upper)?,
-            None => self.merge.seek_to_last()?,
+        if self.bounds.upper.is_some() {
+            return self.seek_below(Edge::Bound);
         }
-        self.settle_backward()
+        self.merge.seek_to_last()?;
+        self.settle_backward(Edge::Here)
     }
 
     /// Goes to the first key at or after `key`.
     pub fn seek(&mut self, key: &[u8]) -> Result<()> {
         self.leave();
-        self.merge.seek(key.max(&self.bounds.lower), self.at)?;
-        self.settle_forward(false)
+        let is_inside = *key > *self.bounds.lower;
+        self.seek_from(if is_inside {
+            Edge::Key(key)
+        } else {
+            Edge::Bound
+        })
     }
 
     /// Goes to the last key below `key`.
     pub fn seek_before(&mut self, key: &[u8]) -> Result<()> {
         self.leave();
         let upper = self.bounds.upper.as_deref();
-        self.merge
-            .seek_before(upper.map_or(key, |upper| key.min(upper)))?;
-        self.settle_backward()
+        let is_inside = upper.is_none_or(|upper| key < upper);
+        self.seek_below(if is_inside {
+            Edge::Key(key)
+        } else {
+            Edge::Bound
+        })
     }
 
     /// Goes to the next key.
@@ -253,14 +282,14 @@ impl<C: EntryCursor> VisibleIter<C> {
             Position::Merge => {
                 copy(self.merge.key(), &mut self.key);
                 self.merge.next()?;
-                self.settle_forward(true)?;
+                self.settle_forward(true, Edge::Here)?;
                 self.look_ahead();
                 Ok(())
             }
             Position::Passed(_) => {
                 self.key.push(0);
                 self.merge.seek(&self.key, self.at)?;
-                self.settle_forward(false)
+                self.settle_forward(false, Edge::Here)
             }
             Position::Nowhere => panic!("the iterator is on no key"),
         }
@@ -298,7 +327,7 @@ impl<C: EntryCursor> VisibleIter<C> {
             Position::Passed(_) => {}
             Position::Nowhere => panic!("the iterator is on no key"),
         }
-        self.settle_backward()
+        self.settle_backward(Edge::Here)
     }
 
     /// The storage key.
@@ -367,8 +396,9 @@ impl<C: EntryCursor> VisibleIter<C> {
     }
 
     /// Walks on from the current entry of the merge to the first that is seen. With `passing`,
-    /// entries of `self.key` do not count.
-    fn settle_forward(&mut self, mut passing: bool) -> Result<()> {
+    /// entries of `self.key` do not count. From `edge` to the current entry there is nothing.
+    fn settle_forward(&mut self, mut passing: bool, edge: Edge<'_>) -> Result<()> {
+        self.stretch.begin();
         let mut steps = 0;
         while self.merge.valid() && self.is_below_upper() {
             if passing && self.merge.key() == self.key {
@@ -380,15 +410,19 @@ impl<C: EntryCursor> VisibleIter<C> {
                 (passing, steps) = (false, 0);
             }
             if self.merge.seq() > self.at {
+                self.stretch.doubt();
                 steps = self.pass_newer(steps)?;
                 continue;
             }
             match self.judge_top()? {
                 Verdict::Seen => {
                     self.position = Position::Merge;
+                    self.end_stretch_forward();
                     return Ok(());
                 }
+                Verdict::Hidden if self.stretch.is_new() && self.jump_empty(edge)? => {}
                 Verdict::Hidden => {
+                    self.note_hidden(self.merge.kind());
                     copy(self.merge.key(), &mut self.key);
                     self.merge.next()?;
                     (passing, steps) = (true, 0);
@@ -396,6 +430,7 @@ impl<C: EntryCursor> VisibleIter<C> {
                 Verdict::Jumped => {}
             }
         }
+        self.end_stretch_forward();
         Ok(())
     }
 
@@ -461,94 +496,6 @@ impl<C: EntryCursor> VisibleIter<C> {
         } else {
             Verdict::Seen
         })
-    }
-
-    /// Walks back from the current entry of the merge to the last key that is seen.
-    fn settle_backward(&mut self) -> Result<()> {
-        while self.merge.valid() && *self.merge.key() >= *self.bounds.lower {
-            if self.covered >= STEPS_BEFORE_SEEK && self.jump_backward()? {
-                continue;
-            }
-            copy(self.merge.key(), &mut self.key);
-            let Some(entry) = self.pass_key_backward()? else {
-                continue;
-            };
-            if !self.is_covered(entry.seq)?
-                && !is_hidden(entry.kind, || &entry.value, self.now_micros)
-            {
-                self.position = Position::Passed(entry);
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Walks back past all entries of `self.key`, of which the merge is on the oldest, and returns
-    /// the newest that is not above `at`.
-    fn pass_key_backward(&mut self) -> Result<Option<Passed>> {
-        let mut newest = None;
-        let mut steps = 0;
-        while self.is_on_key() && self.merge.seq() <= self.at {
-            if steps == STEPS_BEFORE_SEEK {
-                self.merge.seek(&self.key, self.at)?;
-                newest = Some(self.current());
-                self.merge.seek_before(&self.key)?;
-                return Ok(newest);
-            }
-            self.passed += u64::from(newest.is_some() && self.merge.top() == 0);
-            newest = Some(self.current());
-            self.merge.prev()?;
-            steps += 1;
-        }
-        while self.is_on_key() {
-            if steps == STEPS_BEFORE_SEEK {
-                self.merge.retreat_before(&self.key)?;
-                break;
-            }
-            self.merge.prev()?;
-            steps += 1;
-        }
-        Ok(newest)
-    }
-
-    fn is_on_key(&self) -> bool {
-        self.merge.valid() && self.merge.key() == self.key
-    }
-
-    fn current(&self) -> Passed {
-        Passed {
-            seq: self.merge.seq(),
-            kind: self.merge.kind(),
-            value: self.merge.value_slice(),
-        }
-    }
-
-    /// Whether a range tombstone covers an entry of `self.key`.
-    fn is_covered(&mut self, seq: SequenceNumber) -> Result<bool> {
-        if self.covers.is_empty() {
-            return Ok(false);
-        }
-        let covering = newest_covering(&mut self.covers, &self.key)?;
-        let is_covered = covering.is_some_and(|covering| covering.seq > seq);
-        self.covered = if is_covered { self.covered + 1 } else { 0 };
-        Ok(is_covered)
-    }
-
-    /// Moves the source whose turn it is to before the range tombstone it is under, if it has
-    /// only older entries.
-    fn jump_backward(&mut self) -> Result<bool> {
-        let Some(covering) = newest_covering(&mut self.covers, self.merge.key())? else {
-            return Ok(false);
-        };
-        if covering.seq <= self.max_seqs[self.merge.top()] {
-            return Ok(false);
-        }
-        if *covering.start <= *self.bounds.lower {
-            self.merge.drop_top();
-        } else {
-            self.merge.jump_top(covering.start)?;
-        }
-        Ok(true)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::history::{Operation, Seen, history, key, visible};
 use super::sources::{TestCursor, Work, files, lists, memtable};
-use crate::iter::{Bounds, EntryCursor, MergeCursor, Source, VisibleIter};
+use crate::iter::{Bounds, EmptyRanges, EntryCursor, MergeCursor, Source, VisibleIter};
 use crate::key::{EntryKind, KEYSPACE_BYTES, MAX_SEQUENCE, SequenceNumber};
 
 /// How a history is divided among sources.
@@ -271,6 +272,24 @@ fn take_runs(
     Ok(())
 }
 
+/// Those of the ranges that are empty at the end of the history, each since when it is.
+fn empty_ranges(history: &[Operation], ranges: &[(Vec<u8>, Vec<u8>)]) -> EmptyRanges {
+    let newest = history.last().map_or(0, Operation::seq);
+    let empty = EmptyRanges::default();
+    for (a, b) in ranges {
+        let range = a.min(b).clone()..a.max(b).clone();
+        let is_empty = |at: &SequenceNumber| {
+            let seen = visible(history, *at, 0);
+            seen.range(range.clone()).next().is_none()
+        };
+        let since = (0..=newest).rev().take_while(is_empty).last();
+        if let Some(since) = since {
+            empty.add(&range.start, &range.end, since);
+        }
+    }
+    empty
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -287,6 +306,45 @@ proptest! {
         let mut iter = VisibleIter::new(layout.sources(&history, at), bounds, at, now);
         for step in &steps {
             take(step, &mut iter, &mut model)?;
+        }
+    }
+
+    #[test]
+    fn going_around_what_is_empty_changes_nothing(
+        history in history(160),
+        layout in layout(),
+        bounds in bounds(),
+        ranges in prop::collection::vec((key(), key()), 1..12),
+        at in prop_oneof![1 => Just(MAX_SEQUENCE), 3 => 0..120u64],
+        steps in prop::collection::vec(step(), 1..20),
+    ) {
+        let mut model = Model::new(&history, &bounds, at, 0);
+        let empty = Arc::new(empty_ranges(&history, &ranges));
+        let iter = VisibleIter::new(layout.sources(&history, at), bounds, at, 0);
+        let mut iter = iter.around(&empty);
+        for step in &steps {
+            take(step, &mut iter, &mut model)?;
+        }
+    }
+
+    #[test]
+    fn what_walks_find_is_empty(
+        history in history(160),
+        layout in layout(),
+        bounds in bounds(),
+        steps in prop::collection::vec(step(), 1..20),
+    ) {
+        let at = history.last().map_or(0, Operation::seq);
+        let mut model = Model::new(&history, &bounds, at, 3);
+        let mut iter = VisibleIter::new(layout.sources(&history, at), bounds, at, 3);
+        for step in &steps {
+            take(step, &mut iter, &mut model)?;
+        }
+        if let Some(unseen) = iter.take_unseen() {
+            let range = unseen.start..unseen.end;
+            // At no time of day is there anything.
+            let seen = visible(&history, at, 0);
+            prop_assert_eq!(seen.range(range).next(), None);
         }
     }
 

@@ -225,6 +225,12 @@ impl Memtable {
         self.filter.may_contain(hash)
     }
 
+    /// Asks the processor to load what tells whether a key with this hash may be there.
+    #[inline]
+    pub fn prefetch_filter(&self, hash: u64) {
+        self.filter.prefetch(hash);
+    }
+
     /// The newest entry of a key that is not newer than `at`. Range tombstones are not looked at;
     /// see [`Memtable::covering`].
     #[inline]

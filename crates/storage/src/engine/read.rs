@@ -80,7 +80,11 @@ impl Engine {
         let inner = self.inner();
         inner.fault.check_open()?;
         with_storage_key(keyspace, key, |key| {
-            let found = inner.find(key, at)?;
+            let super_version = inner.super_version.load();
+            let mut search = Search::new(key, inner.sequence_of(at));
+            // Most keys that somebody asks this of are new: all filters will be asked.
+            search.prefetch_filters(&super_version);
+            let found = search.find(&super_version)?;
             Ok(found.is_some_and(|entry| inner.is_live(&entry)))
         })
     }
@@ -98,12 +102,7 @@ impl Engine {
     /// As [`Engine::newest_sequence`], for a storage key.
     pub fn newest_sequence_of(&self, key: &[u8]) -> Result<Option<SequenceNumber>> {
         let super_version = self.inner().super_version.load();
-        let mut search = Search {
-            key,
-            at: MAX_SEQUENCE,
-            tombstone: 0,
-            hash: None,
-        };
+        let mut search = Search::new(key, MAX_SEQUENCE);
         let found = search.run(&super_version)?;
         let newest = found
             .map_or(0, |entry| entry.sequence)
@@ -143,11 +142,6 @@ impl Inner {
         }
     }
 
-    fn find(&self, key: &[u8], at: ReadAt<'_>) -> Result<Option<FoundEntry>> {
-        let super_version = self.super_version.load();
-        self.find_in(&super_version, key, self.sequence_of(at))
-    }
-
     /// What a read sees.
     ///
     /// NB: after the super version was loaded, never before; see the module `engine`.
@@ -164,14 +158,7 @@ impl Inner {
         key: &[u8],
         at: SequenceNumber,
     ) -> Result<Option<FoundEntry>> {
-        let mut search = Search {
-            key,
-            at,
-            tombstone: 0,
-            hash: None,
-        };
-        let found = search.run(super_version)?;
-        Ok(found.filter(|entry| entry.sequence >= search.tombstone))
+        Search::new(key, at).find(super_version)
     }
 
     /// Whether the entry is a value that has not expired.
@@ -215,7 +202,42 @@ struct Search<'a> {
     hash: Option<u64>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(key: &'a [u8], at: SequenceNumber) -> Self {
+        Search {
+            key,
+            at,
+            tombstone: 0,
+            hash: None,
+        }
+    }
+
+    /// What a reader sees.
+    fn find(&mut self, super_version: &SuperVersion) -> Result<Option<FoundEntry>> {
+        let found = self.run(super_version)?;
+        Ok(found.filter(|entry| entry.sequence >= self.tombstone))
+    }
+
+    /// Asks the processor to load what all filters know of the key, so that a search that has to
+    /// ask them all waits once.
+    fn prefetch_filters(&mut self, super_version: &SuperVersion) {
+        let hash = self.hash();
+        super_version.active.prefetch_filter(hash);
+        let prefetch_in = |run: &Run| {
+            if let Some(table) = run.find(self.key).and_then(|handle| handle.opened()) {
+                table.prefetch_filter(hash);
+            }
+        };
+        for source in &super_version.young {
+            match source {
+                Young::Memtable(memtable) => memtable.prefetch_filter(hash),
+                Young::Run(run) => prefetch_in(run),
+            }
+        }
+        let levels = super_version.version.deeper_runs();
+        levels.iter().for_each(|run| prefetch_in(run));
+    }
+
     fn run(&mut self, super_version: &SuperVersion) -> Result<Option<FoundEntry>> {
         if let Some(found) = self.in_memtable(&super_version.active) {
             return Ok(Some(found));

@@ -13,6 +13,7 @@
 //! Keys come as 64-bit hashes ([`key_hash`]), so that a lookup hashes once for all tables.
 //! Filters know nothing of keys that share a hash, beyond not needing them twice.
 
+use rustdb_skiplist::prefetch;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The hash of a storage key that filters expect. It is part of the format.
@@ -130,6 +131,14 @@ impl Filter {
         let [first, second, third] = self.shape.places(mixed);
         let cells = self.cells[first] ^ self.cells[second] ^ self.cells[third];
         cells == fingerprint(mixed)
+    }
+
+    /// Asks the processor to load what [`Filter::may_contain`] looks at.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        for place in self.shape.places(mix(hash, self.seed)) {
+            prefetch(&self.cells[place], 1);
+        }
     }
 
     /// The bytes of memory that the filter takes.

@@ -305,6 +305,14 @@ impl Table {
         }
     }
 
+    /// Asks the processor to load what the filter knows of a key with this hash.
+    #[inline]
+    pub fn prefetch_filter(&self, hash: u64) {
+        if let Some(filter) = &self.filter {
+            filter.prefetch(hash);
+        }
+    }
+
     /// Whether the filter has nothing to say about `key`.
     #[inline]
     pub(super) fn is_unfiltered(&self, key: &[u8]) -> bool {

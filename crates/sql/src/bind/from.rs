@@ -14,6 +14,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Typed};
 use crate::parse::{place, place_of_name, refuse_object};
 use crate::plan::{Join, JoinKind, JoinMethod, Plan};
+use crate::rewrite::ALIAS;
 
 /// A FROM item: its plan and its names.
 pub(super) struct FromItem {
@@ -313,7 +314,11 @@ impl Binder<'_> {
                         _ => return Err(Error::unsupported("a name with a dot in USING")),
                     }
                 }
-                self.join_using(left, right, kind, &names)
+                // A name for the columns comes last.
+                let alias = names.last().and_then(|name| name.strip_prefix(ALIAS));
+                let alias = alias.map(str::to_owned);
+                names.truncate(names.len() - usize::from(alias.is_some()));
+                self.join_using(left, right, kind, &names, alias)
             }
             JoinConstraint::Natural => {
                 let mut names = Vec::new();
@@ -327,7 +332,7 @@ impl Binder<'_> {
                         names.push(column.name.clone());
                     }
                 }
-                self.join_using(left, right, kind, &names)
+                self.join_using(left, right, kind, &names, None)
             }
             JoinConstraint::None => {
                 let names = left.names.join(right.names)?;
@@ -344,6 +349,7 @@ impl Binder<'_> {
         right: FromItem,
         kind: JoinKind,
         names: &[String],
+        alias: Option<String>,
     ) -> Result<FromItem> {
         let mut conditions = Vec::with_capacity(names.len());
         let mut merged = Vec::with_capacity(names.len());
@@ -382,9 +388,18 @@ impl Binder<'_> {
                 .cloned()
                 .collect()
         };
+        let named = alias.map(|name| Relation {
+            name,
+            schema: None,
+            alias_of: None,
+            columns: merged.clone(),
+        });
         merged.extend(rest(&left.names));
         merged.extend(rest(&right.names));
         let mut joined = left.names.join(right.names)?;
+        if let Some(named) = named {
+            joined = joined.join(FromNames::of(named))?;
+        }
         joined.visible = merged;
         let plan = join_of(kind, left.plan, right.plan, conditions).making(made);
         Ok(FromItem {

@@ -265,6 +265,10 @@ impl Binder<'_> {
             match item {
                 SelectItem::UnnamedExpr(expr) if is_nothing(expr) => (),
                 SelectItem::UnnamedExpr(expr) => {
+                    if let Some(columns) = self.all_fields(expr, &mut at)? {
+                        self.add_columns(list, &columns);
+                        continue;
+                    }
                     let typed = self.expression(expr, &mut at)?;
                     self.add_item(list, output_name(expr), typed);
                 }

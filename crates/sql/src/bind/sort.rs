@@ -152,11 +152,17 @@ impl Binder<'_> {
     }
 }
 
+/// An operator's name without the schema of those that are built in.
+fn built_in(operator: &str) -> &str {
+    let within = |quote: &str| operator.strip_prefix(&format!("{quote}pg_catalog{quote}."));
+    within("").or_else(|| within("\"")).unwrap_or(operator)
+}
+
 fn is_descending(sort: Option<&ast::OrderBySort>) -> Result<bool> {
     match sort {
         None | Some(ast::OrderBySort::Asc) => Ok(false),
         Some(ast::OrderBySort::Desc) => Ok(true),
-        Some(ast::OrderBySort::Using(name)) => match name.to_string().as_str() {
+        Some(ast::OrderBySort::Using(name)) => match built_in(&name.to_string()) {
             "<" => Ok(false),
             ">" => Ok(true),
             other => {

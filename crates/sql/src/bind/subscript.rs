@@ -5,11 +5,12 @@ use rustdb_types::{CastContext, DIMENSIONS_MAX, Type, Value};
 use sqlparser::ast;
 
 use super::expression::{Place, row_items};
-use super::scope::Scope;
+use super::scope::{NamedColumn, Scope};
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, Subscript, SubscriptBounds, Typed};
 use crate::parse::parse_expression;
+use crate::rewrite::ALL;
 
 impl Binder<'_> {
     pub(super) fn subscripts(
@@ -54,8 +55,21 @@ impl Binder<'_> {
         }
         let Some(items) = row_items(inner) else {
             let typed = self.expression(root, at)?;
-            let message = format!("a column of the type {}", typed.of.name());
-            return Err(Error::unsupported(message));
+            if let Some(columns) = self.columns_of_set(&typed, at) {
+                let mut columns = columns.into_iter();
+                let found = columns.find(|column| column.name == name);
+                return found
+                    .map(|column| Typed::new(Expr::Column(column.id), column.of))
+                    .ok_or_else(|| no_field(name));
+            }
+            if typed.of == Type::RECORD {
+                return Err(Error::unsupported("a column of the type record"));
+            }
+            let message = format!(
+                "column notation .{name} applied to type {}, which is not a composite type",
+                typed.of.name()
+            );
+            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
         };
         let number = name
             .strip_prefix('f')
@@ -68,10 +82,66 @@ impl Binder<'_> {
                 found = Some(self.settle(typed)?);
             }
         }
-        found.ok_or_else(|| {
-            let message = format!("could not identify column \"{name}\" in record data type");
-            Error::new(SqlState::UNDEFINED_COLUMN, message)
-        })
+        found.ok_or_else(|| no_field(name))
+    }
+
+    /// The columns of a set-returning function that was just put aside, if it gives rows of several:
+    /// each is a column of its own from now on.
+    fn columns_of_set(&mut self, set: &Typed, at: &mut Place<'_, '_>) -> Option<Vec<NamedColumn>> {
+        let Expr::Column(id) = set.expr else {
+            return None;
+        };
+        let sets = &mut at.collected.as_deref_mut()?.sets;
+        let (call, ids) = sets.iter_mut().find(|(_, ids)| ids[..] == [id])?;
+        let columns = &call.call.function().columns;
+        if columns.len() < 2 {
+            return None;
+        }
+        let named = columns.iter().map(|(name, of)| {
+            Some(NamedColumn {
+                name: (*name).to_owned(),
+                id: self.new_column(),
+                of: of.concrete()?.clone(),
+            })
+        });
+        let named: Vec<NamedColumn> = named.collect::<Option<_>>()?;
+        *ids = named.iter().map(|column| column.id).collect();
+        Some(named)
+    }
+
+    /// The columns that `(row).*` stands for, if this is one.
+    pub(super) fn all_fields(
+        &mut self,
+        written: &ast::Expr,
+        at: &mut Place<'_, '_>,
+    ) -> Result<Option<Vec<NamedColumn>>> {
+        let ast::Expr::CompoundFieldAccess { root, access_chain } = written else {
+            return Ok(None);
+        };
+        match &access_chain[..] {
+            [ast::AccessExpr::Dot(ast::Expr::Identifier(name))] if name.value == ALL => (),
+            _ => return Ok(None),
+        }
+        let mut inner = &**root;
+        while let ast::Expr::Nested(nested) = inner {
+            inner = nested;
+        }
+        if let ast::Expr::Identifier(name) = inner
+            && let Ok(relation) = at.scope.relation(None, &name_of(name), None)
+        {
+            return Ok(Some(relation.columns.clone()));
+        }
+        let typed = self.expression(root, at)?;
+        match self.columns_of_set(&typed, at) {
+            Some(columns) => Ok(Some(columns)),
+            None if typed.of == Type::RECORD => {
+                Err(Error::unsupported("all columns of the type record"))
+            }
+            None => {
+                let message = format!("type {} is not composite", typed.of.name());
+                Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
+            }
+        }
     }
 
     fn subscripts_of(
@@ -206,4 +276,9 @@ impl Binder<'_> {
             Error::new(SqlState::DATATYPE_MISMATCH, message).at(place)
         })
     }
+}
+
+fn no_field(name: &str) -> Error {
+    let message = format!("could not identify column \"{name}\" in record data type");
+    Error::new(SqlState::UNDEFINED_COLUMN, message)
 }

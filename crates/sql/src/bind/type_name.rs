@@ -7,7 +7,7 @@ use sqlparser::ast::{
 
 use super::{Binder, name_of};
 use crate::error::{Error, Result, SqlState};
-use crate::parse::place_of_name;
+use crate::parse::{is_no_type, place_of_name};
 
 impl Binder<'_> {
     /// The type before a constant. `char 'abc'` has all of it; elsewhere `char` means one character.
@@ -72,7 +72,13 @@ impl Binder<'_> {
             DataType::Custom(name, modifiers) => self
                 .custom_type(name, modifiers)
                 .map_err(|error| error.at(place_of_name(name))),
-            other => Err(missing_type(&other.to_string().to_lowercase())),
+            other => {
+                let name = other.to_string().to_lowercase();
+                Err(match is_no_type(&name) {
+                    true => no_type(&name),
+                    false => missing_type(&name),
+                })
+            }
         }
     }
 
@@ -108,7 +114,10 @@ impl Binder<'_> {
             Some(element) if Base::from_name(element).is_some() => (element, true),
             _ => (short.as_str(), false),
         };
-        let base = Base::from_name(short).ok_or_else(|| missing_type(&parts.join(".")))?;
+        let base = Base::from_name(short).ok_or_else(|| match !quoted && parts.len() == 1 {
+            true if is_no_type(short) => no_type(short),
+            _ => missing_type(&parts.join(".")),
+        })?;
         let numbers: Vec<i32> = modifiers
             .iter()
             .map(|text| text.trim().parse::<i32>())
@@ -177,6 +186,12 @@ const TYPES_NOT_HERE: [&str; 38] = [
     "xid8",
     "xml",
 ];
+
+/// A reserved word in a type's place.
+fn no_type(word: &str) -> Error {
+    let message = format!("syntax error at or near \"{word}\"");
+    Error::new(SqlState::SYNTAX_ERROR, message)
+}
 
 fn missing_type(name: &str) -> Error {
     let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);

@@ -9,6 +9,7 @@ use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, Value};
 use sqlparser::ast;
 
+use super::declared::refuse_collation_of;
 use super::rows::Becomes;
 use super::sequence::Serial;
 use super::{Defined, Definer};
@@ -291,8 +292,15 @@ impl Definer<'_> {
     fn alter_column(&mut self, table: &Table, column: &Column, action: &AlterColumn) -> Result<()> {
         let (oid, id) = (table.oid, column.id);
         match action {
-            AlterColumn::Type(written, using) => {
-                self.alter_column_type(table, column, written, using.as_deref())
+            AlterColumn::Type {
+                to,
+                collated,
+                using,
+            } => {
+                if *collated {
+                    refuse_collation_of(&Binder::for_statement(&self.around).type_named(to)?)?;
+                }
+                self.alter_column_type(table, column, to, using.as_deref())
             }
             AlterColumn::Default(default) => self.set_default(table, column, default.as_deref()),
             AlterColumn::NotNull(true) => {
@@ -469,7 +477,7 @@ impl Definer<'_> {
 fn pass(action: &AlterAction) -> u8 {
     match action {
         AlterAction::DropColumn { .. } | AlterAction::DropConstraint { .. } => 0,
-        AlterAction::Column(_, AlterColumn::Type(..)) => 1,
+        AlterAction::Column(_, AlterColumn::Type { .. }) => 1,
         AlterAction::AddColumn { .. } => 2,
         AlterAction::Column(..) => 3,
         AlterAction::AddConstraint { constraint, .. } => match **constraint {
@@ -495,7 +503,7 @@ fn words_of(action: &AlterAction) -> &'static str {
         AlterAction::RenameColumn(..) => "RENAME COLUMN",
         AlterAction::RenameConstraint(..) => "RENAME CONSTRAINT",
         AlterAction::Column(_, column) => match column {
-            AlterColumn::Type(..) => "ALTER COLUMN ... SET DATA TYPE",
+            AlterColumn::Type { .. } => "ALTER COLUMN ... SET DATA TYPE",
             AlterColumn::Default(_) => "ALTER COLUMN ... SET DEFAULT",
             AlterColumn::NotNull(true) => "ALTER COLUMN ... SET NOT NULL",
             AlterColumn::NotNull(false) => "ALTER COLUMN ... DROP NOT NULL",

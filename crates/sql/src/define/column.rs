@@ -11,7 +11,7 @@ use sqlparser::ast::{ColumnOption, Spanned};
 
 use super::Definer;
 use super::constraint::{number, set_deferral};
-use super::declared::{refuse_collation_of, refuse_contradictions};
+use super::declared::{refuse_collation_of, refuse_contradictions, refuse_system_name};
 use super::like::options_of;
 use super::sequence::Serial;
 use crate::bind::{
@@ -32,6 +32,7 @@ impl Definer<'_> {
         serials: &mut Vec<Serial>,
     ) -> Result<Column> {
         let name = name_of(&written.name);
+        refuse_system_name(&name)?;
         let serial = serial_type(&written.data_type);
         refuse_contradictions(written, serial.is_some(), table)?;
         let column_type = match serial {

@@ -85,6 +85,15 @@ fn contradiction(one: Said, two: Said) -> Option<&'static str> {
     })
 }
 
+/// Fails for a name that PostgreSQL has a column by in every table.
+pub(super) fn refuse_system_name(name: &str) -> Result<()> {
+    if !["tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"].contains(&name) {
+        return Ok(());
+    }
+    let message = format!("column name \"{name}\" conflicts with a system column name");
+    Err(Error::new(SqlState::DUPLICATE_COLUMN, message))
+}
+
 /// Fails if values of a type have no collation.
 pub(super) fn refuse_collation_of(of: &Type) -> Result<()> {
     if is_collatable(of) {

@@ -139,6 +139,9 @@ impl Definer<'_> {
                 }
             },
         };
+        if method == IndexMethod::Hash {
+            refuse_for_hash(create)?;
+        }
         let columns = create.columns.iter();
         let columns = columns.map(|column| self.index_column(column, table));
         let columns = columns.collect::<Result<Vec<_>>>()?;
@@ -189,6 +192,7 @@ impl Definer<'_> {
                 IndexKey::Column(column.id)
             }
             expr => {
+                refuse_bare(expr)?;
                 let text = expr.to_string();
                 let catalog = Some(&self.around.catalog);
                 let typed = bind_written(expr, table, self.around.settings, catalog)?;
@@ -209,6 +213,53 @@ impl Definer<'_> {
             nulls_first: options.nulls_first.unwrap_or(descending),
         })
     }
+}
+
+/// What indexes of this kind do not do.
+fn refuse_for_hash(create: &ast::CreateIndex) -> Result<()> {
+    let what = match (
+        create.unique,
+        create.columns.len() > 1,
+        create.include.len(),
+    ) {
+        (true, ..) => "unique indexes",
+        (false, _, 1..) => "included columns",
+        (false, true, _) => "multicolumn indexes",
+        _ => return Ok(()),
+    };
+    let message = format!("access method \"hash\" does not support {what}");
+    Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message))
+}
+
+/// What is no column and no call needs brackets of its own.
+fn refuse_bare(expr: &ast::Expr) -> Result<()> {
+    use ast::Expr as E;
+    let wrong = match expr {
+        E::Collate { expr, .. } => return refuse_bare(expr),
+        E::BinaryOp { left, op, .. } => {
+            refuse_bare(left)?;
+            op.to_string()
+        }
+        E::Cast {
+            kind: ast::CastKind::DoubleColon,
+            expr,
+            ..
+        } => {
+            refuse_bare(expr)?;
+            "::".to_owned()
+        }
+        E::UnaryOp { op, .. } => op.to_string(),
+        E::Value(value) => value.to_string(),
+        E::Array(_) => "array".to_owned(),
+        E::Case { .. } => "case".to_owned(),
+        E::IsNull(expr) | E::IsNotNull(expr) => {
+            refuse_bare(expr)?;
+            "is".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    let message = format!("syntax error at or near \"{wrong}\"");
+    Err(Error::new(SqlState::SYNTAX_ERROR, message).at(place(expr.span())))
 }
 
 fn check_immutable(expr: &Expr, place: &str) -> Result<()> {

@@ -10,6 +10,7 @@ use sqlparser::ast;
 
 use super::Definer;
 use super::alter::missing_column;
+use super::declared::refuse_system_name;
 use super::rows::Becomes;
 use crate::bind::{Binder, bind_column_expression, bind_table_expression, name_of};
 use crate::error::{Error, Result};
@@ -182,6 +183,7 @@ impl Definer<'_> {
         })?;
         let id = column.id;
         let new = name_of(new);
+        refuse_system_name(&new)?;
         let readers = self.readers_of(Part::Column(table.oid, id))?;
         self.change.rename_column(table.oid, id, &new)?;
         let renamed = |text: &mut Expression| -> Result<()> {

@@ -13,6 +13,7 @@ use rustdb_types::{
 use sqlparser::ast;
 
 use super::column::{refuse_catalog, refuse_subquery};
+use super::declared::refuse_collation_of;
 use super::{Defined, Definer};
 use crate::bind::{
     Binder, bind_column_expression, bind_table_expression, name_of, object_name, value_table,
@@ -199,8 +200,16 @@ impl Definer<'_> {
             default: None,
             checks: Vec::new(),
         };
-        if let Some(default) = &create.default {
-            self.set_domain_default(&mut domain, Some(default))?;
+        if create.collated {
+            refuse_collation_of(&domain.definition.base)?;
+        }
+        match &create.defaults[..] {
+            [] => (),
+            [default] => self.set_domain_default(&mut domain, Some(default))?,
+            _ => {
+                let message = "multiple default expressions";
+                return Err(Error::new(SqlState::SYNTAX_ERROR, message));
+            }
         }
         let is = |wanted: &DomainConstraint| create.constraints.contains(wanted);
         if is(&DomainConstraint::NotNull) && is(&DomainConstraint::Null) {

@@ -246,7 +246,6 @@ fn expression(words: &[&str], at: usize) -> Option<String> {
     let name = match (before, behind) {
         ([.., "CURRENT"], ["OF", ..]) => "WHERE CURRENT OF",
         ([.., "COLLATION"], ["FOR", ..]) | ([.., "COLLATION", "FOR"], _) => "COLLATION FOR",
-        ([.., ")"], ["AS", ..]) if closes_using(before) => "an alias of JOIN ... USING",
         ([.., "AS"], ["(", ..]) => "a list of column definitions in FROM",
         (["INSERT" | "WITH", ..], ["[", ..]) => "assigning to a part of a value",
         ([.., "UESCAPE"], _) | (_, ["UESCAPE", ..]) => "UESCAPE",
@@ -257,11 +256,4 @@ fn expression(words: &[&str], at: usize) -> Option<String> {
         _ => return None,
     };
     Some(name.to_owned())
-}
-
-/// Whether these words end with `USING (...)`.
-fn closes_using(words: &[&str]) -> bool {
-    let open = words.iter().rposition(|word| *word == "(");
-    open.and_then(|open| open.checked_sub(1))
-        .is_some_and(|before| words[before] == "USING")
 }

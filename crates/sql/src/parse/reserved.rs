@@ -31,6 +31,14 @@ const NO_NAMES: &[&str] = &[
     "window", "with",
 ];
 
+/// Of [`NO_NAMES`] those that name functions and types, sorted.
+#[rustfmt::skip]
+const NAMES_OF_TYPES: &[&str] = &[
+    "authorization", "binary", "collation", "concurrently", "cross", "current_schema", "freeze",
+    "full", "ilike", "inner", "is", "isnull", "join", "left", "like", "natural", "notnull",
+    "outer", "overlaps", "right", "similar", "tablesample", "verbose",
+];
+
 /// Keywords that are a column's alias only behind AS, sorted.
 #[rustfmt::skip]
 const NO_BARE_LABELS: &[&str] = &[
@@ -46,6 +54,11 @@ const LETTERS_MAX: usize = 17;
 /// Whether a word names no table, no column and no alias of a table.
 pub(in crate::parse) fn is_no_name(token: &Token) -> bool {
     is_among(token, NO_NAMES)
+}
+
+/// Whether a word without quotes names no type.
+pub(crate) fn is_no_type(word: &str) -> bool {
+    contains(NO_NAMES, word) && !contains(NAMES_OF_TYPES, word)
 }
 
 /// Whether a word is no alias of a column unless AS is before it.

@@ -20,9 +20,11 @@ mod like;
 mod names;
 mod parts;
 mod records;
+mod rows;
 mod search;
 mod spelling;
 mod statement;
+mod trim;
 
 use rustdb_txn::RowMode;
 use sqlparser::ast::{Ident, LockClause, LockType, NonBlock};
@@ -36,6 +38,7 @@ use crate::plan::{FrameExclusion, LockWait};
 pub(crate) use like::LIKE;
 pub(crate) use names::{NOTHING, unicode};
 pub(crate) use parts::PART;
+pub(crate) use rows::{ALIAS, ALL};
 pub(crate) use search::{CYCLE, SEARCH};
 pub(crate) use spelling::{GROUP_DISTINCT, join_texts};
 
@@ -69,6 +72,9 @@ pub(crate) fn rewrite(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         .any(|token| spelling::is_suspect(&token.token))
     {
         spelling::respell(&mut tokens);
+    }
+    if tokens.iter().any(|token| rows::is_suspect(&token.token)) {
+        rows::rows(&mut tokens);
     }
     names::lists(&mut tokens);
     if tokens

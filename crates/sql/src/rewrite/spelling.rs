@@ -25,6 +25,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 
 use super::records::{columns_alone, gives_records};
+use super::trim::trim_from;
 use super::{is_word, marked, solid, statement};
 
 /// Begins the list of GROUP BY DISTINCT.
@@ -265,25 +266,6 @@ fn like_any(tokens: &mut [TokenWithSpan], place: usize) {
     tokens[place] = symbol(operator, &tokens[place]);
     if let Some(not) = not {
         tokens[not] = blank(tokens, not);
-    }
-}
-
-/// `TRIM([LEADING] FROM a)`.
-fn trim_from(tokens: &mut [TokenWithSpan], place: usize) {
-    let next: Vec<usize> = solid(tokens, place + 1).take(3).collect();
-    let [open, first, second] = next[..] else {
-        return;
-    };
-    if tokens[open].token != Token::LParen {
-        return;
-    }
-    let sides = ["BOTH", "LEADING", "TRAILING"];
-    let from = match is_any(Some(&tokens[first].token), &sides) {
-        true => second,
-        false => first,
-    };
-    if is_word(&tokens[from].token, "FROM") {
-        tokens[from] = blank(tokens, from);
     }
 }
 

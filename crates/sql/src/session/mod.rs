@@ -20,6 +20,7 @@ mod figures;
 mod flexible;
 mod idle;
 mod kept;
+mod modes;
 mod named;
 mod prepared;
 mod set;
@@ -104,6 +105,8 @@ pub struct Session {
     before: Arc<Values>,
     /// Isolation of the last transaction, and whether it may write.
     modes: (IsolationLevel, Access),
+    /// Whether its READ COMMITTED is called READ UNCOMMITTED.
+    is_uncommitted: bool,
     /// What the parameters mean.
     meaning: Meaning,
     /// Statements with names.
@@ -203,6 +206,7 @@ impl Session {
             parameters: Arc::default(),
             before: Arc::default(),
             modes: (IsolationLevel::ReadCommitted, Access::ReadWrite),
+            is_uncommitted: false,
             meaning: Meaning::default(),
             named: Named::default(),
             kept_by_functions: Arc::new(SessionState::new(&temporary_schema, activity, locks)),

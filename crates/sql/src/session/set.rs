@@ -9,6 +9,7 @@ use rustdb_types::{
 };
 use sqlparser::ast;
 
+use super::modes::{UNCOMMITTED, isolation_named, modes_of};
 use super::{Answer, Session, State, done, noticed};
 use crate::bind::{OutputColumn, SessionNames, name_of, words_of};
 use crate::error::{Error, Result, SqlState};
@@ -31,6 +32,8 @@ pub(super) struct Meaning {
     is_asynchronous: bool,
     /// What a transaction is that nothing more is said about, if that was set.
     modes: Option<(IsolationLevel, Access)>,
+    /// Whether that is called READ UNCOMMITTED.
+    pub(super) is_uncommitted: bool,
     /// When the statement that runs is to end.
     deadline: Option<Duration>,
     /// How much memory the operators of a statement may hold, in bytes.
@@ -52,6 +55,7 @@ impl Default for Meaning {
             idle_timeouts: [0; 2],
             is_asynchronous: false,
             modes: None,
+            is_uncommitted: false,
             deadline: None,
             work_mem: WORK_MEM_DEFAULT,
             methods: Methods::default(),
@@ -119,6 +123,7 @@ impl Session {
         let commit = self.parameters.get("synchronous_commit");
         self.meaning.is_asynchronous = commit.as_deref() == Some("off");
         let isolation = self.parameters.get("default_transaction_isolation");
+        self.meaning.is_uncommitted = isolation.as_deref() == Some(UNCOMMITTED);
         let isolation = isolation_named(isolation.as_deref().unwrap_or("read committed"))?;
         let access = match self.parameters.is_on("default_transaction_read_only") {
             true => Access::ReadOnly,
@@ -263,6 +268,8 @@ impl Session {
         if name.eq_ignore_ascii_case("transaction_isolation") {
             let level = value.unwrap_or("read committed").to_lowercase();
             self.change_transaction(Some(isolation_named(&level)?), None)?;
+            self.is_uncommitted = level == UNCOMMITTED;
+            self.note_modes();
             return Ok(done("SET"));
         }
         if name.eq_ignore_ascii_case("transaction_read_only") {
@@ -405,6 +412,7 @@ impl Session {
         }
         let (isolation, access) = modes_of(modes)?;
         self.change_transaction(isolation, access)?;
+        self.note_uncommitted(modes);
         Ok(done("SET"))
     }
 
@@ -440,59 +448,6 @@ impl Session {
         self.before = before;
         self.state = State::Open(Box::new(open));
         Ok(())
-    }
-
-    /// Lets SHOW know of the modes of the transaction at hand.
-    pub(super) fn note_modes(&self) {
-        if let State::Open(open) = &self.state {
-            let isolation = isolation_name(open.transaction.isolation());
-            let is_read_only = open.access == Access::ReadOnly;
-            self.parameters.note_modes((isolation, is_read_only));
-        }
-    }
-}
-
-/// What modes say of isolation and of writing; the last word counts.
-pub(super) fn modes_of(
-    modes: &[ast::TransactionMode],
-) -> Result<(Option<IsolationLevel>, Option<Access>)> {
-    let (mut isolation, mut access) = (None, None);
-    for mode in modes {
-        match mode {
-            ast::TransactionMode::IsolationLevel(level) => {
-                isolation = Some(isolation_named(&level.to_string().to_lowercase())?);
-            }
-            ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadOnly) => {
-                access = Some(Access::ReadOnly);
-            }
-            ast::TransactionMode::AccessMode(ast::TransactionAccessMode::ReadWrite) => {
-                access = Some(Access::ReadWrite);
-            }
-        }
-    }
-    Ok((isolation, access))
-}
-
-/// The isolation level of this name.
-fn isolation_named(name: &str) -> Result<IsolationLevel> {
-    Ok(match name {
-        "serializable" => IsolationLevel::Serializable,
-        "repeatable read" | "snapshot" => IsolationLevel::Snapshot,
-        "read committed" | "read uncommitted" => IsolationLevel::ReadCommitted,
-        other => {
-            let message =
-                format!("invalid value for parameter \"transaction_isolation\": \"{other}\"");
-            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
-        }
-    })
-}
-
-/// The name of an isolation level, as SHOW has it.
-pub(super) fn isolation_name(level: IsolationLevel) -> &'static str {
-    match level {
-        IsolationLevel::Serializable => "serializable",
-        IsolationLevel::Snapshot => "repeatable read",
-        IsolationLevel::ReadCommitted => "read committed",
     }
 }
 

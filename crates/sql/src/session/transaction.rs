@@ -7,7 +7,7 @@ use rustdb_table::Tables;
 use rustdb_txn::{Access, IsolationLevel, Transaction};
 use sqlparser::ast;
 
-use super::set::{isolation_name, modes_of};
+use super::modes::{modes_of, says_uncommitted};
 use super::{Answer, Open, Savepoint, Session, State, done, noticed};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
@@ -91,7 +91,7 @@ impl Session {
         let transaction = shared.manager.begin_as(&self.party, isolation, access)?;
         let is_read_only = access == Access::ReadOnly;
         self.modes = (isolation, access);
-        let noted = (isolation_name(isolation), is_read_only);
+        let noted = (self.isolation_shown(isolation), is_read_only);
         self.before = self.parameters.begin_transaction(noted);
         self.settings.now.set(began);
         self.kept_by_functions.activity().begin_transaction(began);
@@ -112,6 +112,7 @@ impl Session {
     pub(super) fn open(&mut self) -> Result<&mut Open> {
         if let State::Idle = self.state {
             let (isolation, access) = self.default_modes();
+            self.is_uncommitted = self.meaning.is_uncommitted;
             let open = self.begin(isolation, access)?;
             self.state = State::Open(Box::new(open));
         }
@@ -188,15 +189,19 @@ impl Session {
             State::Failed(_) => return Err(failed()),
             State::Open(open) if open.is_block => {
                 self.change_transaction(isolation, access)?;
+                self.note_uncommitted(modes);
                 return Ok(noticed(tag, "there is already a transaction in progress"));
             }
             // Statements before it in the same text belong to the block.
             State::Open(open) => {
                 open.is_block = true;
                 self.change_transaction(isolation, access)?;
+                self.note_uncommitted(modes);
             }
             State::Idle => {
                 let usual = self.default_modes();
+                self.is_uncommitted =
+                    says_uncommitted(modes).unwrap_or(self.meaning.is_uncommitted);
                 let isolation = isolation.unwrap_or(usual.0);
                 let mut open = self.begin(isolation, access.unwrap_or(usual.1))?;
                 open.is_block = true;

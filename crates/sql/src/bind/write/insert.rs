@@ -54,7 +54,7 @@ impl Binder<'_> {
         });
         let mut written = Relation {
             name: relation.name,
-            schema: None,
+            schema: relation.schema.filter(|_| alias.is_none()),
             alias_of: None,
             columns: named.collect(),
         };
@@ -394,10 +394,8 @@ fn insert_targets(
     for written in &insert.columns {
         let part = part_of(written);
         let names = object_name(written)?;
-        let name = match part {
-            None => names.last(),
-            Some(_) => names.first(),
-        };
+        // A column is written without its table; a part of it stands behind it.
+        let name = names.first();
         let name = name.map(String::as_str).unwrap_or_default();
         let begin = place_of_name(written);
         let place = match through {

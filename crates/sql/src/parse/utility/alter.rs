@@ -70,7 +70,12 @@ pub(crate) enum AlterAction {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum AlterColumn {
     /// `TYPE ... USING`.
-    Type(Box<DataType>, Option<Box<Expr>>),
+    Type {
+        to: Box<DataType>,
+        /// Whether COLLATE is said.
+        collated: bool,
+        using: Option<Box<Expr>>,
+    },
     /// `SET DEFAULT` and `DROP DEFAULT`.
     Default(Option<Box<Expr>>),
     /// `SET NOT NULL` and `DROP NOT NULL`.
@@ -325,14 +330,19 @@ fn deferral(parser: &mut Parser<'_>) -> (Option<bool>, Option<bool>) {
 fn alter_column(parser: &mut Parser<'_>) -> Result<AlterColumn, ParserError> {
     if take_all(parser, &["set", "data", "type"]) || take(parser, "type") {
         let data_type = parser.parse_data_type()?;
-        if take(parser, "collate") {
+        let collated = take(parser, "collate");
+        if collated {
             parser.parse_object_name(false)?;
         }
         let using = match take(parser, "using") {
             true => Some(Box::new(parser.parse_expr()?)),
             false => None,
         };
-        return Ok(AlterColumn::Type(Box::new(data_type), using));
+        return Ok(AlterColumn::Type {
+            to: Box::new(data_type),
+            collated,
+            using,
+        });
     }
     if take_all(parser, &["set", "default"]) {
         return Ok(AlterColumn::Default(Some(Box::new(parser.parse_expr()?))));

@@ -17,7 +17,10 @@ pub(crate) struct CreateDomain {
     /// The type below it.
     pub(crate) data_type: DataType,
     /// `DEFAULT`.
-    pub(crate) default: Option<Expr>,
+    /// One at most, or it is an error.
+    pub(crate) defaults: Vec<Expr>,
+    /// Whether COLLATE is said.
+    pub(crate) collated: bool,
     /// Its constraints.
     pub(crate) constraints: Vec<DomainConstraint>,
 }
@@ -71,15 +74,17 @@ pub(super) fn parse_create(parser: &mut Parser<'_>) -> Result<Utility, ParserErr
     let name = parser.parse_object_name(false)?;
     take(parser, "as");
     let data_type = parser.parse_data_type()?;
-    let mut default = None;
+    let mut defaults = Vec::new();
+    let mut collated = false;
     let mut constraints = Vec::new();
     loop {
         if take(parser, "default") {
             // What is weaker than IS needs brackets here: NOT NULL is the next constraint.
             let precedence = RustDialect::default().prec_value(Precedence::Is);
-            default = Some(parser.parse_subexpr(precedence)?);
+            defaults.push(parser.parse_subexpr(precedence)?);
         } else if take(parser, "collate") {
             parser.parse_object_name(false)?;
+            collated = true;
         } else if let Some(constraint) = constraint(parser)? {
             constraints.push(constraint);
         } else {
@@ -89,7 +94,8 @@ pub(super) fn parse_create(parser: &mut Parser<'_>) -> Result<Utility, ParserErr
     Ok(Utility::CreateDomain(Box::new(CreateDomain {
         name,
         data_type,
-        default,
+        defaults,
+        collated,
         constraints,
     })))
 }

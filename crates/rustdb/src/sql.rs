@@ -297,6 +297,12 @@ impl Connection {
         self.session.is_in_transaction()
     }
 
+    /// Whether others may wait for what it does next.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn holds_locks(&self) -> bool {
+        self.session.holds_locks()
+    }
+
     /// The name of the database that it is a session with.
     ///
     /// ```

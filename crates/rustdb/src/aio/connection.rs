@@ -35,8 +35,8 @@ use crate::sql::{CancelHandle, Connection, Row, StatementResult, Value};
 pub struct AsyncConnection {
     connection: Arc<OffRuntime<Mutex<Connection>>>,
     cancel: CancelHandle,
-    /// Whether it was in a transaction block when its last call ended.
-    in_block: Arc<AtomicBool>,
+    /// Whether it held locks when its last call ended: it was in a block, or has advisory locks.
+    holds_locks: Arc<AtomicBool>,
     vfs: VfsRef,
 }
 
@@ -88,7 +88,7 @@ impl AsyncDatabase {
 impl AsyncConnection {
     fn new(connection: Connection, vfs: VfsRef) -> AsyncConnection {
         AsyncConnection {
-            in_block: Arc::default(),
+            holds_locks: Arc::default(),
             vfs,
             cancel: connection.cancel_handle(),
             connection: Arc::new(OffRuntime::new(Mutex::new(connection))),
@@ -271,8 +271,8 @@ impl AsyncConnection {
             progress: progress.clone(),
             cancel: &self.cancel,
         };
-        let in_block = self.in_block.clone();
-        let is_in_block = in_block.load(Ordering::Acquire);
+        let holds_locks = self.holds_locks.clone();
+        let has_locks = holds_locks.load(Ordering::Acquire);
         let work = move || {
             let mut connection = connection.get().lock();
             if !progress.begin() {
@@ -282,10 +282,10 @@ impl AsyncConnection {
             // A body that panics is over too.
             let _end = End(progress);
             let result = body(&mut connection);
-            in_block.store(connection.is_in_transaction(), Ordering::Release);
+            holds_locks.store(connection.holds_locks(), Ordering::Release);
             result
         };
-        match is_in_block {
+        match has_locks {
             true => run_apart(&self.vfs, work).await,
             false => run(work).await,
         }

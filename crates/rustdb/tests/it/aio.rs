@@ -185,49 +185,60 @@ async fn a_dropped_future_of_a_scan_passes_nothing_over() {
 }
 
 /// Who waits for a lock keeps a thread of the pool, and who holds it needs one to give it back.
-#[test]
-fn a_session_gets_to_its_commit_when_others_have_taken_the_pool() {
+fn gives_back_what_others_have_taken_the_pool_for(take: &str, wait: &'static str, end: &str) {
     const POOL: usize = 3;
     const WAITING: usize = 2 * POOL;
     let minute = std::time::Duration::from_secs(60);
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(1).max_blocking_threads(POOL);
     let runtime = builder.enable_time().build().expect("builds");
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("works");
     let path = directory.path().join("db");
     let (db, holder, calls) = runtime.block_on(async {
-        let db = AsyncDatabase::open(path).await.unwrap();
-        let holder = db.connect().await.unwrap();
+        let db = AsyncDatabase::open(path).await.expect("works");
+        let holder = db.connect().await.expect("works");
         let table = "CREATE TABLE t (id INT PRIMARY KEY, n INT); INSERT INTO t VALUES (1, 0)";
-        holder.run(table).await.unwrap();
-        holder.run("BEGIN; UPDATE t SET n = n + 1").await.unwrap();
+        holder.run(table).await.expect("works");
+        holder.run(take).await.expect("works");
         let mut waiting = Vec::new();
         for _ in 0..WAITING {
-            waiting.push(db.connect().await.unwrap());
+            waiting.push(db.connect().await.expect("works"));
         }
         let mut calls = Vec::new();
         for one in waiting {
-            let update = async move { one.execute("UPDATE t SET n = n + 1", vec![]).await };
+            let update = async move { one.execute(wait, vec![]).await };
             calls.push(tokio::spawn(update));
         }
         (db, holder, calls)
     });
-    let mut watcher = db.blocking().connect().unwrap();
+    let mut watcher = db.blocking().connect().expect("works");
     let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
     runtime.block_on(async {
         let all_wait = async {
-            while watcher.query_one::<(i64,)>(waiting, &[]).unwrap().0 < POOL as i64 {
+            while watcher.query_one::<(i64,)>(waiting, &[]).expect("works").0 < POOL as i64 {
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
             }
         };
         let taken = tokio::time::timeout(minute, all_wait).await;
         taken.expect("the pool is taken");
-        let commit = tokio::time::timeout(minute, holder.run("COMMIT")).await;
-        commit.expect("it gets a thread").unwrap();
+        let ended = tokio::time::timeout(minute, holder.run(end)).await;
+        ended.expect("it gets a thread").expect("works");
         for call in calls {
-            assert_eq!(call.await.unwrap().unwrap(), 1);
+            assert_eq!(call.await.expect("works").expect("works"), 1);
         }
-        let rows = holder.query("SELECT n FROM t", vec![]).await.unwrap();
-        assert_eq!(rows[0].get::<i32>("n").unwrap(), WAITING as i32 + 1);
     });
+}
+
+#[test]
+fn a_session_gets_to_its_commit_when_others_have_taken_the_pool() {
+    let update = "UPDATE t SET n = n + 1";
+    let take = "BEGIN; UPDATE t SET n = n + 0";
+    gives_back_what_others_have_taken_the_pool_for(take, update, "COMMIT");
+}
+
+#[test]
+fn a_session_gives_an_advisory_lock_back_when_others_have_taken_the_pool() {
+    let wait = "SELECT pg_advisory_xact_lock(1)";
+    let (take, end) = ("SELECT pg_advisory_lock(1)", "SELECT pg_advisory_unlock(1)");
+    gives_back_what_others_have_taken_the_pool_for(take, wait, end);
 }

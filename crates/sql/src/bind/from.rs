@@ -1,6 +1,7 @@
 //! FROM: relations, joins, queries in parentheses.
 
 use rustdb_catalog::Relation as Found;
+use rustdb_txn::ObjectMode;
 use sqlparser::ast;
 use sqlparser::ast::{JoinConstraint, JoinOperator, Spanned, TableFactor};
 
@@ -191,7 +192,10 @@ impl Binder<'_> {
         match found {
             Some(Found::Table(table)) => self.scan(&table),
             Some(Found::View(view)) => self.view(&view),
-            Some(Found::Sequence(sequence)) => Ok(self.sequence_row(&sequence)),
+            Some(Found::Sequence(sequence)) => {
+                self.lock_table(sequence.oid, ObjectMode::AccessShare);
+                Ok(self.sequence_row(&sequence))
+            }
             Some(Found::Index(_, index)) => {
                 let message = format!("\"{}\" is an index", index.name);
                 Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
@@ -205,6 +209,7 @@ impl Binder<'_> {
 
     /// A view: its query, as if it were written in parentheses.
     fn view(&mut self, view: &rustdb_catalog::View) -> Result<(Plan, Relation)> {
+        self.lock_table(view.oid, ObjectMode::AccessShare);
         let statements = crate::parse::parse(&view.query.text)?;
         let [ast::Statement::Query(query)] = &statements[..] else {
             return Err(Error::internal(format!("view {} is no query", view.name)));
@@ -307,17 +312,7 @@ impl Binder<'_> {
                 })
             }
             JoinConstraint::Using(columns) => {
-                let mut names = Vec::with_capacity(columns.len());
-                for column in columns {
-                    match &object_name(column)?[..] {
-                        [name] => names.push(name.clone()),
-                        _ => return Err(Error::unsupported("a name with a dot in USING")),
-                    }
-                }
-                // A name for the columns comes last.
-                let alias = names.last().and_then(|name| name.strip_prefix(ALIAS));
-                let alias = alias.map(str::to_owned);
-                names.truncate(names.len() - usize::from(alias.is_some()));
+                let (names, alias) = using_names(columns)?;
                 self.join_using(left, right, kind, &names, alias)
             }
             JoinConstraint::Natural => {
@@ -418,6 +413,22 @@ fn without_alias(query: &ast::Query) -> Error {
     Error::new(SqlState::SYNTAX_ERROR, message)
         .with_hint(format!("For example, FROM ({example} ...) [AS] foo."))
         .at_word_before(place(query.span()), "(")
+}
+
+/// The columns that USING lists, and the name that they get together.
+fn using_names(columns: &[ast::ObjectName]) -> Result<(Vec<String>, Option<String>)> {
+    let mut names = Vec::with_capacity(columns.len());
+    for column in columns {
+        match &object_name(column)?[..] {
+            [name] => names.push(name.clone()),
+            _ => return Err(Error::unsupported("a name with a dot in USING")),
+        }
+    }
+    // It comes last.
+    let alias = names.last().and_then(|name| name.strip_prefix(ALIAS));
+    let alias = alias.map(str::to_owned);
+    names.truncate(names.len() - usize::from(alias.is_some()));
+    Ok((names, alias))
 }
 
 fn using_column(names: &FromNames, name: &str, side: &str) -> Result<NamedColumn> {

@@ -103,7 +103,7 @@ pub(crate) struct Binder<'s> {
     /// Where tables are found; stored expressions have none.
     database: Option<Database>,
     catalog: Option<Arc<Catalog>>,
-    /// The tables that were named, and how they are to be locked.
+    /// The relations that were named, also by views, and how they are to be locked.
     tables: BTreeMap<Oid, ObjectMode>,
     /// The relations that the statement itself names: not those that its views name.
     named: Vec<Oid>,

@@ -93,6 +93,11 @@ impl SessionState {
         false
     }
 
+    /// Whether it holds advisory locks that outlive its transactions.
+    pub(crate) fn holds_locks(&self) -> bool {
+        !self.locks.lock().is_empty()
+    }
+
     /// What functions had to say since this was asked last.
     pub(crate) fn take_notices(&self) -> Vec<String> {
         if !self.has_notices.load(Ordering::Relaxed) {

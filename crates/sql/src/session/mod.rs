@@ -259,6 +259,11 @@ impl Session {
         }
     }
 
+    /// Whether others may wait for what it does next: it is in a block, or holds advisory locks.
+    pub fn holds_locks(&self) -> bool {
+        self.is_in_transaction() || self.kept_by_functions.holds_locks()
+    }
+
     /// Runs the statements of a text, with parameters if it is one statement.
     pub fn execute(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
         self.begin_statements()?;

@@ -39,11 +39,11 @@ pub(super) const UNCOMMITTED: &str = "read uncommitted";
 
 /// Whether the level that modes name last, if they name one, is READ UNCOMMITTED.
 pub(super) fn says_uncommitted(modes: &[ast::TransactionMode]) -> Option<bool> {
-    let levels = modes.iter().filter_map(|mode| match mode {
+    let mut levels = modes.iter().filter_map(|mode| match mode {
         ast::TransactionMode::IsolationLevel(level) => Some(level),
         ast::TransactionMode::AccessMode(_) => None,
     });
-    let last = levels.last()?;
+    let last = levels.next_back()?;
     Some(*last == ast::TransactionIsolationLevel::ReadUncommitted)
 }
 

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use rustdb_catalog::Catalog;
+use rustdb_catalog::{Catalog, Object};
 use rustdb_table::Statement as TableStatement;
 use rustdb_txn::{Access, ObjectMode};
 use rustdb_types::{Oid, Settings, Type, Value, interrupt};
@@ -192,11 +192,12 @@ impl Planned {
 
     /// Whether its tables are the same in another catalog.
     fn fits(&self, catalog: &Catalog) -> bool {
-        self.tables.iter().all(|(table, _)| {
-            match (self.catalog.table(*table), catalog.table(*table)) {
-                (Some(then), Some(now)) => Arc::ptr_eq(then, now),
-                _ => false,
-            }
+        let both = |oid: &Oid| Some((self.catalog.object(*oid)?, catalog.object(*oid)?));
+        self.tables.iter().all(|(oid, _)| match both(oid) {
+            Some((Object::Table(then), Object::Table(now))) => Arc::ptr_eq(then, now),
+            Some((Object::View(then), Object::View(now))) => Arc::ptr_eq(then, now),
+            Some((Object::Sequence(then), Object::Sequence(now))) => Arc::ptr_eq(then, now),
+            _ => false,
         })
     }
 

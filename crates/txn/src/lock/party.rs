@@ -59,6 +59,11 @@ impl SessionLocks {
         SessionLocks { table, party, held }
     }
 
+    /// Whether any is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Locks a key, once more if it is held in this mode.
     pub fn lock(
         &mut self,

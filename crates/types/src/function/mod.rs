@@ -22,6 +22,7 @@ mod math;
 pub(crate) mod pattern;
 mod series;
 mod signature;
+mod size;
 mod template;
 mod temporal;
 mod text;
@@ -321,6 +322,8 @@ static TABLES: &[&[Row]] = &[
     json::READ,
     pattern::ROWS,
     series::ROWS,
+    size::ROWS,
+    keyword::ROWS,
     format::ROWS,
     bytes::ROWS,
     unicode::ROWS,

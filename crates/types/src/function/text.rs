@@ -489,7 +489,7 @@ pub fn quoted_identifier(name: &str) -> String {
     let safe = !name.is_empty()
         && !name.as_bytes()[0].is_ascii_digit()
         && name.bytes().all(plain)
-        && super::keyword::RESERVED.binary_search(&name).is_err();
+        && !super::keyword::is_reserved(name);
     if safe {
         name.to_owned()
     } else {

@@ -69,7 +69,9 @@ impl Binder<'_> {
         if let Some(through) = &through {
             written = through.relation.clone();
         }
-        written.name = alias.unwrap_or(written.name);
+        if let Some(alias) = alias {
+            written.alias_of = Some(std::mem::replace(&mut written.name, alias));
+        }
         let scope = Scope {
             parent: None,
             from: FromNames::of(written),

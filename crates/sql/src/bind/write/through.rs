@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use rustdb_catalog::{Catalog, CheckOption, Relation as Found, Table as Definition, View};
+use rustdb_txn::ObjectMode;
 use rustdb_types::{Settings, Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::{SelectItem, SetExpr, TableFactor};
@@ -116,6 +117,7 @@ impl Binder<'_> {
         let mut views = vec![view.clone()];
         let mut at = view;
         loop {
+            self.lock_table(at.oid, ObjectMode::RowExclusive);
             let query = query_of(&at)?;
             let names = select_of(&query)
                 .and_then(|select| base_of(select))

@@ -166,3 +166,41 @@ fn sequences_give_each_value_once_to_several_sessions() {
     assert_eq!(answers[0].rows[0][0].as_integer(), Some(200));
     assert_eq!(answers[0].rows[0][1].as_integer(), Some(200));
 }
+
+#[test]
+fn a_view_stays_as_long_as_a_transaction_that_has_read_it() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let (mut reader, mut other) = (database.connect(), database.connect());
+    run(
+        &mut reader,
+        "create table t (a int); create view v as select a from t",
+    );
+    run(
+        &mut reader,
+        "create view w as select * from v; create sequence s",
+    );
+    run(&mut other, "set lock_timeout = 1");
+    for read in [
+        "select * from v",
+        "select * from w",
+        "insert into v values (1)",
+    ] {
+        run(&mut reader, "begin");
+        run(&mut reader, read);
+        assert_eq!(
+            state_of(&mut other, "drop view v cascade"),
+            "55P03",
+            "{read}"
+        );
+        let replace = "create or replace view v as select a from t where a > 0";
+        assert_eq!(state_of(&mut other, replace), "55P03", "{read}");
+        run(&mut reader, "commit");
+        run(&mut other, replace);
+    }
+    run(&mut reader, "begin");
+    run(&mut reader, "select * from s");
+    assert_eq!(state_of(&mut other, "drop sequence s"), "55P03");
+    run(&mut reader, "commit");
+    run(&mut other, "drop sequence s; drop view v cascade");
+    assert_eq!(state_of(&mut reader, "select * from w"), "42P01");
+}

@@ -16,7 +16,7 @@ mod session;
 mod words;
 
 use std::borrow::Cow;
-use std::io::{self, BufRead};
+use std::io;
 
 use rustdb::Database;
 
@@ -30,6 +30,7 @@ use self::session::{Next, Session};
 use crate::arguments::{DatabaseArguments, ShellArguments};
 use crate::failure::{Failure, Result, Status};
 use crate::output::Output;
+use crate::transfer::standard_lines;
 use crate::{keys, open, signals};
 
 /// What a person reads before the first prompt.
@@ -50,9 +51,8 @@ pub fn run(database: &DatabaseArguments, shell: &ShellArguments, welcome: Welcom
     let outcome = if is_interactive {
         by_hand(&mut session, &db, database)
     } else if shell.commands.is_empty() {
-        let lines = io::stdin().lock().split(b'\n');
         let lines = (1..)
-            .zip(lines)
+            .zip(standard_lines())
             .map(|(number, text)| Line::read(number, text));
         script(&mut session, lines, shell.json)
     } else {

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 
+use super::inline;
 use super::session::Shell;
 use super::target::{self, Target, expanded};
 use super::told;
@@ -37,19 +38,25 @@ struct Asked<'a> {
 enum End {
     File(String),
     Program(String),
+    /// The script that the command stands in, or standard input; where results go.
     Standard,
+    /// Standard input or output, whatever is read and written otherwise.
+    Own,
 }
 
 /// Runs `\copy` with these arguments.
 pub fn run(session: &mut Shell, arguments: &str) -> Result<()> {
     let asked = parse(arguments)?;
+    if asked.is_from && asked.end == End::Standard && session.awaits_rows(&statement_from(&asked)) {
+        return Ok(());
+    }
     let start = Instant::now();
     let rows = match asked.is_from {
         true => from(session, &asked)?,
         false => to(session, &asked)?,
     };
     // Behind rows on the standard output a tag would be one of them.
-    if asked.is_from || asked.end != End::Standard {
+    if asked.is_from || !matches!(asked.end, End::Standard | End::Own) {
         session.say(&format!("COPY {rows}"))?;
     }
     session.show_time(start.elapsed())
@@ -99,7 +106,8 @@ fn parse(arguments: &str) -> Result<Asked<'_>> {
                 .ok_or_else(|| usage("a command in quotes is missing"))?;
             (End::Program(command), after)
         }
-        "stdin" | "stdout" | "pstdin" | "pstdout" => (End::Standard, after),
+        "stdin" | "stdout" => (End::Standard, after),
+        "pstdin" | "pstdout" => (End::Own, after),
         _ => {
             let file = unquoted(first).ok_or_else(|| usage("a quote is not closed"))?;
             (End::File(expanded(&file)), after)
@@ -195,6 +203,7 @@ fn to(session: &mut Shell, asked: &Asked<'_>) -> Result<u64> {
             ended.map(|()| rows)
         }
         End::Standard => to_standard(session, &text),
+        End::Own => write_out(session, &text),
     }
 }
 
@@ -224,8 +233,12 @@ fn write_out(session: &mut Shell, text: &str) -> Result<u64> {
 
 // -------------------------------------------------------------------------------------- in
 
+fn statement_from(asked: &Asked<'_>) -> String {
+    format!("COPY {} FROM STDIN {}", asked.what, asked.options)
+}
+
 fn from(session: &mut Shell, asked: &Asked<'_>) -> Result<u64> {
-    let text = format!("COPY {} FROM STDIN {}", asked.what, asked.options);
+    let text = statement_from(asked);
     match &asked.end {
         End::Program(command) => {
             let mut child = target::reading(command)?;
@@ -238,7 +251,10 @@ fn from(session: &mut Shell, asked: &Asked<'_>) -> Result<u64> {
             ended.map(|()| rows)
         }
         End::File(name) => read_shown(session, &text, name),
-        End::Standard => read_shown(session, &text, "-"),
+        End::Standard | End::Own if session.is_interactive || session.is_in_script() => {
+            inline::run_with_standard_lines(session, &text)
+        }
+        End::Standard | End::Own => read_shown(session, &text, "-"),
     }
 }
 
@@ -297,6 +313,7 @@ mod tests {
         assert_eq!(asked.what, "(select ')' from t)");
         assert_eq!(asked.end, End::Program("sort -r".to_owned()));
         assert_eq!(parse("t to STDOUT").unwrap().end, End::Standard);
+        assert_eq!(parse("t from pstdin").unwrap().end, End::Own);
         assert_eq!(
             parse("t to it''s.txt;").unwrap().end,
             End::File("it''s.txt".to_owned())

@@ -13,13 +13,14 @@
 //! skipped. A person's rows and those of a `-c` come from standard input. COPY TO STDOUT writes
 //! where results go.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
 use super::input::behind_comments;
 use super::session::Shell;
 use super::stream::is_single;
 use super::{copy, told};
 use crate::failure::{Failure, Result};
+use crate::transfer::standard_lines;
 
 /// What ends the rows.
 const END: &[u8] = b"\\.";
@@ -60,15 +61,21 @@ pub fn run(session: &mut Shell, text: &str, way: Way, is_in_script: bool) -> Res
         // Behind rows on the standard output a tag would be one of them.
         Way::Out => return copy::to_standard(session, text).map(drop),
         Way::In if is_in_script => copy::read(session, text, &mut io::empty())?,
-        Way::In => {
-            if session.is_interactive {
-                eprintln!("End the rows with a line `\\.`, or with Ctrl-D.");
-            }
-            let lines = io::stdin().lock().split(b'\n');
-            copy::read(session, text, &mut Rows::new(lines))?
-        }
+        Way::In => run_with_standard_lines(session, text)?,
     };
     session.say(&format!("COPY {rows}"))
+}
+
+/// Runs such a statement with the rows of standard input, which may end there before the input does.
+pub fn run_with_standard_lines(session: &mut Shell, text: &str) -> Result<u64> {
+    if session.is_interactive {
+        eprintln!("End the rows with a line `\\.`, or with Ctrl-D.");
+    }
+    // Where bytes make no lines, nothing but their end ends them.
+    if text.to_lowercase().contains("binary") {
+        return copy::read(session, text, &mut io::stdin());
+    }
+    copy::read(session, text, &mut Rows::new(standard_lines()))
 }
 
 /// Runs a statement of a script with the rows behind it. Gives how many lines these are too.

@@ -50,6 +50,7 @@ use crate::arguments::DatabaseArguments;
 use crate::failure::{Failure, Result, Status};
 use crate::output::Output;
 use crate::shell::{Typed, Welcome, is_interactive_possible};
+use crate::transfer::standard_lines;
 use crate::{keys, open, signals};
 
 /// What the SQL shell does.
@@ -230,8 +231,7 @@ fn script(session: &mut Shell, name: Option<&str>) -> Result<()> {
     session.has_failed = false;
     match name.filter(|name| *name != "-") {
         None => {
-            let lines = io::stdin().lock().split(b'\n');
-            let next = session.run_script(None, lines)?;
+            let next = session.run_script(None, standard_lines())?;
             if next == Next::Quit && !session.is_json() {
                 session.output.line("Bye!")?;
             }

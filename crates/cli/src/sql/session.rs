@@ -185,6 +185,23 @@ impl Shell {
         self.tolerated(outcome)
     }
 
+    /// Whether a script runs.
+    pub fn is_in_script(&self) -> bool {
+        !self.scripts.is_empty()
+    }
+
+    /// Whether this is a script; then a COPY waits for the rows behind the line.
+    pub fn awaits_rows(&mut self, statement: &str) -> bool {
+        let is_script = self.is_in_script();
+        if is_script {
+            self.awaited = Some(Awaited {
+                statement: statement.to_owned(),
+                rest: String::new(),
+            });
+        }
+        is_script
+    }
+
     fn script_line(&mut self, mut bytes: Vec<u8>) -> Result<Next> {
         if bytes.last() == Some(&b'\r') {
             bytes.pop();

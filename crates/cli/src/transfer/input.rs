@@ -63,6 +63,12 @@ impl Input {
     }
 }
 
+/// The lines of standard input. It is not kept locked between them, so that what a line asks for may
+/// read what comes next.
+pub fn standard_lines() -> impl Iterator<Item = io::Result<Vec<u8>>> {
+    std::iter::from_fn(|| io::stdin().lock().split(b'\n').next())
+}
+
 struct Counting {
     file: Box<dyn Read>,
     read: Arc<AtomicU64>,

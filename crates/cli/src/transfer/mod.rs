@@ -33,7 +33,7 @@ use rustdb::{Database, Keyspace};
 
 use crate::failure::{Failure, Result};
 
-pub use input::Input;
+pub use input::{Input, standard_lines};
 pub use load::{ImportReport, progress};
 pub use save::ExportReport;
 

@@ -159,6 +159,49 @@ COPY (SELECT id, t FROM c ORDER BY id DESC) TO STDOUT";
 }
 
 #[test]
+fn rows_of_the_command_copy_stand_behind_it_too() {
+    let place = Place::new();
+    let script = "CREATE TABLE c (id INT, t TEXT);
+\\copy c from stdin
+1\tone
+2\t\\N
+\\.
+\\copy c(id) from STDIN csv
+3
+\\.
+\\copy nowhere from stdin
+4\tfour
+\\.
+SELECT id, t FROM c ORDER BY id;
+";
+    place.write("script.sql", script);
+    let piped = script.replace("CREATE TABLE", "CREATE TEMP TABLE");
+    let arguments = ["-q", "-t", "--format", "unaligned"];
+    let outcomes = [
+        place.run(&[&arguments[..], &["-f", "script.sql"]].concat()),
+        place.run_with_input(&[&["sql"], &arguments[..]].concat(), piped),
+    ];
+    for outcome in outcomes {
+        assert_eq!(outcome.stdout, "1|one\n2|\n3|\n", "{outcome:?}");
+        let stderr = outcome.failed(3);
+        assert!(stderr.contains("relation \"nowhere\""), "{stderr}");
+    }
+    // Standard input beside a script, and within the script that comes from there.
+    place.write("own.sql", "\\copy c from pstdin\nSELECT count(*) FROM c;\n");
+    let own = [&arguments[..], &["-f", "own.sql"]].concat();
+    assert_eq!(place.run_with_input(&own, "5\tfive\n").ok(), "4\n");
+    let piped = "\\copy c from pstdin\n6\tsix\n\\.\nSELECT count(*) FROM c;\n";
+    let own = [&["sql"], &arguments[..]].concat();
+    assert_eq!(place.run_with_input(&own, piped).ok(), "5\n");
+    let told = place.run_with_input(&["-c", "\\copy c from stdin"], "7\tseven\n");
+    assert_eq!(told.ok(), "COPY 1\n");
+    // A script of keys may load a file from there as well.
+    let keys = "import - --format csv --key a\na,b\n1,2\n";
+    let told = place.run_with_input(&["local"], keys).ok();
+    assert!(told.contains("Imported 1"), "{told}");
+}
+
+#[test]
 fn copy_goes_out_and_in() {
     let place = Place::new();
     place

@@ -6,7 +6,7 @@ use rustdb_table::Statement as TableStatement;
 use rustdb_types::Value;
 
 use super::Session;
-use super::prepared::{Body, Planned};
+use super::planned::{Body, Planned};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
 use crate::exec::Memory;

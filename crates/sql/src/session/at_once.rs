@@ -18,7 +18,8 @@ use rustdb_catalog::lock::object;
 use rustdb_txn::{Access, Wait};
 use rustdb_types::Value;
 
-use super::prepared::{Body, Planned, Prepared};
+use super::planned::{Body, Planned};
+use super::prepared::Prepared;
 use super::tag::Tag;
 use super::{Answer, Session, State};
 use crate::error::Result;

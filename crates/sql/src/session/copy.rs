@@ -7,7 +7,8 @@ use rustdb_table::Statement as TableStatement;
 use rustdb_txn::{ObjectMode, Wait};
 use sqlparser::ast::Statement;
 
-use super::prepared::{Body, Prepared};
+use super::planned::Body;
+use super::prepared::Prepared;
 use super::{Answer, Session, Tag, done};
 use crate::bind::Surroundings;
 use crate::copy::{CopyIn, CopyOut, select_of};

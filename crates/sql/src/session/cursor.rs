@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rustdb_types::{Value, interrupt};
 
-use super::prepared::{Body, Planned, Prepared};
+use super::planned::{Body, Planned};
+use super::prepared::Prepared;
 use super::{Answer, Session, State, on_large_stack};
 use crate::bind::OutputColumn;
 use crate::error::Result;

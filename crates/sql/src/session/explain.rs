@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustdb_types::{Type, Value};
 use sqlparser::ast::{AnalyzeFormatKind, Statement, UtilityOption};
 
-use super::prepared::{Body, Shape};
+use super::planned::{Body, Shape};
 use super::{Answer, Prepared, Session};
 use crate::bind::OutputColumn;
 use crate::error::{Error, Result};

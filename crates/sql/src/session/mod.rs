@@ -22,6 +22,7 @@ mod idle;
 mod kept;
 mod modes;
 mod named;
+mod planned;
 mod prepared;
 mod set;
 mod tables;
@@ -325,7 +326,7 @@ impl Session {
             answers.reserve(statements.len());
             for prepared in statements.drain(..) {
                 answers.push(self.statement(&prepared, text, parameters)?);
-                if is_alone && prepared.has_plan() && is_worth_keeping {
+                if is_alone && prepared.is_good_again() && is_worth_keeping {
                     self.kept.keep(text, prepared);
                 }
             }

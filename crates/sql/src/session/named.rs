@@ -9,7 +9,8 @@ use rustdb_types::{Modifier, Type, Value};
 use sqlparser::ast;
 use sqlparser::ast::Statement;
 
-use super::prepared::{Planned, Prepared};
+use super::planned::Planned;
+use super::prepared::Prepared;
 use super::{Answer, Session, done};
 use crate::bind::{OutputColumn, Surroundings, new_name, object_name};
 use crate::error::{Error, Result, SqlState};

@@ -8,25 +8,24 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use rustdb_catalog::{Catalog, Object};
+use rustdb_catalog::Catalog;
 use rustdb_table::Statement as TableStatement;
 use rustdb_txn::{Access, ObjectMode};
-use rustdb_types::{Oid, Settings, Type, Value, interrupt};
+use rustdb_types::{Oid, Type, Value, interrupt};
 use rustdb_vfs::sync::Mutex;
 use sqlparser::ast::{SetExpr, Statement};
 
 use super::{Answer, Session, State, Tag, Writing, on_large_stack};
-use crate::bind::{Binder, Bound, OutputColumn, SessionNames, Surroundings, Write, writes};
+use crate::bind::{Binder, OutputColumn, Surroundings, writes};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
-use crate::exec::{Careful, Context, Executable, Memory, WriteNode, run_carefully};
-use crate::expr::ColumnId;
+use crate::exec::{Careful, Context, Memory, WriteNode, run_carefully};
 use crate::parameters::converted;
 use crate::parse::{is_deep, parse};
-use crate::plan::{Figures, Methods, Plan, improve};
 use crate::row_set::RowSet;
 
 use super::figures::{CatalogFigures, kept_level};
+use super::planned::{Body, Planned, Shape, query_body, write_body};
 
 /// A statement that was read, to be run any number of times.
 #[derive(Debug)]
@@ -39,41 +38,6 @@ pub struct Prepared {
     /// Whether it needs a large stack.
     pub(super) is_deep: bool,
     plan: Mutex<Option<Arc<Planned>>>,
-}
-
-/// A statement's plan, and what it was made with.
-#[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) catalog: Arc<Catalog>,
-    settings: Arc<Settings>,
-    names: Arc<SessionNames>,
-    methods: Methods,
-    /// How much was kept in memory, if that was asked: see [`kept_level`].
-    kept: Option<u32>,
-    /// How the tables that it names are locked.
-    tables: Vec<(Oid, ObjectMode)>,
-    pub(super) parameters: Vec<Type>,
-    pub(super) columns: Option<Arc<[OutputColumn]>>,
-    pub(super) body: Body,
-    /// Whether it must not see what it writes itself; see [`crate::exec::Careful`].
-    pub(super) is_careful: bool,
-    /// What `body` was made from.
-    pub(super) shape: Shape,
-}
-
-/// A statement's plan, as EXPLAIN shows it.
-#[derive(Debug)]
-pub(super) enum Shape {
-    /// The plan, and the columns that it gives.
-    Query(Plan, Vec<ColumnId>),
-    Write(Write),
-}
-
-/// What runs.
-#[derive(Debug)]
-pub(super) enum Body {
-    Query(Executable),
-    Write(Box<WriteNode>, Executable),
 }
 
 impl Prepared {
@@ -123,9 +87,16 @@ impl Prepared {
         )
     }
 
-    /// Whether it has a plan, good or not.
-    pub(super) fn has_plan(&self) -> bool {
-        self.plan.lock().is_some()
+    /// Whether reading the text again would be for nothing: it has a plan, good or not, or it begins
+    /// or ends a transaction.
+    pub(super) fn is_good_again(&self) -> bool {
+        let is_of_block = matches!(
+            self.statement,
+            Statement::StartTransaction { .. }
+                | Statement::Commit { .. }
+                | Statement::Rollback { .. }
+        );
+        is_of_block || self.plan.lock().is_some()
     }
 
     /// Whether its plan finds a row by its key, and its parameters of no type became text: then
@@ -165,46 +136,6 @@ impl Prepared {
             Statement::Update(_) => "UPDATE",
             Statement::Delete(_) => "DELETE",
             _ => "SELECT",
-        }
-    }
-}
-
-impl Planned {
-    /// Whether it is what the statement would be planned to in a catalog of this version.
-    pub(super) fn is_good(&self, catalog: u64, session: &Session) -> bool {
-        self.catalog.version() == catalog
-            && Arc::ptr_eq(&self.settings, &session.settings)
-            && Arc::ptr_eq(&self.names, &session.names)
-            && self.methods == session.methods()
-            && self
-                .kept
-                .is_none_or(|level| level == kept_level(&session.database))
-    }
-
-    /// How the tables that it names are locked.
-    pub(super) fn tables(&self) -> &[(Oid, ObjectMode)] {
-        &self.tables
-    }
-
-    fn writes(&self) -> bool {
-        matches!(self.body, Body::Write(..)) || self.is_careful
-    }
-
-    /// Whether its tables are the same in another catalog.
-    fn fits(&self, catalog: &Catalog) -> bool {
-        let both = |oid: &Oid| Some((self.catalog.object(*oid)?, catalog.object(*oid)?));
-        self.tables.iter().all(|(oid, _)| match both(oid) {
-            Some((Object::Table(then), Object::Table(now))) => Arc::ptr_eq(then, now),
-            Some((Object::View(then), Object::View(now))) => Arc::ptr_eq(then, now),
-            Some((Object::Sequence(then), Object::Sequence(now))) => Arc::ptr_eq(then, now),
-            _ => false,
-        })
-    }
-
-    /// Room for the values that the parts of the statement pass to each other.
-    pub(super) fn memory(&self) -> Memory {
-        match &self.body {
-            Body::Query(executable) | Body::Write(_, executable) => executable.memory(),
         }
     }
 }
@@ -565,38 +496,4 @@ impl Session {
         }
         result
     }
-}
-
-type Made = (Body, Shape, Option<Vec<OutputColumn>>);
-
-fn query_body(bound: Bound, figures: &dyn Figures, cx: &mut Context<'_>) -> Result<Made> {
-    let Bound { plan, columns } = bound;
-    let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
-    let plan = improve(plan, &ids, figures, cx);
-    let executable = Executable::new(&plan, &ids)?;
-    Ok((
-        Body::Query(executable),
-        Shape::Query(plan, ids),
-        Some(columns),
-    ))
-}
-
-fn write_body(write: Write, figures: &dyn Figures, cx: &mut Context<'_>) -> Result<Made> {
-    // Not the source alone: what is assigned and returned may ask queries too.
-    let plan = Plan::Modify(Box::new(write));
-    let wanted = plan.columns();
-    let Plan::Modify(write) = improve(plan, &wanted, figures, cx) else {
-        return Err(Error::internal("a better plan of a write is none"));
-    };
-    let write = *write;
-    let (node, executable) = Executable::write(&write)?;
-    let columns = write.returning.as_ref().map(|items| {
-        let columns = items.iter().map(|(column, _)| column.clone());
-        columns.collect()
-    });
-    Ok((
-        Body::Write(Box::new(node), executable),
-        Shape::Write(write),
-        columns,
-    ))
 }

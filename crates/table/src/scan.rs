@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use rustdb_txn::{KeyRange, Scan, Slice, Transaction};
-use rustdb_types::{ColumnVector, Oid, RowReader, RowTest, Value};
+use rustdb_txn::{KeyRange, Scan, Slice, Transaction, Visitor};
+use rustdb_types::{ColumnVector, Oid, RowLayout, RowReader, RowTest, Value};
 
 use crate::entry::TableIndex;
 use crate::key::{self, KeyPart};
@@ -194,6 +194,36 @@ impl Table {
     }
 }
 
+/// Shows keys and rows.
+struct StoredVisitor<'a, F> {
+    layout: &'a RowLayout,
+    reader: RowReader,
+    tests: &'a [RowTest],
+    look: F,
+}
+
+impl<F: FnMut(&[u8], &[u8])> Visitor<Error> for StoredVisitor<'_, F> {
+    fn wants_keys(&self) -> bool {
+        true
+    }
+
+    fn value(&mut self, _: &[u8]) -> Result<()> {
+        Err(Error::internal("a row was shown without its key"))
+    }
+
+    fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let is_one = self.tests.is_empty() || {
+            let nothing = &mut Vec::new();
+            self.reader
+                .append_values(self.layout, self.tests, value, nothing)?
+        };
+        if is_one {
+            (self.look)(key, value);
+        }
+        Ok(())
+    }
+}
+
 fn source_of(index: &TableIndex, place: usize) -> Option<Source> {
     let key = index
         .columns
@@ -287,6 +317,25 @@ impl TableScan {
                 bytes,
             })
         })
+    }
+
+    /// Looks at up to `rows_max` rows, and shows the keys of those that pass the tests, and the rows as
+    /// they are stored. Returns how many it looked at; fewer only at the end.
+    pub fn visit_stored(
+        &mut self,
+        transaction: &Transaction,
+        tests: &[RowTest],
+        rows_max: usize,
+        look: impl FnMut(&[u8], &[u8]),
+    ) -> Result<usize> {
+        let mut visitor = StoredVisitor {
+            layout: &self.table.layout,
+            // It reads no column.
+            reader: RowReader::new(&self.table.layout, &[])?,
+            tests,
+            look,
+        };
+        self.scan.visit_with(transaction, rows_max, &mut visitor)
     }
 
     fn emit(&self, key: Slice, row: &[u8], out: &mut Vec<Value>) -> Result<Option<RowKey>> {

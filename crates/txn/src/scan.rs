@@ -17,11 +17,15 @@ use crate::manager::KeyspaceRef;
 use crate::ranges::{is_before, successor};
 use crate::reads::Span;
 use crate::transaction::Transaction;
-use crate::visitor::{OneByOne, Visitor, take_segment};
+use crate::visitor::{OneByOne, Visitor};
 use crate::write_set::{Write, owned_end};
 use crate::{Error, Result};
 use rustdb_storage::engine::{Bounds, Entries, ReadAt, Snapshot};
 use rustdb_storage::slice::Slice;
+
+mod side;
+
+use side::{Choice, Side};
 
 /// Own deletions that a step passes before it remembers a hole.
 pub(crate) const HOLE_SKIPS: usize = 8;
@@ -69,19 +73,6 @@ pub struct Scan {
     /// Whether a step from the back has lowered the end of the range.
     has_retreated: bool,
     is_done: bool,
-}
-
-/// One end of a scan.
-#[derive(Debug)]
-struct Side {
-    /// Has entries ready only where its iterator stands on one that was used.
-    entries: Entries,
-    /// Whether the iterator stands on an entry that was not yet used.
-    is_pending: bool,
-    /// Whether the snapshot has no more entries.
-    is_exhausted: bool,
-    /// The transaction's own next key, and the version of the write set it was found in.
-    own: Option<(u64, Option<Box<[u8]>>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,8 +160,8 @@ impl Scan {
 
     /// Shows the values of the next entries, at most `entries_max`, in ascending order; returns how
     /// many there were, fewer only at the end. What is shown is not copied, which is many times as
-    /// fast as [`Scan::next`] where the transaction has written nothing to the keyspace. After an
-    /// error of `visit` the scan is of no use any more.
+    /// fast as [`Scan::next`] where the transaction has written nothing in what is left of the range.
+    /// After an error of `visit` the scan is of no use any more.
     pub fn visit<E: From<Error>>(
         &mut self,
         transaction: &Transaction,
@@ -188,7 +179,7 @@ impl Scan {
         entries_max: usize,
         visitor: &mut V,
     ) -> std::result::Result<usize, E> {
-        if self.back.is_some() || transaction.writes().touches(self.keyspace.id) {
+        if self.back.is_some() || !self.is_clear_ahead(transaction)? {
             for entries in 0..entries_max {
                 match self.next(transaction)? {
                     Some((key, value)) => visitor.entry(&key, &value)?,
@@ -212,6 +203,19 @@ impl Scan {
         self.note_progress(Direction::Forward);
         self.front = Some(side);
         Ok(entries)
+    }
+
+    /// Whether the transaction has written nothing in what is left of the range.
+    fn is_clear_ahead(&self, transaction: &Transaction) -> Result<bool> {
+        let (writes, keyspace) = (transaction.writes(), self.keyspace.id);
+        if !writes.touches(keyspace) {
+            return Ok(true);
+        }
+        if self.at.is_some() || writes.hides_beyond(keyspace, &self.from) {
+            return Ok(false);
+        }
+        let own = writes.next_key(keyspace, &self.from, self.to.as_deref())?;
+        Ok(own.is_none())
     }
 
     /// Whether the snapshot's next entry is known to be the next of all, unless the other end has come
@@ -509,79 +513,6 @@ impl Scan {
             (false, Direction::Backward, None) => {}
         }
     }
-}
-
-impl Side {
-    /// Shows the values of the snapshot's next entries; stands on the last one, or is exhausted.
-    fn visit<E: From<Error>, V: Visitor<E>>(
-        &mut self,
-        entries_max: usize,
-        visitor: &mut V,
-    ) -> std::result::Result<usize, E> {
-        let mut entries = 0;
-        let iterator = self.entries.iterator().map_err(Error::from)?;
-        while entries < entries_max {
-            let left = entries_max - entries;
-            if !self.is_pending {
-                let taken = take_segment(iterator, left, visitor)?;
-                if taken > 0 {
-                    entries += taken;
-                    continue;
-                }
-            }
-            if !self.is_pending && !visitor.wants_keys() {
-                let mut failed = None;
-                let mut show = |value: &[u8]| {
-                    failed = visitor.value(value).err();
-                    failed.is_none()
-                };
-                let shown = iterator.advance_plain(left, &mut show);
-                let shown = shown.map_err(Error::from)?;
-                if let Some(error) = failed {
-                    return Err(error);
-                }
-                entries += shown;
-                if entries == entries_max {
-                    break;
-                }
-            }
-            if !std::mem::take(&mut self.is_pending)
-                && (self.is_exhausted || !iterator.advance().map_err(Error::from)?)
-            {
-                self.is_exhausted = true;
-                break;
-            }
-            match iterator.inline_value() {
-                Some(value) => visitor.entry(iterator.key(), value)?,
-                None => {
-                    let value = iterator.value().map_err(Error::from)?;
-                    visitor.entry(iterator.key(), &value)?;
-                }
-            }
-            entries += 1;
-        }
-        Ok(entries)
-    }
-
-    /// The snapshot's entry.
-    fn take_entry(&mut self, direction: Direction) -> Result<Choice> {
-        self.is_pending = false;
-        let iterator = self.entries.iterator()?;
-        let entry = (Slice::copy_from(iterator.key()), iterator.value()?);
-        if direction == Direction::Forward {
-            self.entries.look_ahead();
-        }
-        Ok(Choice::Emit(entry, Some(true)))
-    }
-}
-
-/// What a look at both candidates leads to.
-enum Choice {
-    End,
-    /// The entry, and whether the snapshot has its key, if that is known.
-    Emit(Entry, Option<bool>),
-    /// The transaction has deleted this key.
-    Skip(Box<[u8]>),
 }
 
 /// Refuses what no range may be.

@@ -171,6 +171,16 @@ pub(crate) const ROWS: &[Row] = &[
         ..WRITE
     },
     Row {
+        name: "UPDATE of a range of 100, not durable",
+        statement: "UPDATE items SET price = price + 1 WHERE id >= $1 AND id < $2",
+        parameters: |turn, rows| {
+            let from = scattered(turn, rows - 100);
+            vec![Param::Int(from), Param::Int(from + 100)]
+        },
+        stride: 10,
+        ..WRITE
+    },
+    Row {
         name: "DELETE, not durable",
         ..DELETING
     },

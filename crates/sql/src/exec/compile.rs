@@ -146,10 +146,12 @@ impl Compiler<'_> {
             returning,
             checks: self.view_checks(&write.checks, columns, outer)?,
             patch: None,
+            sweep: None,
             is_at_once: false,
         };
         node.is_at_once = node.can_run_at_once();
         node.patch = node.patch();
+        node.sweep = self.sweep(write, &node, outer)?;
         Ok((node, compiled.node))
     }
 

@@ -6,12 +6,12 @@
 //!
 //! An UPDATE that sets columns of fixed width, in a table without CHECK constraints, and nothing that
 //! an index or a key has to do with, reads the columns that its expressions ask for, and puts the
-//! new values among the stored bytes. What is NULL, or older than one of the columns, is read as a
-//! whole and made anew. A DELETE reads what its conditions and the entries of indexes ask for.
+//! new values among the stored bytes. What becomes NULL, or is older than one of the columns, is read as
+//! a whole and made anew. A DELETE reads what its conditions and the entries of indexes ask for.
 
 use std::sync::Arc;
 
-use rustdb_table::{Locked, Statement, Table};
+use rustdb_table::{Locked, RowKey, Statement, Table};
 use rustdb_types::Value;
 
 use super::context::Context;
@@ -64,7 +64,7 @@ impl Patch {
 
     /// What a deletion reads of a row, if it need not be all of it. The row's columns come behind its
     /// key; `conditions` are evaluated over both.
-    fn of_delete(table: &Table, conditions: &[Expr]) -> Option<Patch> {
+    pub(super) fn of_delete(table: &Table, conditions: &[Expr]) -> Option<Patch> {
         let mut all = table.places_of_entries()?;
         all.extend(reads(table, conditions.iter(), 1)?);
         all.sort_unstable();
@@ -200,12 +200,42 @@ impl WriteNode {
         let Some(stored) = table.get_stored(cx.transaction()?, &key)? else {
             return Ok(());
         };
-        let columns = 1 + table.layout().len();
+        let mut row = self.blank_row();
+        self.patch_stored(
+            patch,
+            &point.conditions,
+            (key, &stored),
+            &mut row,
+            statement,
+            cx,
+        )
+        .map(|(count, _)| written.count = count)
+    }
+
+    /// Room for the key of a row and its columns.
+    pub(super) fn blank_row(&self) -> Vec<Value> {
+        let columns = 1 + self.table.layout().len();
         let mut row = Vec::with_capacity(columns);
         row.resize_with(columns, || Value::Null);
-        patch.read(table, &stored, &mut row[1..])?;
-        if !all_true(&point.conditions, &row[..], cx)? {
-            return Ok(());
+        row
+    }
+
+    /// Updates or deletes the row with a key and these stored bytes, if the conditions hold. `row` is
+    /// room for values. Returns how many rows were written, and the key that the row has now if
+    /// somebody else has given it another.
+    pub(super) fn patch_stored(
+        &self,
+        patch: &Patch,
+        conditions: &[Expr],
+        (key, stored): (RowKey, &[u8]),
+        row: &mut Vec<Value>,
+        statement: &mut Statement,
+        cx: &mut Context<'_>,
+    ) -> Result<(u64, Option<RowKey>)> {
+        let table = &*self.table;
+        patch.read(table, stored, &mut row[1..])?;
+        if !all_true(conditions, &row[..], cx)? {
+            return Ok((0, None));
         }
         let change = self.kind.change();
         let (wait, mode) = (cx.wait, change.lock());
@@ -213,18 +243,20 @@ impl WriteNode {
         if locked == Locked::Unchanged && moved.is_none() {
             if change.assignments.is_none() {
                 table.delete_locked(cx.transaction_mut()?, &key, &row[1..], statement)?;
-                written.count = 1;
-                return Ok(());
+                return Ok((1, None));
             }
             let room = statement.row_room();
-            if patch.write(table, &stored, &row, room, cx)? {
+            if patch.write(table, stored, row, room, cx)? {
                 table.replace_stored(cx.transaction_mut()?, &key, room)?;
-                written.count = 1;
-                return Ok(());
+                return Ok((1, None));
             }
         }
-        row[0] = Value::Bytea(Arc::from(&*moved.unwrap_or(key)));
-        table.decode_row(&stored, &mut row[1..])?;
-        self.change_locked(locked, row, change, statement, written, cx)
+        let now = moved.as_ref().unwrap_or(&key);
+        row[0] = Value::Bytea(Arc::from(&**now));
+        table.decode_row(stored, &mut row[1..])?;
+        let row = std::mem::replace(row, self.blank_row());
+        let mut written = Written::default();
+        self.change_locked(locked, row, change, statement, &mut written, cx)?;
+        Ok((written.count, moved))
     }
 }

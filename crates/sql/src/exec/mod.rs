@@ -52,6 +52,7 @@ mod spilled_join;
 mod spilled_set;
 mod subquery;
 mod subscript;
+mod sweep;
 mod system;
 mod upsert;
 mod vector;

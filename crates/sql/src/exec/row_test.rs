@@ -44,9 +44,14 @@ impl ScanNode {
     /// Takes the first conditions over, as far as it can tell them from stored rows, and returns
     /// the others.
     pub(super) fn take_tests(&mut self, conditions: Vec<Expr>) -> Vec<Expr> {
-        if !self.reads_many() {
-            return conditions;
+        match self.reads_many() {
+            true => self.take_leading_tests(conditions),
+            false => conditions,
         }
+    }
+
+    /// The same, for who looks at the tests whatever the scan reads.
+    pub(super) fn take_leading_tests(&mut self, conditions: Vec<Expr>) -> Vec<Expr> {
         let mut rest = conditions.into_iter().peekable();
         while let Some(condition) = rest.peek() {
             let Some(test) = self.test(condition) else {

@@ -15,6 +15,7 @@ use super::parallel::{Chain, ReadBefore, are_shareable, place_of};
 use super::row_test::Test;
 use super::sort::compare;
 use super::spill::row_bytes;
+use super::sweep::StoredRows;
 use super::{Node, Operator};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
@@ -37,7 +38,7 @@ pub(super) struct ScanNode {
     pub(super) tests: Vec<Test>,
 }
 
-struct RunScan {
+pub(super) struct RunScan {
     node: Arc<ScanNode>,
     state: State,
     /// Parts that come after the one that is read.
@@ -93,16 +94,7 @@ impl Node for ScanNode {
     }
 
     fn open(self: Arc<Self>) -> Box<dyn Operator> {
-        Box::new(RunScan {
-            node: self,
-            state: State::Start,
-            rest: Vec::new().into_iter(),
-            row: Vec::new(),
-            keys: RowKeys::default(),
-            tests: Vec::new(),
-            members: Vec::new(),
-            batch_rows: FIRST_ROWS,
-        })
+        Box::new(RunScan::new(self))
     }
 }
 
@@ -226,11 +218,16 @@ fn fill(
 impl ScanNode {
     /// Whether rows are read many at a time: all, or those in a range of keys, in their order.
     pub(super) fn reads_many(&self) -> bool {
+        !self.with_key && self.is_range()
+    }
+
+    /// Whether rows are read in the order of their keys: all, or those in a range.
+    pub(super) fn is_range(&self) -> bool {
         let is_plain = |access: &AccessPath| {
             let is_range = access.index.is_none() && access.behind.is_empty() && !access.is_point;
             is_range && !access.backward
         };
-        !self.with_key && self.access.as_ref().is_none_or(is_plain)
+        self.access.as_ref().is_none_or(is_plain)
     }
 
     /// Cuts what it reads into parts of about so many bytes: see [`Table::split`].
@@ -255,7 +252,7 @@ impl ScanNode {
     }
 
     /// The expressions that it evaluates.
-    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+    pub(super) fn exprs(&self) -> impl Iterator<Item = &Expr> {
         let tests = self.tests.iter().filter_map(|test| match test {
             Test::Compare(_, _, expr) => Some(expr),
             Test::Any(..) | Test::Columns(..) => None,
@@ -274,6 +271,19 @@ impl ScanNode {
 }
 
 impl RunScan {
+    pub(super) fn new(node: Arc<ScanNode>) -> RunScan {
+        RunScan {
+            node,
+            state: State::Start,
+            rest: Vec::new().into_iter(),
+            row: Vec::new(),
+            keys: RowKeys::default(),
+            tests: Vec::new(),
+            members: Vec::new(),
+            batch_rows: FIRST_ROWS,
+        }
+    }
+
     /// What there is to do before the first row.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<()> {
         if let State::Start = self.state {
@@ -421,6 +431,64 @@ impl RunScan {
         Ok(rows)
     }
 
+    /// A scan that gives rows as they are stored, if it can: see [`RunScan::read_stored`].
+    pub(super) fn of_stored(node: &Arc<ScanNode>, cx: &mut Context<'_>) -> Result<Option<RunScan>> {
+        let is_fit = |access: &AccessPath| !access.backward && is_complete(access, cx);
+        if !node.access.as_ref().is_none_or(is_fit) {
+            return Ok(None);
+        }
+        let mut run = RunScan::new(node.clone());
+        run.begin(cx)?;
+        Ok(match run.state {
+            State::Rows(_) | State::Entries(..) | State::Keys(_) | State::Done => Some(run),
+            _ => None,
+        })
+    }
+
+    /// Adds the next rows that pass the tests, as they are stored; none at the end. It looks at about
+    /// so many. What is written between two calls may be behind them only.
+    pub(super) fn read_stored(
+        &mut self,
+        rows_max: usize,
+        rows: &mut StoredRows,
+        cx: &mut Context<'_>,
+    ) -> Result<()> {
+        loop {
+            cx.check_cancelled()?;
+            let (seen, transaction) = match &mut self.state {
+                State::Rows(scan) => {
+                    let transaction = cx.transaction()?;
+                    let add = |key: &[u8], row: &[u8]| rows.push(key, row);
+                    (
+                        scan.visit_stored(transaction, &self.tests, rows_max, add)?,
+                        transaction,
+                    )
+                }
+                _ => {
+                    self.keys.clear();
+                    self.next_keys(rows_max, cx)?;
+                    (self.keys.len(), cx.transaction()?)
+                }
+            };
+            for key in self.keys.iter() {
+                if let Some(row) = self.node.table.get_stored(transaction, key)? {
+                    rows.push(key, &row);
+                }
+            }
+            if rows.len() > 0 {
+                return Ok(());
+            }
+            // There are more rows, of which none was there, or passed.
+            if seen == rows_max {
+                continue;
+            }
+            let (Some(range), Some(access)) = (self.rest.next(), &self.node.access) else {
+                return Ok(());
+            };
+            self.state = self.part(access, range, cx)?;
+        }
+    }
+
     /// The keys of the next rows, of the next part if need be; none at the end.
     fn next_keys(&mut self, keys_max: usize, cx: &mut Context<'_>) -> Result<()> {
         loop {
@@ -540,7 +608,7 @@ pub(super) fn check_seen(table: &Table, cx: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-fn is_complete(access: &AccessPath, cx: &Context<'_>) -> bool {
+pub(super) fn is_complete(access: &AccessPath, cx: &Context<'_>) -> bool {
     let (Some(index), Some(catalog), Ok(transaction)) =
         (access.index, cx.catalog_seen(), cx.transaction())
     else {

@@ -1,7 +1,7 @@
 //! Running INSERT, UPDATE and DELETE.
 //!
 //! The source is read to its end before anything is written, so that a statement does not meet
-//! its own rows. A row that another transaction has changed since the snapshot is read again, and
+//! its own rows, unless what is written cannot be met again ([`super::sweep`]). A row that another transaction has changed since the snapshot is read again, and
 //! its condition checked again: READ COMMITTED, as PostgreSQL does it.
 
 use std::collections::HashSet;
@@ -18,6 +18,7 @@ use super::keyed::Patch;
 use super::point::OneRow;
 use super::source::SourceRows;
 use super::spill::{Charge, row_bytes};
+use super::sweep::Sweep;
 use crate::bind::{Assignment, OnConflict, ViewCheck};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::Expr;
@@ -36,6 +37,8 @@ pub(crate) struct WriteNode {
     pub(super) checks: Vec<ViewCheck>,
     /// How the one row is updated, if that takes no more than other bytes.
     pub(super) patch: Option<Patch>,
+    /// How many rows are changed as they are stored, if they can be.
+    pub(super) sweep: Option<Sweep>,
     /// Whether it can be run without a transaction.
     pub(crate) is_at_once: bool,
 }
@@ -113,6 +116,11 @@ impl WriteNode {
     pub(crate) fn run(&self, statement: &mut Statement, cx: &mut Context<'_>) -> Result<Written> {
         if let (Some(one_row), None) = (&self.one_row, &cx.careful) {
             return self.run_one(one_row, statement, cx);
+        }
+        if let (Some(sweep), None) = (&self.sweep, &cx.careful)
+            && let Some(written) = self.sweep(sweep, statement, cx)?
+        {
+            return Ok(written);
         }
         let mut rows = cx.before_writes(|cx| match &self.one_row {
             Some(one_row) => Ok(SourceRows::of(one_row.run(cx)?.into_iter().collect())),

@@ -42,5 +42,6 @@ mod server;
 mod sessions;
 mod slt;
 mod spill;
+mod sweep;
 mod tpcc;
 mod tpch;

@@ -1,5 +1,7 @@
 //! Row bytes to values, a column at a time.
 
+use std::ops::Range;
+
 use super::{
     HAS_NULLS, HEADER_BYTES, OFFSET_BYTES_MASK, Place, RowLayout, VERSION, VERSION_MASK, value,
 };
@@ -123,6 +125,16 @@ impl<'a> RowView<'a> {
         (0..self.layout.columns.len())
             .map(|column| self.get(column))
             .collect()
+    }
+
+    /// How many columns the row has: fewer than the layout if it is older than some.
+    pub(super) fn columns(&self) -> usize {
+        self.count
+    }
+
+    /// Where the bits are that tell which columns are NULL; nowhere if none is.
+    pub(super) fn bitmap(&self) -> Range<usize> {
+        HEADER_BYTES..self.fixed
     }
 
     /// Where the columns of fixed width begin.

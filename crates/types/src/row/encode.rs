@@ -71,21 +71,31 @@ impl RowLayout {
 }
 
 impl RowLayout {
-    /// Puts a value in the place of the one that a row has in a column. `false`, and the row as it
-    /// was, if that takes more than these bytes: the column is not of fixed width, the row is older
-    /// than it, or one of the two values is NULL.
-    pub fn replace_fixed(&self, row: &mut [u8], column: usize, value: &Value) -> Result<bool> {
+    /// Puts a value in the place of the one, or the NULL, that a row has in a column. `false`, and the
+    /// row as it was, if that takes more than these bytes: the column is not of fixed width, the row is
+    /// older than it, or the value is NULL.
+    pub fn replace_fixed(&self, row: &mut Vec<u8>, column: usize, value: &Value) -> Result<bool> {
         let place = self.columns.get(column).map(|known| known.place);
         let Some(Place::Fixed { offset, width }) = place else {
             return Ok(false);
         };
         let view = RowView::new(self, row)?;
-        if value.is_null() || !matches!(view.cell(column)?, Cell::Bytes(_)) {
+        if value.is_null() || column >= view.columns() {
             return Ok(false);
         }
-        let start = view.fixed_start() + offset;
+        let was_null = matches!(view.cell(column)?, Cell::Null);
+        let (bitmap, fixed) = (view.bitmap(), view.fixed_start());
         let known = &self.columns[column].column_type;
+        let start = fixed + offset;
         value::put_fixed(known, value, &mut row[start..start + width])?;
+        if was_null {
+            row[bitmap.start + column / 8] &= !(1 << (column % 8));
+            // A row without NULL has no bitmap.
+            if row[bitmap.clone()].iter().all(|bits| *bits == 0) {
+                row.drain(bitmap);
+                row[0] &= !HAS_NULLS;
+            }
+        }
         Ok(true)
     }
 }

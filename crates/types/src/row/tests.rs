@@ -80,7 +80,7 @@ fn value_of_fixed_width_is_replaced_in_its_place() {
     assert_eq!(replaced(&layout, 3, Value::Bool(false)), (true, true));
     assert_eq!(replaced(&layout, 0, Value::Null), (false, false));
     assert_eq!(replaced(&layout, 1, Value::text("b")), (false, false));
-    assert_eq!(replaced(&layout, 2, Value::Int8(5)), (false, false));
+    assert_eq!(replaced(&layout, 2, Value::Int8(5)), (true, true));
     assert!(
         layout
             .replace_fixed(&mut stored.clone(), 0, &Value::Int8(5))
@@ -88,6 +88,23 @@ fn value_of_fixed_width_is_replaced_in_its_place() {
     );
     layout.push(Type::INT4, Value::Int4(9)).unwrap();
     assert_eq!(replaced(&layout, 4, Value::Int4(8)), (false, false));
+}
+
+/// The first value in the place of a NULL leaves the bits of the others, the last one takes the bitmap
+/// away.
+#[test]
+fn nulls_of_fixed_width_are_replaced_one_by_one() {
+    let layout = RowLayout::new([Type::INT4; 20]).unwrap();
+    let mut row = vec![Value::Null; 20];
+    let mut stored = encode(&layout, &row);
+    for column in [
+        7, 19, 8, 0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
+    ] {
+        row[column] = Value::Int4(column as i32);
+        let is_done = layout.replace_fixed(&mut stored, column, &row[column]);
+        assert!(is_done.unwrap());
+        assert_eq!(stored, encode(&layout, &row));
+    }
 }
 
 #[test]

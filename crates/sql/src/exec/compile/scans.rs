@@ -7,10 +7,14 @@ use rustdb_types::{Base, RowReader};
 
 use super::super::Node;
 use super::super::access_path::AccessPath;
+use super::super::keyed::Patch;
 use super::super::nodes::Filter;
-use super::super::point::{OneRow, Point};
+use super::super::point::{OneRow, Point, are_plain};
 use super::super::scan::ScanNode;
+use super::super::sweep::Sweep;
+use super::super::write::{Kind, WriteNode};
 use super::{Compiler, Outer, sort_keys};
+use crate::bind::Write;
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr};
 use crate::plan::{Plan, Scan};
@@ -168,6 +172,51 @@ impl Compiler<'_> {
         }))
     }
 
+    /// A change of the rows that a scan finds as they are stored, if the statement is one.
+    pub(super) fn sweep(
+        &mut self,
+        write: &Write,
+        node: &WriteNode,
+        outer: &Outer,
+    ) -> Result<Option<Sweep>> {
+        let is_more = node.one_row.is_some() || node.returning.is_some() || !node.checks.is_empty();
+        if is_more || self.measures.is_some() {
+            return Ok(None);
+        }
+        let Some((scan, conditions)) = scan_of_whole(&write.source, &write.columns) else {
+            return Ok(None);
+        };
+        let mut scan_node = self.scan(scan, outer)?;
+        let mut tested = 0;
+        if scan_node.is_range() {
+            let read = scan.columns.iter().map(|(id, _)| *id);
+            let read: Vec<ColumnId> = read.chain(scan.key).collect();
+            let of_scan = self.all(conditions, &read, outer)?;
+            tested = conditions.len() - scan_node.take_leading_tests(of_scan).len();
+        }
+        let conditions = self.all(&conditions[tested..], &write.columns, outer)?;
+        let change = node.kind.change();
+        let patch = match (&node.kind, change.assignments) {
+            (Kind::Update { .. }, Some(assignments)) => {
+                Patch::of(&node.table, assignments, &conditions, 1)
+            }
+            (Kind::Delete { .. }, _) if are_plain(conditions.iter()) => {
+                Patch::of_delete(&node.table, &conditions)
+            }
+            _ => None,
+        };
+        let Some(patch) = patch else {
+            return Ok(None);
+        };
+        let scan = Arc::new(scan_node);
+        let is_plain = are_plain(scan.exprs());
+        Ok(is_plain.then_some(Sweep {
+            scan,
+            conditions,
+            patch,
+        }))
+    }
+
     /// The one row that a plan gives, if it is a plan of that kind.
     pub(super) fn one_row(&mut self, plan: &Plan, columns: &[ColumnId]) -> Result<Option<OneRow>> {
         if self.measures.is_some() {
@@ -200,6 +249,37 @@ impl Compiler<'_> {
         }
         Ok(Some(OneRow::Values(stages.into())))
     }
+}
+
+/// The scan of a plan that gives the key and all columns of a table's rows, in their order, and the
+/// conditions on them.
+fn scan_of_whole<'p>(plan: &'p Plan, columns: &[ColumnId]) -> Option<(&'p Scan, &'p [Expr])> {
+    let (items, plan) = match plan {
+        Plan::Project { input, items } => (Some(items), &**input),
+        other => (None, other),
+    };
+    let (conditions, plan) = match plan {
+        Plan::Filter { input, conditions } => (&conditions[..], &**input),
+        other => (&[][..], other),
+    };
+    let Plan::Scan(scan) = plan else {
+        return None;
+    };
+    let is_same = |id: &ColumnId| match items {
+        None => true,
+        Some(items) => items
+            .iter()
+            .any(|(item, of)| item == id && matches!(of, Expr::Column(column) if column == id)),
+    };
+    let place = |id: &ColumnId| {
+        let column = scan.columns.iter().find(|(column, _)| column == id);
+        column.map(|(_, place)| *place)
+    };
+    let (key, others) = columns.split_first()?;
+    let all = (0..scan.table.layout().len()).map(Some);
+    let is_whole =
+        scan.key == Some(*key) && others.iter().map(place).eq(all) && columns.iter().all(is_same);
+    is_whole.then_some((scan, conditions))
 }
 
 /// Adds a stage, or makes it part of the one before it.

@@ -395,6 +395,7 @@ impl Inner {
             memtable: replayed.writer,
             log,
             log_number,
+            logged_in: log_number,
             counted: None,
             tail: Vec::new(),
         });

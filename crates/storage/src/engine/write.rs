@@ -34,6 +34,9 @@ pub(crate) struct Writer {
     pub memtable: MemtableWriter,
     pub log: LogWriter,
     pub log_number: FileNumber,
+    /// The segment with the commits that were logged last: those that are applied now. Another one
+    /// may have begun since.
+    pub logged_in: FileNumber,
     /// The keyspace whose count changed last: the next change tends to be the same one's.
     pub counted: Option<Arc<KeyspaceInfo>>,
     /// Memory for the tail of a commit; empty in between.
@@ -146,6 +149,7 @@ impl Inner {
         durability: Durability,
         commits: usize,
     ) -> Result<()> {
+        writer.logged_in = writer.log_number;
         let log = &mut writer.log;
         log.append_parts(RECORD_COMMITS, pieces)?;
         let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
@@ -267,9 +271,10 @@ impl Inner {
         tables: &[u8],
     ) -> Result<()> {
         if !writer.memtable.memtable().is_empty() {
-            // What follows in this group, the commit of the ingest first, is in the segment that
-            // ends now, so the new memtable depends on it too.
-            let segment = writer.log_number;
+            // What follows in this group, the commit of the ingest first, is in the segment of the
+            // group, so the new memtable depends on it too. NB: that has ended already if this is
+            // not the group's first ingest.
+            let segment = writer.logged_in;
             self.freeze(writer, Some(segment))?;
         }
         self.install_ingested(sequence, tables)

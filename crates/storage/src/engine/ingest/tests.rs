@@ -2,19 +2,24 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use rustdb_vfs::{MemVfs, VfsRef};
+use rustdb_vfs::{MemVfs, Simulation, VfsRef};
 
-use crate::engine::{CommitContext, Engine, EngineOptions};
+use crate::engine::pipeline::Group;
+use crate::engine::{Batch, CommitContext, Durability, Engine, EngineOptions, ReadAt};
 use crate::error::Rejection;
 use crate::key::{KeyspaceId, storage_key};
-use crate::manifest::LEVELS;
+use crate::manifest::{AddedTable, LEVELS, VersionEdit};
 use crate::version::KeyBounds;
 
 const BOTTOM: usize = LEVELS - 1;
 
 fn engine() -> Engine {
-    let vfs: VfsRef = Arc::new(MemVfs::new());
+    engine_in(Arc::new(MemVfs::new()))
+}
+
+fn engine_in(vfs: VfsRef) -> Engine {
     let options = EngineOptions {
         compaction_threads: 0,
         ..EngineOptions::default()
@@ -96,4 +101,64 @@ fn an_empty_level_does_not_get_two_first_runs() {
         .unwrap();
     assert_eq!(runs(&engine), (1, 0));
     busy.lock().release(ticket);
+}
+
+/// A batch that publishes tables with these keys.
+fn publishing(engine: &Engine, numbers: std::ops::Range<u32>) -> Batch {
+    let mut writer = engine.run_writer();
+    for number in numbers {
+        writer.put(&key_of(number), b"value", None).unwrap();
+    }
+    let run = writer.finish().unwrap();
+    run.is_published.store(true, Ordering::Relaxed);
+    let added = run.tables.iter().map(|meta| AddedTable {
+        level: 0,
+        run: 0,
+        meta: meta.clone(),
+    });
+    let edit = VersionEdit {
+        added: added.collect(),
+        ..VersionEdit::default()
+    };
+    let mut batch = engine.batch();
+    batch.ingest(&edit.encode(), run.keyspaces.clone()).unwrap();
+    batch
+}
+
+/// All commits of a group are in one segment of the log. It has to stay until the last of them is in a
+/// table, though each ingest but the first finds that another segment has begun.
+#[test]
+fn what_follows_two_ingests_of_one_group_is_not_lost() {
+    const KS: KeyspaceId = KeyspaceId::DEFAULT;
+    let outcome = Simulation::new(1).run(|machine| {
+        let engine = engine_in(machine.vfs());
+        let putting = |key: &[u8]| {
+            let mut batch = engine.batch();
+            batch.put(KS, key, b"value").unwrap();
+            batch
+        };
+        let mut accept = |_: &mut CommitContext| Ok::<(), Rejection>(());
+        engine
+            .commit(&mut putting(b"first"), Durability::Sync, &mut accept)
+            .unwrap();
+        let mut group = Group::default();
+        let batches = [
+            publishing(&engine, 10..12),
+            putting(b"second"),
+            publishing(&engine, 20..22),
+            putting(b"third"),
+        ];
+        for (sequence, batch) in (2..).zip(&batches) {
+            batch.encode(sequence, 0, &[], &mut group.payload);
+            group.commits += 1;
+        }
+        engine.inner().write_group(&group).unwrap();
+        // All is in tables but what came last.
+        engine.inner().wait_for_flush().unwrap();
+        machine.fork()
+    });
+    let engine = engine_in(outcome.value.vfs());
+    for key in [&b"first"[..], b"second", b"third"] {
+        assert!(engine.get(KS, key, ReadAt::Latest).unwrap().is_some());
+    }
 }

@@ -204,7 +204,7 @@ impl WriteNode {
         self.patch_stored(
             patch,
             &point.conditions,
-            (key, &stored),
+            (&key, &stored),
             &mut row,
             statement,
             cx,
@@ -227,7 +227,7 @@ impl WriteNode {
         &self,
         patch: &Patch,
         conditions: &[Expr],
-        (key, stored): (RowKey, &[u8]),
+        (key, stored): (&[u8], &[u8]),
         row: &mut Vec<Value>,
         statement: &mut Statement,
         cx: &mut Context<'_>,
@@ -239,20 +239,19 @@ impl WriteNode {
         }
         let change = self.kind.change();
         let (wait, mode) = (cx.wait, change.lock());
-        let (locked, moved) = table.lock_following(cx.transaction_mut()?, &key, mode, wait)?;
+        let (locked, moved) = table.lock_following(cx.transaction_mut()?, key, mode, wait)?;
         if locked == Locked::Unchanged && moved.is_none() {
             if change.assignments.is_none() {
-                table.delete_locked(cx.transaction_mut()?, &key, &row[1..], statement)?;
+                table.delete_locked(cx.transaction_mut()?, key, &row[1..], statement)?;
                 return Ok((1, None));
             }
             let room = statement.row_room();
             if patch.write(table, stored, row, room, cx)? {
-                table.replace_stored(cx.transaction_mut()?, &key, room)?;
+                table.replace_stored(cx.transaction_mut()?, key, room)?;
                 return Ok((1, None));
             }
         }
-        let now = moved.as_ref().unwrap_or(&key);
-        row[0] = Value::Bytea(Arc::from(&**now));
+        row[0] = Value::Bytea(Arc::from(moved.as_deref().unwrap_or(key)));
         table.decode_row(stored, &mut row[1..])?;
         let row = std::mem::replace(row, self.blank_row());
         let mut written = Written::default();

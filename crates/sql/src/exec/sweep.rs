@@ -17,7 +17,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rustdb_table::{RowKey, Statement};
+use rustdb_table::Statement;
 use rustdb_types::interrupt;
 
 use super::context::Context;
@@ -126,10 +126,9 @@ impl WriteNode {
                 if !met.is_empty() && met.contains(key) {
                     continue;
                 }
-                let found = (RowKey::copy_from(key), stored);
                 let (patch, conditions) = (&sweep.patch, &sweep.conditions);
                 let (count, moved) =
-                    self.patch_stored(patch, conditions, found, &mut row, statement, cx)?;
+                    self.patch_stored(patch, conditions, (key, stored), &mut row, statement, cx)?;
                 written.count += count;
                 met.extend(moved.map(|key| Box::from(&*key)));
             }

@@ -26,6 +26,7 @@ impl Inner {
         let claim = self.empty.claim(start, end);
         drop(writer);
         if let Some(claim) = claim {
+            // An error is told to who reads there; here it proves nothing.
             let proof = self.empty_from(start, end).ok().flatten();
             let empty = proof.as_ref().map(|(at, end)| (*at, &**end));
             self.empty.settle(claim, empty);

@@ -108,19 +108,7 @@ impl Engine {
         let inner = self.inner();
         inner.values.sync_all()?;
         inner.sync_directory()?;
-        let tables = runs.iter().flat_map(|run| &run.tables);
-        let added = tables.map(|meta| AddedTable {
-            level: 0,
-            run: 0,
-            meta: meta.clone(),
-        });
-        let edit = VersionEdit {
-            added: added.collect(),
-            ..VersionEdit::default()
-        };
-        let encoded = edit.encode();
-        let keyspaces = runs.iter().flat_map(|run| &run.keyspaces).copied();
-        batch.ingest(&encoded, keyspaces.collect())?;
+        add_runs(runs, batch)?;
         let sequence = inner.commit(batch, Durability::Sync, validate);
         // Files are taken back only after a refusal before the commit point. After any other
         // failure nobody knows, and recovery will decide.
@@ -466,6 +454,22 @@ impl Inner {
             ticket: Some(busy.reserve_range(bottom, hull)),
         }
     }
+}
+
+/// Adds the publication of runs to a batch.
+fn add_runs(runs: &[&SortedRun], batch: &mut Batch) -> Result<()> {
+    let tables = runs.iter().flat_map(|run| &run.tables);
+    let added = tables.map(|meta| AddedTable {
+        level: 0,
+        run: 0,
+        meta: meta.clone(),
+    });
+    let edit = VersionEdit {
+        added: added.collect(),
+        ..VersionEdit::default()
+    };
+    let keyspaces = runs.iter().flat_map(|run| &run.keyspaces).copied();
+    batch.ingest(&edit.encode(), keyspaces.collect())
 }
 
 /// Where ingested tables go.

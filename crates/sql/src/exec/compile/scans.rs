@@ -111,15 +111,7 @@ impl Compiler<'_> {
         columns: &[ColumnId],
         outer: &Outer,
     ) -> Result<Option<Point>> {
-        let (items, plan) = match plan {
-            Plan::Project { input, items } => (Some(items), &**input),
-            other => (None, other),
-        };
-        let (conditions, plan) = match plan {
-            Plan::Filter { input, conditions } => (&conditions[..], &**input),
-            other => (&[][..], other),
-        };
-        let Plan::Scan(scan) = plan else {
+        let Some((items, conditions, scan)) = scan_below(plan) else {
             return Ok(None);
         };
         let Some(access) = scan.access.as_ref().filter(|_| scan.is_keyed()) else {
@@ -251,20 +243,29 @@ impl Compiler<'_> {
     }
 }
 
-/// The scan of a plan that gives the key and all columns of a table's rows, in their order, and the
-/// conditions on them.
-fn scan_of_whole<'p>(plan: &'p Plan, columns: &[ColumnId]) -> Option<(&'p Scan, &'p [Expr])> {
+/// What a plan that is no more than a scan gives, the conditions on it, and the scan.
+type ScanBelow<'p> = (Option<&'p [(ColumnId, Expr)]>, &'p [Expr], &'p Scan);
+
+/// The scan of a plan that does no more to it than to filter its rows, and then to compute from each.
+fn scan_below(plan: &Plan) -> Option<ScanBelow<'_>> {
     let (items, plan) = match plan {
-        Plan::Project { input, items } => (Some(items), &**input),
+        Plan::Project { input, items } => (Some(&items[..]), &**input),
         other => (None, other),
     };
     let (conditions, plan) = match plan {
         Plan::Filter { input, conditions } => (&conditions[..], &**input),
         other => (&[][..], other),
     };
-    let Plan::Scan(scan) = plan else {
-        return None;
-    };
+    match plan {
+        Plan::Scan(scan) => Some((items, conditions, scan)),
+        _ => None,
+    }
+}
+
+/// The scan of a plan that gives the key and all columns of a table's rows, in their order, and the
+/// conditions on them.
+fn scan_of_whole<'p>(plan: &'p Plan, columns: &[ColumnId]) -> Option<(&'p Scan, &'p [Expr])> {
+    let (items, conditions, scan) = scan_below(plan)?;
     let is_same = |id: &ColumnId| match items {
         None => true,
         Some(items) => items

@@ -10,7 +10,7 @@ use crate::engine::pipeline::Group;
 use crate::engine::{Batch, CommitContext, Durability, Engine, EngineOptions, ReadAt};
 use crate::error::Rejection;
 use crate::key::{KeyspaceId, storage_key};
-use crate::manifest::{AddedTable, LEVELS, VersionEdit};
+use crate::manifest::LEVELS;
 use crate::version::KeyBounds;
 
 const BOTTOM: usize = LEVELS - 1;
@@ -111,17 +111,8 @@ fn publishing(engine: &Engine, numbers: std::ops::Range<u32>) -> Batch {
     }
     let run = writer.finish().unwrap();
     run.is_published.store(true, Ordering::Relaxed);
-    let added = run.tables.iter().map(|meta| AddedTable {
-        level: 0,
-        run: 0,
-        meta: meta.clone(),
-    });
-    let edit = VersionEdit {
-        added: added.collect(),
-        ..VersionEdit::default()
-    };
     let mut batch = engine.batch();
-    batch.ingest(&edit.encode(), run.keyspaces.clone()).unwrap();
+    super::add_runs(&[&run], &mut batch).unwrap();
     batch
 }
 

@@ -2,7 +2,8 @@
 //!
 //! What these have in common is that they leave stretches behind in which the transaction sees
 //! nothing. They remember them as holes, so that the next search does not walk over them, and a
-//! hole may reach the log as one record instead of thousands.
+//! hole may reach the log as one record instead of thousands. A walk that pops many keys in a row notes
+//! the stretch that it has taken, and not a deletion for each.
 
 use rustdb_storage::KeyspaceId;
 
@@ -10,12 +11,15 @@ use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
 use crate::manager::KeyspaceRef;
 use crate::ranges::is_before;
-use crate::scan::{Entry, HOLE_SKIPS, KeyRange, Scan, check_range};
+use crate::scan::{Direction, Entry, HOLE_SKIPS, KeyRange, Scan, check_range};
 use crate::transaction::{IsolationLevel, Transaction};
 use crate::write_set::NEVER;
 
 /// Ranges with at most this many keys are deleted key by key.
 const POINT_DELETES_MAX: usize = 256;
+
+/// So many keys are popped one by one before the walk takes what it passes as a range.
+const SINGLE_POPS_MAX: usize = 256;
 
 /// The walk of a pop, from which the next one goes on, at whichever end.
 #[derive(Debug)]
@@ -23,19 +27,38 @@ pub(crate) struct Popping {
     keyspace: KeyspaceId,
     range: KeyRange,
     scan: Scan,
-}
-
-/// The end that is popped from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PopEnd {
-    First,
-    Last,
+    /// Keys popped one by one since the walk began, or since it was last not allowed to take.
+    singles: usize,
+    /// The write set's version since which the walk takes what it passes. If it is another one by the
+    /// next pop, the transaction wrote in between, perhaps into the rest of the range.
+    taking: Option<u64>,
 }
 
 impl Popping {
     /// Whether a write of `key` would be missed by going on.
     pub(crate) fn has_passed(&self, keyspace: KeyspaceId, key: &[u8]) -> bool {
         self.keyspace == keyspace && self.scan.has_passed(key)
+    }
+
+    /// Whether the next key may be taken with those around it, and prepares for that. Not so under
+    /// locks, which are those of single rows.
+    fn may_take(&mut self, transaction: &Transaction) -> Result<bool> {
+        if self.singles < SINGLE_POPS_MAX || transaction.isolation == IsolationLevel::ReadCommitted
+        {
+            return Ok(false);
+        }
+        if self.taking == Some(transaction.writes().version()) {
+            return Ok(true);
+        }
+        if !self.scan.is_rest_untouched(transaction)? {
+            self.singles = 0;
+            return Ok(false);
+        }
+        let (from, to) = self.scan.rest();
+        let mut writes = transaction.writes.borrow_mut();
+        writes.begin_taking(self.keyspace, from, to);
+        self.taking = Some(writes.version());
+        Ok(true)
     }
 }
 
@@ -68,7 +91,7 @@ impl Transaction {
     fn delete_few(&mut self, keyspace: KeyspaceRef, range: &KeyRange) -> Result<bool> {
         let mut scan = self.scan(keyspace, range.clone())?;
         let mut keys = Vec::new();
-        while let Some(((key, _), existed)) = scan.next_with_origin(self)? {
+        while let Some(((key, _), existed)) = scan.next_with_origin(self, Direction::Forward)? {
             if keys.len() == POINT_DELETES_MAX {
                 return Ok(false);
             }
@@ -103,19 +126,19 @@ impl Transaction {
 
     /// Removes the first entry of a range and returns it.
     pub fn pop_first(&mut self, keyspace: KeyspaceRef, range: &KeyRange) -> Result<Option<Entry>> {
-        self.pop(keyspace, range, PopEnd::First)
+        self.pop(keyspace, range, Direction::Forward)
     }
 
     /// Removes the last entry of a range and returns it.
     pub fn pop_last(&mut self, keyspace: KeyspaceRef, range: &KeyRange) -> Result<Option<Entry>> {
-        self.pop(keyspace, range, PopEnd::Last)
+        self.pop(keyspace, range, Direction::Backward)
     }
 
     fn pop(
         &mut self,
         keyspace: KeyspaceRef,
         range: &KeyRange,
-        end: PopEnd,
+        direction: Direction,
     ) -> Result<Option<Entry>> {
         self.check_writable(&[])?;
         let mut popping = match self.popping.take() {
@@ -128,19 +151,50 @@ impl Transaction {
                     keyspace: keyspace.id,
                     range: range.clone(),
                     scan,
+                    singles: 0,
+                    taking: None,
                 }
             }
         };
-        let found = match end {
-            PopEnd::First => popping.scan.next_with_origin(self)?,
-            PopEnd::Last => popping.scan.next_back_with_origin(self)?,
+        let found = match popping.may_take(self)? {
+            true => self.take(keyspace, &mut popping.scan, direction)?,
+            false => self.pop_single(keyspace, &mut popping, direction)?,
         };
-        let Some((entry, existed)) = found else {
-            self.popping = Some(popping);
+        self.popping = Some(popping);
+        Ok(found)
+    }
+
+    fn pop_single(
+        &mut self,
+        keyspace: KeyspaceRef,
+        popping: &mut Popping,
+        direction: Direction,
+    ) -> Result<Option<Entry>> {
+        let scan = &mut popping.scan;
+        let Some((entry, existed)) = scan.next_with_origin(self, direction)? else {
             return Ok(None);
         };
-        self.remove_passed(keyspace, &entry.0, existed, &mut popping.scan)?;
-        self.popping = Some(popping);
+        self.remove_passed(keyspace, &entry.0, existed, scan)?;
+        popping.singles += 1;
+        Ok(Some(entry))
+    }
+
+    /// Pops the next key by extending the range that the walk has taken.
+    fn take(
+        &mut self,
+        keyspace: KeyspaceRef,
+        scan: &mut Scan,
+        direction: Direction,
+    ) -> Result<Option<Entry>> {
+        let Some(entry) = scan.next_untouched(self, direction)? else {
+            return Ok(None);
+        };
+        self.note_counted(keyspace);
+        let writes = self.writes.get_mut();
+        match direction {
+            Direction::Forward => writes.take_first(&entry.0),
+            Direction::Backward => writes.take_last(&entry.0),
+        }
         Ok(Some(entry))
     }
 
@@ -166,6 +220,7 @@ impl Transaction {
         let (from, to) = popping.scan.rest();
         let KeyRange { start, end } = &popping.range;
         let writes = self.writes.get_mut();
+        writes.end_taking();
         if start.as_slice() < from {
             writes.add_hole(popping.keyspace, start, Some(from));
         }
@@ -243,7 +298,10 @@ impl<F: FnMut(&[u8], &[u8]) -> bool> Extract<F> {
         if transaction.writes().version() != self.gap.version {
             self.gap.begin_at(self.scan.rest().0, transaction);
         }
-        while let Some((entry, existed)) = self.scan.next_with_origin(transaction)? {
+        while let Some((entry, existed)) = self
+            .scan
+            .next_with_origin(transaction, Direction::Forward)?
+        {
             if (self.wanted)(&entry.0, &entry.1) {
                 let (keyspace, scan) = (self.keyspace, &mut self.scan);
                 transaction.remove_passed(keyspace, &entry.0, existed, scan)?;

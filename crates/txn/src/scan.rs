@@ -18,7 +18,7 @@ use crate::ranges::{is_before, successor};
 use crate::reads::Span;
 use crate::transaction::Transaction;
 use crate::visitor::{OneByOne, Visitor};
-use crate::write_set::{Write, owned_end};
+use crate::write_set::{Write, WriteSet, owned_end};
 use crate::{Error, Result};
 use rustdb_storage::engine::{Bounds, Entries, ReadAt, Snapshot};
 use rustdb_storage::slice::Slice;
@@ -75,9 +75,12 @@ pub struct Scan {
     is_done: bool,
 }
 
+/// Which end of a range a step is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
+pub(crate) enum Direction {
+    /// From the first key on.
     Forward,
+    /// From the last key back.
     Backward,
 }
 
@@ -228,14 +231,22 @@ impl Scan {
         if self.is_done || !side.entries.has_ready() {
             return false;
         }
-        let writes = transaction.writes();
+        self.is_alone(side, &transaction.writes())
+    }
+
+    /// Whether the transaction is known to have neither written nor hidden anything in what is left of
+    /// the range, from what one end knows.
+    #[inline]
+    fn is_alone(&self, side: &Side, writes: &WriteSet) -> bool {
+        let keyspace = self.keyspace.id;
         let is_alone = match &side.own {
-            Some((version, None)) if *version == writes.version() => {
-                !writes.hides_beyond(self.keyspace.id, &self.from)
-            }
+            Some((version, None)) if *version == writes.version() => match &self.back {
+                None => !writes.hides_beyond(keyspace, &self.from),
+                Some(_) => !writes.hides_any(keyspace, &self.from, self.to.as_deref()),
+            },
             _ => false,
         };
-        is_alone || !writes.touches(self.keyspace.id)
+        is_alone || !writes.touches(keyspace)
     }
 
     /// The entry that [`Scan::has_ready`] told about.
@@ -255,19 +266,56 @@ impl Scan {
     pub(crate) fn next_with_origin(
         &mut self,
         transaction: &Transaction,
+        direction: Direction,
     ) -> Result<Option<(Entry, Option<bool>)>> {
-        if self.has_ready(transaction) {
+        if direction == Direction::Forward && self.has_ready(transaction) {
             return Ok(self.take_ready().map(|entry| (entry, Some(true))));
         }
-        self.step(transaction, Direction::Forward)
+        self.step(transaction, direction)
     }
 
-    /// See [`Scan::next_with_origin`].
-    pub(crate) fn next_back_with_origin(
+    /// Whether the transaction has neither written nor hidden anything in what is left of the range.
+    pub(crate) fn is_rest_untouched(&self, transaction: &Transaction) -> Result<bool> {
+        let (writes, keyspace) = (transaction.writes(), self.keyspace.id);
+        let (from, to) = (self.from.as_slice(), self.to.as_deref());
+        if self.at.is_some() || writes.hides_any(keyspace, from, to) {
+            return Ok(false);
+        }
+        Ok(writes.next_key(keyspace, from, to)?.is_none())
+    }
+
+    /// The snapshot's next entry, in a rest of the range that is untouched.
+    pub(crate) fn next_untouched(
         &mut self,
         transaction: &Transaction,
-    ) -> Result<Option<(Entry, Option<bool>)>> {
-        self.step(transaction, Direction::Backward)
+        direction: Direction,
+    ) -> Result<Option<Entry>> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let ready = self
+            .front
+            .as_ref()
+            .filter(|front| front.entries.has_ready());
+        if direction == Direction::Forward && ready.is_some() {
+            return Ok(self.take_ready());
+        }
+        let mut side = self.take_side(transaction, direction)?;
+        let iterator = side.entries.iterator()?;
+        if !side.is_pending && !side.is_exhausted {
+            side.is_pending = match direction {
+                Direction::Forward => iterator.advance()?,
+                Direction::Backward => iterator.retreat()?,
+            };
+        }
+        // The other end may have come this far.
+        side.is_exhausted = !side.is_pending || self.has_passed(iterator.key());
+        let found = match side.is_exhausted {
+            true => None,
+            false => Some(side.take_snapshot(direction)?),
+        };
+        self.end_step(side, found.as_ref().map(|(key, _)| &**key), direction);
+        Ok(found)
     }
 
     /// Tells that the last write was of a key that was passed, so that it changes nothing ahead.
@@ -299,6 +347,17 @@ impl Scan {
         if self.is_done {
             return Ok(None);
         }
+        let side = match direction {
+            Direction::Forward => &self.front,
+            Direction::Backward => &self.back,
+        };
+        if side
+            .as_ref()
+            .is_some_and(|side| self.is_alone(side, &transaction.writes()))
+        {
+            let found = self.next_untouched(transaction, direction)?;
+            return Ok(found.map(|entry| (entry, Some(true))));
+        }
         let mut gap = None;
         let mut side = self.take_side(transaction, direction)?;
         let mut skipped = 0;
@@ -320,8 +379,14 @@ impl Scan {
         if skipped >= HOLE_SKIPS && self.at.is_none() {
             self.remember_hole(transaction, direction, gap, found.as_ref().map(|f| &*f.0.0));
         }
-        match &found {
-            Some(((key, _), _)) => self.pass(key, direction),
+        self.end_step(side, found.as_ref().map(|((key, _), _)| &**key), direction);
+        Ok(found)
+    }
+
+    /// Puts the iterator of one end back behind the key that was found.
+    fn end_step(&mut self, side: Box<Side>, found: Option<&[u8]>, direction: Direction) {
+        match found {
+            Some(key) => self.pass(key, direction),
             None => self.is_done = true,
         }
         self.note_progress(direction);
@@ -329,7 +394,6 @@ impl Scan {
             Direction::Forward => self.front = Some(side),
             Direction::Backward => self.back = Some(side),
         }
-        Ok(found)
     }
 
     /// The iterator of one end, made at the first step from there.

@@ -434,6 +434,8 @@ impl Transaction {
 
     /// Marks a moment that can be returned to.
     pub fn savepoint(&mut self) -> SavepointId {
+        // What the walk takes belongs to the layer that it began in.
+        self.end_popping();
         let id = self.writes.get_mut().savepoint();
         self.savepoints.push(Savepoint {
             id,
@@ -459,6 +461,7 @@ impl Transaction {
 
     /// Forgets a savepoint and later ones, and keeps what was done since.
     pub fn release(&mut self, savepoint: SavepointId) -> Result<()> {
+        self.end_popping();
         if !self
             .writes
             .get_mut()

@@ -199,7 +199,7 @@ impl Inner {
         match at {
             _ if keyspace.is_dropped() => None,
             ReadAt::Latest => keyspace.count_now(&self.visible),
-            ReadAt::Snapshot(snapshot) => keyspace.count_at(snapshot.sequence()),
+            ReadAt::Snapshot(snapshot) => snapshot.count_of(keyspace),
         }
     }
 

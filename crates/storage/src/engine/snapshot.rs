@@ -6,12 +6,13 @@
 //! least as new as the visible sequence at the time of listing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustdb_vfs::sync::Mutex;
 
-use crate::key::SequenceNumber;
+use super::keyspace::KeyspaceInfo;
+use crate::key::{KeyspaceId, SequenceNumber};
 
 /// Counts the holders of each live snapshot.
 #[derive(Debug, Default)]
@@ -28,6 +29,7 @@ impl SnapshotRegistry {
         Snapshot(Arc::new(Registration {
             sequence,
             registry: self.clone(),
+            count: OnceLock::new(),
         }))
     }
 
@@ -72,12 +74,29 @@ impl Snapshot {
     pub fn sequence(&self) -> SequenceNumber {
         self.0.sequence
     }
+
+    /// The exact number of keys that it sees in a counted keyspace.
+    #[inline]
+    pub(crate) fn count_of(&self, keyspace: &KeyspaceInfo) -> Option<u64> {
+        match self.0.count.get() {
+            Some((known, count)) if *known == keyspace.id => Some(*count),
+            _ => self.find_count(keyspace),
+        }
+    }
+
+    fn find_count(&self, keyspace: &KeyspaceInfo) -> Option<u64> {
+        let count = keyspace.count_at(self.sequence())?;
+        self.0.count.get_or_init(|| (keyspace.id, count));
+        Some(count)
+    }
 }
 
 #[derive(Debug)]
 struct Registration {
     sequence: SequenceNumber,
     registry: Arc<SnapshotRegistry>,
+    /// The number of keys of the counted keyspace that was asked for first. It never changes.
+    count: OnceLock<(KeyspaceId, u64)>,
 }
 
 impl Drop for Registration {

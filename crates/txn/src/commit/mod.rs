@@ -12,13 +12,14 @@
 //!
 //! A transaction with very many keys is compared with the conflict table before it enters, and
 //! inside only with what was committed since (`check_large`). One that was spilled is published
-//! as sorted files ([`spilled`]).
+//! as sorted files ([`spilled`]). What a walk has taken becomes deleted ranges if it can ([`taken`]).
 //!
 //! Locks are released when the transaction is dropped, after its writes have become visible.
 
 mod count;
 mod existence;
 mod spilled;
+mod taken;
 
 use std::collections::BTreeMap;
 
@@ -93,6 +94,17 @@ impl Transaction {
             return Ok(self.snapshot.sequence());
         }
         self.writes.get_mut().flatten(&self.shared.engine)?;
+        self.settle_taken()?;
+        if let Some(sequence) = self.commit_flat(durability)? {
+            return Ok(sequence);
+        }
+        self.spell_out_taken()?;
+        let committed = self.commit_flat(durability)?;
+        committed.ok_or(Error::Conflict(Conflict::Contention))
+    }
+
+    /// Commits a write set that is flat. `None` if what was taken has to be spelled out before.
+    fn commit_flat(&self, durability: Durability) -> Result<Option<SequenceNumber>> {
         let writes = self.writes.borrow();
         let mut read_set = self.reads.borrow_mut();
         let reads = match read_set.is_empty() {
@@ -111,7 +123,7 @@ impl Transaction {
         };
         match writes.is_spilled() {
             false => commit.run(durability),
-            true => commit.run_spilled(),
+            true => commit.run_spilled().map(Some),
         }
     }
 
@@ -129,8 +141,8 @@ impl Transaction {
 }
 
 impl Commit<'_> {
-    /// Commits writes that are in memory.
-    fn run(&mut self, durability: Durability) -> Result<SequenceNumber> {
+    /// Commits writes that are in memory, unless something has to be spelled out before.
+    fn run(&mut self, durability: Durability) -> Result<Option<SequenceNumber>> {
         self.fill_footprint();
         if self.writes.keys() > FOOTPRINT_KEYS_MAX {
             self.large = Some(self.watch()?);
@@ -138,6 +150,7 @@ impl Commit<'_> {
             self.catch_up()?;
         }
         self.find_quiet();
+        self.add_taken();
         self.count()?;
         let engine = self.transaction.engine();
         let mut batch = engine.batch();
@@ -148,7 +161,10 @@ impl Commit<'_> {
             let result = engine.commit(&mut batch, durability, &mut validator);
             let refusal = validator.refusal.take();
             if let Some(sequence) = self.settle(result, refusal)? {
-                return Ok(sequence);
+                return Ok(Some(sequence));
+            }
+            if self.quiet.is_empty() && !self.writes.taken().is_empty() {
+                return Ok(None);
             }
         }
         Err(Error::Conflict(Conflict::Contention))
@@ -314,18 +330,24 @@ impl Commit<'_> {
 
     /// Puts the writes into a batch; ranges first, because they would cover what is before them.
     fn fill(&self, batch: &mut Batch) -> Result<()> {
-        let mut holes = BTreeMap::new();
-        for (keyspace, space) in self.writes.flat() {
-            let deleted_holes = self.holes_to_delete(keyspace, space);
-            for (start, end) in space.deleted().iter().chain(deleted_holes.iter()) {
-                batch.delete_range(keyspace, start, end)?;
-            }
-            holes.insert(keyspace, deleted_holes);
+        let mut deleted: BTreeMap<KeyspaceId, RangeSet> = BTreeMap::new();
+        for (keyspace, taken) in self.writes.taken().spaces() {
+            deleted.insert(*keyspace, taken.ranges().clone());
         }
         for (keyspace, space) in self.writes.flat() {
-            let holes = &holes[&keyspace];
+            let ranges = deleted.entry(keyspace).or_default();
+            ranges.insert_all(space.deleted());
+            ranges.insert_all(&self.holes_to_delete(keyspace, space));
+        }
+        for (keyspace, ranges) in &deleted {
+            for (start, end) in ranges.iter() {
+                batch.delete_range(*keyspace, start, end)?;
+            }
+        }
+        for (keyspace, space) in self.writes.flat() {
+            let deleted = &deleted[&keyspace];
             for (key, write) in space.writes() {
-                if write.value.is_none() && holes.contains(key) {
+                if write.value.is_none() && deleted.contains(key) {
                     continue;
                 }
                 put_write(batch, keyspace, key, write)?;

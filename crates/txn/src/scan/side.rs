@@ -72,15 +72,20 @@ impl Side {
         Ok(entries)
     }
 
-    /// The snapshot's entry.
+    /// The snapshot's entry, as what the scan has chosen.
     pub(super) fn take_entry(&mut self, direction: Direction) -> Result<Choice> {
+        Ok(Choice::Emit(self.take_snapshot(direction)?, Some(true)))
+    }
+
+    /// The snapshot's entry.
+    pub(super) fn take_snapshot(&mut self, direction: Direction) -> Result<Entry> {
         self.is_pending = false;
         let iterator = self.entries.iterator()?;
         let entry = (Slice::copy_from(iterator.key()), iterator.value()?);
         if direction == Direction::Forward {
             self.entries.look_ahead();
         }
-        Ok(Choice::Emit(entry, Some(true)))
+        Ok(entry)
     }
 }
 

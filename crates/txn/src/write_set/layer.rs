@@ -1,5 +1,6 @@
 //! One layer of a write set: per keyspace, an ordered map of writes above a set of deleted ranges;
-//! below both, what is on its way to files, and below that, what is there.
+//! below both, what is on its way to files, and below that, what is there; and at the bottom, what was
+//! taken out of the snapshot.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,6 +12,7 @@ use rustdb_storage::{KeyspaceId, Result};
 use super::frozen::Frozen;
 use super::key::Key;
 use super::spilling::Spilling;
+use super::taken::Taken;
 use super::writes::{Ordered, Writes};
 use super::{NEVER, Piece, SavepointId, Write};
 use crate::ranges::{RangeSet, is_before};
@@ -24,6 +26,8 @@ pub(crate) struct Layer {
     spilling: Vec<Spilling>,
     /// Below all that, the oldest first.
     pieces: Vec<Piece>,
+    /// What was taken out of the snapshot; below everything that is written.
+    taken: Taken,
 }
 
 /// Maps that do not change any more.
@@ -46,6 +50,7 @@ impl Layer {
             spaces: BTreeMap::new(),
             spilling: Vec::new(),
             pieces: Vec::new(),
+            taken: Taken::default(),
         }
     }
 
@@ -54,7 +59,7 @@ impl Layer {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.spaces.is_empty() && !self.is_spilled()
+        self.spaces.is_empty() && !self.is_spilled() && self.taken.is_empty()
     }
 
     /// Whether some of the writes are in files, or on their way there.
@@ -63,7 +68,9 @@ impl Layer {
     }
 
     pub(super) fn touches(&self, keyspace: KeyspaceId) -> bool {
-        self.spaces.contains_key(&keyspace) || self.has_spilled(keyspace)
+        self.spaces.contains_key(&keyspace)
+            || self.has_spilled(keyspace)
+            || self.taken.touches(keyspace)
     }
 
     /// Whether writes of a keyspace are in files, or on their way there.
@@ -103,6 +110,14 @@ impl Layer {
         &self.pieces
     }
 
+    pub(super) fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
+    pub(super) fn taken_mut(&mut self) -> &mut Taken {
+        &mut self.taken
+    }
+
     /// Writes a key; returns the memory taken and given back.
     pub(super) fn write(
         &mut self,
@@ -119,7 +134,9 @@ impl Layer {
     /// Whether what the layer says about a keyspace is in one map.
     pub(super) fn is_plain(&self, keyspace: KeyspaceId) -> bool {
         let space = self.spaces.get(&keyspace);
-        space.is_some_and(|space| space.deleted.is_empty()) && !self.has_spilled(keyspace)
+        space.is_some_and(|space| space.deleted.is_empty())
+            && !self.has_spilled(keyspace)
+            && !self.taken.touches(keyspace)
     }
 
     /// See [`super::WriteSet::write_over`].
@@ -209,6 +226,7 @@ impl Layer {
             upper.finish_spilling(engine)?;
             self.pieces.append(&mut upper.pieces);
         }
+        self.taken.absorb(&mut upper.taken);
         for (keyspace, space) in std::mem::take(&mut upper.spaces) {
             match self.spaces.entry(keyspace) {
                 Entry::Vacant(vacant) => {
@@ -239,7 +257,7 @@ impl Layer {
             }
         }
         if !self.pieces.iter().any(|piece| piece.touches(keyspace)) {
-            return Ok(None);
+            return Ok(self.find_taken(keyspace, key));
         }
         let mut full_key = Vec::with_capacity(4 + key.len());
         storage_key(keyspace, key, &mut full_key);
@@ -254,7 +272,12 @@ impl Layer {
                 return Ok(Some(DELETED_BY_RANGE));
             }
         }
-        Ok(None)
+        Ok(self.find_taken(keyspace, key))
+    }
+
+    fn find_taken(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<Write> {
+        let range = self.taken.containing(keyspace, key);
+        range.map(|_| DELETED_BY_RANGE)
     }
 
     pub(super) fn next_key(
@@ -299,7 +322,7 @@ impl Layer {
         Ok(last)
     }
 
-    /// A range deleted in this layer that holds the key.
+    /// A range deleted or taken in this layer that holds the key.
     pub(super) fn deleted_range(
         &self,
         keyspace: KeyspaceId,
@@ -316,6 +339,7 @@ impl Layer {
             .chain(on_the_way)
             .chain(spilled)
             .find_map(|deleted| deleted.containing(key))
+            .or_else(|| self.taken.containing(keyspace, key))
     }
 
     pub(super) fn checks_any(
@@ -348,7 +372,7 @@ impl Layer {
     }
 }
 
-/// What a deleted range says about the keys in it.
+/// What a deleted range, or one that was taken, says about the keys in it.
 const DELETED_BY_RANGE: Write = Write {
     value: None,
     expiry: NEVER,

@@ -18,6 +18,10 @@
 //! Once the maps take half of a budget of memory, they are written to sorted files ([`spill`]), below
 //! the maps of the same layer. Another thread does that ([`spilling`]), while the other half fills.
 //!
+//! # What is taken
+//!
+//! A walk that removes all that it passes notes the range, and not each key ([`taken`]).
+//!
 //! # Holes
 //!
 //! A hole is a range in which the transaction is known to see nothing: everything the snapshot has
@@ -32,6 +36,7 @@ mod log;
 mod sort;
 mod spill;
 mod spilling;
+mod taken;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -45,6 +50,7 @@ use crate::ranges::{End, RangeSet};
 use layer::Layer;
 pub(crate) use layer::Space;
 pub(crate) use spill::Piece;
+pub(crate) use taken::TakenSpace;
 
 /// The expiry of a value that does not expire.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -90,6 +96,8 @@ pub(crate) struct WriteSet {
     holes: BTreeMap<KeyspaceId, RangeSet>,
     /// Whether a range was ever deleted.
     has_deleted_ranges: bool,
+    /// Whether anything was ever taken out of the snapshot.
+    has_taken: bool,
     /// Changes with every write, so that iterators know when to look again.
     version: u64,
     /// About what the layers take in memory.
@@ -106,6 +114,7 @@ impl WriteSet {
             aside: Vec::new(),
             holes: BTreeMap::new(),
             has_deleted_ranges: false,
+            has_taken: false,
             version: 0,
             bytes: 0,
             spilling_bytes: 0,
@@ -135,11 +144,13 @@ impl WriteSet {
     /// About what the writes take in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         debug_assert_eq!(self.bytes, self.measured(), "every change is accounted for");
-        if self.holes.is_empty() {
+        if self.holes.is_empty() && !self.has_taken {
             return self.bytes;
         }
+        let layers = self.layers.iter().chain(&self.aside);
+        let taken = layers.map(|layer| layer.taken().memory_bytes());
         let holes = self.holes.values().map(RangeSet::memory_bytes);
-        self.bytes + holes.sum::<usize>()
+        self.bytes + taken.chain(holes).sum::<usize>()
     }
 
     /// About what the writes take in memory that are not on their way to files.
@@ -335,26 +346,40 @@ impl WriteSet {
         keyspace: KeyspaceId,
         key: &[u8],
     ) -> Option<(&[u8], Option<&[u8]>)> {
-        self.hole(keyspace, key)
-            .or_else(|| self.deleted_range(keyspace, key))
+        let hole = (!self.holes.is_empty()).then(|| self.hole(keyspace, key));
+        hole.flatten().or_else(|| self.deleted_range(keyspace, key))
     }
 
     /// Whether a key of the snapshot at `from` or above may be hidden as part of a range.
     #[inline]
     pub(crate) fn hides_beyond(&self, keyspace: KeyspaceId, from: &[u8]) -> bool {
         let holes = self.holes.get(&keyspace);
-        self.has_deleted_ranges || holes.is_some_and(|holes| !holes.ends_by(from))
+        let mut taken = self.layers.iter().map(Layer::taken);
+        self.has_deleted_ranges
+            || holes.is_some_and(|holes| !holes.ends_by(from))
+            || self.has_taken && taken.any(|taken| !taken.ends_by(keyspace, from))
     }
 
-    /// The range that the transaction deleted and `key` is in.
+    /// Whether a key of the snapshot in `[start, end)` may be hidden as part of a range.
+    pub(crate) fn hides_any(&self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) -> bool {
+        let holes = self.holes.get(&keyspace);
+        let mut taken = self.layers.iter().map(Layer::taken);
+        self.has_deleted_ranges
+            || holes.is_some_and(|holes| holes.overlaps(start, end))
+            || taken.any(|taken| taken.overlaps(keyspace, start, end))
+    }
+
+    /// The range that the transaction deleted or took and `key` is in.
     pub(crate) fn deleted_range(
         &self,
         keyspace: KeyspaceId,
         key: &[u8],
     ) -> Option<(&[u8], Option<&[u8]>)> {
-        self.layers
-            .iter()
-            .find_map(|layer| layer.deleted_range(keyspace, key))
+        if !self.has_deleted_ranges && !self.has_taken {
+            return None;
+        }
+        let mut layers = self.layers.iter();
+        layers.find_map(|layer| layer.deleted_range(keyspace, key))
     }
 
     // --------------------------------------------------------------------------------- holes
@@ -491,6 +516,7 @@ impl WriteSet {
     pub(crate) fn flatten(&mut self, engine: &Engine) -> Result<()> {
         self.put_back();
         self.merge_down_to(engine, 1)?;
+        self.end_taking();
         match self.is_spilled() {
             true => self.spill(engine)?,
             false => self.top().sort(),

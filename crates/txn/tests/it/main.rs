@@ -11,4 +11,5 @@ mod imports;
 mod invariants;
 mod model;
 mod script;
+mod taken;
 mod walks;

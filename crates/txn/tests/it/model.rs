@@ -27,6 +27,8 @@ enum Step {
     PopFirst,
     PopLast,
     PopSome(u8, u8),
+    /// More keys than are popped one by one, from one end or both, by its bits.
+    PopMany(u16, u8),
     Retain(u8),
     Get(u8),
     First(u8, u8),
@@ -51,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::PopFirst),
         3 => Just(Step::PopLast),
         2 => (key(), key()).prop_map(|(a, b)| Step::PopSome(a, b)),
+        2 => (200..700u16, any::<u8>()).prop_map(|(n, ends)| Step::PopMany(n, ends)),
         1 => (0..4u8).prop_map(Step::Retain),
         2 => key().prop_map(Step::Get),
         1 => (key(), key()).prop_map(|(a, b)| Step::First(a, b)),
@@ -199,6 +202,7 @@ impl World {
                     self.remove(found, expected);
                 }
             }
+            Step::PopMany(count, ends) => self.pop_many(u32::from(*count), *ends),
             Step::Retain(n) => {
                 let keep = |value: &[u8]| value.len() % 4 != usize::from(*n);
                 let removed = self
@@ -235,6 +239,24 @@ impl World {
                 }
             }
             _ => self.apply_savepoint(step),
+        }
+    }
+
+    /// Pops from one end or the other, by the bits of `ends`.
+    fn pop_many(&mut self, count: u32, ends: u8) {
+        let (ks, all) = (self.keyspace, KeyRange::all());
+        for n in 0..count {
+            let is_last = ends.rotate_left(n) & 1 == 1;
+            let found = match is_last {
+                false => self.tx().pop_first(ks, &all).unwrap(),
+                true => self.tx().pop_last(ks, &all).unwrap(),
+            };
+            let expected = match is_last {
+                false => self.current.first_key_value(),
+                true => self.current.last_key_value(),
+            };
+            let expected = expected.map(|(k, v)| (k.clone(), v.clone()));
+            self.remove(found, expected);
         }
     }
 

@@ -43,7 +43,7 @@ const WRITE_BYTES: usize = 256 << 10;
 const WRITEBACK_BYTES: u64 = 1 << 20;
 
 /// What making a filter takes for each key, besides its hash: see [`Filter::build`].
-const FILTER_BUILD_BYTES: usize = 36;
+const FILTER_BUILD_BYTES: usize = 40;
 
 /// A table is not ended for lack of memory before it has this length.
 const SMALL_TABLE_BYTES: u64 = 256 << 10;

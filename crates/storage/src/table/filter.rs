@@ -42,6 +42,11 @@ const TRIES_MAX: u64 = 64;
 /// Segments are at most this long, which is best for the caches.
 const SEGMENT_LEN_LOG2_MAX: u32 = 18;
 
+/// So many keys of a construction, and no more than so many stretches of them, lie together: where
+/// their cells are fits the processor's nearest cache, and so do the ends of the stretches.
+const STRETCH_KEYS: usize = 64;
+const STRETCHES_LOG2_MAX: u32 = 10;
+
 /// A filter in memory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -107,19 +112,29 @@ fn fingerprint(mixed: u64) -> u8 {
 }
 
 impl Filter {
-    /// Builds the filter of these hashes; sorts them and removes duplicates. `None` if there are
-    /// no hashes, or no seed among those tried will do.
+    /// Builds the filter of these hashes; removes duplicates if they are in the way, and changes the
+    /// order then. `None` if there are no hashes, or no seed among those tried will do.
     pub fn build(hashes: &mut Vec<u64>) -> Option<Self> {
-        hashes.sort_unstable();
-        hashes.dedup();
         if hashes.is_empty() {
             return None;
         }
+        // Seeds need not be unpredictable, but should have nothing to do with one another.
+        let mut seeds = (1..=TRIES_MAX).map(|seed| mix(seed, 0));
+        let first = Self::build_with(hashes, &mut seeds.by_ref().take(1));
+        first.or_else(|| {
+            // No seed does for a key that is there twice.
+            hashes.sort_unstable();
+            hashes.dedup();
+            Self::build_with(hashes, &mut seeds)
+        })
+    }
+
+    fn build_with(hashes: &[u64], seeds: &mut impl Iterator<Item = u64>) -> Option<Self> {
         let shape = Shape::for_keys(hashes.len());
         let mut peeling = Peeling::new(shape, hashes.len());
-        // Seeds need not be unpredictable, but should have nothing to do with one another.
-        (1..=TRIES_MAX).map(|seed| mix(seed, 0)).find_map(|seed| {
-            let cells = peeling.assign(shape, seed, hashes)?;
+        seeds.find_map(|seed| {
+            peeling.arrange(seed, hashes);
+            let cells = peeling.assign(shape)?;
             Some(Self { shape, seed, cells })
         })
     }
@@ -198,8 +213,10 @@ impl std::fmt::Debug for Filter {
 
 /// The working memory of a construction.
 struct Peeling {
+    /// The mixed hashes, by stretches of places.
+    mixed: Vec<u64>,
     /// Per cell, how many keys use it.
-    counts: Vec<u32>,
+    counts: Vec<u8>,
     /// Per cell, the exclusive or of the mixed hashes of those keys.
     hashes: Vec<u64>,
     /// Cells that one key uses.
@@ -211,6 +228,7 @@ struct Peeling {
 impl Peeling {
     fn new(shape: Shape, keys: usize) -> Self {
         Self {
+            mixed: vec![0; keys],
             counts: vec![0; shape.cells()],
             hashes: vec![0; shape.cells()],
             alone: Vec::new(),
@@ -218,15 +236,37 @@ impl Peeling {
         }
     }
 
-    /// The cells for distinct `keys` under `seed`, or `None` if the seed will not do.
-    fn assign(&mut self, shape: Shape, seed: u64, keys: &[u64]) -> Option<Box<[u8]>> {
+    /// Mixes the hashes with a seed, and puts those together whose cells lie together: places grow
+    /// with what is mixed.
+    fn arrange(&mut self, seed: u64, hashes: &[u64]) {
+        let stretches_log2 = (hashes.len() / STRETCH_KEYS).max(1).ilog2();
+        let stretches_log2 = stretches_log2.min(STRETCHES_LOG2_MAX);
+        // NB: in two steps, as none may be left by 64 places.
+        let stretch = |mixed: u64| (mixed >> 1 >> (63 - stretches_log2)) as usize;
+        let mut ends = vec![0_u32; (1 << stretches_log2) + 1];
+        for hash in hashes {
+            ends[stretch(mix(*hash, seed)) + 1] += 1;
+        }
+        for at in 1..ends.len() {
+            ends[at] += ends[at - 1];
+        }
+        for hash in hashes {
+            let mixed = mix(*hash, seed);
+            let next = &mut ends[stretch(mixed)];
+            self.mixed[*next as usize] = mixed;
+            *next += 1;
+        }
+    }
+
+    /// The cells for the mixed hashes, or `None` if the seed will not do: with it more keys use a cell
+    /// than there should, or keys are left of which none is alone.
+    fn assign(&mut self, shape: Shape) -> Option<Box<[u8]>> {
         self.counts.fill(0);
         self.hashes.fill(0);
         self.order.clear();
-        for key in keys {
-            let mixed = mix(*key, seed);
-            for place in shape.places(mixed) {
-                self.counts[place] += 1;
+        for mixed in &self.mixed {
+            for place in shape.places(*mixed) {
+                self.counts[place] = self.counts[place].checked_add(1)?;
                 self.hashes[place] ^= mixed;
             }
         }
@@ -249,7 +289,7 @@ impl Peeling {
                 }
             }
         }
-        if self.order.len() < keys.len() {
+        if self.order.len() < self.mixed.len() {
             return None;
         }
         let mut cells = vec![0_u8; shape.cells()].into_boxed_slice();
@@ -307,6 +347,15 @@ mod tests {
         let filter = Filter::build(&mut hashes(1, 1_000_000)).expect("a seed works");
         let bits = filter.memory_bytes() as f64 * 8.0 / 1e6;
         assert!(bits < 9.3, "{bits}");
+    }
+
+    /// A key whose cells overflow must fail a seed, not be lost.
+    #[test]
+    fn a_hash_that_is_there_very_often_is_added_once() {
+        let mut keys = [hashes(1, 1000), vec![mix(5, 5); 70_000]].concat();
+        let filter = Filter::build(&mut keys).expect("a seed works");
+        assert_eq!(keys.len(), 1001);
+        assert!(keys.iter().all(|key| filter.may_contain(*key)));
     }
 
     #[test]

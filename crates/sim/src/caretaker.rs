@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustdb::Database;
 use rustdb::crypto::Algorithm;
-use rustdb_vfs::{AfterLoss, Effect, Failure, Fault, OpSet, PowerLoss, SimVfs, Vfs};
+use rustdb_vfs::{AfterLoss, Effect, Failure, Fault, OpKind, OpSet, PowerLoss, SimVfs, Vfs};
 
 use crate::check::Future;
 use crate::run::Shared;
@@ -85,6 +85,14 @@ fn change_key(db: &Database, shared: &Shared) -> rustdb::Result<()> {
     db.change_key(&provider(number + 1))?;
     key.store(number + 1, Ordering::Relaxed);
     Ok(())
+}
+
+/// Has syncs of the log take their time, if many clients are to meet.
+pub(crate) fn slow_down(machine: &SimVfs, setting: &Setting) {
+    if let Some(duration) = setting.crowd {
+        let delay = Fault::new(Effect::Delay(duration));
+        machine.inject(delay.on(OpKind::Sync).path(".wal").forever());
+    }
 }
 
 /// Lets something go wrong, once or for good, at some moment.

@@ -34,7 +34,10 @@ pub(crate) fn be_client(
     let mut state: State = None;
     let mut past: Option<Past> = None;
     for number in 1..=setting.steps {
-        let step = Step::draw(&mut random, &state);
+        let step = match setting.crowd {
+            Some(_) => Step::draw_in_crowd(&mut random, &state),
+            None => Step::draw(&mut random, &state),
+        };
         let durability = match random.below(4) {
             0 => Durability::None,
             1 => Durability::Buffered,
@@ -58,6 +61,9 @@ pub(crate) fn be_client(
         let changes = next != state;
         if changes && (durability == Durability::Sync || step.is_always_durable()) {
             shared.promised[client].store(number, Ordering::Relaxed);
+        }
+        if changes && (durability != Durability::None || step.is_always_durable()) {
+            shared.handed_over[client].store(number, Ordering::Relaxed);
         }
         state = next;
         let looked = look(db, client, &state, &mut past, &mut random);

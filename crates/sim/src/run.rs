@@ -10,7 +10,7 @@ use rustdb::{Database, ErrorKind};
 use rustdb_vfs::sync::Mutex;
 use rustdb_vfs::{OpSet, PowerLoss, SimVfs, Simulation, Vfs};
 
-use crate::caretaker::{inject, take_care};
+use crate::caretaker::{inject, slow_down, take_care};
 use crate::check::{self, Future, check, client_name};
 use crate::client::be_client;
 use crate::exhaust::lint;
@@ -32,8 +32,10 @@ pub struct Report {
 
 /// What clients and observer share.
 pub(crate) struct Shared {
-    /// Of each client: the last step that is safe, that has returned, that has begun.
+    /// Of each client: the last step that is safe, that is with the operating system, that has
+    /// returned, that has begun.
     pub promised: Vec<AtomicUsize>,
+    pub handed_over: Vec<AtomicUsize>,
     pub returned: Vec<AtomicUsize>,
     pub begun: Vec<AtomicUsize>,
     pub histories: Vec<Mutex<Vec<State>>>,
@@ -54,6 +56,7 @@ impl Shared {
         let zeros = || (0..clients).map(|_| AtomicUsize::new(0)).collect();
         Self {
             promised: zeros(),
+            handed_over: zeros(),
             returned: zeros(),
             begun: zeros(),
             histories: (0..clients).map(|_| Mutex::new(vec![None])).collect(),
@@ -153,6 +156,7 @@ fn simulate(setting: &Setting) -> Result<(Vec<Future>, Arc<Shared>), String> {
 fn watch(machine: &SimVfs, setting: &Setting, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     let (sample, seed) = (setting.sample, setting.seed);
+    let has_faults = setting.has_faults;
     let seen = AtomicUsize::new(0);
     machine.observe(move |machine, operation| {
         if !OpSet::CHANGES.contains(operation.kind) || !machine.is_powered() {
@@ -173,7 +177,12 @@ fn watch(machine: &SimVfs, setting: &Setting, shared: &Arc<Shared>) {
             },
             _ => PowerLoss::Seeded(random.next()),
         };
-        let (promised, begun) = (Shared::at(&shared.promised), Shared::at(&shared.begun));
+        // What a process handed over is lost with the power only, or by a fault.
+        let promised = match policy {
+            PowerLoss::KeepAll if !has_faults => &shared.handed_over,
+            _ => &shared.promised,
+        };
+        let (promised, begun) = (Shared::at(promised), Shared::at(&shared.begun));
         let future = Future {
             directory: PathBuf::from("/db"),
             keys: shared.keys(),
@@ -193,6 +202,8 @@ fn live(machine: &SimVfs, setting: &Setting, shared: &Arc<Shared>) -> Result<(),
     if setting.has_faults {
         inject(machine, setting);
     }
+    // NB: after the faults, since one strikes at a time, the first that was injected.
+    slow_down(machine, setting);
     let mut threads = Vec::new();
     for client in 0..setting.clients {
         let (db, shared, setting) = (db.clone(), shared.clone(), setting.clone());

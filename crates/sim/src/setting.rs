@@ -1,6 +1,7 @@
 //! What a seed decides about a run as a whole: who takes part, and the options of the database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustdb::crypto::{Algorithm, RawKey, Secret};
 use rustdb::{Compression, Encryption, Options};
@@ -9,6 +10,9 @@ use rustdb_storage::engine::EngineOptions;
 use rustdb_vfs::VfsRef;
 
 use crate::workload::Random;
+
+/// In one seed of so many the clients are many, and meet.
+const CROWDED_ONE_IN: u64 = 3;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
@@ -21,6 +25,9 @@ pub(crate) struct Setting {
     pub capacity: Option<u64>,
     /// One in so many changes of the disk is looked at.
     pub sample: u64,
+    /// How long syncs of the log take, if many clients are to meet in groups of commits: large
+    /// transactions and small ones, in any order.
+    pub crowd: Option<Duration>,
     options: Options,
 }
 
@@ -29,7 +36,7 @@ impl Setting {
         let mut random = Random::new(seed);
         let (is_encrypted, has_faults) = (random.one_in(4), random.one_in(3));
         let is_full = random.one_in(12);
-        Self {
+        let setting = Self {
             seed,
             clients: 1 + random.below(3) as usize,
             steps: 30 + random.below(50) as usize,
@@ -37,8 +44,27 @@ impl Setting {
             has_faults: has_faults || is_full,
             capacity: is_full.then(|| 100_000 + random.below(400_000)),
             sample: 1 + random.below(24),
+            crowd: None,
             options: options(&mut random),
+        };
+        match seed.is_multiple_of(CROWDED_ONE_IN) {
+            true => setting.crowded(&mut random),
+            false => setting,
         }
+    }
+
+    /// The same with many clients, who meet.
+    ///
+    /// A group of commits fills while the one before it is synced. So a sync of the log takes as long
+    /// as some other clients need to come to theirs, and a transaction is large soon.
+    fn crowded(mut self, random: &mut Random) -> Self {
+        self.clients = 4 + random.below(5) as usize;
+        self.steps = 12 + random.below(24) as usize;
+        // They do much, and each look costs a recovery or two.
+        self.sample = 8 + random.below(40);
+        self.crowd = Some(Duration::from_micros(20 << random.below(8)));
+        self.options.transaction_bytes = 1024;
+        self
     }
 
     /// The options, with the given key if the database is encrypted.

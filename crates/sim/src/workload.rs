@@ -150,6 +150,23 @@ pub(crate) type Write = (Vec<u8>, Option<Vec<u8>>);
 const KEYS: u64 = 60;
 
 impl Step {
+    /// A step of a client among many: a small commit, or a transaction that is large.
+    pub(crate) fn draw_in_crowd(random: &mut Random, state: &State) -> Self {
+        match random.below(3) {
+            _ if state.is_none() => Self::draw(random, state),
+            0 => Step::Put {
+                key: key(random),
+                value: value(random),
+            },
+            1 => Step::Transaction {
+                writes: writes(random, 100),
+                taken_back: Vec::new(),
+                deleted: None,
+            },
+            _ => Self::draw(random, state),
+        }
+    }
+
     /// A step that can follow on `state`.
     pub(crate) fn draw(random: &mut Random, state: &State) -> Self {
         let Some(space) = state else {

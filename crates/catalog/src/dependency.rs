@@ -131,6 +131,21 @@ impl Catalog {
         }
     }
 
+    /// As [`Catalog::describe`], of what `user` uses: of a type, it may use the arrays.
+    pub(crate) fn describe_used(&self, user: Part, used: Part, visible: &[Oid]) -> String {
+        let of = match user {
+            Part::Column(table, id) => self
+                .table(table)
+                .and_then(|table| table.columns.iter().find(|column| column.id == id))
+                .map(|column| &column.column_type),
+            Part::Object(oid) => self.domain(oid).map(|domain| &domain.definition.base),
+            Part::Default(..) | Part::Constraint(..) | Part::Index(..) => None,
+        };
+        let arrays = of.is_some_and(|of| of.array && is_of_type(used, element_oid(&of.element)));
+        let suffix = if arrays { "[]" } else { "" };
+        self.describe(used, visible) + suffix
+    }
+
     fn qualified_name(&self, oid: Oid, visible: &[Oid]) -> String {
         let Some(object) = self.object(oid) else {
             return oid.to_string();

@@ -72,10 +72,10 @@ impl CatalogChange {
         };
         let describe = |part: Part| view.describe(part, visible);
         if behavior == DropBehavior::Restrict && !plan.dependents.is_empty() {
-            let lines = plan
-                .dependents
-                .iter()
-                .map(|(part, on)| format!("{} depends on {}", describe(*part), describe(*on)));
+            let lines = plan.dependents.iter().map(|(part, on)| {
+                let on = view.describe_used(*part, *on, visible);
+                format!("{} depends on {on}", describe(*part))
+            });
             let (what, on) = match targets {
                 [target] => (describe(*target), "it"),
                 _ => ("desired object(s)".to_owned(), "them"),

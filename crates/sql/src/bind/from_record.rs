@@ -235,8 +235,11 @@ impl Binder<'_> {
         for (name, column) in columns {
             let member = Cast::of_member(&of, &name, &column);
             let mut value = Expr::Cast(Box::new((member, Expr::Column(checked))));
-            if let (Element::Domain(domain), false) = (&column.element, column.array) {
-                value = self.checked(value, domain)?;
+            if let Element::Domain(domain) = &column.element {
+                value = match column.array {
+                    true => self.each_checked(value, domain)?,
+                    false => self.checked(value, domain)?,
+                };
             }
             let id = self.new_column();
             items.push((id, value));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::{Column, Generated};
 use rustdb_table::{Load, Statement, Table};
-use rustdb_types::Value;
+use rustdb_types::{Element, Type, Value};
 
 use super::ahead::Ahead;
 use super::lines::{Chunk, Feed, Lines};
@@ -54,7 +54,7 @@ impl CopyIn {
         for (place, column) in definition.columns.iter().enumerate() {
             let is_given = places.contains(&place);
             let of = &column.column_type;
-            let below = of.without_domains();
+            let below = unchecked(of);
             if !is_given {
                 made.push((place, binder.default_for(column)?));
             } else if below != *of {
@@ -75,7 +75,7 @@ impl CopyIn {
             conditions = binder.coerce_to_bool(typed, "WHERE")?.conjuncts();
         }
         let types = places.iter();
-        let types = types.map(|place| definition.columns[*place].column_type.without_domains());
+        let types = types.map(|place| unchecked(&definition.columns[*place].column_type));
         let lines = Lines {
             table: definition.name.clone(),
             width: definition.columns.len(),
@@ -299,6 +299,15 @@ fn places_of(
         places.push(place);
     }
     Ok(places)
+}
+
+/// The type that a value is read as before domains look at it: below them, and so its elements.
+fn unchecked(of: &Type) -> Type {
+    let below = of.without_domains();
+    match (&below.element, below.array) {
+        (Element::Domain(domain), true) => domain.base.without_domains().array_of(),
+        _ => below,
+    }
 }
 
 fn not_a_table(found: &rustdb_catalog::Relation, names: &[String]) -> Error {

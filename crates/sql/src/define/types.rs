@@ -171,8 +171,8 @@ impl Definer<'_> {
         let oid = match &of.element {
             Element::Base(_) => return Ok(of),
             Element::Enum(definition) => definition.oid,
-            Element::Domain(_) if of.array => {
-                return Err(Error::unsupported("an array of a domain"));
+            Element::Domain(definition) if of.array && definition.base.without_domains().array => {
+                return Err(Error::unsupported("an array of a domain over arrays"));
             }
             Element::Domain(definition) => definition.oid,
         };
@@ -371,6 +371,7 @@ impl Definer<'_> {
         let view = self.change.view();
         for table in view.tables() {
             for column in table.live_columns() {
+                refuse_container(table, &column.name, &column.column_type, domain)?;
                 if is_of(&column.column_type, domain.definition.oid) {
                     self.lock(table.oid, ObjectMode::Share)?;
                     let place = column.id as usize - 1;
@@ -445,6 +446,24 @@ fn is_of(of: &Type, domain: Oid) -> bool {
         Element::Domain(definition) => definition.oid == domain || is_of(&definition.base, domain),
         Element::Base(_) | Element::Enum(_) => false,
     }
+}
+
+/// Fails if a column holds arrays of a domain, or of one over it: elements are not looked at.
+fn refuse_container(table: &Table, column: &str, of: &Type, domain: &DomainObject) -> Result<()> {
+    let Element::Domain(definition) = &of.element else {
+        return Ok(());
+    };
+    if !of.array {
+        return refuse_container(table, column, &definition.base, domain);
+    }
+    if !is_of(of, domain.definition.oid) {
+        return Ok(());
+    }
+    let message = format!(
+        "cannot alter type \"{}\" because column \"{}.{column}\" uses it",
+        definition.name, table.name
+    );
+    Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message))
 }
 
 fn check_label(label: &str) -> Result<()> {

@@ -247,16 +247,14 @@ fn data_type(of: &Type) -> String {
 
 /// Schema and name of the type below all domains.
 fn udt(around: &Around<'_>, of: &Type) -> (Cell, String) {
+    let of_created = |oid| {
+        let object = around.catalog.type_object(oid);
+        object.map_or(PG_CATALOG, |object| object.schema)
+    };
     let (schema, name) = match &of.element {
         Element::Base(base) => (PG_CATALOG, base.row().name),
-        Element::Enum(definition) => {
-            let object = around.catalog.type_object(definition.oid);
-            (
-                object.map_or(PG_CATALOG, |object| object.schema),
-                definition.name.as_str(),
-            )
-        }
-        Element::Domain(definition) => (PG_CATALOG, definition.name.as_str()),
+        Element::Enum(definition) => (of_created(definition.oid), definition.name.as_str()),
+        Element::Domain(definition) => (of_created(definition.oid), definition.name.as_str()),
     };
     let name = if of.array {
         format!("_{name}")

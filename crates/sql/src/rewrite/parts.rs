@@ -32,7 +32,10 @@ fn insert_columns(tokens: &mut Vec<TokenWithSpan>, start: usize) {
     let Some(into) = into.filter(|at| is_word(&tokens[*at].token, "INTO")) else {
         return;
     };
-    let is_name = |at: &usize| matches!(tokens[*at].token, Token::Word(_) | Token::Period);
+    let is_name = |at: &usize| {
+        let token = &tokens[*at].token;
+        matches!(token, Token::Word(_) | Token::Period) && !begins_query(token)
+    };
     let open = solid(tokens, into + 1).find(|at| !is_name(at));
     let Some(mut at) = open.filter(|at| tokens[*at].token == Token::LParen) else {
         return;

@@ -240,11 +240,25 @@ impl Binder<'_> {
         };
         let count = number(&mut count, "LIMIT")?;
         let offset = number(&mut offset, "OFFSET")?;
-        Ok(Plan::Limit {
-            input: Box::new(input),
+        let ties = if with_ties { ties } else { Vec::new() };
+        let limited = |input| Plan::Limit {
+            input,
             count,
-            offset,
-            ties: if with_ties { ties } else { Vec::new() },
+            offset: offset.clone(),
+            ties: ties.clone(),
+        };
+        Ok(match input {
+            // What is computed for the rows in their order is for those that are left, and the sort
+            // need only find them. Rows that are skipped are computed too.
+            Plan::Project { input, items }
+                if offset.is_none() && ties.is_empty() && matches!(*input, Plan::Sort { .. }) =>
+            {
+                Plan::Project {
+                    input: Box::new(limited(input)),
+                    items,
+                }
+            }
+            input => limited(Box::new(input)),
         })
     }
 

@@ -21,7 +21,7 @@ use super::query::BoundQuery;
 use super::scope::{NamedColumn, Scope};
 use super::search::HIDDEN;
 use super::sets::{SetCall, before_sets, postpones_sets, projected, with_sets};
-use super::sort::{Target, check_ordered};
+use super::sort::{Target, before_sort, check_ordered};
 use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
@@ -215,12 +215,20 @@ impl Binder<'_> {
             true => list.items = before_sets(&list.items, &sets),
             false => plan = with_sets(plan, sets.clone()),
         }
+        let mut is_split = postponed;
+        if let None | Some(ast::Distinct::All) = &select.distinct
+            && locks.is_none()
+            && let Some(before) = before_sort(&list.items, &sorting.keys, &plan)
+        {
+            list.items = before;
+            is_split = true;
+        }
         plan = projected(plan, &list.items);
         if let Some(locks) = locks {
             locks.pass_through(&mut plan);
         }
         plan = self.distinct_and_sort(select, plan, list, sorting, scope)?;
-        if postponed {
+        if is_split {
             let made: BTreeSet<ColumnId> = list.items.iter().map(|(id, _)| *id).collect();
             let items = finished
                 .into_iter()
@@ -229,7 +237,10 @@ impl Binder<'_> {
                     false => (id, item),
                 });
             list.items = items.collect();
-            plan = projected(with_sets(plan, sets), &list.items);
+            if postponed {
+                plan = with_sets(plan, sets);
+            }
+            plan = projected(plan, &list.items);
         }
         Ok(plan)
     }

@@ -1,5 +1,7 @@
 //! ORDER BY.
 
+use std::collections::BTreeSet;
+
 use rustdb_types::Type;
 use sqlparser::ast;
 use sqlparser::ast::Spanned;
@@ -11,7 +13,7 @@ use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::place;
-use crate::plan::{Plan, SortKey};
+use crate::plan::{Plan, SortKey, free_columns_of};
 
 /// What an item of ORDER BY (or GROUP BY) means if not an expression over the input.
 #[derive(Debug)]
@@ -150,6 +152,30 @@ impl Binder<'_> {
         items.push((id, typed.expr));
         id
     }
+}
+
+/// The items that are computed before rows are sorted, and the columns that the others need: what is
+/// volatile and not sorted by is computed for the rows in their order, as by `nextval`. `None` if that
+/// is nothing.
+pub(super) fn before_sort(
+    items: &[(ColumnId, Expr)],
+    keys: &[SortKey],
+    input: &Plan,
+) -> Option<Vec<(ColumnId, Expr)>> {
+    let is_late = |(id, item): &(ColumnId, Expr)| {
+        item.is_volatile() && !keys.iter().any(|key| key.column == *id)
+    };
+    if keys.is_empty() || !items.iter().any(is_late) {
+        return None;
+    }
+    let (late, mut before): (Vec<_>, Vec<_>) = items.iter().cloned().partition(is_late);
+    let needed: BTreeSet<ColumnId> = late
+        .iter()
+        .flat_map(|(_, item)| free_columns_of(item))
+        .collect();
+    let made = input.columns().into_iter().filter(|id| needed.contains(id));
+    before.extend(made.map(|id| (id, Expr::Column(id))));
+    Some(before)
 }
 
 /// An operator's name without the schema of those that are built in.

@@ -343,9 +343,7 @@ fn mark_ordered(plan: &mut Plan, key: &SortKey) {
 /// many rows of it costs less than reading and sorting all.
 fn use_index(plan: &mut Plan, wanted: f64, estimator: &Estimator<'_>) {
     let plan = match plan {
-        Plan::Project { input, items } if items.iter().all(|(_, item)| !item.is_volatile()) => {
-            &mut **input
-        }
+        Plan::Project { input, .. } => &mut **input,
         other => other,
     };
     let Plan::Sort { input, keys } = plan else {

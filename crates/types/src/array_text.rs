@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::types::Type;
 use crate::value::Value;
 
-/// What an element counts, to find it or to read it.
+/// What an element counts, to find it, to read it or to write it.
 const LEAF_UNITS: usize = 64;
 
 /// Reads an array: first its shape, then its elements, so that a text that is no array says so
@@ -326,6 +326,9 @@ fn format_level<'a>(
     };
     out.push('{');
     for index in 0..first.length {
+        if interrupt::is_stopped(LEAF_UNITS) {
+            return;
+        }
         if index > 0 {
             out.push(',');
         }

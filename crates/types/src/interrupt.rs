@@ -176,6 +176,21 @@ fn is_spent(units: usize) -> bool {
     left == 0
 }
 
+/// A text in pieces, which are counted as they are taken.
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Result<&str>> {
+    /// So many bytes are worked on without a question.
+    const PIECE_BYTES: usize = 1 << 16;
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
+        rest = after;
+        Some(spend(piece.len()).map(|()| piece))
+    })
+}
+
 /// The letters of a text.
 pub(crate) fn letters(text: &str) -> Result<Vec<char>> {
     let mut letters = Vec::new();

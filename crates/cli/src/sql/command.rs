@@ -43,15 +43,22 @@ fn split(command: &str) -> (&str, &str) {
     (&command[..end], command[end..].trim())
 }
 
-/// The arguments of a command: words, of which those in quotes may have blanks.
+/// The arguments of a command: words, which may have blanks in quotes. Double quotes, which are of
+/// names, stay.
 pub fn words(text: &str) -> Result<Vec<String>> {
     let mut words = Vec::new();
     let mut letters = text.chars().peekable();
     while letters.next_if(|letter| letter.is_whitespace()).is_some() || letters.peek().is_some() {
         let mut word = String::new();
         let mut is_word = false;
-        while let Some(letter) = letters.next_if(|letter| !letter.is_whitespace()) {
+        let mut is_name = false;
+        while let Some(letter) = letters.next_if(|letter| is_name || !letter.is_whitespace()) {
             is_word = true;
+            is_name ^= letter == '"';
+            if is_name {
+                word.push(letter);
+                continue;
+            }
             if letter != '\'' {
                 word.push(letter);
                 continue;
@@ -435,6 +442,10 @@ mod tests {
         assert_eq!(words("a 'b c' d'e'").unwrap(), ["a", "b c", "de"]);
         assert_eq!(words("null ''").unwrap(), ["null", ""]);
         assert_eq!(words(" 'it''s' ").unwrap(), ["it's"]);
+        assert_eq!(
+            words("public.\"a b\"\"c\" d").unwrap(),
+            ["public.\"a b\"\"c\"", "d"]
+        );
         assert!(words("'open").is_err());
     }
 }

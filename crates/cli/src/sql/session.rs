@@ -392,7 +392,7 @@ impl Shell {
         results.map_err(|error| told::failure(&error, text))
     }
 
-    fn show_notices(&mut self, notices: &[String]) -> Result<()> {
+    pub fn show_notices(&mut self, notices: &[String]) -> Result<()> {
         for notice in notices {
             self.output.flush()?;
             eprintln!("notice: {notice}");

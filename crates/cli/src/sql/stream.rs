@@ -71,14 +71,22 @@ impl Shell {
         let mut shown = Duration::ZERO;
         let mut look = self.look.clone();
         let mut way = None;
-        let mut grid = {
+        let mut notices = Vec::new();
+        let mut failed = None;
+        let grid = {
             let rows = self.connection.query_each(query, &[]);
-            let rows = rows.map_err(|error| told::failure(&error, text))?;
+            let mut rows = rows.map_err(|error| told::failure(&error, text))?;
             let mut grid = Grid::head(&rows.columns(), &rows.column_types(), &look);
             let mut bytes = 0;
             let (output, target) = (&mut self.output, &mut self.target);
-            for row in rows {
-                let row = row.map_err(|error| told::failure(&error, text))?;
+            for row in &mut rows {
+                let row = match row {
+                    Ok(row) => row,
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                };
                 bytes += grid.push(&row, look.format);
                 if grid.len() < WINDOW_ROWS && bytes < WINDOW_BYTES {
                     continue;
@@ -108,25 +116,35 @@ impl Shell {
                     break;
                 }
             }
+            notices.extend(rows.take_notices());
             grid
         };
         let elapsed = start.elapsed().saturating_sub(shown);
         spinner.end();
-        match way {
-            None => self.show_grid(&grid)?,
-            Some(mut way) => {
-                grid.part.goes_on = false;
-                let mut rest = Vec::new();
-                grid.print(&look, None, &mut rest)?;
-                match &mut way {
-                    Way::Usual => self.print_unpaged(&rest)?,
-                    Way::Pager(child) => {
-                        write_to(child, &rest);
-                    }
-                }
+        if let Some(error) = failed {
+            self.show_notices(error.notices())?;
+            return Err(told::failure(&error, text));
+        }
+        self.show_notices(&notices)?;
+        self.show_rest(way, grid, &look)?;
+        Ok(elapsed)
+    }
+
+    /// Shows what is still held of a result, which may be all of it.
+    fn show_rest(&mut self, way: Option<Way>, mut grid: Grid, look: &Look) -> Result<()> {
+        let Some(mut way) = way else {
+            return self.show_grid(&grid);
+        };
+        grid.part.goes_on = false;
+        let mut rest = Vec::new();
+        grid.print(look, None, &mut rest)?;
+        match &mut way {
+            Way::Usual => self.print_unpaged(&rest)?,
+            Way::Pager(child) => {
+                write_to(child, &rest);
             }
         }
-        Ok(elapsed)
+        Ok(())
     }
 }
 

@@ -204,6 +204,21 @@ fn plain(parameters: &[Value]) -> Vec<SqlValue> {
 }
 
 impl Rows<'_> {
+    /// What the statement has had to say besides its rows since this was asked last. If it fails,
+    /// its error has what was not asked for: [`Error::notices`](crate::Error::notices).
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// let mut rows = connection.query_each("SELECT pg_advisory_unlock(7)", &[])?;
+    /// assert_eq!(rows.next().unwrap()?.get_at::<bool>(0)?, false);
+    /// assert_eq!(rows.take_notices(), ["you don't own a lock of type ExclusiveLock"]);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn take_notices(&mut self) -> Vec<String> {
+        self.connection.session.take_notices()
+    }
+
     /// The names of the columns; a statement that gives no rows has none.
     ///
     /// ```

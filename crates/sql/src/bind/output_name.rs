@@ -24,40 +24,59 @@ pub(crate) fn key_name(key: &IndexKey) -> Option<String> {
 
 /// The name that an expression has by itself: of its column, its function or its type.
 fn given_name(expr: &ast::Expr) -> Option<String> {
+    figured(expr).map(|(name, _)| name)
+}
+
+/// How good a name is.
+#[derive(Clone, Copy, PartialEq)]
+enum Strength {
+    /// Of a type, or of CASE: a cast or a CASE around it has a better one.
+    Weak,
+    /// Of a column or a function.
+    Strong,
+}
+
+fn strong(expr: &ast::Expr) -> Option<String> {
+    let (name, strength) = figured(expr)?;
+    (strength == Strength::Strong).then_some(name)
+}
+
+fn figured(expr: &ast::Expr) -> Option<(String, Strength)> {
+    use Strength::{Strong, Weak};
+    match expr {
+        ast::Expr::Nested(inner) | ast::Expr::Collate { expr: inner, .. } => figured(inner),
+        ast::Expr::Cast {
+            expr, data_type, ..
+        } => Some(match strong(expr) {
+            Some(name) => (name, Strong),
+            None => (type_word(data_type), Weak),
+        }),
+        ast::Expr::TypedString(literal) => Some((type_word(&literal.data_type), Weak)),
+        ast::Expr::Interval(_) => Some(("interval".to_owned(), Weak)),
+        ast::Expr::Case { else_result, .. } => {
+            Some(match else_result.as_deref().and_then(strong) {
+                Some(name) => (name, Strong),
+                None => ("case".to_owned(), Weak),
+            })
+        }
+        ast::Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
+            Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) => {
+                Some((name_of(field), Strong))
+            }
+            _ => figured(root),
+        },
+        other => own_name(other).map(|name| (name, Strong)),
+    }
+}
+
+/// The name of a column, a function or what looks like one.
+fn own_name(expr: &ast::Expr) -> Option<String> {
     let name = match expr {
         ast::Expr::Identifier(name) => return Some(name_of(name)),
         ast::Expr::CompoundIdentifier(parts) => return parts.last().map(name_of),
-        ast::Expr::Nested(inner) | ast::Expr::Collate { expr: inner, .. } => {
-            return given_name(inner);
-        }
-        ast::Expr::Cast {
-            expr, data_type, ..
-        } => {
-            return given_name(expr).or_else(|| Some(type_word(data_type)));
-        }
-        ast::Expr::TypedString(literal) => return Some(type_word(&literal.data_type)),
-        ast::Expr::Interval(_) => "interval",
         ast::Expr::Function(call) => {
-            return call
-                .name
-                .0
-                .last()
-                .and_then(|part| part.as_ident())
-                .map(name_of);
-        }
-        ast::Expr::CompoundFieldAccess { root, access_chain } => {
-            return match access_chain.last() {
-                Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) => Some(name_of(field)),
-                _ => given_name(root),
-            };
-        }
-        ast::Expr::Case { else_result, .. } => {
-            let of_else = else_result.as_deref().and_then(|expr| match expr {
-                ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) => given_name(expr),
-                ast::Expr::Function(_) | ast::Expr::Cast { .. } => given_name(expr),
-                _ => None,
-            });
-            return Some(of_else.unwrap_or_else(|| "case".to_owned()));
+            let last = call.name.0.last().and_then(|part| part.as_ident());
+            return last.map(name_of);
         }
         ast::Expr::Exists { negated: false, .. } => "exists",
         ast::Expr::BinaryOp {
@@ -79,7 +98,6 @@ fn given_name(expr: &ast::Expr) -> Option<String> {
         ast::Expr::AtTimeZone { .. } => "timezone",
         ast::Expr::Ceil { .. } => "ceil",
         ast::Expr::Floor { .. } => "floor",
-        ast::Expr::Value(value) if matches!(value.value, ast::Value::Boolean(_)) => "bool",
         _ => return None,
     };
     Some(name.to_owned())
@@ -89,7 +107,7 @@ fn given_name(expr: &ast::Expr) -> Option<String> {
 fn subquery_name(query: &ast::Query) -> Option<String> {
     match &*query.body {
         ast::SetExpr::Select(select) => match select.projection.first()? {
-            SelectItem::UnnamedExpr(expr) => given_name(expr),
+            SelectItem::UnnamedExpr(expr) => Some(output_name(expr)),
             SelectItem::ExprWithAlias { alias, .. } => Some(name_of(alias)),
             _ => None,
         },
@@ -128,4 +146,40 @@ fn type_word(of: &ast::DataType) -> String {
         other => return other.to_string().to_lowercase(),
     };
     word.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each was asked of PostgreSQL 15.
+    #[test]
+    fn columns_are_called_what_postgresql_calls_them() {
+        for (expression, name) in [
+            ("1.5::float8::int", "int4"),
+            ("true", "?column?"),
+            ("true::int", "int4"),
+            ("a::int::text", "a"),
+            ("(a + 1)::int::text", "text"),
+            ("interval '1 day'", "interval"),
+            ("(date '2020-01-01')::text", "text"),
+            ("date '2020-01-01'", "date"),
+            ("row(1)::text", "row"),
+            ("coalesce(a, 1)::text", "coalesce"),
+            ("exists(select)::text", "exists"),
+            ("(case when true then a end)::text", "text"),
+            ("(case a when 1 then 2 else a end)::int", "a"),
+            ("(case when true then 1 else a::int end)", "a"),
+            ("case when true then 1 else 1::int end", "case"),
+            ("case when true then 1 else (select 1 as foo) end", "foo"),
+            ("(select 1)::int", "?column?"),
+            ("(select 1::int8)::int", "int8"),
+            ("(select a::int)::text", "a"),
+            ("('x'::text collate \"C\")::varchar", "varchar"),
+            ("(array[1]::int[])[1]::text", "array"),
+        ] {
+            let expr = parse_expression(expression).unwrap();
+            assert_eq!(output_name(&expr), name, "{expression}");
+        }
+    }
 }

@@ -253,6 +253,7 @@ impl Definer<'_> {
 
 /// Columns of the primary key are NOT NULL; there is one primary key at most.
 pub(super) fn mark_primary_key(
+    table: &str,
     columns: &mut [Column],
     constraints: &[ConstraintDefinition],
 ) -> Result<()> {
@@ -273,7 +274,7 @@ pub(super) fn mark_primary_key(
         None => Ok(()),
         Some(_) => Err(Error::new(
             SqlState::INVALID_TABLE_DEFINITION,
-            "multiple primary keys for a table are not allowed",
+            format!("multiple primary keys for table \"{table}\" are not allowed"),
         )),
     }
 }

@@ -158,7 +158,7 @@ impl Definer<'_> {
         if let Some(creating) = self.creating.take() {
             creating.settle(&mut constraints, &columns)?;
         }
-        mark_primary_key(&mut columns, &constraints)?;
+        mark_primary_key(&name, &mut columns, &constraints)?;
         let temporary = self.is_temporary(schema);
         let mut sequences = Vec::with_capacity(made.serials.len());
         for serial in &made.serials {
@@ -328,7 +328,9 @@ fn at_commit(
 fn refuse_create_table(create: &ast::CreateTable) -> Result<()> {
     let what = if create.like.is_some() {
         "this form of LIKE"
-    } else if create.unlogged || create.external || create.or_replace || create.transient {
+    } else if create.unlogged {
+        "CREATE UNLOGGED TABLE"
+    } else if create.external || create.or_replace || create.transient {
         "this kind of CREATE TABLE"
     } else if create.clone.is_some() {
         "CLONE"
@@ -337,7 +339,8 @@ fn refuse_create_table(create: &ast::CreateTable) -> Result<()> {
     } else if create.partition_by.is_some() {
         "partitioning"
     } else if !matches!(create.table_options, ast::CreateTableOptions::None) {
-        "an option of CREATE TABLE"
+        let options = create.table_options.to_string();
+        return Err(Error::unsupported(format!("CREATE TABLE ... {options}")));
     } else {
         return Ok(());
     };

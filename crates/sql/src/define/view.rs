@@ -16,7 +16,7 @@ use crate::plan::columns_read;
 impl Definer<'_> {
     pub(crate) fn create_view(&mut self, create: &ast::CreateView) -> Result<Defined> {
         if create.materialized {
-            return Err(Error::unsupported("this form of CREATE VIEW"));
+            return Err(Error::unsupported("CREATE MATERIALIZED VIEW"));
         }
         let (bound, named) = self.bound_locked(&create.query)?;
         if bound.plan.modifies() {

@@ -55,7 +55,8 @@ impl Session {
         };
         let cursor = cursor.map_err(|error| {
             self.fail();
-            self.timed(error).located(prepared.text())
+            let notices = self.take_notices();
+            self.timed(error).located(prepared.text()).behind(notices)
         });
         // A statement whose rows are asked for runs until the last one.
         if !matches!(cursor, Ok(Some(_))) {
@@ -107,7 +108,7 @@ impl Session {
                 cursor.source = Source::Done;
                 self.fail();
                 self.tell_end();
-                Err(self.timed(error))
+                Err(self.timed(error).behind(self.take_notices()))
             }
         }
     }
@@ -126,6 +127,12 @@ impl Session {
                 rows
             }
         }
+    }
+
+    /// What functions had to say since a statement began whose rows are asked for, or since this
+    /// was asked last.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        self.kept_by_functions.take_notices()
     }
 
     /// Ends a statement before its last row. Nothing happens at its end.

@@ -371,7 +371,7 @@ impl Session {
 
     fn begin_statements(&mut self) -> Result<()> {
         self.cancelled.store(false, Ordering::Relaxed);
-        // What a cursor's functions had to say has nowhere to go.
+        // What a cursor's functions had to say, if nobody has asked.
         self.kept_by_functions.take_notices();
         self.wake()
     }

@@ -6,6 +6,20 @@ use super::{Answer, Session, done};
 use crate::error::{Error, Result, SqlState};
 use crate::parse::utility::{DatabaseStatement, Utility, utility};
 
+/// What a statement is called that is not there.
+fn unknown(statement: &Statement) -> &'static str {
+    use UserDefinedTypeRepresentation as Kind;
+    let Statement::CreateType { representation, .. } = statement else {
+        return "LOAD";
+    };
+    match representation {
+        Some(Kind::Composite { .. }) => "CREATE TYPE ... AS of a composite type",
+        Some(Kind::Range { .. }) => "CREATE TYPE ... AS RANGE",
+        Some(Kind::SqlDefinition { .. } | Kind::Enum { .. }) => "CREATE TYPE of a base type",
+        None => "CREATE TYPE of a shell type",
+    }
+}
+
 impl Session {
     pub(super) fn utility(&mut self, statement: &Statement) -> Result<Answer> {
         match statement {
@@ -20,7 +34,7 @@ impl Session {
             _ => (),
         }
         let Some(utility) = utility(statement) else {
-            return Err(Error::unsupported("this form of LOAD or CREATE TYPE"));
+            return Err(Error::unsupported(unknown(statement)));
         };
         match utility? {
             Utility::AlterTable(alter) => self.define(|definer| definer.alter_table(&alter)),

@@ -65,7 +65,7 @@ impl Joined {
             return Err(too_large());
         }
         self.bytes.extend_from_slice(bytes);
-        Ok(())
+        interrupt::spend(bytes.len())
     }
 }
 

@@ -205,8 +205,15 @@ fn search_in_one_dimension(array: &Array) -> Result<()> {
     Ok(())
 }
 
-/// Whether an element of the first argument, an array, is not distinct from a value.
+/// What an element counts that is compared and copied.
+const SEARCH_UNITS: usize = 32;
+
+/// Whether an element of the first argument, an array, is not distinct from a value. None is in
+/// work that shall stop.
 fn is_same(element: &Value, value: &Value, scope: &Scope<'_>) -> bool {
+    if interrupt::is_stopped(SEARCH_UNITS) {
+        return false;
+    }
     match scope.types.first() {
         Some(of) => of.compare(element, value).is_eq(),
         None => element == value,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::Digest;
 
-use super::digest::md5;
+use super::digest::{md5, parts};
 use super::text::window;
 use super::{Row, VALUE_BYTES_MAX, invalid, raw, row, too_long};
 use crate::error::{Error, Result, SqlState};
@@ -79,24 +79,22 @@ pub(super) static ROWS: &[Row] = &[
     row!("decode(text, text) bytea", |text: &Text, form: &Text| {
         decode(text, form)
     }),
-    row!("md5(text) text", |text: &Text| Ok(Value::from(md5(
-        text.as_bytes()
-    )))),
-    row!("md5(bytea) text", |bytes: &[u8]| Ok(Value::from(md5(
+    row!("md5(text) text", |text: &Text| md5(text.as_bytes())
+        .map(Value::from)),
+    row!("md5(bytea) text", |bytes: &[u8]| md5(bytes)
+        .map(Value::from)),
+    row!("sha224(bytea) bytea", |bytes: &[u8]| sha::<sha2::Sha224>(
         bytes
-    )))),
-    row!("sha224(bytea) bytea", |bytes: &[u8]| Ok(Value::from(
-        &sha2::Sha224::digest(bytes)[..]
-    ))),
-    row!("sha256(bytea) bytea", |bytes: &[u8]| Ok(Value::from(
-        &sha2::Sha256::digest(bytes)[..]
-    ))),
-    row!("sha384(bytea) bytea", |bytes: &[u8]| Ok(Value::from(
-        &sha2::Sha384::digest(bytes)[..]
-    ))),
-    row!("sha512(bytea) bytea", |bytes: &[u8]| Ok(Value::from(
-        &sha2::Sha512::digest(bytes)[..]
-    ))),
+    )),
+    row!("sha256(bytea) bytea", |bytes: &[u8]| sha::<sha2::Sha256>(
+        bytes
+    )),
+    row!("sha384(bytea) bytea", |bytes: &[u8]| sha::<sha2::Sha384>(
+        bytes
+    )),
+    row!("sha512(bytea) bytea", |bytes: &[u8]| sha::<sha2::Sha512>(
+        bytes
+    )),
     raw!("gen_random_uuid() uuid volatile", |_, scope| {
         let mut bytes = [0; 16];
         scope.host.random_bytes(&mut bytes);
@@ -106,6 +104,14 @@ pub(super) static ROWS: &[Row] = &[
         Ok(Value::Uuid(bytes))
     }),
 ];
+
+fn sha<D: Digest>(bytes: &[u8]) -> Result<Value> {
+    let mut hash = D::new();
+    for part in parts(bytes) {
+        hash.update(part?);
+    }
+    Ok(Value::from(&hash.finalize()[..]))
+}
 
 fn part(bytes: &[u8], from: i32, length: Option<i32>) -> Result<Value> {
     let (skip, taken) = window(from, length)?;

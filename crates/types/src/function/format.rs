@@ -179,6 +179,7 @@ impl Formatter<'_> {
             'L' if !value.is_null() => text = quoted_literal(&text),
             _ => {}
         }
+        interrupt::spend(text.len())?;
         let blanks = width.saturating_sub(text.chars().count());
         if self.out.len() + text.len() + blanks > VALUE_BYTES_MAX {
             return Err(too_long());

@@ -372,7 +372,7 @@ fn invalid(words: impl Into<String>) -> Error {
 }
 
 /// A result that would be larger than a value may be.
-fn too_long() -> Error {
+pub(crate) fn too_long() -> Error {
     Error::new(
         SqlState::PROGRAM_LIMIT_EXCEEDED,
         "requested length too large",

@@ -133,3 +133,90 @@ fn seeds_give_the_numbers_of_postgresql() {
     assert_eq!(random.next_fraction(), 0.985_167_717_534_799_9);
     assert_eq!(random.next_fraction(), 0.825_301_858_027_981);
 }
+
+/// Says at once that the work shall stop.
+struct Now;
+
+impl crate::interrupt::Watch for Now {
+    fn ask(&self) -> crate::Result<()> {
+        Err(crate::Error::new(crate::SqlState::QUERY_CANCELED, "enough"))
+    }
+}
+
+/// Calls with a megabyte of text or bytes, or a hundred thousand elements.
+fn large_calls() -> Vec<(&'static str, Vec<Type>, Vec<Value>)> {
+    let text = || Value::text(&"Ab1 ".repeat(250_000));
+    let bytes = || Value::from("Ab1 ".repeat(250_000).as_bytes());
+    let list = || {
+        Value::Array(Arc::new(Array::from_values(
+            (0..100_000).map(Value::Int4).collect(),
+        )))
+    };
+    let (t, b, i, l) = (Type::TEXT, Type::BYTEA, Type::INT4, Type::INT4.array_of());
+    vec![
+        ("upper", vec![t.clone()], vec![text()]),
+        ("lower", vec![t.clone()], vec![text()]),
+        ("initcap", vec![t.clone()], vec![text()]),
+        ("reverse", vec![t.clone()], vec![text()]),
+        (
+            "normalize",
+            vec![t.clone(), t.clone()],
+            vec![text(), Value::text("NFKD")],
+        ),
+        ("md5", vec![t.clone()], vec![text()]),
+        ("md5", vec![b.clone()], vec![bytes()]),
+        ("sha256", vec![b.clone()], vec![bytes()]),
+        ("sha512", vec![b.clone()], vec![bytes()]),
+        ("concat", vec![t.clone(), b.clone()], vec![text(), bytes()]),
+        (
+            "format",
+            vec![t.clone(), t.clone()],
+            vec![Value::text("%s"), text()],
+        ),
+        (
+            "to_char",
+            vec![i.clone(), t.clone()],
+            vec![Value::Int4(1), text()],
+        ),
+        (
+            "to_char",
+            vec![Type::TIMESTAMP, t.clone()],
+            vec![Value::Timestamp(0), text()],
+        ),
+        ("to_date", vec![t.clone(), t.clone()], vec![text(), text()]),
+        (
+            "array_remove",
+            vec![l.clone(), i.clone()],
+            vec![list(), Value::Int4(1)],
+        ),
+        (
+            "array_positions",
+            vec![l.clone(), i.clone()],
+            vec![list(), Value::Int4(-1)],
+        ),
+        ("to_jsonb", vec![l.clone()], vec![list()]),
+        ("concat", vec![t, l], vec![Value::text(""), list()]),
+    ]
+}
+
+#[test]
+fn calls_with_large_values_stop() {
+    let settings = Settings::default();
+    let context = FunctionContext {
+        settings: &settings,
+        statement_time: 0,
+        host: &Still,
+    };
+    for (name, types, arguments) in large_calls() {
+        let call = call(name, &types, false);
+        let (_, result) = crate::interrupt::watched(Arc::new(Now), || {
+            let result = call.evaluate(&arguments, &context);
+            result.and_then(|_| crate::interrupt::finish())
+        });
+        assert_eq!(
+            result.unwrap_err().state().as_str(),
+            "57014",
+            "{name}{types:?}"
+        );
+    }
+}

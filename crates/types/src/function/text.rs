@@ -44,15 +44,15 @@ pub(super) static ROWS: &[Row] = &[
     row!("bit_length(bytea) int4", |bytes: &[u8]| Ok(bytes.len()
         as i32
         * 8)),
-    row!("upper(text) text", |text: &Text| Ok(Value::from(
-        text.to_ascii_uppercase()
-    ))),
-    row!("lower(text) text", |text: &Text| Ok(Value::from(
-        text.to_ascii_lowercase()
-    ))),
-    row!("initcap(text) text", |text: &Text| Ok(Value::from(
-        capitalized(text)
-    ))),
+    row!("upper(text) text", |text: &Text| changed(
+        text,
+        str::make_ascii_uppercase
+    )),
+    row!("lower(text) text", |text: &Text| changed(
+        text,
+        str::make_ascii_lowercase
+    )),
+    row!("initcap(text) text", |text: &Text| capitalized(text)),
     row!("substr(text, int4) text", |text: &Text, from: i32| part(
         text, from, None
     )),
@@ -134,9 +134,7 @@ pub(super) static ROWS: &[Row] = &[
     row!("repeat(text, int4) text", |text: &Text, times: i32| {
         repeated(text, times)
     }),
-    row!("reverse(text) text", |text: &Text| Ok(Value::from(
-        text.chars().rev().collect::<String>()
-    ))),
+    row!("reverse(text) text", |text: &Text| reversed(text)),
     row!(
         "split_part(text, text, int4) text",
         |text: &Text, delimiter: &Text, field: i32| split_part(text, delimiter, field)
@@ -240,19 +238,42 @@ fn without_blanks(text: &str) -> &str {
     text.trim_end_matches(' ')
 }
 
+/// A text of the same length, piece by piece.
+fn changed(text: &str, change: impl Fn(&mut str)) -> Result<Value> {
+    let mut out = String::with_capacity(text.len());
+    for piece in interrupt::pieces(text) {
+        let start = out.len();
+        out.push_str(piece?);
+        change(&mut out[start..]);
+    }
+    Ok(Value::from(out))
+}
+
 /// Each word with a capital.
-fn capitalized(text: &str) -> String {
+fn capitalized(text: &str) -> Result<Value> {
     let mut within = false;
-    let letter = |letter: char| {
-        let changed = if within {
-            letter.to_ascii_lowercase()
-        } else {
-            letter.to_ascii_uppercase()
-        };
-        within = letter.is_ascii_alphanumeric();
-        changed
-    };
-    text.chars().map(letter).collect()
+    let mut out = String::with_capacity(text.len());
+    for piece in interrupt::pieces(text) {
+        out.extend(piece?.chars().map(|letter| {
+            let changed = if within {
+                letter.to_ascii_lowercase()
+            } else {
+                letter.to_ascii_uppercase()
+            };
+            within = letter.is_ascii_alphanumeric();
+            changed
+        }));
+    }
+    Ok(Value::from(out))
+}
+
+fn reversed(text: &str) -> Result<Value> {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars().rev() {
+        interrupt::spend(letter.len_utf8())?;
+        out.push(letter);
+    }
+    Ok(Value::from(out))
 }
 
 /// The letters from a place, counted from 1; a length reaches from there even if the text does not
@@ -301,9 +322,11 @@ fn overlay(text: &str, new: &str, from: i32, length: i32) -> Result<Value> {
 
 /// The texts one after the other, if that is not too long.
 fn joined(parts: &[&str]) -> Result<Value> {
-    if parts.iter().map(|part| part.len()).sum::<usize>() > VALUE_BYTES_MAX {
+    let length = parts.iter().map(|part| part.len()).sum::<usize>();
+    if length > VALUE_BYTES_MAX {
         return Err(too_long());
     }
+    interrupt::spend(length)?;
     Ok(Value::from(parts.concat()))
 }
 
@@ -458,11 +481,12 @@ fn character(code: i32) -> Result<Value> {
 
 /// Appends the text that a client would see.
 pub(super) fn append(value: &Value, scope: &Scope<'_>, out: &mut String) -> Result<()> {
+    let before = out.len();
     io::format_into(value, &io::evident_type(value), scope.settings, out);
     if out.len() > VALUE_BYTES_MAX {
         return Err(too_long());
     }
-    Ok(())
+    interrupt::spend(out.len() - before)
 }
 
 /// The value as a cast to text has it.

@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::{Row, invalid, row};
 use crate::array::Array;
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::modifier::Modifier;
 use crate::numeric::Numeric;
 use crate::text::Text;
@@ -236,13 +237,19 @@ fn invalid_bytes(encoding: &str, bytes: &[u8]) -> Error {
 }
 
 fn normalized(text: &str, form: &str) -> Result<String> {
-    Ok(match form.to_ascii_uppercase().as_str() {
-        "NFC" => text.nfc().collect(),
-        "NFD" => text.nfd().collect(),
-        "NFKC" => text.nfkc().collect(),
-        "NFKD" => text.nfkd().collect(),
-        _ => return Err(invalid(format!("invalid normalization form: {form}"))),
-    })
+    /// What a letter counts.
+    const UNITS: usize = 32;
+    let collected = |letters: &mut dyn Iterator<Item = char>| {
+        let counted = letters.map(|letter| interrupt::spend(UNITS).map(|()| letter));
+        counted.collect()
+    };
+    match form.to_ascii_uppercase().as_str() {
+        "NFC" => collected(&mut text.nfc()),
+        "NFD" => collected(&mut text.nfd()),
+        "NFKC" => collected(&mut text.nfkc()),
+        "NFKD" => collected(&mut text.nfkd()),
+        _ => Err(invalid(format!("invalid normalization form: {form}"))),
+    }
 }
 
 /// A text with `\0041`, `\+000041`, `\u0041`, `\U00000041` and `\\` in it.

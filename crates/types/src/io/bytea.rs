@@ -68,13 +68,18 @@ pub(crate) fn parse_escaped(mut text: &[u8]) -> Result<Arc<[u8]>> {
     }
 }
 
+/// What writing a byte counts.
+const BYTE_UNITS: usize = 16;
+
 pub(super) fn format(bytes: &[u8], style: ByteaOutput, out: &mut String) {
+    let goes_on = |_: &&u8| !interrupt::is_stopped(BYTE_UNITS);
+    let mut bytes = bytes.iter().take_while(goes_on);
     let written = match style {
         ByteaOutput::Hex => {
             out.push_str("\\x");
-            bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+            bytes.try_for_each(|byte| write!(out, "{byte:02x}"))
         }
-        ByteaOutput::Escape => bytes.iter().try_for_each(|byte| match byte {
+        ByteaOutput::Escape => bytes.try_for_each(|byte| match byte {
             b'\\' => out.write_str("\\\\"),
             b' '..=b'~' => out.write_char(char::from(*byte)),
             other => write!(out, "\\{other:03o}"),

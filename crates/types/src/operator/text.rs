@@ -9,6 +9,8 @@ use crate::base::Base;
 use crate::cast::{Cast, CastContext};
 use crate::error::Result;
 use crate::function::pattern::is_match;
+use crate::function::{VALUE_BYTES_MAX, too_long};
+use crate::interrupt;
 use crate::io;
 use crate::parameter::Parameter;
 use crate::regex::Options;
@@ -18,8 +20,9 @@ use crate::types::Type;
 use crate::value::Value;
 
 pub(super) static OPERATORS: &[Operator] = &[
-    infix!("||", Text, Text => Text, |l: &Text, r: &Text| Ok(joined(l, r))),
+    infix!("||", Text, Text => Text, |l: &Text, r: &Text| joined(l, r)),
     infix!("||", Bytea, Bytea => Bytea, |l: &[u8], r: &[u8]| {
+        counted(l.len() + r.len())?;
         Ok(Value::Bytea(Arc::from([l, r].concat())))
     }),
     Operator {
@@ -30,7 +33,7 @@ pub(super) static OPERATORS: &[Operator] = &[
         strict: true,
         function: Function::Infix(|left, right, settings| {
             let printed = cast_to_text(right, settings)?;
-            call(|l: &Text, _: &Text| Ok(joined(l, &printed)), left, left)
+            call(|l: &Text, _: &Text| joined(l, &printed), left, left)
         }),
     },
     Operator {
@@ -41,7 +44,7 @@ pub(super) static OPERATORS: &[Operator] = &[
         strict: true,
         function: Function::Infix(|left, right, settings| {
             let printed = cast_to_text(left, settings)?;
-            call(|_: &Text, r: &Text| Ok(joined(&printed, r)), right, right)
+            call(|_: &Text, r: &Text| joined(&printed, r), right, right)
         }),
     },
     infix!("^@", Text, Text => Bool, |l: &Text, r: &Text| Ok(l.as_bytes().starts_with(r.as_bytes()))),
@@ -92,9 +95,31 @@ fn cast_to_text(value: &Value, settings: &Settings) -> Result<Text> {
     }
 }
 
-fn joined(left: &str, right: &str) -> Text {
+fn joined(left: &str, right: &str) -> Result<Text> {
+    counted(left.len() + right.len())?;
     let mut out = String::with_capacity(left.len() + right.len());
     out.push_str(left);
     out.push_str(right);
-    Text::from(out)
+    Ok(Text::from(out))
+}
+
+/// Counts the bytes of a new value; an error if they are too many.
+fn counted(bytes: usize) -> Result<()> {
+    match bytes > VALUE_BYTES_MAX {
+        true => Err(too_long()),
+        false => interrupt::spend(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_joined_has_a_limit() {
+        assert_eq!(joined("a", "b").unwrap().as_str(), "ab");
+        assert!(counted(VALUE_BYTES_MAX).is_ok());
+        let error = counted(VALUE_BYTES_MAX + 1).unwrap_err();
+        assert_eq!(error.message(), "requested length too large");
+    }
 }

@@ -204,3 +204,53 @@ fn a_view_stays_as_long_as_a_transaction_that_has_read_it() {
     run(&mut other, "drop sequence s; drop view v cascade");
     assert_eq!(state_of(&mut reader, "select * from w"), "42P01");
 }
+
+#[test]
+fn definitions_that_are_not_there_are_named() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    for (statement, named) in [
+        ("create unlogged table u (a int)", "CREATE UNLOGGED TABLE"),
+        (
+            "create table u (a int) with (fillfactor = 70)",
+            "CREATE TABLE ... WITH (fillfactor = 70)",
+        ),
+        (
+            "create materialized view u as select 1",
+            "CREATE MATERIALIZED VIEW",
+        ),
+        (
+            "create type u as (a int, b text)",
+            "CREATE TYPE ... AS of a composite type",
+        ),
+        (
+            "create type u as range (subtype = int4)",
+            "CREATE TYPE ... AS RANGE",
+        ),
+        ("create type u", "CREATE TYPE of a shell type"),
+        ("load 'u'", "LOAD"),
+    ] {
+        let error = session.execute(statement, &[]).unwrap_err();
+        assert_eq!(error.state().as_str(), "0A000", "{statement}");
+        assert_eq!(error.message(), format!("{named} is not supported"));
+    }
+}
+
+#[test]
+fn a_cursor_has_the_notices_of_its_functions() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    let warning = "you don't own a lock of type ExclusiveLock";
+    let unlock = session
+        .prepare("select pg_advisory_unlock(1)", &[])
+        .unwrap();
+    let mut cursor = session.start(&unlock, &[]).unwrap().unwrap();
+    while session.fetch(&mut cursor).unwrap().is_some() {}
+    assert_eq!(session.take_notices(), [warning]);
+    assert!(session.take_notices().is_empty());
+    let failing = "select pg_advisory_unlock(1), 1 / (i - 1) from generate_series(1, 1) i";
+    let failing = session.prepare(failing, &[]).unwrap();
+    let mut cursor = session.start(&failing, &[]).unwrap().unwrap();
+    let error = session.fetch(&mut cursor).unwrap_err();
+    assert_eq!(error.notices(), [warning]);
+}

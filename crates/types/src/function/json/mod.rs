@@ -14,6 +14,7 @@ pub(super) use read::ROWS as READ;
 
 use crate::array::Array;
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::io;
 use crate::json::{self, Json};
 use crate::settings::Settings;
@@ -130,6 +131,9 @@ fn append_lines(array: &Array, lines: bool, settings: &Settings, out: &mut Strin
     append_level(&lengths, array.values(), lines, settings, out)
 }
 
+/// What writing an element of an array counts.
+const ELEMENT_UNITS: usize = 64;
+
 fn append_level(
     lengths: &[usize],
     values: &[Value],
@@ -143,6 +147,7 @@ fn append_level(
     };
     out.push('[');
     for (index, part) in values.chunks(values.len() / length).enumerate() {
+        interrupt::spend(ELEMENT_UNITS)?;
         if index > 0 {
             out.push_str(if lines { ",\n " } else { "," });
         }

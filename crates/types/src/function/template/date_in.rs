@@ -70,7 +70,7 @@ impl Moment {
             skipped: 0,
             fields: &mut fields,
         }
-        .read(&parse(template))?;
+        .read(&parse(template)?)?;
         fields.moment(text)
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Field, Node, ordinal, parse, weeks};
+use super::{Field, NODE_UNITS, Node, ordinal, parse, weeks};
 use crate::datetime::calendar::{civil_from_micros, days_from_civil, split_time, weekday};
 use crate::datetime::{DAY_NAMES, MONTH_NAMES, is_timestamp};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::interval::{
     DAYS_PER_MONTH, Interval, MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND,
 };
@@ -91,7 +92,8 @@ pub(super) fn interval(interval: &Interval, template: &str) -> Result<Value> {
 impl Parts {
     fn shown(&self, template: &str) -> Result<String> {
         let mut out = String::new();
-        for node in parse(template) {
+        for node in parse(template)? {
+            interrupt::spend(NODE_UNITS)?;
             match node {
                 Node::Space(letter) | Node::Separator(letter) | Node::Letter(letter) => {
                     out.push(letter);

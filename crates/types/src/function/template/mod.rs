@@ -18,6 +18,7 @@ mod number_out;
 use super::{Row, raw, row};
 use crate::datetime;
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 use crate::interval::{Interval, MICROS_PER_SECOND};
 use crate::numeric::Numeric;
 use crate::operator::operand::{Date, Timestamp, Timestamptz};
@@ -195,11 +196,15 @@ impl Field<'_> {
     }
 }
 
+/// What finding a node of a template counts, or showing it.
+const NODE_UNITS: usize = 256;
+
 /// The nodes of a template for dates and times.
-fn parse(template: &str) -> Vec<Node<'_>> {
+fn parse(template: &str) -> Result<Vec<Node<'_>>> {
     let mut nodes = Vec::new();
     let mut rest = template;
     while !rest.is_empty() {
+        interrupt::spend(NODE_UNITS)?;
         let prefix = rest
             .get(..2)
             .filter(|two| ["FM", "fm", "TM", "tm"].contains(two));
@@ -215,19 +220,20 @@ fn parse(template: &str) -> Vec<Node<'_>> {
             None => rest = literal(rest, &mut nodes),
         }
     }
-    nodes
+    Ok(nodes)
 }
 
 /// The pattern that begins the text, and what follows it.
 fn field(text: &str, fill: bool) -> Option<(Field<'_>, &str)> {
     let begins = |pattern: &&Pattern| {
-        let lower = pattern.0.to_ascii_lowercase();
-        let capitalized = pattern
-            .0
-            .as_bytes()
-            .get(1)
-            .is_some_and(u8::is_ascii_lowercase);
-        text.starts_with(pattern.0) || (!capitalized && text.starts_with(&lower))
+        let name = pattern.0.as_bytes();
+        let Some(start) = text.as_bytes().get(..name.len()) else {
+            return false;
+        };
+        let capitalized = name.get(1).is_some_and(u8::is_ascii_lowercase);
+        let mut letters = start.iter().zip(name);
+        let lower = |(written, letter): (&u8, &u8)| *written == letter.to_ascii_lowercase();
+        start == name || (!capitalized && letters.all(lower))
     };
     let pattern = PATTERNS.iter().find(begins)?;
     let (written, mut rest) = text.split_at(pattern.0.len());

@@ -1,7 +1,8 @@
 //! Templates of numbers: what their patterns say together.
 
-use super::quoted;
+use super::{NODE_UNITS, quoted};
 use crate::error::{Error, Result, SqlState};
+use crate::interrupt;
 
 /// A pattern.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,6 +96,7 @@ pub(super) fn parse(template: &str) -> Result<(Vec<Node>, Description)> {
     let mut description = Description::default();
     let mut rest = template;
     while let Some(first) = rest.chars().next() {
+        interrupt::spend(NODE_UNITS)?;
         if let Some((pattern, length)) = pattern(rest) {
             description.add(pattern)?;
             nodes.push(Node::Pattern(pattern));

@@ -89,7 +89,11 @@ pub(super) fn open(vfs: VfsRef, directory: &Path, options: EngineOptions) -> Res
     inner.recover(recovered)?;
     if inner.fault.is_healthy() {
         inner.flush_old_logs()?;
-        inner.start_background()?;
+        if let Err(error) = inner.start_background() {
+            // Those that run already hold on to the database, and to its lock.
+            inner.background.stop();
+            return Err(error);
+        }
     }
     let elapsed = inner.vfs.monotonic().saturating_sub(start);
     tracing::debug!(directory = %inner.directory.display(), ?elapsed, "database opened");

@@ -13,5 +13,6 @@ mod lost_pages;
 mod recovery;
 mod reencrypt;
 mod repair;
+mod threads;
 mod unsynced;
 mod verify;

@@ -222,7 +222,9 @@ fn a_type_follows_into_tables_and_is_kept_by_them() {
     let error = drop_parts(&db, &[Part::Object(oid)], DropBehavior::Restrict).unwrap_err();
     assert_eq!(
         error.detail(),
-        Some("column ms of table t depends on type mood\ncolumn m of table t depends on type mood")
+        Some(
+            "column ms of table t depends on type mood[]\ncolumn m of table t depends on type mood"
+        )
     );
     drop_parts(&db, &[Part::Object(oid)], DropBehavior::Cascade).unwrap();
     // Dropped columns keep a place of the same width.

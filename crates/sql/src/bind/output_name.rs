@@ -166,7 +166,7 @@ mod tests {
             ("date '2020-01-01'", "date"),
             ("row(1)::text", "row"),
             ("coalesce(a, 1)::text", "coalesce"),
-            ("exists(select)::text", "exists"),
+            ("exists(select 1)::text", "exists"),
             ("(case when true then a end)::text", "text"),
             ("(case a when 1 then 2 else a end)::int", "a"),
             ("(case when true then 1 else a::int end)", "a"),

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::compaction::Ticket;
 use crate::engine::batch::Batch;
+use crate::engine::finishing::Finishing;
 use crate::engine::pipeline::{Durability, Validate};
 use crate::engine::versions::VersionSet;
 use crate::engine::{Engine, Inner};
@@ -31,12 +32,19 @@ use crate::version::{KeyBounds, Run, RunTables};
 /// So much is written before the free space is looked at again.
 const SPACE_CHECK_BYTES: u64 = 256 << 10;
 
+/// The tables of a run are as long as this part of what a compaction makes: the last one is finished
+/// while nobody does anything else.
+const TABLE_PART: u64 = 2;
+
 /// Writes sorted entries to new table files, outside of any transaction so far.
 pub struct RunWriter {
     inner: Arc<Inner>,
     builder: Option<(FileNumber, TableBuilder)>,
-    run: SortedRun,
+    /// The table before.
+    finishing: Option<Finishing>,
+    /// The last key of the table before.
     last_key: Vec<u8>,
+    run: SortedRun,
     /// The keyspace whose options are in force.
     keyspace: Option<[u8; KEYSPACE_BYTES]>,
     /// Bytes added since the free space was looked at.
@@ -69,6 +77,7 @@ impl Engine {
             },
             inner,
             builder: None,
+            finishing: None,
             last_key: Vec::new(),
             keyspace: None,
             unchecked_bytes: 0,
@@ -133,11 +142,15 @@ impl RunWriter {
     /// Adds an entry; storage keys must ascend strictly. `value` is the user's value, which goes
     /// to a value file if it is large; an expiry is given apart.
     pub fn put(&mut self, key: &[u8], value: &[u8], expiry: Option<u64>) -> Result<()> {
+        let is_large = value.len() >= self.inner.options.value_threshold;
+        if !is_large && expiry.is_none() {
+            return self.add(key, EntryKind::Put, value);
+        }
         let mut stored = Vec::new();
         if let Some(expiry) = expiry {
             stored.extend_from_slice(&expiry.to_le_bytes());
         }
-        if value.len() >= self.inner.options.value_threshold {
+        if is_large {
             self.inner.check_room_for_data(value.len() as u64)?;
             let appended = self.inner.value_writer.append(value)?;
             stored.extend_from_slice(&appended.pointer.encode());
@@ -148,13 +161,8 @@ impl RunWriter {
             };
             return self.add(key, kind, &stored);
         }
-        match expiry {
-            None => self.add(key, EntryKind::Put, value),
-            Some(_) => {
-                stored.extend_from_slice(value);
-                self.add(key, EntryKind::PutExpiring, &stored)
-            }
-        }
+        stored.extend_from_slice(value);
+        self.add(key, EntryKind::PutExpiring, &stored)
     }
 
     /// Adds a deletion; storage keys must ascend strictly.
@@ -164,24 +172,23 @@ impl RunWriter {
 
     /// Adds an entry as stored, for instance one read from another run.
     pub fn add(&mut self, key: &[u8], kind: EntryKind, stored: &[u8]) -> Result<()> {
-        if !self.last_key.is_empty() && key <= self.last_key.as_slice() {
-            return Err(Error::InvalidArgument(
-                "the keys of a sorted run must ascend".into(),
-            ));
-        }
-        self.last_key.clear();
-        self.last_key.extend_from_slice(key);
-        let table_bytes = self.inner.options.compaction.table_bytes;
+        let table_bytes = self.inner.options.compaction.table_bytes / TABLE_PART;
         if self
             .builder
             .as_ref()
             .is_some_and(|(_, b)| b.estimated_bytes() >= table_bytes || b.should_end())
         {
-            self.finish_table()?;
+            self.begin_to_finish_table()?;
         }
         let builder = match &mut self.builder {
             Some((_, builder)) => builder,
             empty => {
+                // Within a table the builder looks.
+                if !self.last_key.is_empty() && key <= self.last_key.as_slice() {
+                    return Err(Error::InvalidArgument(
+                        "the keys of a sorted run must ascend".into(),
+                    ));
+                }
                 let number = self.inner.new_file_number();
                 let mut builder = self.inner.table_builder(number, LEVELS - 1)?;
                 builder.set_bulk();
@@ -208,12 +215,19 @@ impl RunWriter {
             .builder
             .as_ref()
             .map_or(0, |(_, b)| b.estimated_bytes());
-        open + self.run.tables.iter().map(|t| t.file_bytes).sum::<u64>()
+        let finishing = self.finishing.as_ref().map_or(0, Finishing::bytes);
+        open + finishing + self.run.tables.iter().map(|t| t.file_bytes).sum::<u64>()
     }
 
     /// Finishes and syncs the files.
     pub fn finish(mut self) -> Result<SortedRun> {
-        self.finish_table()?;
+        let last = self.builder.take();
+        let last = last.map(|(number, builder)| (number, builder.finish()));
+        let before = self.end_finishing();
+        if let Some((number, meta)) = last {
+            self.note_table(number, meta)?;
+        }
+        before?;
         let empty = SortedRun {
             inner: self.inner.clone(),
             tables: Vec::new(),
@@ -224,11 +238,29 @@ impl RunWriter {
         Ok(std::mem::replace(&mut self.run, empty))
     }
 
-    fn finish_table(&mut self) -> Result<()> {
-        if let Some((_, builder)) = self.builder.take() {
-            let meta = builder.finish()?;
-            self.run.tables.push(Arc::new(meta));
+    /// Has another thread finish the table, so that the next one can begin.
+    fn begin_to_finish_table(&mut self) -> Result<()> {
+        self.end_finishing()?;
+        if let Some((number, builder)) = self.builder.take() {
+            self.last_key.clear();
+            self.last_key.extend_from_slice(builder.last_key());
+            self.finishing = Some(Finishing::begin(&self.inner.vfs, number, builder));
         }
+        Ok(())
+    }
+
+    /// Waits for the table before.
+    fn end_finishing(&mut self) -> Result<()> {
+        match self.finishing.take() {
+            Some(mut finishing) => self.note_table(finishing.number(), finishing.end()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a finished table into the run, or removes what is there of it.
+    fn note_table(&mut self, number: FileNumber, finished: Result<TableMeta>) -> Result<()> {
+        let meta = finished.inspect_err(|_| self.inner.remove_table_file(number))?;
+        self.run.tables.push(Arc::new(meta));
         Ok(())
     }
 }
@@ -278,6 +310,8 @@ impl RunReader {
 
 impl Drop for RunWriter {
     fn drop(&mut self) {
+        // A table that is finished goes with the run.
+        let _: Result<()> = self.end_finishing();
         if let Some((number, builder)) = self.builder.take() {
             drop(builder);
             self.inner.remove_table_file(number);

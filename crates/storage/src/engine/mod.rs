@@ -26,6 +26,7 @@ mod compact;
 mod empty;
 mod entries;
 mod fault;
+mod finishing;
 mod flush;
 mod ingest;
 mod iterator;

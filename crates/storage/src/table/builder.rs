@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rustdb_vfs::{FileExt, FileRef, OpenMode, VfsRef};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::block_builder::BlockBuilder;
+use super::block_builder::{BlockBuilder, common_prefix};
 use super::filter::{Filter, key_hash};
 use super::format::{BlockKind, Footer, Handle, RAW_BYTES_MAX, frame, put_bytes, put_varint};
 use super::index::{IndexBuilder, separator};
@@ -180,10 +180,20 @@ impl TableBuilder {
         kind: EntryKind,
         value: &[u8],
     ) -> Result<()> {
-        self.check(key, seq, kind, value)?;
         let is_first = self.properties.meta.entries == 0;
-        let is_older_version = !is_first && key == self.last_key;
-        if !self.block.is_empty() && self.block.bytes_with(key, value) > self.options.block_bytes {
+        let shared = common_prefix(&self.last_key, key);
+        let is_older_version = !is_first && shared == key.len() && shared == self.last_key.len();
+        self.check(key, seq, kind, value)?;
+        let in_order = match is_older_version {
+            true => seq < self.last_seq,
+            // What a key has behind the last one's bytes makes it greater.
+            false => key.get(shared) > self.last_key.get(shared),
+        };
+        if !in_order && !is_first {
+            return refuse("is out of order");
+        }
+        let bytes_with = |block: &BlockBuilder| block.bytes_with(key.len(), shared, value.len());
+        if !self.block.is_empty() && bytes_with(&self.block) > self.options.block_bytes {
             self.finish_block()?;
         }
         if self.block.is_empty() {
@@ -194,19 +204,19 @@ impl TableBuilder {
             }
             self.continues = is_older_version.then_some(seq);
         }
-        self.block.add(key, seq, kind, value);
+        self.block.add(key, shared, seq, kind, value);
         if !is_older_version {
             self.note_key(key);
         }
         self.note_entry(key, seq, kind, value, is_older_version);
-        self.last_key.clear();
-        self.last_key.extend_from_slice(key);
+        self.last_key.truncate(shared);
+        self.last_key.extend_from_slice(&key[shared..]);
         self.last_seq = seq;
         Ok(())
     }
 
+    /// Whether an entry can be in a table at all.
     fn check(&self, key: &[u8], seq: SequenceNumber, kind: EntryKind, value: &[u8]) -> Result<()> {
-        let refuse = |why: &str| Err(Error::InvalidArgument(format!("table entry {why}")));
         if key.len() < KEYSPACE_BYTES || key.len() > KEYSPACE_BYTES + KEY_BYTES_MAX {
             return refuse("has a key of a wrong length");
         }
@@ -221,14 +231,6 @@ impl TableBuilder {
         }
         if kind.is_reference() && Reference::decode(kind, value).is_none() {
             return refuse("is a reference that refers to nothing");
-        }
-        let in_order = match key.cmp(&self.last_key) {
-            std::cmp::Ordering::Greater => true,
-            std::cmp::Ordering::Equal => seq < self.last_seq,
-            std::cmp::Ordering::Less => false,
-        };
-        if !in_order && self.properties.meta.entries > 0 {
-            return refuse("is out of order");
         }
         Ok(())
     }
@@ -403,6 +405,10 @@ impl TableBuilder {
     pub fn abandon(self) -> Result<()> {
         self.output.remove()
     }
+}
+
+fn refuse(why: &str) -> Result<()> {
+    Err(Error::InvalidArgument(format!("table entry {why}")))
 }
 
 fn encode_tombstones(tombstones: &[RangeTombstone]) -> Vec<u8> {

@@ -61,8 +61,11 @@ pub use verify::TableReport;
 #[cfg(test)]
 pub(crate) fn block_of(entries: &[(&[u8], SequenceNumber, EntryKind, &[u8])]) -> Block {
     let mut builder = block_builder::BlockBuilder::default();
+    let mut last: &[u8] = &[];
     for (key, seq, kind, value) in entries {
-        builder.add(key, *seq, *kind, value);
+        let shared = block_builder::common_prefix(last, key);
+        builder.add(key, shared, *seq, *kind, value);
+        last = key;
     }
     let mut payload = Vec::new();
     builder.finish(&mut payload);

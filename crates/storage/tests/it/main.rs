@@ -13,6 +13,7 @@ mod lost_pages;
 mod recovery;
 mod reencrypt;
 mod repair;
+mod runs;
 mod threads;
 mod unsynced;
 mod verify;

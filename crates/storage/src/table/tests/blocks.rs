@@ -1,14 +1,16 @@
 //! Blocks: what is put in comes out, and is found.
 
 use super::super::block::Block;
-use super::super::block_builder::BlockBuilder;
+use super::super::block_builder::{BlockBuilder, common_prefix};
 use super::*;
 use crate::MAX_SEQUENCE;
 
 fn payload(entries: &[Entry]) -> Vec<u8> {
     let mut builder = BlockBuilder::default();
+    let mut last = &[][..];
     for (key, seq, kind, value) in entries {
-        builder.add(key, *seq, *kind, value);
+        builder.add(key, common_prefix(last, key), *seq, *kind, value);
+        last = key;
     }
     let mut payload = Vec::new();
     builder.finish(&mut payload);
@@ -150,10 +152,12 @@ fn the_estimate_is_not_far_from_the_truth() {
     }
     for entries in [fixed, mixed] {
         let mut builder = BlockBuilder::default();
-        let mut estimate = 0;
+        let (mut estimate, mut last) = (0, &[][..]);
         for (key, seq, kind, value) in &entries {
-            estimate = builder.bytes_with(key, value);
-            builder.add(key, *seq, *kind, value);
+            let shared = common_prefix(last, key);
+            estimate = builder.bytes_with(key.len(), shared, value.len());
+            builder.add(key, shared, *seq, *kind, value);
+            last = key;
         }
         let mut bytes = Vec::new();
         builder.finish(&mut bytes);

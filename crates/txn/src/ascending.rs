@@ -1,4 +1,4 @@
-//! Entries of an empty keyspace that come in the order of their keys: written to files as they come.
+//! Entries that come in the order of their keys: written to files as they come.
 //!
 //! ```text
 //! this thread    entries, in order ──▶ batch ─┐
@@ -8,11 +8,16 @@
 //! It is what remains of [bulk entries](crate::bulk) where nothing has to be sorted: an entry passes
 //! the write set by. Nobody reads the entries before all are there. One batch is written at a time,
 //! each by a thread that ends with it, while the next one fills.
+//!
+//! A keyspace that was empty and is nobody else's gets the run as it is
+//! ([`Transaction::write_ascending`]). Elsewhere ([`Transaction::put_all`]) the run becomes a part of the
+//! write set, above all that was written before, and is compared and counted at commit as what a
+//! large transaction has spilled.
 
 use std::sync::Arc;
 
-use rustdb_storage::engine::{Engine, RunWriter};
-use rustdb_storage::key::storage_key;
+use rustdb_storage::engine::{Engine, RunWriter, SortedRun};
+use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_vfs::JoinHandle;
 use rustdb_vfs::sync::Mutex;
 
@@ -20,7 +25,7 @@ use crate::error::Result;
 use crate::limits::{check_key, check_value};
 use crate::manager::KeyspaceRef;
 use crate::scan::KeyRange;
-use crate::transaction::Transaction;
+use crate::transaction::{IsolationLevel, Transaction};
 
 /// A batch takes this part of what the writes of a transaction may, and at most so much.
 const BATCH_PART: usize = 8;
@@ -38,6 +43,8 @@ pub struct AscendingEntries {
     last: Vec<u8>,
     next: Vec<u8>,
     count: u64,
+    /// Whether some were given to another thread.
+    has_begun: bool,
 }
 
 /// Entries that wait to be written.
@@ -94,17 +101,73 @@ impl Transaction {
             last: Vec::new(),
             next: Vec::new(),
             count: 0,
+            has_begun: false,
         }
+    }
+
+    /// Writes the value of each key, and returns how many pairs there were. It is as if each were
+    /// [put](Transaction::put), but a stretch of many pairs whose keys ascend is written to files at
+    /// once. After an error some pairs may be written and others not.
+    pub fn put_all<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        keyspace: KeyspaceRef,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<u64> {
+        let mut pairs = pairs.into_iter();
+        let mut count = 0;
+        // Keys that are written without a check are locked, one by one.
+        let mut may_ascend = self.isolation != IsolationLevel::ReadCommitted;
+        while may_ascend {
+            self.check_writable(&[])?;
+            let mut entries = self.ascending_entries(keyspace);
+            let next = entries.extend(&mut pairs)?;
+            count += entries.count;
+            may_ascend = self.put_ascending(entries)?;
+            let Some((key, value)) = next else {
+                return Ok(count);
+            };
+            self.put(keyspace, key.as_ref(), value.as_ref())?;
+            count += 1;
+        }
+        for (key, value) in pairs {
+            self.put(keyspace, key.as_ref(), value.as_ref())?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Writes entries above all that was written before. `false` if there were so few that they are
+    /// writes like any other.
+    fn put_ascending(&mut self, mut entries: AscendingEntries) -> Result<bool> {
+        let keyspace = entries.keyspace;
+        if !entries.has_begun {
+            let batch = std::mem::take(&mut entries.batch);
+            for (key, value) in batch.pairs() {
+                let key = split_storage_key(key).map_or(&[][..], |(_, key)| key);
+                self.put(keyspace, key, value)?;
+            }
+            return Ok(false);
+        }
+        let run = entries.into_run()?;
+        // A walk that is past these keys would not see them.
+        self.end_popping();
+        self.note_counted(keyspace);
+        let engine = self.engine().clone();
+        let added = self
+            .writes
+            .get_mut()
+            .add_run_above(&engine, keyspace.id, run);
+        self.charge_writes();
+        added?;
+        Ok(true)
     }
 
     /// Makes entries part of what the transaction has written; returns how many there are. Nothing
     /// else was written to their keyspace meanwhile.
-    pub fn write_ascending(&mut self, mut entries: AscendingEntries) -> Result<u64> {
+    pub fn write_ascending(&mut self, entries: AscendingEntries) -> Result<u64> {
         let (keyspace, count) = (entries.keyspace, entries.count);
         if count > 0 {
-            let mut writer = entries.writing.end()?;
-            entries.batch.write(&mut writer)?;
-            self.add_run(keyspace, writer.finish()?, count)?;
+            self.add_run(keyspace, entries.into_run()?, count)?;
         }
         Ok(count)
     }
@@ -119,11 +182,16 @@ impl AscendingEntries {
         if self.next <= self.last {
             return Ok(false);
         }
+        if value.len() >= self.batch_bytes_max {
+            self.push_long(value)?;
+            return Ok(true);
+        }
         let batch = &mut self.batch;
         if batch.bytes.len() >= self.batch_bytes_max {
             let full = std::mem::take(batch);
             batch.bytes.reserve_exact(full.bytes.len());
             batch.lengths.reserve_exact(full.lengths.len());
+            self.has_begun = true;
             self.writing.go_on(&self.engine, full)?;
         }
         self.batch.bytes.extend_from_slice(&self.next);
@@ -133,18 +201,55 @@ impl AscendingEntries {
         self.count += 1;
         Ok(true)
     }
+
+    /// Takes the entry whose key is next: it is written from where it is.
+    #[cold]
+    fn push_long(&mut self, value: &[u8]) -> Result<()> {
+        self.has_begun = true;
+        let mut writer = self.writing.end()?;
+        std::mem::take(&mut self.batch).write(&mut writer)?;
+        writer.put(&self.next, value, None)?;
+        self.writing.go_back(writer);
+        std::mem::swap(&mut self.next, &mut self.last);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Takes pairs as long as their keys ascend; returns the first one that is not taken.
+    fn extend<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        pairs: &mut impl Iterator<Item = (K, V)>,
+    ) -> Result<Option<(K, V)>> {
+        for (key, value) in pairs {
+            if !self.push(key.as_ref(), value.as_ref())? {
+                return Ok(Some((key, value)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All entries, in files.
+    fn into_run(mut self) -> Result<SortedRun> {
+        let mut writer = self.writing.end()?;
+        self.batch.write(&mut writer)?;
+        Ok(writer.finish()?)
+    }
 }
 
 impl Batch {
-    fn write(&self, writer: &mut RunWriter) -> rustdb_storage::Result<()> {
+    /// Storage keys and values.
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = &self.bytes[..];
-        for (key, value) in &self.lengths {
+        self.lengths.iter().map(move |(key, value)| {
             let (entry, behind) = rest.split_at(key + value);
-            let (key, value) = entry.split_at(*key);
-            writer.put(key, value, None)?;
             rest = behind;
-        }
-        Ok(())
+            entry.split_at(*key)
+        })
+    }
+
+    fn write(&self, writer: &mut RunWriter) -> rustdb_storage::Result<()> {
+        let mut pairs = self.pairs();
+        pairs.try_for_each(|(key, value)| writer.put(key, value, None))
     }
 }
 
@@ -184,6 +289,11 @@ impl Writing {
             // The thread has died.
             State::Waiting(..) | State::Taken => Err(rustdb_storage::Error::Closed.into()),
         }
+    }
+
+    /// Takes back the writer that was asked for.
+    fn go_back(&mut self, writer: Box<RunWriter>) {
+        *self.state.lock() = State::Done(Ok(writer));
     }
 
     fn join(&mut self) {

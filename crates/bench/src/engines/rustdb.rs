@@ -127,6 +127,11 @@ impl WriteTransaction for Writer<'_> {
         Ok(self.0.put(key, value)?)
     }
 
+    fn append(&mut self, pairs: &mut dyn Iterator<Item = (&[u8], &[u8])>) -> Result<()> {
+        self.0.put_all(pairs)?;
+        Ok(())
+    }
+
     fn delete(&mut self, key: &[u8]) -> Result<()> {
         Ok(self.0.delete(key)?)
     }

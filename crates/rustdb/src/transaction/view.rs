@@ -145,6 +145,30 @@ impl TransactionKeyspace<'_> {
         )
     }
 
+    /// Writes many values, and returns how many there were. What it leaves is what
+    /// [putting](Self::put) one after the other would leave; but where keys ascend for a mebibyte or
+    /// more, the values go to sorted files as they come, not by way of memory, which takes half the
+    /// time. After an error some may be written and others not; [roll
+    /// back](crate::Transaction::rollback_to) what must be whole.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// let numbers = db.keyspace("numbers")?;
+    /// let mut tx = db.begin()?;
+    /// let squares = (0..100_000_u64).map(|n| (n.to_be_bytes(), (n * n).to_string()));
+    /// assert_eq!(tx.keyspace(&numbers).put_all(squares)?, 100_000);
+    /// tx.commit()?;
+    /// assert_eq!(numbers.get(300_u64.to_be_bytes())?.as_deref(), Some(&b"90000"[..]));
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn put_all<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<u64> {
+        let reference = self.reference()?;
+        told(self.transaction.put_all(reference, pairs))
+    }
+
     /// Writes a value that is gone after `ttl`.
     ///
     /// ```

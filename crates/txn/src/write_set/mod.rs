@@ -42,10 +42,11 @@ mod writes;
 use std::collections::BTreeMap;
 
 use rustdb_storage::engine::{Engine, SortedRun};
+use rustdb_storage::key::split_storage_key;
 use rustdb_storage::slice::Slice;
 use rustdb_storage::{KeyspaceId, Result};
 
-use crate::ranges::{End, RangeSet};
+use crate::ranges::{End, RangeSet, successor};
 
 use layer::Layer;
 pub(crate) use layer::Space;
@@ -245,7 +246,32 @@ impl WriteSet {
     ) -> Result<()> {
         debug_assert!(!self.touches(keyspace), "there would be something above it");
         self.version += 1;
-        self.top().add_piece(Piece::of_run(run, keyspace, keys)?);
+        self.top()
+            .add_piece(Piece::of_run(run, keyspace, Some(keys))?);
+        Ok(())
+    }
+
+    /// Adds a sorted run of values, above all that was written so far.
+    pub(crate) fn add_run_above(
+        &mut self,
+        engine: &Engine,
+        keyspace: KeyspaceId,
+        run: SortedRun,
+    ) -> Result<()> {
+        let piece = Piece::of_run(run, keyspace, None)?;
+        self.version += 1;
+        // What is in memory, or on its way, is above all pieces.
+        let spilled = self.top().spill(engine);
+        self.measure();
+        spilled?;
+        let keys = piece.bounds().and_then(|(first, last)| {
+            let (first, last) = (split_storage_key(first)?.1, split_storage_key(last)?.1);
+            Some((first.to_vec(), successor(last)))
+        });
+        if let (Some((first, end)), Some(holes)) = (keys, self.holes.get_mut(&keyspace)) {
+            holes.remove(&first, Some(&end));
+        }
+        self.top().add_piece(piece);
         Ok(())
     }
 

@@ -119,12 +119,13 @@ impl Piece {
         })
     }
 
-    /// A run of keys of one keyspace, all of them new.
-    pub(super) fn of_run(run: SortedRun, keyspace: KeyspaceId, keys: u64) -> Result<Self> {
+    /// A run of values of one keyspace: of `new` keys, or of keys that have to be unchanged since the
+    /// snapshot and of which it is not known whether they existed.
+    pub(super) fn of_run(run: SortedRun, keyspace: KeyspaceId, new: Option<u64>) -> Result<Self> {
         let contents = Contents {
-            puts: keys,
+            puts: new.unwrap_or_else(|| run.entries()),
             deletes: 0,
-            delta: i64::try_from(keys).ok(),
+            delta: new.and_then(|keys| i64::try_from(keys).ok()),
         };
         Ok(Self {
             cursor: RefCell::new(None),
@@ -132,7 +133,7 @@ impl Piece {
             run,
             deleted: BTreeMap::new(),
             contents: BTreeMap::from([(keyspace, contents)]),
-            is_checked: false,
+            is_checked: new.is_none(),
         })
     }
 

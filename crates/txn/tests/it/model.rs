@@ -24,6 +24,8 @@ enum Step {
     DeleteRange(u8, u8),
     /// More keys than are deleted one by one.
     Fill(u8),
+    /// Pairs at once, ascending, but for one where the bits say so.
+    PutAll(u8, u16, u8),
     PopFirst,
     PopLast,
     PopSome(u8, u8),
@@ -50,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => key().prop_map(Step::Delete),
         1 => (key(), key()).prop_map(|(a, b)| Step::DeleteRange(a, b)),
         1 => key().prop_map(Step::Fill),
+        2 => (key(), 0..700u16, any::<u8>()).prop_map(|(k, n, odd)| Step::PutAll(k, n, odd)),
         3 => Just(Step::PopFirst),
         3 => Just(Step::PopLast),
         2 => (key(), key()).prop_map(|(a, b)| Step::PopSome(a, b)),
@@ -98,6 +101,28 @@ fn range(a: u8, b: u8) -> KeyRange {
 
 fn inside(range: &KeyRange, key: &[u8]) -> bool {
     key >= range.start.as_slice() && range.end.as_ref().is_none_or(|end| key < end.as_slice())
+}
+
+/// Ascending pairs; by the bits of `odd` with one that comes twice or too late, or a long value.
+fn pairs(k: u8, count: u16, odd: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let pair = |n: u16| {
+        let key = [&key(k)[..], &n.to_be_bytes()].concat();
+        (key, vec![n as u8; usize::from(n % 50)])
+    };
+    let mut pairs: Vec<_> = (0..count).map(pair).collect();
+    let Some(middle) = pairs.len().checked_sub(1).map(|last| last / 2) else {
+        return pairs;
+    };
+    if odd & 1 != 0 {
+        pairs[middle].0 = pairs[0].0.clone();
+    }
+    if odd & 2 != 0 {
+        pairs[middle / 2].1 = vec![odd; 3000];
+    }
+    if odd & 12 == 12 {
+        pairs.rotate_left(middle);
+    }
+    pairs
 }
 
 impl World {
@@ -157,6 +182,12 @@ impl World {
                     self.tx().put(ks, &key, b"f").unwrap();
                     self.current.insert(key, b"f".to_vec());
                 }
+            }
+            Step::PutAll(k, count, odd) => {
+                let pairs = pairs(*k, *count, *odd);
+                let put = self.tx().put_all(ks, pairs.iter().map(|(k, v)| (k, v)));
+                assert_eq!(put.unwrap(), pairs.len() as u64);
+                self.current.extend(pairs);
             }
             Step::Commit => {
                 let tx = self.transaction.take();

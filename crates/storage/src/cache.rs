@@ -29,10 +29,13 @@
 //! Memory that is not evicted, indexes and filters, is counted by a [`Charge`] and takes room from
 //! blocks. A block that a reader holds lives on after eviction, uncounted.
 //!
+//! Blocks that were just written enter without being read, while there is much room ([`fresh`]).
+//!
 //! What is absent: eviction of indexes and filters, which are about one per cent of the data.
 
 mod derived;
 mod door;
+mod fresh;
 mod shard;
 mod slots;
 #[cfg(test)]
@@ -49,6 +52,8 @@ pub use self::derived::Derived;
 use self::derived::DerivedShard;
 pub(crate) use self::derived::DerivedSlots;
 use self::door::Door;
+pub(crate) use self::fresh::FreshBlocks;
+use self::fresh::Waiting;
 use self::shard::{Entry, Shard};
 pub(crate) use self::slots::{BlockSlots, LINE_SLOTS};
 use crate::table::Block;
@@ -81,6 +86,7 @@ pub struct BlockCache {
     /// Blocks of long scans for which there was no room.
     long_scans: AtomicUsize,
     door: Door,
+    waiting: Waiting,
     shards: [Mutex<Shard>; SHARDS],
     derived: DerivedShard,
     stripes: Box<[Stripe; STRIPES]>,
@@ -140,6 +146,7 @@ impl BlockCache {
             evictions: AtomicU64::new(0),
             long_scans: AtomicUsize::new(0),
             door: Door::new(budget_bytes),
+            waiting: Waiting::default(),
             shards: Default::default(),
             derived: DerivedShard::default(),
             stripes: Default::default(),
@@ -218,6 +225,9 @@ impl BlockCache {
     /// charges alone may leave no room.
     fn make_room(&self, bytes: usize, first_shard: usize) -> bool {
         let fits = || self.has_room(bytes);
+        if !fits() {
+            self.waiting.clear();
+        }
         for shard in (0..SHARDS).map(|step| (first_shard + step) % SHARDS) {
             if fits() {
                 return true;

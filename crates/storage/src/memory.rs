@@ -106,6 +106,11 @@ impl Memory {
         self.used(account) > self.budget / ACCOUNT_PART_MAX
     }
 
+    /// The cache, which has what the others leave.
+    pub(crate) fn cache(&self) -> &Arc<BlockCache> {
+        &self.cache
+    }
+
     /// The limit of all together, if there is one.
     pub fn budget(&self) -> Option<usize> {
         (self.budget != usize::MAX).then_some(self.budget)

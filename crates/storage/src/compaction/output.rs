@@ -181,7 +181,9 @@ impl<'a> Output<'a> {
         // A failed creation may have left the file.
         let mut builder = builder.inspect_err(|_| self.remove(number))?;
         if let Some(memory) = self.space.memory {
-            builder = builder.with_charge(memory.charge(Account::Builders));
+            builder = builder
+                .with_charge(memory.charge(Account::Builders))
+                .with_fresh(memory.cache().fresh_blocks());
         }
         self.current = Some((number, builder));
         self.grandparents.passed_bytes = 0;
@@ -227,6 +229,9 @@ impl<'a> Output<'a> {
     }
 
     fn remove(&self, number: FileNumber) {
+        if let Some(memory) = self.space.memory {
+            memory.cache().forget_fresh(number);
+        }
         let path = names::table(self.space.directory, number);
         if let Err(error) = self.space.vfs.remove_file(&path)
             && error.kind() != std::io::ErrorKind::NotFound

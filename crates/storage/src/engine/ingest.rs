@@ -369,7 +369,8 @@ impl Inner {
         let path = names::table(&self.directory, number);
         let options = self.table_options_of(level, None);
         let builder = TableBuilder::new(&self.vfs, &self.security, &path, number, options)?;
-        Ok(builder.with_charge(self.memory.charge(Account::Builders)))
+        let builder = builder.with_charge(self.memory.charge(Account::Builders));
+        Ok(builder.with_fresh(self.memory.cache().fresh_blocks()))
     }
 
     /// How the blocks of a keyspace, given by its prefix, are written at `level`.
@@ -391,6 +392,7 @@ impl Inner {
     }
 
     pub(crate) fn remove_table_file(&self, number: FileNumber) {
+        self.memory.cache().forget_fresh(number);
         let path = names::table(&self.directory, number);
         if let Err(error) = self.vfs.remove_file(&path)
             && error.kind() != std::io::ErrorKind::NotFound

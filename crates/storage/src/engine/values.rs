@@ -139,7 +139,10 @@ impl Inner {
     fn unlink_obsolete(&self) {
         for name in self.files.take_obsolete() {
             let path = match name {
-                FileName::Table(number) => names::table(&self.directory, number),
+                FileName::Table(number) => {
+                    self.memory.cache().forget_fresh(number);
+                    names::table(&self.directory, number)
+                }
                 FileName::Value(number) => {
                     self.values.forget(number);
                     names::value(&self.directory, number)

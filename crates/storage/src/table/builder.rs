@@ -22,6 +22,7 @@ use super::format::{BlockKind, Footer, Handle, RAW_BYTES_MAX, frame, put_bytes, 
 use super::index::{IndexBuilder, separator};
 use super::properties::Properties;
 use super::tail::tombstone_order;
+use crate::cache::FreshBlocks;
 use crate::codec::Codec;
 #[cfg(test)]
 use crate::envelope::FileHeader;
@@ -89,6 +90,8 @@ pub struct TableBuilder {
     /// Reused for each block: its uncompressed bytes.
     payload: Vec<u8>,
     charge: Option<MemoryCharge>,
+    /// Blocks that the table has in memory when it is opened.
+    fresh: Option<FreshBlocks>,
 }
 
 impl TableBuilder {
@@ -124,6 +127,7 @@ impl TableBuilder {
             },
             payload: Vec::new(),
             charge: None,
+            fresh: None,
         })
     }
 
@@ -135,6 +139,12 @@ impl TableBuilder {
     /// Counts the memory that the builder takes.
     pub(crate) fn with_charge(mut self, charge: MemoryCharge) -> Self {
         self.charge = Some(charge);
+        self
+    }
+
+    /// Keeps blocks in the cache for the table's first readers.
+    pub(crate) fn with_fresh(mut self, fresh: FreshBlocks) -> Self {
+        self.fresh = Some(fresh);
         self
     }
 
@@ -325,6 +335,9 @@ impl TableBuilder {
             .output
             .write_block(BlockKind::Data, self.options.codec, &self.payload)?;
         self.index.add(&self.separator, handle.len, self.continues);
+        if let Some(fresh) = &mut self.fresh {
+            fresh.push(&self.payload);
+        }
         let bytes = self.memory_bytes();
         if let Some(charge) = &mut self.charge {
             charge.set(bytes);
@@ -368,6 +381,9 @@ impl TableBuilder {
         let mut payload = Vec::new();
         footer.write(&mut payload);
         let (file_bytes, checksum) = self.output.finish(&payload)?;
+        if let Some(fresh) = self.fresh {
+            fresh.leave(self.properties.meta.number);
+        }
         Ok(TableMeta {
             file_bytes,
             checksum,

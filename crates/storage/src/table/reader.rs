@@ -107,6 +107,7 @@ impl Table {
         };
         let memory = tail.index.memory_bytes() + filter.as_ref().map_or(0, Filter::memory_bytes);
         let tombstones = tail.tombstones_at(meta.sequence_override);
+        cache.fill_slots(meta.number, tail.index.slots(), tail.index.blocks());
         Ok(Arc::new(Self {
             _charge: cache.charge(memory),
             fragments: Arc::new(Fragments::from_tombstones(&tombstones)),

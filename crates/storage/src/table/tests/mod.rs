@@ -3,6 +3,7 @@
 mod blocks;
 mod damage;
 mod format;
+mod fresh;
 mod indexes;
 mod model;
 mod reads;

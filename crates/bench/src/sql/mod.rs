@@ -91,12 +91,20 @@ fn directory(options: &Options) -> Result<PathBuf> {
 }
 
 /// The engines that the options name, or all.
-fn wanted(options: &Options) -> Vec<(&'static str, Open)> {
+fn wanted(options: &Options) -> Result<Vec<(&'static str, Open)>> {
     let mut engines = engines();
+    let has = |engine: &&String| engines.iter().any(|(name, _)| name == engine);
+    if let Some(unknown) = options.engines.iter().find(|engine| !has(engine)) {
+        let names: Vec<&str> = engines.iter().map(|(name, _)| *name).collect();
+        fail!(
+            "no engine `{unknown}` was built in, only {}; others are features of this crate",
+            names.join(", ")
+        );
+    }
     if !options.engines.is_empty() {
         engines.retain(|(name, _)| options.engines.iter().any(|engine| engine == name));
     }
-    engines
+    Ok(engines)
 }
 
 /// Opens an empty database of each engine that the options name. A peer that is not installed is
@@ -104,7 +112,7 @@ fn wanted(options: &Options) -> Vec<(&'static str, Open)> {
 fn opened(options: &Options) -> Result<Vec<(&'static str, Box<dyn Engine>)>> {
     let directory = directory(options)?;
     let mut all = Vec::new();
-    for (name, open) in wanted(options) {
+    for (name, open) in wanted(options)? {
         match open(&emptied(&directory, name)?) {
             Ok(engine) => all.push((name, engine)),
             Err(Failure(why)) if name != OURS => eprintln!("{name} is left out: {why}"),
@@ -188,7 +196,7 @@ fn measure_rows(options: &Options) -> Result<()> {
         );
     }
     if wanted_row(whole::OPEN) {
-        let mut engines = wanted(options);
+        let mut engines = wanted(options)?;
         engines.retain(|(name, _)| [OURS, "sqlite"].contains(name));
         let figures = whole::open(&engines, &directory(options)?, ROUNDS)?;
         add(whole::OPEN, "ms", Better::Lower, figures);

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use rustdb_storage::engine::{Engine, RunWriter, SortedRun};
 use rustdb_storage::key::{split_storage_key, storage_key};
+use rustdb_storage::slice::Slice;
 use rustdb_vfs::JoinHandle;
 use rustdb_vfs::sync::Mutex;
 
@@ -26,6 +27,7 @@ use crate::limits::{check_key, check_value};
 use crate::manager::KeyspaceRef;
 use crate::scan::KeyRange;
 use crate::transaction::{IsolationLevel, Transaction};
+use crate::write_set::{Contents, NEVER};
 
 /// A batch takes this part of what the writes of a transaction may, and at most so much.
 const BATCH_PART: usize = 8;
@@ -42,7 +44,7 @@ pub struct AscendingEntries {
     /// The storage key of the last one, and room for the next one's.
     last: Vec<u8>,
     next: Vec<u8>,
-    count: u64,
+    contents: Contents,
     /// Whether some were given to another thread.
     has_begun: bool,
 }
@@ -52,8 +54,17 @@ pub struct AscendingEntries {
 struct Batch {
     /// Keys and values.
     bytes: Vec<u8>,
-    /// How long each of the two is.
-    lengths: Vec<(usize, usize)>,
+    items: Vec<Item>,
+}
+
+/// What a batch knows of an entry.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    key_length: u32,
+    /// Nothing if the key is deleted.
+    value_length: Option<u32>,
+    /// Whether the key had a value in the snapshot, if that is known.
+    existed: Option<bool>,
 }
 
 /// The batch that is being written.
@@ -100,7 +111,7 @@ impl Transaction {
             },
             last: Vec::new(),
             next: Vec::new(),
-            count: 0,
+            contents: Contents::NOTHING,
             has_begun: false,
         }
     }
@@ -121,7 +132,7 @@ impl Transaction {
             self.check_writable(&[])?;
             let mut entries = self.ascending_entries(keyspace);
             let next = entries.extend(&mut pairs)?;
-            count += entries.count;
+            count += entries.contents.puts;
             may_ascend = self.put_ascending(entries)?;
             let Some((key, value)) = next else {
                 return Ok(count);
@@ -138,16 +149,23 @@ impl Transaction {
 
     /// Writes entries above all that was written before. `false` if there were so few that they are
     /// writes like any other.
-    fn put_ascending(&mut self, mut entries: AscendingEntries) -> Result<bool> {
+    pub(crate) fn put_ascending(&mut self, mut entries: AscendingEntries) -> Result<bool> {
         let keyspace = entries.keyspace;
         if !entries.has_begun {
             let batch = std::mem::take(&mut entries.batch);
-            for (key, value) in batch.pairs() {
+            for (key, value, item) in batch.entries() {
                 let key = split_storage_key(key).map_or(&[][..], |(_, key)| key);
-                self.put(keyspace, key, value)?;
+                self.write(
+                    keyspace,
+                    key,
+                    value.map(Slice::copy_from),
+                    NEVER,
+                    item.existed,
+                )?;
             }
             return Ok(false);
         }
+        let contents = entries.contents;
         let run = entries.into_run()?;
         // A walk that is past these keys would not see them.
         self.end_popping();
@@ -156,7 +174,7 @@ impl Transaction {
         let added = self
             .writes
             .get_mut()
-            .add_run_above(&engine, keyspace.id, run);
+            .add_run_above(&engine, keyspace.id, run, contents);
         self.charge_writes();
         added?;
         Ok(true)
@@ -165,7 +183,7 @@ impl Transaction {
     /// Makes entries part of what the transaction has written; returns how many there are. Nothing
     /// else was written to their keyspace meanwhile.
     pub fn write_ascending(&mut self, entries: AscendingEntries) -> Result<u64> {
-        let (keyspace, count) = (entries.keyspace, entries.count);
+        let (keyspace, count) = (entries.keyspace, entries.contents.puts);
         if count > 0 {
             self.add_run(keyspace, entries.into_run()?, count)?;
         }
@@ -176,13 +194,28 @@ impl Transaction {
 impl AscendingEntries {
     /// Takes an entry. `false`, and it is not taken, if its key does not come after all others.
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<bool> {
-        check_key(key)?;
         check_value(value)?;
+        self.add(key, Some(value), None)
+    }
+
+    /// Takes the deletion of a key, of which it may be known whether it had a value in the snapshot.
+    /// `false`, and it is not taken, if the key does not come after all others.
+    pub(crate) fn delete(&mut self, key: &[u8], existed: Option<bool>) -> Result<bool> {
+        self.add(key, None, existed)
+    }
+
+    /// How many entries there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.contents.puts + self.contents.deletes
+    }
+
+    fn add(&mut self, key: &[u8], value: Option<&[u8]>, existed: Option<bool>) -> Result<bool> {
+        check_key(key)?;
         storage_key(self.keyspace.id, key, &mut self.next);
         if self.next <= self.last {
             return Ok(false);
         }
-        if value.len() >= self.batch_bytes_max {
+        if let Some(value) = value.filter(|value| value.len() >= self.batch_bytes_max) {
             self.push_long(value)?;
             return Ok(true);
         }
@@ -190,15 +223,22 @@ impl AscendingEntries {
         if batch.bytes.len() >= self.batch_bytes_max {
             let full = std::mem::take(batch);
             batch.bytes.reserve_exact(full.bytes.len());
-            batch.lengths.reserve_exact(full.lengths.len());
+            batch.items.reserve_exact(full.items.len());
             self.has_begun = true;
             self.writing.go_on(&self.engine, full)?;
         }
         self.batch.bytes.extend_from_slice(&self.next);
-        self.batch.bytes.extend_from_slice(value);
-        self.batch.lengths.push((self.next.len(), value.len()));
+        self.batch
+            .bytes
+            .extend_from_slice(value.unwrap_or_default());
+        // NB: keys and values are shorter than 4 GiB.
+        self.batch.items.push(Item {
+            key_length: self.next.len() as u32,
+            value_length: value.map(|value| value.len() as u32),
+            existed,
+        });
         std::mem::swap(&mut self.next, &mut self.last);
-        self.count += 1;
+        self.contents.add(value.is_some(), existed);
         Ok(true)
     }
 
@@ -211,7 +251,7 @@ impl AscendingEntries {
         writer.put(&self.next, value, None)?;
         self.writing.go_back(writer);
         std::mem::swap(&mut self.next, &mut self.last);
-        self.count += 1;
+        self.contents.add(true, None);
         Ok(())
     }
 
@@ -237,19 +277,23 @@ impl AscendingEntries {
 }
 
 impl Batch {
-    /// Storage keys and values.
-    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    /// Storage keys, and values or nothing.
+    fn entries(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>, Item)> {
         let mut rest = &self.bytes[..];
-        self.lengths.iter().map(move |(key, value)| {
-            let (entry, behind) = rest.split_at(key + value);
+        self.items.iter().map(move |item| {
+            let (key, behind) = rest.split_at(item.key_length as usize);
+            let (value, behind) = behind.split_at(item.value_length.unwrap_or(0) as usize);
             rest = behind;
-            entry.split_at(*key)
+            (key, item.value_length.map(|_| value), *item)
         })
     }
 
     fn write(&self, writer: &mut RunWriter) -> rustdb_storage::Result<()> {
-        let mut pairs = self.pairs();
-        pairs.try_for_each(|(key, value)| writer.put(key, value, None))
+        let mut entries = self.entries();
+        entries.try_for_each(|(key, value, _)| match value {
+            Some(value) => writer.put(key, value, None),
+            None => writer.delete(key),
+        })
     }
 }
 

@@ -6,7 +6,9 @@
 //! the stretch that it has taken, and not a deletion for each.
 
 use rustdb_storage::KeyspaceId;
+use rustdb_storage::slice::Slice;
 
+use crate::ascending::AscendingEntries;
 use crate::conflict::Watch;
 use crate::error::{Conflict, Error, Result};
 use crate::manager::KeyspaceRef;
@@ -263,12 +265,100 @@ impl Transaction {
         range: KeyRange,
         mut keep: impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<u64> {
-        let mut extract = self.extract(keyspace, range, |key, value| !keep(key, value))?;
-        let mut removed = 0;
-        while extract.next(self)?.is_some() {
-            removed += 1;
+        self.extract_all(keyspace, range, |key, value| !keep(key, value), |_| ())
+    }
+
+    /// Removes the entries of a range for which `wanted` says yes, and hands each to `take`; returns
+    /// how many. After an error those that were handed out are removed.
+    ///
+    /// As nobody reads in between, the deletions of many pass the write set by, in the order of their
+    /// keys (see [`ascending`](crate::ascending)).
+    pub fn extract_all(
+        &mut self,
+        keyspace: KeyspaceRef,
+        range: KeyRange,
+        wanted: impl FnMut(&[u8], &[u8]) -> bool,
+        mut take: impl FnMut(Entry),
+    ) -> Result<u64> {
+        self.check_writable(&[])?;
+        if self.isolation == IsolationLevel::ReadCommitted {
+            // Each key is locked before it is removed.
+            let mut extract = self.extract(keyspace, range, wanted)?;
+            let mut count = 0;
+            while let Some(entry) = extract.next(self)? {
+                take(entry);
+                count += 1;
+            }
+            return Ok(count);
         }
-        Ok(removed)
+        let mut removal = Removal {
+            from: range.start.clone(),
+            kept: None,
+            removed: 0,
+            entries: self.ascending_entries(keyspace),
+            holes: Vec::new(),
+        };
+        let walked = removal.walk(self, keyspace, range, wanted, take);
+        let Removal { entries, holes, .. } = removal;
+        let count = entries.count();
+        let written = self.put_ascending(entries);
+        walked?;
+        written?;
+        for (from, end) in holes {
+            self.add_hole(keyspace.id, &from, end.as_deref());
+        }
+        Ok(count)
+    }
+}
+
+/// A walk that removes, of which nobody sees anything before it ends.
+struct Removal {
+    /// Where the stretch begins in which nothing was kept: here, or behind the key that was kept last.
+    from: Vec<u8>,
+    kept: Option<Slice>,
+    /// How many were removed in it.
+    removed: usize,
+    entries: AscendingEntries,
+    /// Long stretches of which everything was removed.
+    holes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Removal {
+    fn walk(
+        &mut self,
+        transaction: &Transaction,
+        keyspace: KeyspaceRef,
+        range: KeyRange,
+        mut wanted: impl FnMut(&[u8], &[u8]) -> bool,
+        mut take: impl FnMut(Entry),
+    ) -> Result<()> {
+        let end = range.end.clone();
+        let mut scan = transaction.scan(keyspace, range)?;
+        while let Some((entry, existed)) = scan.next_with_origin(transaction, Direction::Forward)? {
+            if wanted(&entry.0, &entry.1) {
+                let ascends = self.entries.delete(&entry.0, existed)?;
+                debug_assert!(ascends, "a walk forward does not go back");
+                self.removed += 1;
+                take(entry);
+            } else {
+                self.end_gap(Some(&entry.0));
+                self.kept = Some(entry.0);
+            }
+        }
+        self.end_gap(end.as_deref());
+        Ok(())
+    }
+
+    /// Notes the stretch up to `end` if much was removed in it.
+    fn end_gap(&mut self, end: Option<&[u8]>) {
+        if std::mem::take(&mut self.removed) >= HOLE_SKIPS {
+            let from = match &self.kept {
+                // The first key after another is that one and a zero.
+                Some(kept) => [kept, &[0][..]].concat(),
+                None => self.from.clone(),
+            };
+            self.holes.push((from, end.map(<[u8]>::to_vec)));
+        }
     }
 }
 

@@ -327,17 +327,13 @@ impl TransactionKeyspace<'_> {
         &mut self,
         range: impl RangeBounds<K>,
         wanted: impl FnMut(&[u8], &[u8]) -> bool,
-        mut take: impl FnMut(Entry),
+        take: impl FnMut(Entry),
     ) -> Result<u64> {
         let reference = self.reference()?;
-        let txn = &mut self.transaction;
-        let mut extract = told(txn.extract(reference, key_range(&range), wanted))?;
-        let mut count = 0;
-        while let Some(entry) = told(extract.next(txn))? {
-            take(entry);
-            count += 1;
-        }
-        Ok(count)
+        told(
+            self.transaction
+                .extract_all(reference, key_range(&range), wanted, take),
+        )
     }
 
     /// All entries, in key order, this transaction's writes among them.

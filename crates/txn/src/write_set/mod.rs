@@ -50,7 +50,7 @@ use crate::ranges::{End, RangeSet, successor};
 
 use layer::Layer;
 pub(crate) use layer::Space;
-pub(crate) use spill::Piece;
+pub(crate) use spill::{Contents, Piece};
 pub(crate) use taken::TakenSpace;
 
 /// The expiry of a value that does not expire.
@@ -247,18 +247,20 @@ impl WriteSet {
         debug_assert!(!self.touches(keyspace), "there would be something above it");
         self.version += 1;
         self.top()
-            .add_piece(Piece::of_run(run, keyspace, Some(keys))?);
+            .add_piece(Piece::of_run(run, keyspace, Contents::of_new(keys), false)?);
         Ok(())
     }
 
-    /// Adds a sorted run of values, above all that was written so far.
+    /// Adds a sorted run of writes above all that was written so far. Their keys have to be unchanged
+    /// since the snapshot.
     pub(crate) fn add_run_above(
         &mut self,
         engine: &Engine,
         keyspace: KeyspaceId,
         run: SortedRun,
+        contents: Contents,
     ) -> Result<()> {
-        let piece = Piece::of_run(run, keyspace, None)?;
+        let piece = Piece::of_run(run, keyspace, contents, true)?;
         self.version += 1;
         // What is in memory, or on its way, is above all pieces.
         let spilled = self.top().spill(engine);
@@ -268,7 +270,9 @@ impl WriteSet {
             let (first, last) = (split_storage_key(first)?.1, split_storage_key(last)?.1);
             Some((first.to_vec(), successor(last)))
         });
-        if let (Some((first, end)), Some(holes)) = (keys, self.holes.get_mut(&keyspace)) {
+        if contents.puts > 0
+            && let (Some((first, end)), Some(holes)) = (keys, self.holes.get_mut(&keyspace))
+        {
             holes.remove(&first, Some(&end));
         }
         self.top().add_piece(piece);

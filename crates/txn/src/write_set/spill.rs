@@ -52,23 +52,29 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    const NOTHING: Self = Self {
+    pub(crate) const NOTHING: Self = Self {
         puts: 0,
         deletes: 0,
         delta: Some(0),
     };
 
-    fn add(&mut self, write: &Write) {
-        let exists = write.value.is_some();
+    /// Of so many keys that are all new.
+    pub(crate) fn of_new(keys: u64) -> Self {
+        Self {
+            puts: keys,
+            deletes: 0,
+            delta: i64::try_from(keys).ok(),
+        }
+    }
+
+    /// Counts a value or a deletion of a key, of which it may be known whether it existed.
+    pub(crate) fn add(&mut self, exists: bool, existed: Option<bool>) {
         match exists {
             true => self.puts += 1,
             false => self.deletes += 1,
         }
         let change = |existed| i64::from(exists) - i64::from(existed);
-        self.delta = self
-            .delta
-            .zip(write.existed.map(change))
-            .map(|(a, b)| a + b);
+        self.delta = self.delta.zip(existed.map(change)).map(|(a, b)| a + b);
     }
 }
 
@@ -97,7 +103,7 @@ impl Piece {
                 }
                 storage_key(*keyspace, key, &mut key_buffer);
                 is_checked |= write.is_checked;
-                counts.add(write);
+                counts.add(write.value.is_some(), write.existed);
                 match &write.value {
                     None => writer.delete(&key_buffer)?,
                     Some(value) => {
@@ -119,21 +125,21 @@ impl Piece {
         })
     }
 
-    /// A run of values of one keyspace: of `new` keys, or of keys that have to be unchanged since the
-    /// snapshot and of which it is not known whether they existed.
-    pub(super) fn of_run(run: SortedRun, keyspace: KeyspaceId, new: Option<u64>) -> Result<Self> {
-        let contents = Contents {
-            puts: new.unwrap_or_else(|| run.entries()),
-            deletes: 0,
-            delta: new.and_then(|keys| i64::try_from(keys).ok()),
-        };
+    /// A run of writes of one keyspace. `is_checked`: their keys have to be unchanged since the
+    /// snapshot.
+    pub(super) fn of_run(
+        run: SortedRun,
+        keyspace: KeyspaceId,
+        contents: Contents,
+        is_checked: bool,
+    ) -> Result<Self> {
         Ok(Self {
             cursor: RefCell::new(None),
             reader: run.reader()?,
             run,
             deleted: BTreeMap::new(),
             contents: BTreeMap::from([(keyspace, contents)]),
-            is_checked: new.is_none(),
+            is_checked,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustdb_storage::engine::Durability;
+use rustdb_storage::engine::{Durability, ReadAt};
 use rustdb_txn::{
     Access, Conflict, Error, IsolationLevel, KeyRange, RowMode, Transaction, TransactionOptions,
     Wait,
@@ -104,6 +104,81 @@ fn later_writes_and_savepoints_lie_above_what_was_put() {
     let found = db.manager.get(db.counted, &key(9)).unwrap();
     assert_eq!(found.as_deref(), Some(&b"after"[..]));
     assert_eq!(count(&db), KEYS as usize);
+}
+
+/// Removes the keys that are not multiples of seven; returns what was handed out.
+fn extract(db: &Database, tx: &mut Transaction) -> Vec<u32> {
+    let mut taken = Vec::new();
+    let number = |key: &[u8]| u32::from_be_bytes(*key.first_chunk().unwrap());
+    let wanted = |key: &[u8], _: &[u8]| number(key) % 7 != 0;
+    let take = |(key, _): rustdb_txn::Entry| taken.push(number(&key));
+    let count = tx.extract_all(db.counted, KeyRange::all(), wanted, take);
+    assert_eq!(count.unwrap(), taken.len() as u64);
+    taken
+}
+
+#[test]
+fn what_a_walk_removes_is_handed_out_and_gone() {
+    for level in [
+        IsolationLevel::ReadCommitted,
+        IsolationLevel::Snapshot,
+        IsolationLevel::Serializable,
+    ] {
+        let db = Database::with(options());
+        let mut tx = begin(&db, level);
+        put_all(&db, &mut tx, 0..KEYS).unwrap();
+        tx.commit(Durability::None).unwrap();
+        // Half of what is removed is the transaction's own.
+        let mut tx = begin(&db, level);
+        put_all(&db, &mut tx, KEYS..2 * KEYS).unwrap();
+        tx.put(db.counted, &key(3 * KEYS), b"in memory").unwrap();
+        let savepoint = tx.savepoint();
+        let numbers = (0..2 * KEYS).chain([3 * KEYS]);
+        let expected: Vec<u32> = numbers.filter(|n| n % 7 != 0).collect();
+        assert_eq!(extract(&db, &mut tx), expected, "{level:?}");
+        assert_eq!(extract(&db, &mut tx), [], "{level:?}");
+        assert!(tx.get(db.counted, &key(1)).unwrap().is_none());
+        tx.rollback_to(savepoint).unwrap();
+        assert_eq!(extract(&db, &mut tx), expected, "{level:?}");
+        tx.put(db.counted, &key(1), b"again").unwrap();
+        tx.commit(Durability::None).unwrap();
+        let left = (2 * KEYS as usize).div_ceil(7) + 1;
+        assert_eq!(count(&db), left, "{level:?}");
+        let length = db.manager.engine().len(db.counted.id, ReadAt::Latest);
+        assert_eq!(length.unwrap(), left as u64, "{level:?}");
+    }
+}
+
+#[test]
+fn a_key_that_was_removed_and_that_another_has_written_is_a_conflict() {
+    let db = Database::with(options());
+    let mut tx = begin(&db, IsolationLevel::Snapshot);
+    put_all(&db, &mut tx, 0..KEYS).unwrap();
+    tx.commit(Durability::None).unwrap();
+    for theirs in [1, KEYS / 2 + 1, KEYS - 1] {
+        let mut ours = begin(&db, IsolationLevel::Snapshot);
+        ours.get(db.counted, b"a snapshot").unwrap();
+        let put = db
+            .manager
+            .put(db.counted, &key(theirs), b"theirs", Durability::None);
+        put.unwrap();
+        extract(&db, &mut ours);
+        let refused = ours.commit(Durability::None).unwrap_err();
+        assert!(
+            matches!(refused, Error::Conflict(Conflict::Write)),
+            "{refused}"
+        );
+    }
+    // Nobody wrote what it removes.
+    let mut ours = begin(&db, IsolationLevel::Snapshot);
+    ours.get(db.counted, b"a snapshot").unwrap();
+    let put = db
+        .manager
+        .put(db.counted, &key(7), b"theirs", Durability::None);
+    put.unwrap();
+    extract(&db, &mut ours);
+    ours.commit(Durability::None).unwrap();
+    assert_eq!(count(&db), (KEYS as usize).div_ceil(7));
 }
 
 #[test]

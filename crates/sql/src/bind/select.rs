@@ -20,7 +20,7 @@ use super::output_name::output_name;
 use super::query::BoundQuery;
 use super::scope::{NamedColumn, Scope};
 use super::search::HIDDEN;
-use super::sets::{SetCall, before_sets, postpones_sets, projected, with_sets};
+use super::sets::{SetCall, postpones_sets, projected, with_sets};
 use super::sort::{Target, before_sort, check_ordered};
 use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Position, Result, SqlState};
@@ -211,18 +211,25 @@ impl Binder<'_> {
             sorting,
         } = last;
         let finished = list.items.clone();
-        match postponed {
-            true => list.items = before_sets(&list.items, &sets),
-            false => plan = with_sets(plan, sets.clone()),
-        }
-        let mut is_split = postponed;
-        if let None | Some(ast::Distinct::All) = &select.distinct
-            && locks.is_none()
-            && let Some(before) = before_sort(&list.items, &sorting.keys, &plan)
-        {
-            list.items = before;
-            is_split = true;
-        }
+        let sets = match postponed {
+            true => sets,
+            false => {
+                plan = with_sets(plan, sets);
+                Vec::new()
+            }
+        };
+        let splits = match &select.distinct {
+            None | Some(ast::Distinct::All) => locks.is_none(),
+            Some(ast::Distinct::Distinct) => false,
+            // Rows are told apart by what they are sorted by first.
+            Some(ast::Distinct::On(on)) => on.len() <= sorting.keys.len(),
+        };
+        let before = match splits {
+            true => before_sort(&list.items, &sorting.keys, &sets, &plan),
+            false => None,
+        };
+        let is_split = before.is_some();
+        list.items = before.unwrap_or_else(|| finished.clone());
         plan = projected(plan, &list.items);
         if let Some(locks) = locks {
             locks.pass_through(&mut plan);
@@ -237,10 +244,7 @@ impl Binder<'_> {
                     false => (id, item),
                 });
             list.items = items.collect();
-            if postponed {
-                plan = with_sets(plan, sets);
-            }
-            plan = projected(plan, &list.items);
+            plan = projected(with_sets(plan, sets), &list.items);
         }
         Ok(plan)
     }

@@ -78,28 +78,9 @@ pub(super) fn postpones_sets(
     !keys.iter().any(of_sets)
 }
 
-fn set_columns(sets: &[SetCall]) -> BTreeSet<ColumnId> {
+pub(super) fn set_columns(sets: &[SetCall]) -> BTreeSet<ColumnId> {
     sets.iter()
         .flat_map(|(_, columns)| columns)
         .copied()
         .collect()
-}
-
-/// The items that need no set-returning function, and the columns that the others need.
-pub(super) fn before_sets(items: &[(ColumnId, Expr)], sets: &[SetCall]) -> Vec<(ColumnId, Expr)> {
-    let made = set_columns(sets);
-    let (after, mut before): (Vec<_>, Vec<_>) = items.iter().cloned().partition(|(_, item)| {
-        let used = free_columns_of(item);
-        used.iter().any(|column| made.contains(column))
-    });
-    let arguments = sets.iter().flat_map(|(call, _)| &call.arguments);
-    let needed: BTreeSet<ColumnId> = after
-        .iter()
-        .map(|(_, item)| item)
-        .chain(arguments)
-        .flat_map(free_columns_of)
-        .filter(|column| !made.contains(column))
-        .collect();
-    before.extend(needed.into_iter().map(|id| (id, Expr::Column(id))));
-    before
 }

@@ -9,6 +9,7 @@ use sqlparser::ast::Spanned;
 use super::expression::Place;
 use super::query::BoundQuery;
 use super::scope::{FromNames, Scope};
+use super::sets::{SetCall, set_columns};
 use super::{Binder, OutputColumn, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
@@ -154,27 +155,33 @@ impl Binder<'_> {
     }
 }
 
-/// The items that are computed before rows are sorted, and the columns that the others need: what is
-/// volatile and not sorted by is computed for the rows in their order, as by `nextval`. `None` if that
-/// is nothing.
+/// The items that are computed before rows are sorted, and the columns of `input` that the others
+/// need; those of outer queries are there anyway. Late is what takes rows of `sets`, which come
+/// after the sort, and what is volatile and not sorted by, as `nextval`. `None` if that is nothing.
 pub(super) fn before_sort(
     items: &[(ColumnId, Expr)],
     keys: &[SortKey],
+    sets: &[SetCall],
     input: &Plan,
 ) -> Option<Vec<(ColumnId, Expr)>> {
+    let made = set_columns(sets);
     let is_late = |(id, item): &(ColumnId, Expr)| {
-        item.is_volatile() && !keys.iter().any(|key| key.column == *id)
+        let is_volatile = item.is_volatile() && !keys.iter().any(|key| key.column == *id);
+        is_volatile || !made.is_disjoint(&free_columns_of(item))
     };
     if keys.is_empty() || !items.iter().any(is_late) {
         return None;
     }
     let (late, mut before): (Vec<_>, Vec<_>) = items.iter().cloned().partition(is_late);
+    let arguments = sets.iter().flat_map(|(call, _)| &call.arguments);
     let needed: BTreeSet<ColumnId> = late
         .iter()
-        .flat_map(|(_, item)| free_columns_of(item))
+        .map(|(_, item)| item)
+        .chain(arguments)
+        .flat_map(free_columns_of)
         .collect();
-    let made = input.columns().into_iter().filter(|id| needed.contains(id));
-    before.extend(made.map(|id| (id, Expr::Column(id))));
+    let passed = input.columns().into_iter().filter(|id| needed.contains(id));
+    before.extend(passed.map(|id| (id, Expr::Column(id))));
     Some(before)
 }
 

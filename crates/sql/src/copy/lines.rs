@@ -177,6 +177,7 @@ impl Feed {
             if chunk.rows() > 0 && self.reader.is_drained() {
                 break;
             }
+            self.reader.skips = self.is_first && lines.options.header == Header::Yes;
             let found = self.reader.next(source, &lines.options);
             let number = self.reader.number;
             let found = found.map_err(|error| lines.at(error, number))?;

@@ -31,6 +31,16 @@ pub(super) enum Header {
     Match,
 }
 
+/// The names of encodings that PostgreSQL knows, without what is no letter or digit.
+const ENCODINGS: &str = " abc alt big5 euccn eucjis2004 eucjp euckr euctw gb18030 gbk iso88591 iso885910 iso885913 \
+    iso885914 iso885915 iso885916 iso88592 iso88593 iso88594 iso88595 iso88596 iso88597 iso88598 \
+    iso88599 johab koi8 koi8r koi8u latin1 latin10 latin2 latin3 latin4 latin5 latin6 latin7 latin8 \
+    latin9 mskanji muleinternal shiftjis shiftjis2004 sjis sqlascii tcvn tcvn5712 uhc unicode utf8 \
+    vscii win win1250 win1251 win1252 win1253 win1254 win1255 win1256 win1257 win1258 win866 win874 \
+    win932 win936 win949 win950 windows1250 windows1251 windows1252 windows1253 windows1254 \
+    windows1255 windows1256 windows1257 windows1258 windows866 windows874 windows932 windows936 \
+    windows949 windows950";
+
 /// Columns that an option is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Columns {
@@ -111,9 +121,15 @@ fn take(written: &mut Written, name: &str, value: &CopyValue, is_out: bool) -> R
         "force_not_null" => written.force_not_null = columns(name, value)?,
         "force_null" => written.force_null = columns(name, value)?,
         "encoding" => {
-            let encoding = text(name, value)?
-                .to_ascii_lowercase()
-                .replace(['-', '_'], "");
+            let encoding = text(name, value)?.to_ascii_lowercase();
+            let encoding: String = encoding
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect();
+            if !ENCODINGS.split_whitespace().any(|known| known == encoding) {
+                let message = "argument to option \"encoding\" must be a valid encoding name";
+                return invalid(message);
+            }
             if !["utf8", "unicode"].contains(&encoding.as_str()) {
                 return Err(Error::unsupported(format!("COPY in encoding {encoding}")));
             }

@@ -25,6 +25,8 @@ pub(super) struct LineReader {
     /// Its number, from one; that of its last line if it has several.
     pub(super) number: u64,
     is_done: bool,
+    /// Whether what the next line says does not matter, not even that a quote is open at its end.
+    pub(super) skips: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +85,7 @@ impl LineReader {
             line: Vec::new(),
             number: 0,
             is_done: false,
+            skips: false,
         }
     }
 
@@ -139,7 +142,7 @@ impl LineReader {
             }
             let Some(byte) = self.byte(source)? else {
                 self.is_done = true;
-                if in_quotes {
+                if in_quotes && !self.skips {
                     return Err(malformed("unterminated CSV quoted field"));
                 }
                 return Ok(!self.line.is_empty() && !self.is_end_mark());

@@ -126,11 +126,17 @@ impl Definer<'_> {
             (Some(Relation::Index(table, index)), ast::ObjectType::Index) => {
                 Part::Index(table.oid, index.oid)
             }
-            (Some(_), _) => {
+            (Some(other), _) => {
                 let short = names.last().cloned().unwrap_or_default();
                 let article = if word == "index" { "an" } else { "a" };
                 let message = format!("\"{short}\" is not {article} {word}");
-                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+                let hint = match other {
+                    Relation::Table(_) => "Use DROP TABLE to remove a table.",
+                    Relation::View(_) => "Use DROP VIEW to remove a view.",
+                    Relation::Sequence(_) => "Use DROP SEQUENCE to remove a sequence.",
+                    Relation::Index(..) => "Use DROP INDEX to remove an index.",
+                };
+                return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).with_hint(hint));
             }
         }))
     }

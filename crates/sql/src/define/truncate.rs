@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use rustdb_catalog::{Object, Table};
+use rustdb_catalog::{Object, Relation, Table};
 use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, SqlState};
 use sqlparser::ast;
 
 use super::{Defined, Definer};
-use crate::bind::{missing_relation, object_name};
+use crate::bind::{Binder, missing_relation, object_name};
 use crate::error::{Error, Result};
 
 impl Definer<'_> {
@@ -20,6 +20,7 @@ impl Definer<'_> {
         let mut tables: Vec<Arc<Table>> = Vec::with_capacity(truncate.table_names.len());
         for target in &truncate.table_names {
             let names = object_name(&target.name)?;
+            self.refuse_no_table(&names)?;
             let table = self.locked_table(&names, ObjectMode::AccessExclusive)?;
             if tables.iter().all(|other| other.oid != table.oid) {
                 tables.push(table);
@@ -61,6 +62,19 @@ impl Definer<'_> {
             }
         }
         Ok(defined)
+    }
+
+    /// Only tables have rows of their own.
+    fn refuse_no_table(&mut self, names: &[String]) -> Result<()> {
+        self.around.catalog = self.change.view();
+        match Binder::for_statement(&self.around).find_relation(names)? {
+            None | Some(Relation::Table(_)) => Ok(()),
+            Some(Relation::View(_) | Relation::Sequence(_) | Relation::Index(..)) => {
+                let short = names.last().map_or("", String::as_str);
+                let message = format!("\"{short}\" is not a table");
+                Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
+            }
+        }
     }
 
     fn locked_for_truncate(&mut self, oid: Oid, names: &[String]) -> Result<Arc<Table>> {

@@ -9,13 +9,12 @@
 //! | `RESET TIME ZONE` | `RESET timezone` |
 //! | `SET SCHEMA 'a'` | `SET search_path = 'a'` |
 //! | `DROP INDEX CONCURRENTLY` | `DROP INDEX` |
-//! | `NOT DEFERRABLE` of a transaction | nothing: none is |
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use super::like::like;
-use super::spelling::{are_words, blank, next_is, nth, plain, symbol};
+use super::spelling::{are_words, blank, nth, plain, symbol};
 use super::{is_word, solid};
 
 /// What is told by the first words of a statement.
@@ -46,11 +45,6 @@ pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>, start: usize) {
             remove_pairs(tokens, start, "NOT", "VALID");
             like(tokens, start);
         }
-    } else if ["BEGIN", "START", "SET"]
-        .iter()
-        .any(|word| begins(tokens, &[word]))
-    {
-        not_deferrable(tokens, start);
     }
 }
 
@@ -78,26 +72,6 @@ fn remove_pairs(tokens: &mut Vec<TokenWithSpan>, start: usize, first: &str, seco
         if are_words(tokens, place, &[first, second]) && is_word(&tokens[place].token, first) {
             let end = nth(tokens, place, 1);
             tokens.splice(place..=end, [blank(tokens, place)]);
-        }
-        place += 1;
-    }
-}
-
-/// A transaction is not deferrable unless it says so.
-fn not_deferrable(tokens: &mut Vec<TokenWithSpan>, start: usize) {
-    let mut comma = None;
-    let mut place = start;
-    while place < tokens.len() && tokens[place].token != Token::SemiColon {
-        match &tokens[place].token {
-            Token::Whitespace(_) => (),
-            Token::Comma => comma = Some(place),
-            token if is_word(token, "NOT") && next_is(tokens, place, &["DEFERRABLE"]) => {
-                let end = nth(tokens, place, 1);
-                let from = comma.unwrap_or(place);
-                tokens.splice(from..=end, [blank(tokens, place)]);
-                place = from;
-            }
-            _ => comma = None,
         }
         place += 1;
     }

@@ -48,6 +48,7 @@ use crate::define::{Defined, Definer};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::SessionState;
 use crate::parameters::type_of;
+use crate::parse::utility::transaction_modes;
 use crate::parse::{is_deep, parse};
 use crate::plan::Methods;
 use crate::row_set::RowSet;
@@ -108,6 +109,8 @@ pub struct Session {
     modes: (IsolationLevel, Access),
     /// Whether its READ COMMITTED is called READ UNCOMMITTED.
     is_uncommitted: bool,
+    /// Whether the last transaction is deferrable.
+    is_deferrable: bool,
     /// What the parameters mean.
     meaning: Meaning,
     /// Statements with names.
@@ -208,6 +211,7 @@ impl Session {
             before: Arc::default(),
             modes: (IsolationLevel::ReadCommitted, Access::ReadWrite),
             is_uncommitted: false,
+            is_deferrable: false,
             meaning: Meaning::default(),
             named: Named::default(),
             kept_by_functions: Arc::new(SessionState::new(&temporary_schema, activity, locks)),
@@ -440,6 +444,9 @@ impl Session {
                     .map_err(Error::elsewhere)
             }
             other => {
+                if let Some(modes) = transaction_modes(other)? {
+                    return self.set_deferrable(&modes);
+                }
                 self.open_for_statement()?;
                 match prepared.is_planned() {
                     true => self.run_planned(prepared, parameters),

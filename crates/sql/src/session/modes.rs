@@ -1,10 +1,14 @@
-//! What is said of a transaction when it begins: its isolation, and whether it writes.
+//! What is said of a transaction when it begins: its isolation, whether it writes, and whether it is
+//! deferrable: that it may wait until nothing can make it fail, which a transaction that only reads
+//! never has to.
 
 use rustdb_txn::{Access, IsolationLevel};
 use sqlparser::ast;
 
-use super::{Session, State};
+use super::{Answer, Session, State};
 use crate::error::{Error, Result, SqlState};
+use crate::parse::utility::{self, TransactionVerb};
+use crate::settings::{Scope, TransactionModes};
 
 impl Session {
     /// READ UNCOMMITTED is READ COMMITTED, but for its name.
@@ -29,9 +33,52 @@ impl Session {
     pub(super) fn note_modes(&self) {
         if let State::Open(open) = &self.state {
             let isolation = self.isolation_shown(open.transaction.isolation());
-            let is_read_only = open.access == Access::ReadOnly;
-            self.parameters.note_modes((isolation, is_read_only));
+            self.parameters.note_modes(TransactionModes {
+                isolation,
+                is_read_only: open.access == Access::ReadOnly,
+                is_deferrable: self.is_deferrable,
+            });
         }
+    }
+
+    /// A statement that says whether transactions are deferrable.
+    pub(super) fn set_deferrable(&mut self, said: &utility::TransactionModes) -> Result<Answer> {
+        let answer = match said.verb {
+            TransactionVerb::Begin => self.start_transaction("BEGIN", &said.modes)?,
+            TransactionVerb::Start => self.start_transaction("START TRANSACTION", &said.modes)?,
+            TransactionVerb::Set => self.set_transaction(&said.modes)?,
+            TransactionVerb::Characteristics => {
+                let answer = self.set_characteristics(&said.modes)?;
+                let value = if said.deferrable { "on" } else { "off" };
+                let name = "default_transaction_deferrable";
+                self.parameters.set(name, Some(value), Scope::Session)?;
+                return Ok(answer);
+            }
+        };
+        // Outside of a block SET TRANSACTION has warned, and done nothing.
+        if self.is_in_transaction() {
+            let changed = self.change_deferrable(said.deferrable);
+            changed.map_err(|error| error.behind(answer.notices.clone()))?;
+        }
+        Ok(answer)
+    }
+
+    /// Says of a transaction that has done nothing yet whether it is deferrable.
+    pub(super) fn change_deferrable(&mut self, is_deferrable: bool) -> Result<()> {
+        let open = self.open()?;
+        let refused = |why| {
+            let message = format!("SET TRANSACTION [NOT] DEFERRABLE {why}");
+            Err(Error::new(SqlState::ACTIVE_TRANSACTION, message))
+        };
+        if !open.savepoints.is_empty() {
+            return refused("cannot be called within a subtransaction");
+        }
+        if !open.is_fresh {
+            return refused("must be called before any query");
+        }
+        self.is_deferrable = is_deferrable;
+        self.note_modes();
+        Ok(())
     }
 }
 

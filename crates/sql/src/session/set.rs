@@ -34,6 +34,8 @@ pub(super) struct Meaning {
     modes: Option<(IsolationLevel, Access)>,
     /// Whether that is called READ UNCOMMITTED.
     pub(super) is_uncommitted: bool,
+    /// Whether it is deferrable.
+    pub(super) is_deferrable: bool,
     /// When the statement that runs is to end.
     deadline: Option<Duration>,
     /// How much memory the operators of a statement may hold, in bytes.
@@ -56,6 +58,7 @@ impl Default for Meaning {
             is_asynchronous: false,
             modes: None,
             is_uncommitted: false,
+            is_deferrable: false,
             deadline: None,
             work_mem: WORK_MEM_DEFAULT,
             methods: Methods::default(),
@@ -129,6 +132,7 @@ impl Session {
             true => Access::ReadOnly,
             false => Access::ReadWrite,
         };
+        self.meaning.is_deferrable = self.parameters.is_on("default_transaction_deferrable");
         self.meaning.modes = Some((isolation, access));
         Ok(())
     }
@@ -282,6 +286,17 @@ impl Session {
             self.change_transaction(None, Some(access))?;
             return Ok(done("SET"));
         }
+        if name.eq_ignore_ascii_case("transaction_deferrable") {
+            match value {
+                Some(value) => self.change_deferrable(self.parameters.is_yes(name, value)?)?,
+                // The default may come back at any time.
+                None => {
+                    self.is_deferrable = false;
+                    self.note_modes();
+                }
+            }
+            return Ok(done("SET"));
+        }
         let is_local = scope == Scope::Local;
         if is_local && !self.is_in_transaction() {
             return Ok(noticed(
@@ -303,6 +318,12 @@ impl Session {
             ast::Reset::SessionAuthorization => (),
             ast::Reset::ConfigurationParameter(name) => {
                 let name = words_of(name)?.join(".");
+                if is_of_transaction(&name) {
+                    return Ok(Answer {
+                        tag: "RESET".into(),
+                        ..self.assign(&name, None, Scope::Session)?
+                    });
+                }
                 self.parameters.set(&name, None, Scope::Session)?;
             }
         }
@@ -386,7 +407,7 @@ impl Session {
         self.meaning.modes.unwrap_or(usual)
     }
 
-    fn set_characteristics(&mut self, modes: &[ast::TransactionMode]) -> Result<Answer> {
+    pub(super) fn set_characteristics(&mut self, modes: &[ast::TransactionMode]) -> Result<Answer> {
         self.open()?;
         for mode in modes {
             let (name, value) = match mode {
@@ -405,7 +426,7 @@ impl Session {
         Ok(done("SET"))
     }
 
-    fn set_transaction(&mut self, modes: &[ast::TransactionMode]) -> Result<Answer> {
+    pub(super) fn set_transaction(&mut self, modes: &[ast::TransactionMode]) -> Result<Answer> {
         if !self.is_in_transaction() {
             let notice = "SET TRANSACTION can only be used in transaction blocks";
             return Ok(noticed("SET", notice));
@@ -434,12 +455,24 @@ impl Session {
             self.note_modes();
             return Ok(());
         }
-        if !open.is_fresh || !open.savepoints.is_empty() {
-            let words = match isolation {
-                Some(_) => "SET TRANSACTION ISOLATION LEVEL must be called before any query",
-                None => "transaction read-write mode must be set before any query",
-            };
-            return Err(Error::new(SqlState::ACTIVE_TRANSACTION, words));
+        let is_nested = !open.savepoints.is_empty();
+        let refused = match (wanted.0 == now, open.is_fresh, is_nested) {
+            (_, true, false) => None,
+            (false, false, _) => {
+                Some("SET TRANSACTION ISOLATION LEVEL must be called before any query")
+            }
+            (false, true, true) => {
+                Some("SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction")
+            }
+            (true, _, true) => {
+                Some("cannot set transaction read-write mode inside a read-only transaction")
+            }
+            (true, false, false) => {
+                Some("transaction read-write mode must be set before any query")
+            }
+        };
+        if let Some(why) = refused {
+            return Err(Error::new(SqlState::ACTIVE_TRANSACTION, why));
         }
         let is_block = open.is_block;
         let before = self.before.clone();
@@ -449,6 +482,11 @@ impl Session {
         self.state = State::Open(Box::new(open));
         Ok(())
     }
+}
+
+/// Whether a parameter tells of the transaction at hand.
+fn is_of_transaction(name: &str) -> bool {
+    crate::settings::default_of(&name.to_lowercase()).is_some()
 }
 
 fn scope_of(scope: Option<&ast::ContextModifier>) -> Result<Scope> {

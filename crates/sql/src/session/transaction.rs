@@ -11,6 +11,7 @@ use super::modes::{modes_of, says_uncommitted};
 use super::{Answer, Open, Savepoint, Session, State, done, noticed};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
+use crate::settings::TransactionModes;
 
 impl Session {
     /// After an error a block waits for ROLLBACK, and what was no block is gone. What cannot be
@@ -89,9 +90,12 @@ impl Session {
         let shared = &self.database.shared;
         let catalog_seen = shared.catalog.version();
         let transaction = shared.manager.begin_as(&self.party, isolation, access)?;
-        let is_read_only = access == Access::ReadOnly;
         self.modes = (isolation, access);
-        let noted = (self.isolation_shown(isolation), is_read_only);
+        let noted = TransactionModes {
+            isolation: self.isolation_shown(isolation),
+            is_read_only: access == Access::ReadOnly,
+            is_deferrable: self.is_deferrable,
+        };
         self.before = self.parameters.begin_transaction(noted);
         self.settings.now.set(began);
         self.kept_by_functions.activity().begin_transaction(began);
@@ -113,6 +117,7 @@ impl Session {
         if let State::Idle = self.state {
             let (isolation, access) = self.default_modes();
             self.is_uncommitted = self.meaning.is_uncommitted;
+            self.is_deferrable = self.meaning.is_deferrable;
             let open = self.begin(isolation, access)?;
             self.state = State::Open(Box::new(open));
         }
@@ -202,6 +207,7 @@ impl Session {
                 let usual = self.default_modes();
                 self.is_uncommitted =
                     says_uncommitted(modes).unwrap_or(self.meaning.is_uncommitted);
+                self.is_deferrable = self.meaning.is_deferrable;
                 let isolation = isolation.unwrap_or(usual.0);
                 let mut open = self.begin(isolation, access.unwrap_or(usual.1))?;
                 open.is_block = true;

@@ -58,6 +58,7 @@ impl Session {
             Utility::SetConstraints(set) => self.set_constraints(&set),
             Utility::Comment(comment) => self.define(|definer| definer.comment(&comment)),
             Utility::Database(statement) => self.database_statement(&statement),
+            Utility::Transaction(modes) => self.set_deferrable(&modes),
         }
     }
 

@@ -102,7 +102,7 @@ static DEFINITIONS: &[Definition] = &[
         "default_transaction_deferrable",
         "off",
         Kind::Switch,
-        "Sets the default deferrable status of new transactions; without effect.",
+        "Sets the default deferrable status of new transactions, none of which has to wait.",
     ),
     of(
         "default_transaction_isolation",
@@ -283,6 +283,12 @@ static DEFINITIONS: &[Definition] = &[
         "UTC",
         Kind::TimeZone,
         "Sets the time zone for displaying and interpreting time stamps.",
+    ),
+    of(
+        "transaction_deferrable",
+        "off",
+        Kind::Switch,
+        "Whether to defer a read-only serializable transaction until it can be executed with no possible serialization failures, which here is always.",
     ),
     of(
         "transaction_isolation",

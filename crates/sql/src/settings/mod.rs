@@ -29,8 +29,41 @@ struct State {
     values: Arc<Values>,
     /// Counts the changes.
     version: u64,
-    /// `transaction_isolation` and `transaction_read_only` of the transaction at hand.
-    transaction: Option<(&'static str, bool)>,
+    transaction: Option<TransactionModes>,
+}
+
+/// What the transaction at hand is, as SHOW has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TransactionModes {
+    /// `transaction_isolation`.
+    pub(crate) isolation: &'static str,
+    /// `transaction_read_only`.
+    pub(crate) is_read_only: bool,
+    /// `transaction_deferrable`.
+    pub(crate) is_deferrable: bool,
+}
+
+impl TransactionModes {
+    /// The parameter of this name, if it is one of them.
+    fn get(&self, key: &str) -> Option<&'static str> {
+        let switch = |is_on| Some(if is_on { "on" } else { "off" });
+        match key {
+            "transaction_isolation" => Some(self.isolation),
+            "transaction_read_only" => switch(self.is_read_only),
+            "transaction_deferrable" => switch(self.is_deferrable),
+            _ => None,
+        }
+    }
+}
+
+/// The parameter that says what this one is where there is no transaction.
+pub(crate) fn default_of(key: &str) -> Option<&'static str> {
+    match key {
+        "transaction_isolation" => Some("default_transaction_isolation"),
+        "transaction_read_only" => Some("default_transaction_read_only"),
+        "transaction_deferrable" => Some("default_transaction_deferrable"),
+        _ => None,
+    }
 }
 
 /// What was set: by lower-case name.
@@ -100,20 +133,13 @@ impl Parameters {
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         let key = name.to_lowercase();
         let state = self.0.lock();
-        match (key.as_str(), state.transaction) {
-            ("transaction_isolation", Some((isolation, _))) => return Some(isolation.to_owned()),
-            ("transaction_read_only", Some((_, is_read_only))) => {
-                return Some(if is_read_only { "on" } else { "off" }.to_owned());
-            }
-            ("transaction_isolation", None) => {
-                drop(state);
-                return self.get("default_transaction_isolation");
-            }
-            ("transaction_read_only", None) => {
-                drop(state);
-                return self.get("default_transaction_read_only");
-            }
-            _ => (),
+        let of_transaction = state.transaction.and_then(|modes| modes.get(&key));
+        if let Some(value) = of_transaction {
+            return Some(value.to_owned());
+        }
+        if let Some(default) = default_of(&key) {
+            drop(state);
+            return self.get(default);
         }
         let values = &state.values;
         let own = values.local.get(&key).or_else(|| values.session.get(&key));
@@ -169,15 +195,15 @@ impl Parameters {
         self.0.lock().return_to(mark);
     }
 
-    /// A transaction begins: its isolation, and whether it only reads. Gives what is set now.
-    pub(crate) fn begin_transaction(&self, modes: (&'static str, bool)) -> Arc<Values> {
+    /// A transaction begins. Gives what is set now.
+    pub(crate) fn begin_transaction(&self, modes: TransactionModes) -> Arc<Values> {
         let mut state = self.0.lock();
         state.transaction = Some(modes);
         state.values.clone()
     }
 
     /// The modes of the transaction at hand are others now.
-    pub(crate) fn note_modes(&self, modes: (&'static str, bool)) {
+    pub(crate) fn note_modes(&self, modes: TransactionModes) {
         self.0.lock().transaction = Some(modes);
     }
 

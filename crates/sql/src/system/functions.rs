@@ -303,8 +303,32 @@ fn set_config(arguments: &[Value], around: &Around<'_>) -> Result<Value> {
         Some(true) => Scope::Local,
         _ => Scope::Session,
     };
+    check_not_begun(name, arguments[1].as_str(), around)?;
     around.parameters.set(name, arguments[1].as_str(), scope)?;
     Ok(text(around.parameters.get(name)))
+}
+
+/// What a transaction is cannot be changed by a query, which it has begun with.
+fn check_not_begun(name: &str, value: Option<&str>, around: &Around<'_>) -> Result<()> {
+    let why = match name.to_lowercase().as_str() {
+        "transaction_isolation" => {
+            "SET TRANSACTION ISOLATION LEVEL must be called before any query"
+        }
+        "transaction_read_only" => "transaction read-write mode must be set before any query",
+        "transaction_deferrable" => {
+            let why = "SET TRANSACTION [NOT] DEFERRABLE must be called before any query";
+            return Err(Error::new(SqlState::ACTIVE_TRANSACTION, why));
+        }
+        _ => return Ok(()),
+    };
+    let now = around.parameters.get(name);
+    if value.is_some_and(|value| now.is_some_and(|now| now.eq_ignore_ascii_case(value))) {
+        return Ok(());
+    }
+    if value == Some("on") {
+        return Err(Error::unsupported("set_config of transaction_read_only"));
+    }
+    Err(Error::new(SqlState::ACTIVE_TRANSACTION, why))
 }
 
 fn current_schemas(arguments: &[Value], around: &Around<'_>) -> Result<Value> {

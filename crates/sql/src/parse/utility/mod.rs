@@ -11,6 +11,7 @@ mod copy;
 mod database;
 mod domain;
 mod sequence;
+mod transaction;
 
 use sqlparser::ast::{Expr, Ident, ObjectName, Statement};
 use sqlparser::parser::{Parser, ParserError};
@@ -26,6 +27,7 @@ pub(crate) use database::{CreateDatabase, DatabaseStatement};
 pub(crate) use domain::{AlterDomain, CreateDomain, DomainConstraint};
 pub(super) use sequence::options as sequence_options;
 pub(crate) use sequence::{CreateSequence, SequenceOption};
+pub(crate) use transaction::{TransactionModes, TransactionVerb};
 
 use super::dialect::RustDialect;
 use super::words::{next_are, next_is};
@@ -64,6 +66,8 @@ pub(crate) enum Utility {
     Comment(Comment),
     /// `SET CONSTRAINTS`.
     SetConstraints(SetConstraints),
+    /// `BEGIN` and the like, with `[NOT] DEFERRABLE`.
+    Transaction(TransactionModes),
 }
 
 /// Marks the node that holds a statement's text: PostgreSQL has no such quotes.
@@ -90,6 +94,7 @@ pub(super) fn comes_next(parser: &Parser<'_>) -> bool {
             .iter()
             .any(|what| next_are(parser, &["alter", what]))
         || CREATED.iter().any(|words| next_are(parser, words))
+        || transaction::comes_next(parser)
 }
 
 /// Reads a statement to its end.
@@ -113,6 +118,15 @@ pub(crate) fn utility(statement: &Statement) -> Option<Result<Utility>> {
     (extension_name.quote_style == Some(MARK)).then(|| utility_of(&extension_name.value))
 }
 
+/// What a node says of transactions, if it holds such a statement.
+pub(crate) fn transaction_modes(statement: &Statement) -> Result<Option<TransactionModes>> {
+    match utility(statement) {
+        Some(Ok(Utility::Transaction(modes))) => Ok(Some(modes)),
+        Some(Err(error)) => Err(error),
+        Some(Ok(_)) | None => Ok(None),
+    }
+}
+
 fn utility_of(text: &str) -> Result<Utility> {
     let tokens = Tokenizer::new(&RustDialect::default(), text).tokenize_with_location();
     let tokens = tokens.map_err(|error| Error::internal(error.message))?;
@@ -128,7 +142,8 @@ fn read(tokens: Vec<TokenWithSpan>) -> std::result::Result<Utility, ParserError>
     let utility = match word.as_str() {
         "copy" => copy::parse(&mut parser)?,
         "comment" => comment::parse(&mut parser)?,
-        "set" => constraints::parse(&mut parser)?,
+        "set" if next_is(&parser, "constraints") => constraints::parse(&mut parser)?,
+        "begin" | "start" | "set" => transaction::parse(&mut parser, &word)?,
         "alter" if next_is(&parser, "database") => database::parse_alter(&mut parser)?,
         "alter" => alter::parse(&mut parser)?,
         "drop" => database::parse_drop(&mut parser)?,

@@ -109,6 +109,8 @@ pub(crate) struct Binder<'s> {
     named: Vec<Oid>,
     /// How many views are around what is bound now.
     views_around: usize,
+    /// Whether views are taken for what they say that their columns are: nothing is run.
+    only_names: bool,
     /// The types of the parameters so far; `None` until something asks for one.
     parameters: Vec<Option<Type>>,
     /// Whether there can be any: what is kept, as views and defaults are, has none.
@@ -240,6 +242,12 @@ impl<'s> Binder<'s> {
 }
 
 impl<'s> Binder<'s> {
+    /// Takes views for what they say that their columns are, without their queries.
+    pub(crate) fn with_names_only(mut self) -> Binder<'s> {
+        self.only_names = true;
+        self
+    }
+
     fn new(
         parameters: Option<&[Type]>,
         settings: &'s Settings,
@@ -254,6 +262,7 @@ impl<'s> Binder<'s> {
             tables: BTreeMap::new(),
             named: Vec::new(),
             views_around: 0,
+            only_names: false,
             takes_parameters: parameters.is_some(),
             parameters: given
                 .map(|of| (*of != Type::UNKNOWN).then(|| of.clone()))

@@ -185,10 +185,18 @@ impl Definer<'_> {
     pub(super) fn stored_query(&self, query: &ast::Query) -> Result<String> {
         let text = query.to_string();
         let query = parsed(&text)?;
-        let mut binder = Binder::for_statement(&self.around).noting_references();
-        binder.statement_query(&query)?;
+        let binder = || Binder::for_statement(&self.around).noting_references();
+        let mut by_names = binder().with_names_only();
+        let mut whole = binder();
+        let bound = match by_names.statement_query(&query) {
+            Ok(_) => &by_names,
+            Err(_) => {
+                whole.statement_query(&query)?;
+                &whole
+            }
+        };
         let catalog = &self.around.catalog;
-        let references = binder.references().unwrap_or_default();
+        let references = bound.references().unwrap_or_default();
         let moved = references.iter().filter(|reference| {
             let schema = catalog.object(reference.object).and_then(Object::schema);
             let schema = schema.and_then(|schema| catalog.schema(schema));

@@ -192,3 +192,26 @@ fn an_index_row_that_is_too_long_names_the_index() {
     assert!(failure("create index u_a on u (a)").ends_with("for index \"u_a\""));
     assert!(failure("alter table u add primary key (a)").ends_with("for index \"u_pkey\""));
 }
+
+/// Opened, the last of these views would read the table a billion times over.
+#[test]
+fn views_are_not_opened_to_define_others_over_them() {
+    let mut session = crate::database::session();
+    let mut run = |text: &str| drop(session.execute(text, &[]).unwrap());
+    run("create table t (a int, b text)");
+    run("create view v0 as select * from t");
+    for number in 1..=30 {
+        let below = number - 1;
+        run(&format!(
+            "create view v{number} as select x.a, y.b from v{below} x join v{below} y on x.a = y.a"
+        ));
+    }
+    // What a view names itself it depends on, and its columns have the types of those below.
+    run("create view counted (n, c) as select count(*), max(b) from v2");
+    run("insert into t values (1, 'one')");
+    let answers = session.execute("select n || c from counted", &[]).unwrap();
+    let row = answers[0].rows.iter().next().unwrap();
+    assert_eq!(row[0].as_str(), Some("1one"));
+    let error = session.execute("drop view v1", &[]).unwrap_err();
+    assert_eq!(error.detail().unwrap_or_default().lines().count(), 30);
+}

@@ -115,7 +115,7 @@ fn theirs(case: &Case, scratch: &Scratch<'_>) -> Vec<Vec<String>> {
     play::<Theirs>(sessions, &case.steps, Waits::Theirs(control))
 }
 
-const THEIRS: [&str; 7] = [
+const THEIRS: [&str; 8] = [
     "activity.txt",
     "advisory.txt",
     "definitions.txt",
@@ -123,6 +123,7 @@ const THEIRS: [&str; 7] = [
     "sessions.txt",
     "foreign_keys.txt",
     "moves.txt",
+    "row_locks.txt",
 ];
 const OWN: [&str; 1] = ["own.txt"];
 

@@ -277,7 +277,7 @@ impl BulkEntries {
     /// Moves what is in memory to a run.
     fn write_run(&mut self) -> Result<()> {
         self.sort();
-        let mut writer = self.engine.run_writer();
+        let mut writer = self.engine.run_writer().for_one_walk();
         let mut buffer = Vec::new();
         let mut repeated = None;
         for (number, place) in self.places.iter().enumerate() {

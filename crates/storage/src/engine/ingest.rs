@@ -45,6 +45,8 @@ pub struct RunWriter {
     /// The last key of the table before.
     last_key: Vec<u8>,
     run: SortedRun,
+    /// Whether what is written is in the cache from the beginning.
+    is_kept: bool,
     /// The keyspace whose options are in force.
     keyspace: Option<[u8; KEYSPACE_BYTES]>,
     /// Bytes added since the free space was looked at.
@@ -79,6 +81,7 @@ impl Engine {
             builder: None,
             finishing: None,
             last_key: Vec::new(),
+            is_kept: true,
             keyspace: None,
             unchecked_bytes: 0,
         }
@@ -139,6 +142,12 @@ impl Engine {
 }
 
 impl RunWriter {
+    /// Leaves the cache alone: the run is to be read once, from one end to the other.
+    pub fn for_one_walk(mut self) -> Self {
+        self.is_kept = false;
+        self
+    }
+
     /// Adds an entry; storage keys must ascend strictly. `value` is the user's value, which goes
     /// to a value file if it is large; an expiry is given apart.
     pub fn put(&mut self, key: &[u8], value: &[u8], expiry: Option<u64>) -> Result<()> {
@@ -191,6 +200,9 @@ impl RunWriter {
                 }
                 let number = self.inner.new_file_number();
                 let mut builder = self.inner.table_builder(number, LEVELS - 1)?;
+                if !self.is_kept {
+                    builder = builder.without_fresh();
+                }
                 builder.set_bulk();
                 self.keyspace = None;
                 &mut empty.insert((number, builder)).1

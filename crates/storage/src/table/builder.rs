@@ -148,6 +148,12 @@ impl TableBuilder {
         self
     }
 
+    /// Keeps none.
+    pub(crate) fn without_fresh(mut self) -> Self {
+        self.fresh = None;
+        self
+    }
+
     /// About what the builder takes in memory, when it makes the filter at the end.
     pub(crate) fn memory_bytes(&self) -> usize {
         let keys = self.hashes.capacity() * size_of::<u64>();

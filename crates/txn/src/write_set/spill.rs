@@ -86,7 +86,8 @@ impl Piece {
         spaces: &FrozenSpaces,
         is_unwanted: &AtomicBool,
     ) -> Result<Self> {
-        let mut writer = engine.run_writer();
+        // Mostly it is merged with others, and what comes of that is read.
+        let mut writer = engine.run_writer().for_one_walk();
         let mut key_buffer = Vec::new();
         let mut contents = BTreeMap::new();
         let mut deleted = BTreeMap::new();

@@ -269,7 +269,7 @@ impl Transaction {
     }
 
     /// Removes the entries of a range for which `wanted` says yes, and hands each to `take`; returns
-    /// how many. After an error those that were handed out are removed.
+    /// how many. After an error some of those that were handed out may still be there.
     ///
     /// As nobody reads in between, the deletions of many pass the write set by, in the order of their
     /// keys (see [`ascending`](crate::ascending)).

@@ -282,7 +282,8 @@ impl TransactionKeyspace<'_> {
         told(self.transaction.pop_last(reference, &key_range(&range)))
     }
 
-    /// Removes the entries of a range for which `keep` says no; returns how many.
+    /// Removes the entries of a range for which `keep` says no; returns how many. After an error some of
+    /// them may be removed and others not.
     ///
     /// ```
     /// # let db = rustdb::Database::in_memory()?;
@@ -306,7 +307,9 @@ impl TransactionKeyspace<'_> {
         told(self.transaction.retain(reference, key_range(&range), keep))
     }
 
-    /// Removes the entries of a range for which `wanted` says yes, and hands each to `take`.
+    /// Removes the entries of a range for which `wanted` says yes, and hands each to `take`; returns how
+    /// many. After an error some of those that were handed out may still be there; [roll
+    /// back](crate::Transaction::rollback_to) what must be whole.
     ///
     /// ```
     /// # let db = rustdb::Database::in_memory()?;

@@ -104,7 +104,8 @@ struct StatementParts {
     sqlstate: String,
     detail: Option<String>,
     position: Option<(u64, u64)>,
-    notices: Vec<String>,
+    #[cfg(feature = "sql")]
+    notices: Vec<crate::sql::Notice>,
 }
 
 impl Error {
@@ -229,14 +230,14 @@ impl Error {
     ///
     /// ```
     /// # let db = rustdb::Database::in_memory()?;
-    /// # #[cfg(feature = "sql")] {
     /// let text = "DROP TABLE IF EXISTS missing; DROP TABLE missing";
     /// let error = db.connect()?.run(text).unwrap_err();
-    /// assert_eq!(error.notices(), ["table \"missing\" does not exist, skipping"]);
-    /// # }
+    /// let said = error.notices()[0].message();
+    /// assert_eq!(said, "table \"missing\" does not exist, skipping");
     /// # Ok::<(), rustdb::Error>(())
     /// ```
-    pub fn notices(&self) -> &[String] {
+    #[cfg(feature = "sql")]
+    pub fn notices(&self) -> &[crate::sql::Notice] {
         let parts = self.0.statement.as_ref();
         parts.map_or(&[], |parts| &parts.notices)
     }

@@ -111,6 +111,28 @@ pub use rustdb_derive::FieldAccess;
 /// ```
 pub use rustdb_types::Value as SqlValue;
 
+/// ```
+/// # let db = rustdb::Database::in_memory()?;
+/// # let mut connection = db.connect()?;
+/// let results = connection.run("COMMIT")?;
+/// let notice = &results[0].notices()[0];
+/// assert_eq!(notice.severity(), rustdb::sql::Severity::Warning);
+/// assert_eq!(notice.sqlstate(), "25P01");
+/// assert_eq!(notice.message(), "there is no transaction in progress");
+///
+/// connection.run("SET client_min_messages = error")?;
+/// assert!(connection.run("COMMIT")?[0].notices().is_empty());
+/// # Ok::<(), rustdb::Error>(())
+/// ```
+pub use rustdb_sql::Notice;
+
+/// ```
+/// use rustdb::sql::Severity;
+/// assert!(Severity::Warning > Severity::Notice);
+/// assert_eq!(Severity::Warning.to_string(), "WARNING");
+/// ```
+pub use rustdb_sql::Severity;
+
 use crate::database::Inner;
 use crate::{Database, Durability, Keyspace, Result, TransactionKeyspace};
 use host::EngineHost;
@@ -146,7 +168,7 @@ pub struct StatementResult {
     columns: Option<Arc<[OutputColumn]>>,
     rows: Vec<Row>,
     tag: String,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
 }
 
 /// Has the running statement of a [`Connection`] stop.
@@ -445,15 +467,17 @@ impl StatementResult {
         &self.tag
     }
 
-    /// What the statement had to say besides.
+    /// What the statement had to say besides, as far as `client_min_messages` lets it through.
     ///
     /// ```
     /// # let db = rustdb::Database::in_memory()?;
     /// let results = db.connect()?.run("DROP TABLE IF EXISTS missing")?;
-    /// assert_eq!(results[0].notices(), ["table \"missing\" does not exist, skipping"]);
+    /// let notice = &results[0].notices()[0];
+    /// assert_eq!(notice.message(), "table \"missing\" does not exist, skipping");
+    /// assert_eq!((notice.severity().as_str(), notice.sqlstate()), ("NOTICE", "00000"));
     /// # Ok::<(), rustdb::Error>(())
     /// ```
-    pub fn notices(&self) -> &[String] {
+    pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
 }

@@ -17,6 +17,7 @@ use rustdb_vfs::sync::Mutex;
 
 use crate::database::{Database, Shared};
 use crate::error::{Error, Result, SqlState};
+use crate::notice::Notice;
 use crate::parse::utility::{CreateDatabase, DatabaseStatement};
 use crate::session::Session;
 
@@ -134,7 +135,7 @@ impl Database {
         statement: &DatabaseStatement,
         current: &str,
         user: &str,
-    ) -> Result<(&'static str, Vec<String>)> {
+    ) -> Result<(&'static str, Vec<Notice>)> {
         let first = self.first()?;
         let catalog = &first.shared.catalog;
         let open = first.others()?.lock();
@@ -164,8 +165,8 @@ impl Database {
                 let number = match catalog.database_named(name) {
                     Ok(number) => number,
                     Err(_) if *if_exists => {
-                        let notice = format!("database \"{name}\" does not exist, skipping");
-                        return Ok(("DROP DATABASE", vec![notice]));
+                        let message = format!("database \"{name}\" does not exist, skipping");
+                        return Ok(("DROP DATABASE", vec![Notice::new(message)]));
                     }
                     Err(error) => return Err(error.into()),
                 };

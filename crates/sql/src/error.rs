@@ -4,6 +4,7 @@ use std::fmt;
 
 pub use rustdb_types::SqlState;
 
+use crate::notice::{Audible, Notice};
 use crate::parse::{word_before, word_behind};
 
 /// The result of anything here that can fail.
@@ -21,7 +22,7 @@ struct Parts {
     hint: Option<String>,
     context: Option<String>,
     place: Option<Place>,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
 }
 
 /// Where in a statement's text something is wrong.
@@ -155,14 +156,21 @@ impl Error {
 
     /// The same error, behind what statements had to say before it.
     #[must_use]
-    pub(crate) fn behind(mut self, mut notices: Vec<String>) -> Error {
+    pub(crate) fn behind(mut self, mut notices: Vec<Notice>) -> Error {
         notices.append(&mut self.0.notices);
         self.0.notices = notices;
         self
     }
 
+    /// The same error with the notices that a session lets through.
+    #[must_use]
+    pub(crate) fn heard_by(mut self, audible: Audible) -> Error {
+        audible.retain(&mut self.0.notices);
+        self
+    }
+
     /// What the statement, and those before it in the same text, had to say besides.
-    pub fn notices(&self) -> &[String] {
+    pub fn notices(&self) -> &[Notice] {
         &self.0.notices
     }
 

@@ -21,6 +21,7 @@ mod exec;
 mod explain;
 mod expr;
 mod expressions;
+mod notice;
 mod parameters;
 mod parse;
 mod plan;
@@ -33,6 +34,7 @@ mod statistics;
 mod system;
 
 pub use error::{Error, Position, Result, SqlState};
+pub use notice::{Notice, Severity};
 pub use parse::{parse, parse_expression};
 
 pub use bind::OutputColumn;

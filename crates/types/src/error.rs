@@ -20,6 +20,10 @@ macro_rules! states {
 }
 
 states! {
+    /// `successful_completion`: of notices.
+    SUCCESSFUL_COMPLETION = b"00000";
+    /// `warning`.
+    WARNING = b"01000";
     /// `protocol_violation`: bytes of a message that do not fit together.
     PROTOCOL_VIOLATION = b"08P01";
     /// `feature_not_supported`.

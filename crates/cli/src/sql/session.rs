@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustdb::Database;
-use rustdb::sql::{Connection, Statement, StatementResult, SystemFiles};
+use rustdb::sql::{Connection, Notice, Statement, StatementResult, SystemFiles};
 
 use super::control::Condition;
 use super::inline::{self, Awaited};
@@ -392,10 +392,12 @@ impl Shell {
         results.map_err(|error| told::failure(&error, text))
     }
 
-    pub fn show_notices(&mut self, notices: &[String]) -> Result<()> {
-        for notice in notices {
+    pub fn show_notices(&mut self, notices: &[Notice]) -> Result<()> {
+        if !notices.is_empty() {
             self.output.flush()?;
-            eprintln!("notice: {notice}");
+        }
+        for notice in notices {
+            eprintln!("{}", told::notice(notice));
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! What a person is told about a statement that failed: words, the place, what to do.
+//! What a person is told about a statement that failed: words, the place, what to do; and what a
+//! statement says that has not.
 //!
 //! ```text
 //! error: column "nosuch" does not exist (42703)
@@ -8,6 +9,7 @@
 //! ```
 
 use rustdb::Error;
+use rustdb::sql::Notice;
 
 use super::show::width;
 use crate::failure::{Failure, StatementFailure};
@@ -29,6 +31,17 @@ pub fn failure(error: &Error, text: &str) -> Failure {
         detail: error.detail().map(str::to_owned),
         hint: error.hint().map(str::to_owned),
     }))
+}
+
+/// What a statement says besides its result: its severity in the way of `error:`.
+pub fn notice(notice: &Notice) -> String {
+    let severity = notice.severity().as_str().to_lowercase();
+    let mut told = format!("{severity}: {}", notice.message());
+    if let Some(detail) = notice.detail() {
+        told.push_str("\ndetail: ");
+        told.push_str(detail);
+    }
+    told
 }
 
 /// The line and a mark below the column, both numbered from 1.

@@ -63,9 +63,7 @@ fn statement(session: &mut Shell, sql: &str, table: &str, told: &Told) -> Result
     let Some(result) = results.last() else {
         return Ok(());
     };
-    for notice in result.notices() {
-        eprintln!("notice: {notice}");
-    }
+    session.show_notices(result.notices())?;
     if session.is_json() {
         return match result.columns() {
             Some(_) => session.show_result(result),

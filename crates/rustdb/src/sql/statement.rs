@@ -6,7 +6,7 @@ use rustdb_sql::{Answer, Cursor, OutputColumn, Prepared};
 use rustdb_types::Value as SqlValue;
 
 use super::row::Block;
-use super::{Connection, Row, Value};
+use super::{Connection, Notice, Row, Value};
 use crate::Result;
 
 /// A statement that was read and planned, to be run any number of times.
@@ -212,10 +212,11 @@ impl Rows<'_> {
     /// # let mut connection = db.connect()?;
     /// let mut rows = connection.query_each("SELECT pg_advisory_unlock(7)", &[])?;
     /// assert_eq!(rows.next().unwrap()?.get_at::<bool>(0)?, false);
-    /// assert_eq!(rows.take_notices(), ["you don't own a lock of type ExclusiveLock"]);
+    /// let notices = rows.take_notices();
+    /// assert_eq!(notices[0].message(), "you don't own a lock of type ExclusiveLock");
     /// # Ok::<(), rustdb::Error>(())
     /// ```
-    pub fn take_notices(&mut self) -> Vec<String> {
+    pub fn take_notices(&mut self) -> Vec<Notice> {
         self.connection.session.take_notices()
     }
 

@@ -12,10 +12,11 @@ use sqlparser::ast;
 use super::declared::refuse_collation_of;
 use super::rows::Becomes;
 use super::sequence::Serial;
-use super::{Defined, Definer};
+use super::{Defined, Definer, relation_missing};
 use crate::bind::{Binder, bind_column_expression, missing_relation, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Context, evaluate_row};
+use crate::notice::Notice;
 use crate::parse::utility::{AlterAction, AlterColumn, AlterTable, SequenceOption};
 
 impl Definer<'_> {
@@ -37,7 +38,7 @@ impl Definer<'_> {
         )?;
         let Some(table) = found else {
             let name = names.last().map_or("", String::as_str);
-            self.note(format!("relation \"{name}\" does not exist, skipping"));
+            self.note(relation_missing(name));
             return Ok(defined);
         };
         let mut actions: Vec<&AlterAction> = alter.actions.iter().collect();
@@ -147,7 +148,7 @@ impl Definer<'_> {
         match part {
             Some(part) => self.drop_part(part, cascade),
             None if if_exists => {
-                self.note(format!("{}, skipping", missing.message()));
+                self.note(Notice::new(format!("{}, skipping", missing.message())));
                 Ok(())
             }
             None => Err(missing),
@@ -169,10 +170,11 @@ impl Definer<'_> {
     ) -> Result<()> {
         let name = name_of(&written.name);
         if if_not_exists && table.column_named(&name).is_some() {
-            self.note(format!(
+            let message = format!(
                 "column \"{name}\" of relation \"{}\" already exists, skipping",
                 table.name
-            ));
+            );
+            self.note(Notice::new(message).with_state(SqlState::DUPLICATE_COLUMN));
             return Ok(());
         }
         let (mut constraints, mut serials) = (Vec::new(), Vec::new());
@@ -285,7 +287,7 @@ impl Definer<'_> {
         if !if_exists {
             return Err(error);
         }
-        self.note(format!("{}, skipping", error.message()));
+        self.note(Notice::new(format!("{}, skipping", error.message())));
         Ok(())
     }
 

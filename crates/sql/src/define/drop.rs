@@ -9,6 +9,7 @@ use super::rows::Becomes;
 use super::{Defined, Definer};
 use crate::bind::{Binder, object_name};
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 
 impl Definer<'_> {
     pub(crate) fn drop(
@@ -40,7 +41,8 @@ impl Definer<'_> {
             match found {
                 Some(part) => parts.push(part),
                 None if if_exists => {
-                    self.note(format!("{word} \"{short}\" does not exist, skipping"));
+                    let message = format!("{word} \"{short}\" does not exist, skipping");
+                    self.note(Notice::new(message));
                 }
                 None => {
                     let message = format!("{word} \"{short}\" does not exist");

@@ -13,7 +13,7 @@ use sqlparser::ast::Spanned;
 
 use super::column::{columns_of, is_immutable, refuse_subquery};
 use super::constraint::column_ids;
-use super::{Defined, Definer};
+use super::{Defined, Definer, relation_exists};
 use crate::bind::{bind_written, key_name, name_of, object_name};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result};
@@ -52,8 +52,7 @@ impl Definer<'_> {
         if let (Some(name), true) = (&definition.name, create.if_not_exists)
             && self.is_taken(table.schema, name)?
         {
-            let notice = format!("relation \"{name}\" already exists, skipping");
-            return Ok((self.noted("CREATE INDEX", notice), None));
+            return Ok((self.noted("CREATE INDEX", relation_exists(name)), None));
         }
         let index = self
             .change

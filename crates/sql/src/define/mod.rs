@@ -33,6 +33,7 @@ use sqlparser::ast;
 
 use crate::bind::{OutputColumn, Surroundings, missing_relation, name_of, object_name};
 use crate::error::{Error, Result, SqlState};
+use crate::notice::Notice;
 
 use constraint::{Creating, mark_primary_key, number};
 use like::Made;
@@ -47,7 +48,7 @@ pub(crate) struct Definer<'a> {
     /// The table that is being created, which its foreign keys may name.
     pub(crate) creating: Option<Creating>,
     /// What it has to say besides, also if it fails afterwards.
-    pub(crate) notices: Vec<String>,
+    pub(crate) notices: Vec<Notice>,
 }
 
 /// What a definition says when it is done.
@@ -67,29 +68,27 @@ impl Defined {
 }
 
 impl Definer<'_> {
-    fn noted(&mut self, tag: &'static str, notice: String) -> Defined {
+    fn noted(&mut self, tag: &'static str, notice: Notice) -> Defined {
         self.note(notice);
         Defined::new(tag)
     }
 
-    fn note(&mut self, notice: impl Into<String>) {
-        self.notices.push(notice.into());
+    fn note(&mut self, notice: Notice) {
+        self.notices.push(notice);
     }
 
     /// Says what was dropped besides.
     fn note_cascade(&mut self, cascaded: &[String]) {
         match cascaded {
             [] => (),
-            [only] => self.note(format!("drop cascades to {only}")),
+            [only] => self.note(Notice::new(format!("drop cascades to {only}"))),
             _ => {
                 let lines = cascaded
                     .iter()
                     .map(|each| format!("drop cascades to {each}"));
-                self.note(format!(
-                    "drop cascades to {} other objects\nDETAIL:  {}",
-                    cascaded.len(),
-                    lines.collect::<Vec<_>>().join("\n")
-                ));
+                let message = format!("drop cascades to {} other objects", cascaded.len());
+                let detail = lines.collect::<Vec<_>>().join("\n");
+                self.note(Notice::new(message).with_detail(detail));
             }
         }
     }
@@ -134,8 +133,7 @@ impl Definer<'_> {
         };
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
         if create.if_not_exists && self.is_taken(schema, &name)? {
-            let notice = format!("relation \"{name}\" already exists, skipping");
-            return Ok(self.noted("CREATE TABLE", notice));
+            return Ok(self.noted("CREATE TABLE", relation_exists(&name)));
         }
         self.creating = Some(Creating::new(schema, &name));
         let mut made = Made::default();
@@ -201,8 +199,7 @@ impl Definer<'_> {
         refuse_create_table(create)?;
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
         if create.if_not_exists && self.is_taken(schema, &name)? {
-            let notice = format!("relation \"{name}\" already exists, skipping");
-            return Ok((self.noted("CREATE TABLE AS", notice), None));
+            return Ok((self.noted("CREATE TABLE AS", relation_exists(&name)), None));
         }
         if create.columns.len() > given.len() {
             let message = "too many column names were specified";
@@ -296,14 +293,24 @@ impl Definer<'_> {
             return Err(Error::unsupported(format!("the schema {name}")));
         };
         if if_not_exists && self.is_schema(name)? {
-            return Ok(self.noted(
-                "CREATE SCHEMA",
-                format!("schema \"{name}\" already exists, skipping"),
-            ));
+            let notice = Notice::new(format!("schema \"{name}\" already exists, skipping"))
+                .with_state(SqlState::DUPLICATE_SCHEMA);
+            return Ok(self.noted("CREATE SCHEMA", notice));
         }
         self.change.create_schema(self.transaction, name, false)?;
         Ok(Defined::new("CREATE SCHEMA"))
     }
+}
+
+/// What `IF NOT EXISTS` says.
+fn relation_exists(name: &str) -> Notice {
+    Notice::new(format!("relation \"{name}\" already exists, skipping"))
+        .with_state(SqlState::DUPLICATE_TABLE)
+}
+
+/// What `IF EXISTS` says.
+fn relation_missing(name: &str) -> Notice {
+    Notice::new(format!("relation \"{name}\" does not exist, skipping"))
 }
 
 /// What is done with a temporary table at every commit.

@@ -10,7 +10,7 @@ use rustdb_catalog::{Catalog, Object, Part, Relation, View};
 use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, SqlState};
 
-use super::{Defined, Definer};
+use super::{Defined, Definer, relation_missing};
 use crate::bind::{missing_relation, name_of, object_name, schema_named};
 use crate::error::{Error, Result};
 use crate::parse::utility::{AlterObject, Altered, Move};
@@ -33,8 +33,7 @@ impl Definer<'_> {
         let takes_all = matches!(alter.kind, Altered::Table | Altered::Index);
         let (oid, is_meant) = match &found {
             None if alter.if_exists => {
-                let notice = format!("relation \"{short}\" does not exist, skipping");
-                return Ok(self.noted(tag, notice));
+                return Ok(self.noted(tag, relation_missing(&short)));
             }
             None => return Err(missing_relation(&names)),
             Some(Relation::Table(table)) => (table.oid, takes_all),

@@ -6,7 +6,7 @@ use rustdb_catalog::{Column, Dependency, Expression, Generated, Object, Relation
 use rustdb_types::{Base, Oid, SqlState, Type};
 use sqlparser::ast;
 
-use super::{Defined, Definer};
+use super::{Defined, Definer, relation_exists, relation_missing};
 use crate::bind::{Binder, missing_relation, object_name};
 use crate::error::{Error, Result};
 use crate::parse::utility::{CreateSequence, SequenceOption};
@@ -25,10 +25,7 @@ impl Definer<'_> {
     pub(crate) fn create_sequence(&mut self, create: &CreateSequence) -> Result<Defined> {
         let (schema, name) = self.new_name(&create.name, create.temporary)?;
         if create.if_not_exists && self.is_taken(schema, &name)? {
-            return Ok(self.noted(
-                "CREATE SEQUENCE",
-                format!("relation \"{name}\" already exists, skipping"),
-            ));
+            return Ok(self.noted("CREATE SEQUENCE", relation_exists(&name)));
         }
         let mut sequence = plain_sequence(schema, name, Type::INT8, create.temporary);
         self.apply(&mut sequence, &create.options, true)?;
@@ -50,10 +47,7 @@ impl Definer<'_> {
         let found = Binder::for_statement(&self.around).find_relation(&names)?;
         if found.is_none() && if_exists {
             let short = names.last().cloned().unwrap_or_default();
-            return Ok(self.noted(
-                "ALTER SEQUENCE",
-                format!("relation \"{short}\" does not exist, skipping"),
-            ));
+            return Ok(self.noted("ALTER SEQUENCE", relation_missing(&short)));
         }
         let oid = crate::exec::sequence_of(found, &names)?;
         self.change_sequence(oid, options)?;

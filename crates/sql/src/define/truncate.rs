@@ -10,6 +10,7 @@ use sqlparser::ast;
 use super::{Defined, Definer};
 use crate::bind::{Binder, missing_relation, object_name};
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 
 impl Definer<'_> {
     pub(crate) fn truncate(&mut self, truncate: &ast::Truncate) -> Result<Defined> {
@@ -50,7 +51,8 @@ impl Definer<'_> {
                             "Truncate table \"{name}\" at the same time, or use TRUNCATE ... CASCADE."
                         )));
                 }
-                self.note(format!("truncate cascades to table \"{name}\""));
+                let message = format!("truncate cascades to table \"{name}\"");
+                self.note(Notice::new(message));
                 tables.push(self.locked_for_truncate(*child, &[name])?);
             }
         }

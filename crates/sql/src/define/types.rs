@@ -21,6 +21,7 @@ use crate::bind::{
 use crate::error::{Error, Result};
 use crate::exec::{Context, evaluate_row};
 use crate::expr::Expr;
+use crate::notice::Notice;
 use crate::parse::utility::{AlterDomain, AlterType, CreateDomain, DomainConstraint};
 
 /// The longest label of an enum, in bytes.
@@ -89,7 +90,10 @@ impl Definer<'_> {
                 if definition.by_label(label).is_some() {
                     return match if_not_exists {
                         true => {
-                            self.note(format!("enum label \"{label}\" already exists, skipping"));
+                            let message =
+                                format!("enum label \"{label}\" already exists, skipping");
+                            let state = SqlState::DUPLICATE_OBJECT;
+                            self.note(Notice::new(message).with_state(state));
                             Ok(defined)
                         }
                         false => Err(exists(label)),
@@ -271,7 +275,9 @@ impl Definer<'_> {
                 let missing = missing_check(&domain, &constraint);
                 match (domain.checks.len() == before, if_exists) {
                     (false, _) => (),
-                    (true, true) => self.note(format!("{}, skipping", missing.message())),
+                    (true, true) => {
+                        self.note(Notice::new(format!("{}, skipping", missing.message())));
+                    }
                     (true, false) => return Err(missing),
                 }
             }

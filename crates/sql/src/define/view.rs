@@ -11,6 +11,7 @@ use super::constraint::number;
 use super::{Defined, Definer};
 use crate::bind::{name_of, not_updatable};
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::plan::columns_read;
 
 impl Definer<'_> {
@@ -56,7 +57,8 @@ impl Definer<'_> {
         let temporary = create.temporary || named.iter().any(is_temporary);
         let (schema, name) = self.new_name(&create.name, temporary)?;
         if temporary && !create.temporary {
-            self.note(format!("view \"{name}\" will be a temporary view"));
+            let message = format!("view \"{name}\" will be a temporary view");
+            self.note(Notice::new(message));
         }
         let view = View {
             oid: Oid(0),

@@ -21,6 +21,7 @@ use super::context::Context;
 use super::evaluate::values;
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{Expr, SessionFunction};
+use crate::notice::Notice;
 use crate::sessions::Activity;
 
 /// What a session keeps from statement to statement, as functions see it.
@@ -34,7 +35,7 @@ pub(crate) struct SessionState {
     /// NB: one thread runs a session's statements, so that waiting with this held keeps nobody.
     locks: Mutex<SessionLocks>,
     /// What functions have to say besides what they give.
-    notices: Mutex<Vec<String>>,
+    notices: Mutex<Vec<Notice>>,
     /// Whether there are any: statements ask this.
     has_notices: AtomicBool,
 }
@@ -89,7 +90,7 @@ impl SessionState {
             session.cancel();
             return true;
         }
-        self.notice(format!("PID {process} is not a PostgreSQL backend process"));
+        self.warn(format!("PID {process} is not a PostgreSQL backend process"));
         false
     }
 
@@ -99,7 +100,7 @@ impl SessionState {
     }
 
     /// What functions had to say since this was asked last.
-    pub(crate) fn take_notices(&self) -> Vec<String> {
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
         if !self.has_notices.load(Ordering::Relaxed) {
             return Vec::new();
         }
@@ -107,8 +108,8 @@ impl SessionState {
         std::mem::take(&mut *self.notices.lock())
     }
 
-    fn notice(&self, notice: String) {
-        self.notices.lock().push(notice);
+    fn warn(&self, message: String) {
+        self.notices.lock().push(Notice::warning(message));
         self.has_notices.store(true, Ordering::Relaxed);
     }
 
@@ -385,7 +386,7 @@ impl Context<'_> {
         let session = self.session()?;
         let was_held = session.locks.lock().unlock(key, mode);
         if !was_held {
-            session.notice(format!("you don't own a lock of type {mode:?}Lock"));
+            session.warn(format!("you don't own a lock of type {mode:?}Lock"));
         }
         Ok(was_held)
     }

@@ -7,7 +7,8 @@ use rustdb_table::Tables;
 use rustdb_types::Oid;
 use sqlparser::ast;
 
-use super::{Answer, Session, State, done, noticed};
+use super::warnings::block_only;
+use super::{Answer, Session, State, done};
 use crate::bind::{SessionNames, object_name, schema_named};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
@@ -27,8 +28,7 @@ impl Session {
             constraints.extend(named(name, &catalog, &names, set.deferred)?);
         }
         if !is_block {
-            let notice = "SET CONSTRAINTS can only be used in transaction blocks";
-            return Ok(noticed("SET CONSTRAINTS", notice));
+            return Ok(block_only("SET CONSTRAINTS", "SET CONSTRAINTS"));
         }
         let of = (!set.names.is_empty()).then_some(&constraints[..]);
         open.deferred.set(of, set.deferred);

@@ -10,6 +10,7 @@ use super::{Answer, Session, State, on_large_stack};
 use crate::bind::OutputColumn;
 use crate::error::Result;
 use crate::exec::{Memory, Run};
+use crate::notice::Notice;
 use crate::parameters::converted;
 use crate::row_set::RowBlock;
 
@@ -131,8 +132,12 @@ impl Session {
 
     /// What functions had to say since a statement began whose rows are asked for, or since this
     /// was asked last.
-    pub fn take_notices(&mut self) -> Vec<String> {
-        self.kept_by_functions.take_notices()
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        let mut notices = self.kept_by_functions.take_notices();
+        if !notices.is_empty() {
+            self.audible().retain(&mut notices);
+        }
+        notices
     }
 
     /// Ends a statement before its last row. Nothing happens at its end.

@@ -29,6 +29,7 @@ mod tables;
 mod tag;
 mod transaction;
 mod utility;
+mod warnings;
 mod watch;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use crate::databases::Connected;
 use crate::define::{Defined, Definer};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::SessionState;
+use crate::notice::Notice;
 use crate::parameters::type_of;
 use crate::parse::utility::transaction_modes;
 use crate::parse::{is_deep, parse};
@@ -76,7 +78,7 @@ pub struct Answer {
     /// What it did.
     pub tag: Tag,
     /// What it has to say besides.
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
 }
 
 /// A session. Not shared between threads; dropping it rolls back.
@@ -401,9 +403,15 @@ impl Session {
         match result {
             Ok(mut answer) => {
                 answer.notices.extend(notices);
+                if !answer.notices.is_empty() {
+                    self.audible().retain(&mut answer.notices);
+                }
                 Ok(answer)
             }
-            Err(error) => Err(self.timed(error).behind(notices)),
+            Err(error) => {
+                let error = self.timed(error).behind(notices);
+                Err(error.heard_by(self.audible()))
+            }
         }
     }
 
@@ -573,13 +581,6 @@ fn done(tag: impl Into<Tag>) -> Answer {
     Answer {
         tag: tag.into(),
         ..Answer::default()
-    }
-}
-
-fn noticed(tag: &'static str, notice: &str) -> Answer {
-    Answer {
-        notices: vec![notice.to_owned()],
-        ..done(tag)
     }
 }
 

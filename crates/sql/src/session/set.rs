@@ -10,7 +10,8 @@ use rustdb_types::{
 use sqlparser::ast;
 
 use super::modes::{UNCOMMITTED, isolation_named, modes_of};
-use super::{Answer, Session, State, done, noticed};
+use super::warnings::block_only;
+use super::{Answer, Session, State, done};
 use crate::bind::{OutputColumn, SessionNames, name_of, words_of};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::Limits;
@@ -299,10 +300,7 @@ impl Session {
         }
         let is_local = scope == Scope::Local;
         if is_local && !self.is_in_transaction() {
-            return Ok(noticed(
-                "SET",
-                "SET LOCAL can only be used in transaction blocks",
-            ));
+            return Ok(block_only("SET", "SET LOCAL"));
         }
         // What is set is undone with the transaction.
         self.open()?;
@@ -428,8 +426,7 @@ impl Session {
 
     pub(super) fn set_transaction(&mut self, modes: &[ast::TransactionMode]) -> Result<Answer> {
         if !self.is_in_transaction() {
-            let notice = "SET TRANSACTION can only be used in transaction blocks";
-            return Ok(noticed("SET", notice));
+            return Ok(block_only("SET", "SET TRANSACTION"));
         }
         let (isolation, access) = modes_of(modes)?;
         self.change_transaction(isolation, access)?;

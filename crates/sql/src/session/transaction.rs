@@ -8,7 +8,8 @@ use rustdb_txn::{Access, IsolationLevel, Transaction};
 use sqlparser::ast;
 
 use super::modes::{modes_of, says_uncommitted};
-use super::{Answer, Open, Savepoint, Session, State, done, noticed};
+use super::warnings::{no_transaction, warned};
+use super::{Answer, Open, Savepoint, Session, State, done};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
 use crate::settings::TransactionModes;
@@ -195,7 +196,11 @@ impl Session {
             State::Open(open) if open.is_block => {
                 self.change_transaction(isolation, access)?;
                 self.note_uncommitted(modes);
-                return Ok(noticed(tag, "there is already a transaction in progress"));
+                return Ok(warned(
+                    tag,
+                    SqlState::ACTIVE_TRANSACTION,
+                    "there is already a transaction in progress",
+                ));
             }
             // Statements before it in the same text belong to the block.
             State::Open(open) => {
@@ -220,7 +225,7 @@ impl Session {
 
     pub(super) fn commit(&mut self) -> Result<Answer> {
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::Idle => Ok(noticed("COMMIT", "there is no transaction in progress")),
+            State::Idle => Ok(no_transaction("COMMIT")),
             State::Failed(_) => {
                 self.rolled_back();
                 Ok(done("ROLLBACK"))
@@ -230,7 +235,7 @@ impl Session {
                 self.commit_open(*open)?;
                 Ok(match is_block {
                     true => done("COMMIT"),
-                    false => noticed("COMMIT", "there is no transaction in progress"),
+                    false => no_transaction("COMMIT"),
                 })
             }
         }
@@ -242,7 +247,7 @@ impl Session {
         match state {
             State::Failed(_) => Ok(done("ROLLBACK")),
             State::Open(open) if open.is_block => Ok(done("ROLLBACK")),
-            _ => Ok(noticed("ROLLBACK", "there is no transaction in progress")),
+            _ => Ok(no_transaction("ROLLBACK")),
         }
     }
 

@@ -48,7 +48,7 @@ const ISOLATION: &[&str] = &[
     "read committed",
     "read uncommitted",
 ];
-const MESSAGES: &[&str] = &[
+pub(super) const LEVELS: &[&str] = &[
     "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error",
 ];
 
@@ -89,7 +89,7 @@ static DEFINITIONS: &[Definition] = &[
     of(
         "client_min_messages",
         "notice",
-        Kind::Words(MESSAGES),
+        Kind::Words(LEVELS),
         "Sets the message levels that are sent to the client.",
     ),
     of(

@@ -3,7 +3,7 @@
 use rustdb_types::Zone;
 use rustdb_types::function::quoted_identifier;
 
-use super::list::{Definition, Kind};
+use super::list::{Definition, Kind, LEVELS};
 use crate::error::{Error, Result, SqlState};
 
 /// The most milliseconds of a timeout.
@@ -40,6 +40,9 @@ pub(super) fn canonical(definition: &Definition, value: &str, current: &str) -> 
             let lower = match (words.contains(&"on"), switch(&lower)) {
                 (true, Some(true)) => "on".to_owned(),
                 (true, Some(false)) => "off".to_owned(),
+                // PostgreSQL takes two levels that it does not offer; one is another's name.
+                _ if words == LEVELS && lower == "debug" => "debug2".to_owned(),
+                _ if words == LEVELS && lower == "info" => return Ok(lower),
                 _ => lower,
             };
             match words.contains(&lower.as_str()) {

@@ -1,7 +1,7 @@
 //! Definitions and what writes through them, word for word as PostgreSQL 15 has it.
 //!
 //! The files beside this one are scripts as those of the module `scripts`, but answers are whole:
-//! notices, messages, details, hints and contexts. `RUSTDB_BLESS=1` writes the answers of the
+//! notices with their severities and codes, messages, details, hints and contexts. `RUSTDB_BLESS=1` writes the answers of the
 //! installed PostgreSQL into them.
 
 mod binary;
@@ -11,7 +11,7 @@ mod upserts;
 
 use std::process::Command;
 
-use rustdb_sql::{Answer, Session};
+use rustdb_sql::{Answer, Notice, Session};
 
 use crate::database::{cell, session};
 use crate::server::Server;
@@ -105,7 +105,7 @@ fn run(
     session.execute(statement, &[])
 }
 
-/// What `psql -At` would print, severities of notices and places in the text left out.
+/// What `psql -At` would print, places in the text left out.
 fn answer(session: &mut Session, statement: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let answers = match run(session, statement, &mut lines) {
@@ -148,11 +148,16 @@ fn answer(session: &mut Session, statement: &str) -> Vec<String> {
     lines
 }
 
-fn noted(notices: &[String]) -> Vec<String> {
-    let lines = notices.iter().map(|notice| format!("NOTICE:  {notice}"));
-    lines
-        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
-        .collect()
+fn noted(notices: &[Notice]) -> Vec<String> {
+    let mut text = String::new();
+    for notice in notices {
+        let (severity, state) = (notice.severity(), notice.sqlstate());
+        text.push_str(&format!("{severity}:  {state}: {notice}\n"));
+        if let Some(detail) = notice.detail() {
+            text.push_str(&format!("DETAIL:  {detail}\n"));
+        }
+    }
+    text.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -235,17 +240,7 @@ fn said(output: &str) -> Vec<String> {
                 .is_some_and(|(name, _)| name.ends_with(" NAME") && name.to_uppercase() == name)
     };
     let lines = output.lines().filter(|line| !is_place(line));
-    lines
-        .map(|line| {
-            for word in ["NOTICE:  ", "WARNING:  "] {
-                // The code goes too.
-                if let Some(rest) = line.strip_prefix(word).and_then(|rest| rest.get(7..)) {
-                    return format!("NOTICE:  {rest}");
-                }
-            }
-            line.to_owned()
-        })
-        .collect()
+    lines.map(str::to_owned).collect()
 }
 
 /// Output and errors in the order they happen.

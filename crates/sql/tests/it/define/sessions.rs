@@ -81,7 +81,8 @@ fn advisory_locks_of_a_session_survive_its_transactions() {
 fn who_gives_back_what_it_does_not_hold_is_warned() {
     let database = database_over(Arc::new(MemVfs::new()));
     let mut session = database.connect();
-    let mut notices = |statement: &str| session.execute(statement, &[]).unwrap().remove(0).notices;
+    let mut notices =
+        |statement: &str| messages(&session.execute(statement, &[]).unwrap().remove(0).notices);
     assert!(notices("select pg_advisory_lock(1), pg_advisory_unlock(1)").is_empty());
     assert_eq!(
         notices("select pg_advisory_unlock(1), pg_advisory_unlock_shared(1)"),
@@ -93,7 +94,7 @@ fn who_gives_back_what_it_does_not_hold_is_warned() {
     assert!(notices("select 1").is_empty());
     let mut before_failing = |text: &str| {
         let error = session.execute(text, &[]).unwrap_err();
-        error.notices().to_vec()
+        messages(error.notices())
     };
     let unlock = "select pg_advisory_unlock(1)";
     let warning = "you don't own a lock of type ExclusiveLock";
@@ -246,11 +247,51 @@ fn a_cursor_has_the_notices_of_its_functions() {
         .unwrap();
     let mut cursor = session.start(&unlock, &[]).unwrap().unwrap();
     while session.fetch(&mut cursor).unwrap().is_some() {}
-    assert_eq!(session.take_notices(), [warning]);
+    assert_eq!(messages(&session.take_notices()), [warning]);
     assert!(session.take_notices().is_empty());
     let failing = "select pg_advisory_unlock(1), 1 / (i - 1) from generate_series(1, 1) i";
     let failing = session.prepare(failing, &[]).unwrap();
     let mut cursor = session.start(&failing, &[]).unwrap().unwrap();
     let error = session.fetch(&mut cursor).unwrap_err();
-    assert_eq!(error.notices(), [warning]);
+    assert_eq!(messages(error.notices()), [warning]);
+}
+
+/// What functions say goes through the setting too, also beside an error and of a cursor.
+#[test]
+fn what_nobody_wants_to_hear_is_not_said() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    let mut said = |setting: &str, text: &str| -> usize {
+        session
+            .execute(&format!("set client_min_messages = {setting}"), &[])
+            .unwrap();
+        let given = match session.execute(text, &[]) {
+            Ok(answers) => answers.iter().map(|answer| answer.notices.len()).sum(),
+            Err(error) => error.notices().len(),
+        };
+        let prepared = session
+            .prepare("select pg_advisory_unlock(1)", &[])
+            .unwrap();
+        let mut cursor = session.start(&prepared, &[]).unwrap().unwrap();
+        while session.fetch(&mut cursor).unwrap().is_some() {}
+        given + session.take_notices().len()
+    };
+    for (text, both) in [
+        ("drop table if exists t; commit", true),
+        ("drop table if exists t; commit; select 1 / 0", true),
+        (
+            "drop table if exists t; select pg_advisory_unlock(1) where 1 / length('') = 1",
+            false,
+        ),
+    ] {
+        let warnings = usize::from(both) + 1;
+        assert_eq!(said("debug5", text), warnings + 1, "{text}");
+        assert_eq!(said("notice", text), warnings + 1, "{text}");
+        assert_eq!(said("warning", text), warnings, "{text}");
+        assert_eq!(said("error", text), 0, "{text}");
+    }
+}
+
+fn messages(notices: &[rustdb_sql::Notice]) -> Vec<String> {
+    notices.iter().map(ToString::to_string).collect()
 }

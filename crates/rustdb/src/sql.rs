@@ -246,11 +246,33 @@ impl Connection {
     /// ```
     pub fn run(&mut self, text: &str) -> Result<Vec<StatementResult>> {
         let answers = self.session.execute(text, &[])?;
+        Ok(self.results_of(answers).collect())
+    }
+
+    /// As [`Connection::run`]; what the statements before one that fails have given is in
+    /// `results` then, as a shell shows it. What they have written is rolled back all the same,
+    /// unless they say otherwise.
+    ///
+    /// ```
+    /// # let db = rustdb::Database::in_memory()?;
+    /// # let mut connection = db.connect()?;
+    /// let mut results = Vec::new();
+    /// let outcome = connection.run_into("SELECT 1; SELECT missing", &mut results);
+    /// assert!(outcome.is_err());
+    /// assert_eq!(results.len(), 1);
+    /// # Ok::<(), rustdb::Error>(())
+    /// ```
+    pub fn run_into(&mut self, text: &str, results: &mut Vec<StatementResult>) -> Result<()> {
+        let mut answers = Vec::new();
+        let outcome = self.session.execute_into(text, &[], &mut answers);
+        results.extend(self.results_of(answers));
+        Ok(outcome?)
+    }
+
+    fn results_of(&self, answers: Vec<Answer>) -> impl Iterator<Item = StatementResult> + '_ {
         let settings = self.session.settings();
-        Ok(answers
-            .into_iter()
-            .map(|answer| StatementResult::of(answer, settings))
-            .collect())
+        let answers = answers.into_iter();
+        answers.map(|answer| StatementResult::of(answer, settings))
     }
 
     /// Runs `COPY ... FROM STDIN`: the rows come from `source`. Returns how many there were.

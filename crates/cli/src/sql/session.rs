@@ -350,12 +350,15 @@ impl Shell {
                 (shown.map(drop), elapsed)
             }
             Ok(None) => {
-                let results = self.execute(text);
+                let mut results = Vec::new();
+                let outcome =
+                    self.watched(|shell, _| shell.connection.run_into(text, &mut results));
                 let elapsed = start.elapsed();
-                let shown = results.and_then(|results| {
-                    let mut results = results.iter();
-                    results.try_for_each(|result| self.show_result(result))
-                });
+                // Also what the statements before one that failed have given.
+                let shown = results
+                    .iter()
+                    .try_for_each(|result| self.show_result(result))
+                    .and_then(|()| self.told(outcome, text));
                 (shown, elapsed)
             }
             Err(failure) => (Err(failure), start.elapsed()),
@@ -386,10 +389,15 @@ impl Shell {
     /// Runs the statements of a text. Ctrl-C stops them, not the shell.
     pub fn execute(&mut self, text: &str) -> Result<Vec<StatementResult>> {
         let results = self.watched(|shell, _| shell.connection.run(text));
-        if let Err(error) = &results {
+        self.told(results, text)
+    }
+
+    /// The failure of a text, behind what it had to say before.
+    fn told<T>(&mut self, outcome: rustdb::Result<T>, text: &str) -> Result<T> {
+        if let Err(error) = &outcome {
             self.show_notices(error.notices())?;
         }
-        results.map_err(|error| told::failure(&error, text))
+        outcome.map_err(|error| told::failure(&error, text))
     }
 
     pub fn show_notices(&mut self, notices: &[Notice]) -> Result<()> {

@@ -107,3 +107,25 @@ fn large_results_go_to_files_and_commands() {
     assert_eq!(place.read("all.csv").lines().count(), ROWS + 1);
     assert_eq!(place.read("counted").trim(), (ROWS + 1).to_string());
 }
+
+#[test]
+fn what_statements_gave_before_one_failed_is_shown() {
+    let place = Place::new();
+    let text = "CREATE TABLE t (x INT); INSERT INTO t VALUES (7); SELECT x FROM t; SELECT missing";
+    let outcome = place.run(&["-c", text]);
+    assert_eq!(
+        outcome.stdout,
+        "CREATE TABLE\nINSERT 0 1\n x \n---\n 7\n(1 row)\n\n"
+    );
+    let told = outcome.failed(1);
+    assert!(
+        told.contains("column \"missing\" does not exist (42703)"),
+        "{told}"
+    );
+    // It is rolled back all the same.
+    place.run(&["-c", "TABLE t"]).failed(1);
+
+    let outcome = place.run(&["--json", "-c", "SELECT 1 AS a; SELECT 1 / 0; SELECT 2 AS b"]);
+    assert_eq!(outcome.stdout, "[{\"a\":1}]\n");
+    assert!(outcome.failed(1).contains("\"sqlstate\":\"22012\""));
+}

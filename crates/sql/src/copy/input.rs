@@ -9,7 +9,8 @@ use rustdb_types::{Element, Type, Value};
 
 use super::ahead::Ahead;
 use super::lines::{Chunk, Feed, Lines};
-use super::options::options;
+use super::options::{Columns, options};
+use super::output::missing_column;
 use crate::bind::{Binder, Surroundings, missing_relation, new_name, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Context, evaluate_row};
@@ -37,7 +38,6 @@ impl CopyIn {
         let CopySource::Table(name, written) = &copy.source else {
             return Err(Error::internal("a query is not written to"));
         };
-        let options = options(copy)?;
         let names = object_name(name)?;
         let mut binder = Binder::for_statement(around);
         let definition = match binder.find_relation(&names)? {
@@ -45,7 +45,22 @@ impl CopyIn {
             None => return Err(missing_relation(&names)),
             Some(other) => return Err(not_a_table(&other, &names)),
         };
+        // The order in which PostgreSQL finds what is wrong.
+        let mut conditions = Vec::new();
+        if let Some(condition) = &copy.condition {
+            let text = condition.to_string();
+            let (settings, catalog) = (around.settings, Some(&around.catalog));
+            let typed = crate::bind::bind_table_expression(&text, &definition, settings, catalog)?;
+            conditions = binder.coerce_to_bool(typed, "WHERE")?.conjuncts();
+        }
         let places = places_of(&definition, written)?;
+        let options = options(copy)?;
+        let forced = [&options.force_not_null, &options.force_null];
+        for name in forced.into_iter().flat_map(Columns::names) {
+            if definition.column_named(name).is_none() {
+                return Err(missing_column(&definition, name));
+            }
+        }
         let names: Vec<String> = places
             .iter()
             .map(|place| definition.columns[*place].name.clone())
@@ -66,13 +81,6 @@ impl CopyIn {
             if let Some(expr) = binder.generated_for(&definition, column)? {
                 made.push((place, expr));
             }
-        }
-        let mut conditions = Vec::new();
-        if let Some(condition) = &copy.condition {
-            let text = condition.to_string();
-            let (settings, catalog) = (around.settings, Some(&around.catalog));
-            let typed = crate::bind::bind_table_expression(&text, &definition, settings, catalog)?;
-            conditions = binder.coerce_to_bool(typed, "WHERE")?.conjuncts();
         }
         let types = places.iter();
         let types = types.map(|place| unchecked(&definition.columns[*place].column_type));

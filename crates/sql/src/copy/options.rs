@@ -51,6 +51,14 @@ pub(super) enum Columns {
 }
 
 impl Columns {
+    /// The names that are listed.
+    pub(super) fn names(&self) -> &[String] {
+        match self {
+            Columns::None | Columns::All => &[],
+            Columns::Named(names) => names,
+        }
+    }
+
     /// For each column, whether it is meant.
     pub(super) fn places(&self, columns: &[String], option: &str) -> Result<Vec<bool>> {
         match self {

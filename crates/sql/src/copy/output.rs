@@ -7,7 +7,7 @@ use rustdb_types::{Settings, Type, Value, format as format_value};
 use sqlparser::ast;
 
 use super::binary;
-use super::options::{Columns, Header, Options, options};
+use super::options::{Header, Options, options};
 use crate::bind::{Binder, OutputColumn, Surroundings, missing_relation, new_name, object_name};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::quoted;
@@ -25,7 +25,10 @@ pub(crate) struct CopyOut<'w> {
 /// The query whose rows a statement writes.
 pub(crate) fn select_of(copy: &Copy, around: &Surroundings<'_>) -> Result<Box<ast::Query>> {
     let (name, written) = match &copy.source {
-        CopySource::Query(query) => return Ok(query.clone()),
+        CopySource::Query(query) => {
+            options(copy)?;
+            return Ok(query.clone());
+        }
         CopySource::Table(name, written) => (name, written),
     };
     let names = object_name(name)?;
@@ -47,13 +50,6 @@ pub(crate) fn select_of(copy: &Copy, around: &Surroundings<'_>) -> Result<Box<as
             return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
         }
     };
-    if let Columns::Named(forced) = options(copy)?.force_quote
-        && let Some(name) = forced
-            .iter()
-            .find(|name| table.column_named(name).is_none())
-    {
-        return Err(missing_column(&table, name));
-    }
     let mut columns = Vec::new();
     for name in written {
         let name = new_name(name)?;
@@ -70,6 +66,11 @@ pub(crate) fn select_of(copy: &Copy, around: &Surroundings<'_>) -> Result<Box<as
             return Err(Error::new(SqlState::DUPLICATE_COLUMN, message));
         }
         columns.push(column);
+    }
+    let forced = options(copy)?.force_quote;
+    let unknown = |name: &&String| table.column_named(name).is_none();
+    if let Some(name) = forced.names().iter().find(unknown) {
+        return Err(missing_column(&table, name));
     }
     if written.is_empty() {
         let plain = table
@@ -91,7 +92,7 @@ pub(crate) fn select_of(copy: &Copy, around: &Surroundings<'_>) -> Result<Box<as
     }
 }
 
-fn missing_column(table: &Table, name: &str) -> Error {
+pub(super) fn missing_column(table: &Table, name: &str) -> Error {
     let message = format!(
         "column \"{name}\" of relation \"{}\" does not exist",
         table.name
@@ -100,6 +101,19 @@ fn missing_column(table: &Table, name: &str) -> Error {
 }
 
 impl<'w> CopyOut<'w> {
+    /// Tells what is wrong with the options, of these columns.
+    pub(crate) fn check(copy: &Copy, columns: &[OutputColumn]) -> Result<()> {
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        let forced = options(copy)?.force_quote;
+        if let CopySource::Query(_) = copy.source
+            && let Some(name) = forced.names().iter().find(|name| !names.contains(name))
+        {
+            let message = format!("column \"{name}\" does not exist");
+            return Err(Error::new(SqlState::UNDEFINED_COLUMN, message));
+        }
+        forced.places(&names, "FORCE_QUOTE").map(drop)
+    }
+
     /// Begins; writes the header, if there is to be one.
     pub(crate) fn new(
         copy: &Copy,

@@ -7,10 +7,10 @@ use rustdb_table::Statement as TableStatement;
 use rustdb_txn::{ObjectMode, Wait};
 use sqlparser::ast::Statement;
 
-use super::planned::Body;
+use super::planned::{Body, Planned};
 use super::prepared::Prepared;
 use super::{Answer, Session, Tag, done};
-use crate::bind::Surroundings;
+use crate::bind::{OutputColumn, Surroundings};
 use crate::copy::{CopyIn, CopyOut, select_of};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
@@ -124,6 +124,8 @@ impl Session {
                 format!("could not open file \"{path}\" for {what}: {words}"),
             )
         };
+        // What is wrong with the statement is told before a file is looked for, or emptied.
+        self.check_copy(copy)?;
         if copy.is_out {
             let mut file = files
                 .create(path)
@@ -136,6 +138,9 @@ impl Session {
 
     /// Tells what is wrong with a statement, if anything is.
     fn check_copy(&mut self, copy: &Copy) -> Result<()> {
+        if copy.is_out {
+            return self.unloading(copy).map(drop);
+        }
         let catalog = self.open()?.change.view();
         let around = Surroundings {
             parameters: None,
@@ -144,10 +149,7 @@ impl Session {
             database: self.database.clone(),
             catalog,
         };
-        match copy.is_out {
-            false => CopyIn::new(copy, &around).map(drop),
-            true => select_of(copy, &around).map(drop),
-        }
+        CopyIn::new(copy, &around).map(drop)
     }
 
     fn load(&mut self, copy: &Copy, source: &mut dyn Read) -> Result<Answer> {
@@ -206,7 +208,8 @@ impl Session {
         Ok(done(Tag::counted("COPY", rows)))
     }
 
-    fn unload(&mut self, copy: &Copy, target: &mut dyn Write) -> Result<Answer> {
+    /// The query whose rows go out, and their columns.
+    fn unloading(&mut self, copy: &Copy) -> Result<(Arc<Planned>, Arc<[OutputColumn]>)> {
         let catalog = self.open()?.change.view();
         let query = {
             let around = Surroundings {
@@ -224,6 +227,12 @@ impl Session {
             let message = "COPY query must have a RETURNING clause";
             return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
         };
+        CopyOut::check(copy, &columns)?;
+        Ok((planned, columns))
+    }
+
+    fn unload(&mut self, copy: &Copy, target: &mut dyn Write) -> Result<Answer> {
+        let (planned, columns) = self.unloading(copy)?;
         let mut out = CopyOut::new(copy, &columns, target)?;
         let settings = self.settings.clone();
         let mut rows = 0u64;

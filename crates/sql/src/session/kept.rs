@@ -12,7 +12,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use rustdb_types::{Type, Value};
 
-use super::Prepared;
+use super::{Prepared, Session};
+use crate::error::{Error, Result};
+use crate::parse::parse;
 
 /// More statements than this are not kept.
 const KEPT_MAX: usize = 128;
@@ -269,6 +271,43 @@ impl Lexer<'_> {
 
 fn is_operator(byte: u8) -> bool {
     b"+-*/<>=~!@#%^&|`?".contains(&byte)
+}
+
+impl Session {
+    /// The statement for a pattern that comes again, if it is one that finds rows by their key.
+    pub(super) fn by_pattern(&mut self, pattern: &Pattern) -> Result<Option<Arc<Prepared>>> {
+        match self.kept.pattern(pattern) {
+            Known::New => Ok(None),
+            Known::Kept(prepared) => Ok(prepared),
+            Known::Again => {
+                self.open_for_statement()?;
+                // What is wrong with it is told when the text itself is read.
+                let mut statements = parse(pattern.text()).unwrap_or_default();
+                let prepared = statements
+                    .pop()
+                    .map(|statement| Arc::new(Prepared::new(statement, pattern.types())))
+                    .filter(|prepared| prepared.is_planned() && self.planned(prepared).is_ok())
+                    .filter(|prepared| prepared.is_keyed());
+                self.kept.keep_pattern(pattern, prepared.clone());
+                Ok(prepared)
+            }
+        }
+    }
+
+    /// An error of a pattern, at its place in the text that has values in it.
+    pub(super) fn placed_in(&mut self, error: Error, text: &str) -> Error {
+        if error.position().is_none() {
+            return error;
+        }
+        let again = parse(text).and_then(|mut statements| match statements.pop() {
+            Some(statement) => self
+                .planned(&Prepared::new(statement, Vec::new()))
+                .map(drop),
+            None => Ok(()),
+        });
+        let place = again.err().and_then(|again| again.located(text).position());
+        error.elsewhere().at(place)
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub use append::Append;
 pub use copy::Files;
 pub use cursor::Cursor;
 pub(crate) use idle::IdleBlocks;
-use kept::{Kept, Known, Pattern};
+use kept::{Kept, Pattern};
 use named::Named;
 pub use prepared::Prepared;
 use set::Meaning;
@@ -273,29 +273,43 @@ impl Session {
 
     /// Runs the statements of a text, with parameters if it is one statement.
     pub fn execute(&mut self, text: &str, parameters: &[Value]) -> Result<Vec<Answer>> {
+        let mut answers = Vec::new();
+        match self.execute_into(text, parameters, &mut answers) {
+            Ok(()) => Ok(answers),
+            Err(error) => {
+                let notices = answers.into_iter().flat_map(|answer| answer.notices);
+                Err(error.behind(notices.collect()))
+            }
+        }
+    }
+
+    /// As [`Session::execute`]; what statements before one that fails have given is in `answers`
+    /// then, though a transaction that is theirs too is rolled back.
+    pub fn execute_into(
+        &mut self,
+        text: &str,
+        parameters: &[Value],
+        answers: &mut Vec<Answer>,
+    ) -> Result<()> {
         self.begin_statements()?;
         let types: Vec<Type> = parameters.iter().map(type_of).collect();
         // What is kept is not deep.
-        let mut answers = Vec::new();
         let result = match self.kept.find(text, &types) {
-            Some(prepared) => self.execute_kept(&prepared, text, parameters, &mut answers),
+            Some(prepared) => self.execute_kept(&prepared, text, parameters, answers),
             None => match is_deep(text) {
-                Ok(false) => self.execute_text(text, &types, parameters, true, &mut answers),
-                Ok(true) => on_large_stack(|| {
-                    self.execute_text(text, &types, parameters, false, &mut answers)
-                }),
+                Ok(false) => self.execute_text(text, &types, parameters, true, answers),
+                Ok(true) => {
+                    on_large_stack(|| self.execute_text(text, &types, parameters, false, answers))
+                }
                 Err(error) => Err(error),
             },
         };
         let result = result.map_err(|error| {
             self.fail();
-            let notices = answers
-                .iter_mut()
-                .flat_map(|answer| answer.notices.drain(..));
-            error.located(text).behind(notices.collect())
+            error.located(text)
         });
         self.tell_end();
-        result.map(|()| answers)
+        result
     }
 
     fn execute_kept(
@@ -338,41 +352,6 @@ impl Session {
             }
         }
         self.end_implicit()
-    }
-
-    /// The statement for a pattern that comes again, if it is one that finds rows by their key.
-    fn by_pattern(&mut self, pattern: &Pattern) -> Result<Option<Arc<Prepared>>> {
-        match self.kept.pattern(pattern) {
-            Known::New => Ok(None),
-            Known::Kept(prepared) => Ok(prepared),
-            Known::Again => {
-                self.open_for_statement()?;
-                // What is wrong with it is told when the text itself is read.
-                let mut statements = parse(pattern.text()).unwrap_or_default();
-                let prepared = statements
-                    .pop()
-                    .map(|statement| Arc::new(Prepared::new(statement, pattern.types())))
-                    .filter(|prepared| prepared.is_planned() && self.planned(prepared).is_ok())
-                    .filter(|prepared| prepared.is_keyed());
-                self.kept.keep_pattern(pattern, prepared.clone());
-                Ok(prepared)
-            }
-        }
-    }
-
-    /// An error of a pattern, at its place in the text that has values in it.
-    fn placed_in(&mut self, error: Error, text: &str) -> Error {
-        if error.position().is_none() {
-            return error;
-        }
-        let again = parse(text).and_then(|mut statements| match statements.pop() {
-            Some(statement) => self
-                .planned(&Prepared::new(statement, Vec::new()))
-                .map(drop),
-            None => Ok(()),
-        });
-        let place = again.err().and_then(|again| again.located(text).position());
-        error.elsewhere().at(place)
     }
 
     fn begin_statements(&mut self) -> Result<()> {

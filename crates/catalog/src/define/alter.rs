@@ -14,6 +14,7 @@ use rustdb_types::{COLUMNS_MAX, Element, Oid, SqlState, Type, Value};
 use crate::change::CatalogChange;
 use crate::descriptor::{
     Column, ColumnId, Constraint, Expression, Index, Object, Table, TableStatistics, TypeKind,
+    TypeObject,
 };
 use crate::error::{Error, Result};
 
@@ -218,11 +219,60 @@ impl CatalogChange {
     /// Replaces a type by another definition with the same number: new labels, constraints, name.
     /// Tables and views that use it follow.
     pub fn alter_type(&mut self, oid: Oid, change: impl FnOnce(&mut TypeKind)) -> Result<()> {
-        let object = self.view().type_object(oid).cloned();
-        let mut object = object.ok_or_else(|| Error::internal("there is no such type"))?;
+        let mut object = self.expect_type(oid)?;
         change(&mut Arc::make_mut(&mut object).kind);
         self.set(Object::Type(object));
         Ok(())
+    }
+
+    /// `ALTER TYPE ... RENAME` and `ALTER DOMAIN ... RENAME`.
+    pub fn rename_type(
+        &mut self,
+        transaction: &mut Transaction,
+        oid: Oid,
+        name: &str,
+    ) -> Result<()> {
+        let object = self.expect_type(oid)?;
+        self.lock_name(transaction, object.schema, object.name())?;
+        self.lock_name(transaction, object.schema, name)?;
+        if self.view().type_named(object.schema, name).is_some() {
+            return Err(Error::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!("type \"{name}\" already exists"),
+            ));
+        }
+        let kind = object.kind.renamed(name);
+        self.alter_type(oid, |old| *old = kind)
+    }
+
+    /// `SET SCHEMA` of a type.
+    pub fn move_type(
+        &mut self,
+        transaction: &mut Transaction,
+        oid: Oid,
+        schema: Oid,
+    ) -> Result<()> {
+        let mut object = self.expect_type(oid)?;
+        let name = object.name().to_owned();
+        self.lock_name(transaction, object.schema, &name)?;
+        self.lock_name(transaction, schema, &name)?;
+        let view = self.view();
+        if object.schema != schema && view.type_named(schema, &name).is_some() {
+            let schema = view.schema(schema);
+            let schema = schema.map_or("", |schema| schema.name.as_str());
+            return Err(Error::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!("type \"{name}\" already exists in schema \"{schema}\""),
+            ));
+        }
+        Arc::make_mut(&mut object).schema = schema;
+        self.set(Object::Type(object));
+        Ok(())
+    }
+
+    fn expect_type(&mut self, oid: Oid) -> Result<Arc<TypeObject>> {
+        let object = self.view().type_object(oid).cloned();
+        object.ok_or_else(|| Error::internal("there is no such type"))
     }
 
     /// Stores what ANALYZE found out.

@@ -134,6 +134,50 @@ impl CatalogChange {
         constraint.ok_or_else(|| Error::internal("the constraint was not added"))
     }
 
+    /// `ALTER TABLE ... ADD CONSTRAINT ... USING INDEX`: a unique index of the table, over all of
+    /// its rows and over columns in their order, becomes that of a primary key or unique
+    /// constraint, and is called as the constraint. Whether columns of a primary key are NULL is
+    /// not looked at.
+    pub fn add_constraint_using(
+        &mut self,
+        transaction: &mut Transaction,
+        table: Oid,
+        index: Oid,
+        name: &str,
+        is_primary: bool,
+    ) -> Result<Constraint> {
+        let before = self.expect_table(table)?;
+        let missing = || Error::internal("there is no such index over columns");
+        let found = before.indexes.iter().find(|each| each.oid == index);
+        let found = found.ok_or_else(missing)?;
+        let columns = found.plain_columns().ok_or_else(missing)?;
+        if found.name != name {
+            self.rename_relation(transaction, index, name)?;
+        }
+        if before.constraint_named(name).is_some() {
+            return Err(taken(&before, name));
+        }
+        let mut table = Table::clone(&*self.expect_table(table)?);
+        let kind = match is_primary {
+            true => {
+                mark_primary(&mut table, &columns)?;
+                ConstraintKind::PrimaryKey { columns, index }
+            }
+            false => ConstraintKind::Unique { columns, index },
+        };
+        let constraint = Constraint {
+            oid: self.new_oid()?,
+            name: name.to_owned(),
+            kind,
+            deferrable: false,
+            initially_deferred: false,
+            validated: true,
+        };
+        table.constraints.push(constraint.clone());
+        self.set(Object::Table(Arc::new(table)));
+        Ok(constraint)
+    }
+
     /// Adds a constraint, and its index if it has one, to a descriptor.
     pub(super) fn attach_constraint(
         &mut self,
@@ -216,13 +260,7 @@ impl CatalogChange {
         };
         let name = match &definition.name {
             Some(name) if table.constraint_named(name).is_some() => {
-                return Err(Error::new(
-                    SqlState::DUPLICATE_OBJECT,
-                    format!(
-                        "constraint \"{name}\" for relation \"{}\" already exists",
-                        table.name
-                    ),
-                ));
+                return Err(taken(table, name));
             }
             Some(name) => name.clone(),
             None => {
@@ -331,8 +369,26 @@ impl CatalogChange {
     }
 }
 
+fn taken(table: &Table, constraint: &str) -> Error {
+    let message = format!(
+        "constraint \"{constraint}\" for relation \"{}\" already exists",
+        table.name
+    );
+    Error::new(SqlState::DUPLICATE_OBJECT, message)
+}
+
 /// Makes an index the one of the primary key; without entries of its own, rows are sorted by it.
 fn make_primary(table: &mut Table, columns: &[ColumnId], index: Index) -> Result<()> {
+    mark_primary(table, columns)?;
+    if index.keyspace.is_none() {
+        table.row_key = RowKeyColumns::Columns(columns.to_vec());
+    }
+    table.indexes.push(Arc::new(index));
+    Ok(())
+}
+
+/// Makes columns those of the primary key, which there must not be yet.
+fn mark_primary(table: &mut Table, columns: &[ColumnId]) -> Result<()> {
     if table.primary_key().is_some() {
         return Err(Error::new(
             SqlState::INVALID_TABLE_DEFINITION,
@@ -346,10 +402,6 @@ fn make_primary(table: &mut Table, columns: &[ColumnId], index: Index) -> Result
     for id in columns {
         table.columns[*id as usize - 1].not_null = true;
     }
-    if index.keyspace.is_none() {
-        table.row_key = RowKeyColumns::Columns(columns.to_vec());
-    }
-    table.indexes.push(Arc::new(index));
     Ok(())
 }
 

@@ -164,6 +164,30 @@ impl TypeObject {
     }
 }
 
+impl TypeKind {
+    /// The same type under another name.
+    pub(crate) fn renamed(&self, name: &str) -> TypeKind {
+        let name = name.to_owned();
+        match self {
+            TypeKind::Enum(definition) => TypeKind::Enum(Arc::new(EnumType {
+                oid: definition.oid,
+                array_oid: definition.array_oid,
+                name,
+                labels: definition.labels.clone(),
+            })),
+            TypeKind::Domain(domain) => TypeKind::Domain(DomainObject {
+                definition: Arc::new(DomainType {
+                    oid: domain.definition.oid,
+                    array_oid: domain.definition.array_oid,
+                    name,
+                    base: domain.definition.base.clone(),
+                }),
+                ..domain.clone()
+            }),
+        }
+    }
+}
+
 /// NB: types compare by number; definitions compare by what they hold.
 impl PartialEq for TypeKind {
     fn eq(&self, other: &TypeKind) -> bool {

@@ -1,6 +1,8 @@
 //! Making an expression one of another type.
 
-use rustdb_types::{Cast, CastContext, Element, Type, Value, common_modifier, common_type};
+use rustdb_types::{
+    Base, Cast, CastContext, Element, Modifier, Type, Value, common_modifier, common_type,
+};
 
 use super::Binder;
 use crate::error::{Error, Result, SqlState};
@@ -51,11 +53,28 @@ impl Binder<'_> {
         }
         // A literal is read once, now; what is wrong with it is told at once.
         if let (Expr::Constant(value), true) = (&from.expr, from.of == Type::UNKNOWN) {
-            let value = cast.apply(value, self.settings);
-            let value = value.map_err(|error| Error::from(error).at(from.place))?;
-            return Ok(Some(Expr::Constant(value)));
+            return match cast.apply(value, self.settings) {
+                Ok(value) => Ok(Some(Expr::Constant(value))),
+                Err(error) => match self.too_long(value, target, context) {
+                    Some(expr) => Ok(Some(expr)),
+                    None => Err(Error::from(error).at(from.place)),
+                },
+            };
         }
         Ok(Some(Expr::Cast(Box::new((cast, from.expr)))))
+    }
+
+    /// A literal that can be read as a type, but not with its modifier: `'abc'` as `varchar(2)`.
+    /// That is an error of whoever uses the value, not of the text that has it.
+    fn too_long(&self, literal: &Value, target: &Type, context: CastContext) -> Option<Expr> {
+        let plain = target.with_modifier(Modifier::NONE);
+        if plain == *target || target.base() == Some(Base::Interval) {
+            return None;
+        }
+        let read = Cast::find(&Type::UNKNOWN, &plain, context)?;
+        let value = read.apply(literal, self.settings).ok()?;
+        let cast = Cast::find(&plain, target, context)?;
+        Some(Expr::Cast(Box::new((cast, Expr::Constant(value)))))
     }
 
     /// As [`Binder::coerce`] where an operator or function was resolved, so that there is a way.

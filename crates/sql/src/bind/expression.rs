@@ -144,8 +144,13 @@ impl Binder<'_> {
                         return Ok(typed);
                     }
                 }
-                if error.state() == SqlState::UNDEFINED_COLUMN && at.scope.has_relation(&folded) {
-                    return self.whole_row(&folded, at);
+                if error.state() == SqlState::UNDEFINED_COLUMN {
+                    if let Some(typed) = self.system_column(&folded, place(name.span), at)? {
+                        return Ok(typed);
+                    }
+                    if at.scope.has_relation(&folded) {
+                        return self.whole_row(&folded, at);
+                    }
                 }
                 Err(at.scope.with_alike(error, None, &folded))
             }
@@ -155,12 +160,9 @@ impl Binder<'_> {
     fn compound_reference(&mut self, parts: &[ast::Ident], at: &Place<'_, '_>) -> Result<Typed> {
         let names: Vec<String> = parts.iter().map(name_of).collect();
         let place = parts.first().and_then(|part| place(part.span));
-        let column = match &names[..] {
-            [relation, name] => {
-                let found = at.scope.qualified(None, relation, name, place);
-                found.map_err(|error| at.scope.with_alike(error, Some(relation), name))?
-            }
-            [schema, relation, name] => at.scope.qualified(Some(schema), relation, name, place)?,
+        let (schema, relation, name) = match &names[..] {
+            [relation, name] => (None, relation, name),
+            [schema, relation, name] => (Some(schema.as_str()), relation, name),
             _ => {
                 let message = format!(
                     "improper qualified name (too many dotted names): {}",
@@ -169,12 +171,32 @@ impl Binder<'_> {
                 return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(place));
             }
         };
-        self.mention(column.id, place, at);
-        Ok(Typed::new(Expr::Column(column.id), column.of))
+        let error = match at.scope.qualified(schema, relation, name, place) {
+            Ok(column) => {
+                self.mention(column.id, place, at);
+                return Ok(Typed::new(Expr::Column(column.id), column.of));
+            }
+            Err(error) => error,
+        };
+        if error.state() == SqlState::UNDEFINED_COLUMN {
+            let found = at.scope.relation(schema, relation, place)?;
+            if let Some(typed) = self.system_column_of(found, name, place, at)? {
+                return Ok(typed);
+            }
+        }
+        Err(match schema {
+            None => at.scope.with_alike(error, Some(relation), name),
+            Some(_) => error,
+        })
     }
 
     /// Notes where a column is named, in case that it must not be.
-    fn mention(&mut self, column: ColumnId, place: Option<Position>, at: &Place<'_, '_>) {
+    pub(super) fn mention(
+        &mut self,
+        column: ColumnId,
+        place: Option<Position>,
+        at: &Place<'_, '_>,
+    ) {
         if let (Some(_), Some(place)) = (&at.collected, place) {
             self.mentioned.push((column, place));
         }

@@ -70,6 +70,8 @@ impl Binder<'_> {
                 _ => (),
             }
             left = self.join(left, right, &join.join_operator, outer)?;
+            // A join has no system columns of its own.
+            left.names.tables.clear();
         }
         Ok(left)
     }
@@ -149,6 +151,7 @@ impl Binder<'_> {
                     schema: None,
                     alias_of: None,
                     columns: item.names.visible,
+                    tableoid: None,
                 };
                 Ok(FromItem {
                     plan: item.plan,
@@ -264,6 +267,7 @@ impl Binder<'_> {
             schema: None,
             alias_of: None,
             columns,
+            tableoid: None,
         };
         (plan, relation)
     }
@@ -295,6 +299,7 @@ impl Binder<'_> {
             schema: None,
             alias_of: hidden,
             columns: relation.columns,
+            tableoid: relation.tableoid,
         })
     }
 
@@ -412,6 +417,7 @@ impl Binder<'_> {
             schema: None,
             alias_of: None,
             columns: merged.clone(),
+            tableoid: None,
         });
         merged.extend(rest(&left.names));
         merged.extend(rest(&right.names));

@@ -58,6 +58,7 @@ impl Binder<'_> {
             schema: None,
             alias_of: None,
             columns,
+            tableoid: None,
         };
         // The name of a function is no name of its rows.
         let relation = Relation {

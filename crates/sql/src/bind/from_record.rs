@@ -106,6 +106,7 @@ impl Binder<'_> {
             schema: None,
             alias_of: None,
             columns: item.1,
+            tableoid: None,
         };
         let relation = Relation {
             alias_of: None,

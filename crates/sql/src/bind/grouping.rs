@@ -10,7 +10,7 @@ use rustdb_types::Type;
 use sqlparser::ast;
 
 use super::expression::Place;
-use super::scope::Scope;
+use super::scope::{Relation, Scope};
 use super::select::check_equality;
 use super::sort::Target;
 use super::{Binder, OutputColumn, name_of};
@@ -331,6 +331,7 @@ impl Grouping {
             };
             if !ids.is_empty() && ids.iter().all(is_grouped) {
                 fixed.extend(scan.columns.iter().map(|(column, _)| *column));
+                fixed.insert(scan.tableoid);
             }
         });
         if fixed.is_empty() {
@@ -340,18 +341,15 @@ impl Grouping {
             .iter()
             .flat_map(|user| crate::plan::free_columns_of(user));
         let used: BTreeSet<ColumnId> = used.collect();
-        let named = scope.from.relations.iter().flat_map(|one| &one.columns);
-        for column in named {
-            if fixed.contains(&column.id)
-                && used.contains(&column.id)
-                && !grouped.contains(&column.id)
-            {
+        let named = scope.from.relations.iter().flat_map(Relation::all_columns);
+        for id in named.map(|column| column.id) {
+            if fixed.contains(&id) && used.contains(&id) && !grouped.contains(&id) {
                 set.push(self.groups.len());
                 self.outputs.push(None);
                 self.groups.push(Group {
                     id: binder.new_column(),
                     padded: false,
-                    expr: Expr::Column(column.id),
+                    expr: Expr::Column(id),
                 });
             }
         }
@@ -368,7 +366,7 @@ fn ungrouped(column: ColumnId, user: &Expr, scope: &Scope<'_>) -> Error {
     user.walk(&mut |expr| direct |= *expr == Expr::Column(column));
     let relations = scope.from.relations.iter();
     let name = relations
-        .flat_map(|relation| relation.columns.iter().map(move |named| (relation, named)))
+        .flat_map(|relation| relation.all_columns().map(move |named| (relation, named)))
         .find(|(_, named)| named.id == column)
         .map(|(relation, named)| format!("{}.{}", relation.name, named.name))
         .unwrap_or_default();

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::Binder;
 use super::aggregate::not_allowed;
 use super::expression::Place;
-use super::scope::Scope;
+use super::scope::{Relation, Scope};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::ColumnId;
 use crate::plan::{AggregateItem, free_columns_of};
@@ -28,9 +28,11 @@ pub(super) struct Level {
 
 fn columns_of(scope: &Scope<'_>) -> BTreeSet<ColumnId> {
     let relations = scope.from.relations.iter();
+    let numbers = relations.clone().filter_map(Relation::numbered);
     let columns = relations.flat_map(|relation| &relation.columns);
     let columns = columns.chain(&scope.from.visible);
-    columns.map(|column| column.id).collect()
+    let columns = columns.map(|column| column.id);
+    columns.chain(numbers.map(|column| column.id)).collect()
 }
 
 impl Level {

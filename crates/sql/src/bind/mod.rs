@@ -42,6 +42,7 @@ mod sort;
 mod subquery;
 mod subscript;
 mod system;
+mod system_column;
 mod table;
 mod type_name;
 mod user_type;
@@ -53,14 +54,17 @@ pub(crate) use flexible::Given;
 pub(crate) use from::{object_name, words_of};
 pub(crate) use output_name::key_name;
 pub(crate) use reference::{Alias, Reference, respelled};
+pub(crate) use system_column::is_system_column;
 pub(crate) use table::{
-    bind_column_expression, bind_table_expression, bind_written, missing_relation, schema_named,
+    bind_column_expression, bind_table_expression, bind_written, missing_relation,
+    references_to_type, schema_named,
 };
 pub(crate) use user_type::value_table;
 pub use write::{Assignment, ConflictUpdate, OnConflict, ViewCheck, Write, WriteKind};
 pub(crate) use write::{not_updatable, updatable, writes};
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustdb_catalog::{Catalog, PG_CATALOG};
@@ -126,6 +130,8 @@ pub(crate) struct Binder<'s> {
     awaiting: Vec<usize>,
     /// Where relations are named, if that is noted.
     references: Option<Vec<Reference>>,
+    /// Where created types are named, if that is noted.
+    named_types: RefCell<Vec<Reference>>,
     /// Whether what is bound is a stored text.
     is_stored: bool,
     /// Whether the WITH that comes next stands at the top of the statement.
@@ -140,6 +146,8 @@ pub(crate) struct Binder<'s> {
     subqueries: usize,
     /// The queries around the one that is bound, the innermost last.
     levels: Vec<level::Level>,
+    /// The columns of tables' numbers that are yet to be computed.
+    tableoids: BTreeSet<ColumnId>,
     /// Where columns are named outside of aggregates, if aggregates may stand there.
     mentioned: Vec<(ColumnId, Position)>,
 }
@@ -273,6 +281,7 @@ impl<'s> Binder<'s> {
             awaited: None,
             awaiting: Vec::new(),
             references: None,
+            named_types: RefCell::default(),
             is_stored: false,
             is_top: false,
             keeps_unknown: false,
@@ -280,6 +289,7 @@ impl<'s> Binder<'s> {
             silent: Vec::new(),
             subqueries: 0,
             levels: Vec::new(),
+            tableoids: BTreeSet::new(),
             mentioned: Vec::new(),
         }
     }

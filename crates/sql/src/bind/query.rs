@@ -75,6 +75,7 @@ impl Binder<'_> {
             schema: None,
             alias_of: None,
             columns: columns.collect(),
+            tableoid: None,
         })
     }
 

@@ -74,6 +74,34 @@ impl Binder<'_> {
     }
 }
 
+impl Binder<'_> {
+    /// Notes where a created type is named.
+    pub(super) fn note_type(&self, name: &ast::ObjectName, object: Oid) {
+        // What a view says is another text.
+        if self.references.is_none() || self.views_around > 0 {
+            return;
+        }
+        let parts = name.0.iter().filter_map(|part| part.as_ident());
+        let reference = Reference {
+            object,
+            span: Span::union_iter(parts.map(|part| part.span)),
+            alias: Alias::None,
+        };
+        let mut types = self.named_types.borrow_mut();
+        // What is bound twice is named once.
+        if types.iter().all(|other| other.span != reference.span) {
+            types.push(reference);
+        }
+    }
+
+    /// Where a created type is named.
+    pub(crate) fn references_to_type(&self, object: Oid) -> Vec<Reference> {
+        let types = self.named_types.borrow();
+        let found = types.iter().filter(|reference| reference.object == object);
+        found.cloned().collect()
+    }
+}
+
 /// A text with other words in place of some names.
 pub(crate) fn respelled(text: &str, changes: &[(&Reference, String)]) -> Result<String> {
     let mut places = Vec::with_capacity(changes.len());

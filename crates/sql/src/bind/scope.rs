@@ -1,6 +1,6 @@
 //! Names: what a column reference in a query means.
 
-use rustdb_types::Type;
+use rustdb_types::{Oid, Type};
 
 use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::ColumnId;
@@ -21,6 +21,8 @@ pub(crate) struct FromNames {
     pub(crate) relations: Vec<Relation>,
     /// The columns without a dot, and of `*`: a pair that USING merges is here once.
     pub(crate) visible: Vec<NamedColumn>,
+    /// The tables whose system columns need no dot: those that are not joined.
+    pub(crate) tables: Vec<TableOid>,
 }
 
 /// A relation in FROM.
@@ -34,6 +36,18 @@ pub(crate) struct Relation {
     pub(crate) alias_of: Option<String>,
     /// Its columns.
     pub(crate) columns: Vec<NamedColumn>,
+    /// Its number, if it is a table: then it has system columns.
+    pub(crate) tableoid: Option<TableOid>,
+}
+
+/// How a statement gets the number of a table whose rows it reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum TableOid {
+    /// The statement writes the table, which is there in every row.
+    Known(Oid),
+    /// From a column that is computed if it is asked for: where an outer join finds no row of the
+    /// table, it has no number.
+    Column(ColumnId),
 }
 
 /// A column with its name.
@@ -66,6 +80,7 @@ impl FromNames {
     pub(crate) fn of(relation: Relation) -> FromNames {
         FromNames {
             visible: relation.columns.clone(),
+            tables: relation.tableoid.into_iter().collect(),
             relations: vec![relation],
         }
     }
@@ -87,6 +102,7 @@ impl FromNames {
         }
         self.relations.extend(other.relations);
         self.visible.extend(other.visible);
+        self.tables.extend(other.tables);
         Ok(self)
     }
 
@@ -100,13 +116,13 @@ impl FromNames {
     }
 }
 
-fn ambiguous(name: &str, place: Option<Position>) -> Error {
+pub(super) fn ambiguous(name: &str, place: Option<Position>) -> Error {
     let message = format!("column reference \"{name}\" is ambiguous");
     Error::new(SqlState::AMBIGUOUS_COLUMN, message).at(place)
 }
 
 impl Scope<'_> {
-    fn outward(&self) -> impl Iterator<Item = &FromNames> {
+    pub(super) fn outward(&self) -> impl Iterator<Item = &FromNames> {
         std::iter::successors(Some(self), |scope| scope.parent).map(|scope| &scope.from)
     }
 

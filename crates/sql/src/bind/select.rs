@@ -130,6 +130,7 @@ impl Binder<'_> {
             return Err(Error::new(SqlState::INVALID_RECURSION, message));
         }
         ties.clone_from(&keys);
+        self.compute_tableoids(&mut plan);
         let locks = self.locks(&clauses, select, &mut plan, &scope, &collected)?;
         let postponed = postpones_sets(select, &list.items, &keys, &collected);
         let (plan, sets) = self.computed(plan, &mut list, grouping, having, collected, &scope)?;

@@ -7,7 +7,7 @@ use sqlparser::ast;
 
 use super::Binder;
 use super::expression::Place;
-use super::scope::{NamedColumn, Relation};
+use super::scope::{NamedColumn, Relation, TableOid};
 use crate::error::Result;
 use crate::exec::{sequence_of, split_name};
 use crate::expr::{Expr, SessionCall, SessionFunction, Typed};
@@ -84,8 +84,11 @@ impl Binder<'_> {
                 arguments: vec![Expr::Constant(Value::Oid(sequence.oid.0))],
             })));
         }
+        let tableoid = self.new_column();
+        row.push(Expr::Constant(Value::Oid(sequence.oid.0)));
+        let ids = columns.iter().map(|column| column.id);
         let plan = Plan::Values {
-            columns: columns.iter().map(|column| column.id).collect(),
+            columns: ids.chain([tableoid]).collect(),
             rows: vec![row],
         };
         let relation = Relation {
@@ -93,6 +96,7 @@ impl Binder<'_> {
             schema: None,
             alias_of: None,
             columns,
+            tableoid: Some(TableOid::Column(tableoid)),
         };
         (plan, relation)
     }

@@ -11,7 +11,7 @@ use sqlparser::ast;
 
 use super::Binder;
 use super::query::BoundQuery;
-use super::scope::{NamedColumn, Relation};
+use super::scope::{NamedColumn, Relation, TableOid};
 use crate::error::{Error, Result, SqlState};
 use crate::exec::split_name;
 use crate::expr::{Expr, SystemCall, Typed};
@@ -75,8 +75,10 @@ impl Binder<'_> {
             });
         }
         let places = columns.iter().enumerate();
+        let tableoid = self.new_column();
         let plan = Plan::System(Box::new(SystemScan {
             relation: found,
+            tableoid,
             columns: places.map(|(place, column)| (column.id, place)).collect(),
         }));
         let schema = if schema == PG_CATALOG {
@@ -89,6 +91,7 @@ impl Binder<'_> {
             schema: Some(schema.to_owned()),
             alias_of: None,
             columns,
+            tableoid: (!found.is_view).then_some(TableOid::Column(tableoid)),
         };
         Some((plan, relation))
     }

@@ -8,9 +8,9 @@ use rustdb_types::{CastContext, Oid, Settings, Type};
 use sqlparser::ast;
 
 use super::expression::Place;
-use super::scope::{FromNames, NamedColumn, Relation, Scope};
-use super::{Binder, SessionNames};
-use crate::error::{Error, Result, SqlState};
+use super::scope::{FromNames, NamedColumn, Relation, Scope, TableOid};
+use super::{Binder, Reference, SessionNames};
+use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::parse_expression;
 use crate::plan::{IndexExpressions, Plan, Scan};
@@ -165,11 +165,13 @@ impl Binder<'_> {
             });
         }
         let expressions = self.index_expressions(definition, &places);
+        let tableoid = self.new_column();
         let plan = Plan::Scan(Box::new(Scan {
             table,
             alias: definition.name.clone(),
             columns: places,
             key: None,
+            tableoid,
             access: None,
             expressions,
         }));
@@ -182,6 +184,7 @@ impl Binder<'_> {
             schema: schema.map(|schema| schema.name.clone()),
             alias_of: None,
             columns,
+            tableoid: Some(TableOid::Column(tableoid)),
         };
         Ok((plan, relation))
     }
@@ -237,27 +240,54 @@ pub(crate) fn bind_written(
     let session = SessionNames::of_stored();
     let mut binder = Binder::new(None, settings, &session);
     binder.catalog = catalog.cloned();
+    let scope = scope_of(definition);
+    let mut typed = binder.expression(written, &mut Place::new(&scope, STORED))?;
+    typed.expr.rewrite(&mut |expr| match expr {
+        Expr::Column(id) => Column::place(id.0).map(Expr::Input),
+        _ => None,
+    });
+    Ok(typed)
+}
+
+/// Where an expression over a table's columns names a type.
+pub(crate) fn references_to_type(
+    text: &str,
+    definition: &Definition,
+    object: Oid,
+    settings: &Settings,
+    catalog: &Arc<Catalog>,
+) -> Result<Vec<Reference>> {
+    let written = parse_expression(text)?;
+    let session = SessionNames::of_stored();
+    let mut binder = Binder::new(None, settings, &session).noting_references();
+    binder.catalog = Some(catalog.clone());
+    let scope = scope_of(definition);
+    let bound = binder.expression(&written, &mut Place::new(&scope, STORED));
+    bound.map_err(Error::elsewhere)?;
+    Ok(binder.references_to_type(object))
+}
+
+/// What messages call the place of an expression that is stored with a table.
+const STORED: &str = "a table's expressions";
+
+/// A table's columns as what its expressions can name.
+fn scope_of(definition: &Definition) -> Scope<'static> {
     let columns = definition.columns.iter().filter(|column| !column.dropped);
     let columns = columns.map(|column| NamedColumn {
         name: column.name.clone(),
         id: ColumnId(column.id),
         of: column.column_type.clone(),
     });
-    let scope = Scope {
+    Scope {
         parent: None,
         from: FromNames::of(Relation {
             name: definition.name.clone(),
             schema: None,
             alias_of: None,
             columns: columns.collect(),
+            tableoid: None,
         }),
-    };
-    let mut typed = binder.expression(written, &mut Place::new(&scope, "a table's expressions"))?;
-    typed.expr.rewrite(&mut |expr| match expr {
-        Expr::Column(id) => Column::place(id.0).map(Expr::Input),
-        _ => None,
-    });
-    Ok(typed)
+    }
 }
 
 /// As [`bind_table_expression`], as a value for a column.
@@ -278,17 +308,25 @@ pub(crate) fn bind_column_expression(
 impl Binder<'_> {
     /// A value that is stored in a column of this type.
     pub(crate) fn assign(&mut self, from: Typed, to: &Type, column: &str) -> Result<Expr> {
-        self.assign_what("expression", from, to, column)
+        let place = from.place;
+        self.assign_what("expression", from, to, column, place)
     }
 
     /// A default, or what a generated column is made of, as a value of its column.
     pub(crate) fn assign_default(&mut self, from: Typed, column: &Column) -> Result<Expr> {
         let (of, name) = (&column.column_type, &column.name);
-        self.assign_what("default expression", from, of, name)
+        self.assign_what("default expression", from, of, name, None)
     }
 
-    fn assign_what(&mut self, what: &str, from: Typed, to: &Type, column: &str) -> Result<Expr> {
-        let (actual, place) = (from.of.clone(), from.place);
+    fn assign_what(
+        &mut self,
+        what: &str,
+        from: Typed,
+        to: &Type,
+        column: &str,
+        place: Option<Position>,
+    ) -> Result<Expr> {
+        let actual = from.of.clone();
         self.coerce(from, to, CastContext::Assignment)?
             .ok_or_else(|| {
                 let message = format!(
@@ -318,6 +356,7 @@ impl Binder<'_> {
                 schema: None,
                 alias_of: None,
                 columns: Vec::new(),
+                tableoid: None,
             }),
         };
         let typed = self.expression(written, &mut Place::new(&scope, "DEFAULT expressions"))?;

@@ -95,7 +95,9 @@ impl Binder<'_> {
         if quoted && of_system && parts.last().is_some_and(|last| last == "char") {
             return Ok(Type::of(Base::Char));
         }
-        if let Some(found) = self.user_type(&parts) {
+        if let Some(object) = self.type_object(&parts) {
+            self.note_type(name, object.oid());
+            let found = object.as_type();
             return match modifiers.is_empty() {
                 true => Ok(found),
                 false => {

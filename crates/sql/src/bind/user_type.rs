@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustdb_catalog::{Column, Table as Definition, TypeObject};
-use rustdb_types::{DomainType, Element, Oid, Type, Value};
+use rustdb_types::{DomainType, Element, Oid, Value};
 
 use super::expression::Place;
 use super::scope::Scope;
@@ -26,11 +26,6 @@ impl Binder<'_> {
             }
             [] => None,
         }
-    }
-
-    /// As [`Binder::type_object`], as a type of values.
-    pub(super) fn user_type(&self, names: &[String]) -> Option<Type> {
-        self.type_object(names).map(|object| object.as_type())
     }
 
     /// A value of the type below all domains as one of a domain: the constraints of the innermost

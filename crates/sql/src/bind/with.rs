@@ -232,6 +232,7 @@ impl Binder<'_> {
             schema: None,
             alias_of: None,
             columns: named,
+            tableoid: None,
         };
         Ok(Some((plan, relation)))
     }

@@ -9,7 +9,7 @@ use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, Value};
 use sqlparser::ast;
 
-use super::declared::refuse_collation_of;
+use super::declared::{refuse_collation_of, refuse_system_column, refuse_system_name};
 use super::rows::Becomes;
 use super::sequence::Serial;
 use super::{Defined, Definer, relation_missing};
@@ -88,6 +88,7 @@ impl Definer<'_> {
                 cascade,
             } => {
                 let name = name_of(name);
+                refuse_system_column(table, &name, "drop")?;
                 let part = table.column_named(&name);
                 let part = part.map(|column| Part::Column(table.oid, column.id));
                 let missing = missing_column(table, &name);
@@ -114,6 +115,7 @@ impl Definer<'_> {
             }
             AlterAction::Column(name, action) => {
                 let name = name_of(name);
+                refuse_system_column(table, &name, "alter")?;
                 let column = table.column_named(&name);
                 let column = column.ok_or_else(|| missing_column(table, &name))?.clone();
                 self.alter_column(table, &column, action)
@@ -177,6 +179,7 @@ impl Definer<'_> {
             self.note(Notice::new(message).with_state(SqlState::DUPLICATE_COLUMN));
             return Ok(());
         }
+        refuse_system_name(&name)?;
         let (mut constraints, mut serials) = (Vec::new(), Vec::new());
         let place = table.columns.len();
         let mut column =

@@ -17,6 +17,15 @@ impl Definer<'_> {
         written: &ast::TableConstraint,
         validate: bool,
     ) -> Result<()> {
+        match written {
+            ast::TableConstraint::PrimaryKeyUsingIndex(using) => {
+                return self.add_constraint_using(table, using, true);
+            }
+            ast::TableConstraint::UniqueUsingIndex(using) => {
+                return self.add_constraint_using(table, using, false);
+            }
+            _ => (),
+        }
         let definition = self.constraint(written, &table.columns)?;
         self.build_constraint(table.oid, definition, validate)
     }

@@ -11,7 +11,7 @@ use sqlparser::ast::{ColumnOption, Spanned};
 
 use super::Definer;
 use super::constraint::{number, set_deferral};
-use super::declared::{refuse_collation_of, refuse_contradictions, refuse_system_name};
+use super::declared::{refuse_collation_of, refuse_contradictions};
 use super::like::options_of;
 use super::sequence::Serial;
 use crate::bind::{
@@ -32,7 +32,6 @@ impl Definer<'_> {
         serials: &mut Vec<Serial>,
     ) -> Result<Column> {
         let name = name_of(&written.name);
-        refuse_system_name(&name)?;
         let serial = serial_type(&written.data_type);
         refuse_contradictions(written, serial.is_some(), table)?;
         let column_type = match serial {
@@ -82,7 +81,15 @@ impl Definer<'_> {
                 column.default = Some(Expression::new(default.to_string()));
             }
             ColumnOption::ForeignKey(key) => {
-                let kind = self.foreign_key(key, vec![column.id])?;
+                let own = |names: &[ast::Ident]| {
+                    let ids = names.iter().map(|name| match name_of(name) == column.name {
+                        true => column.id,
+                        // No other column is part of the key.
+                        false => 0,
+                    });
+                    Ok(ids.collect())
+                };
+                let kind = self.foreign_key(key, vec![column.id], own)?;
                 let mut constraint = ConstraintDefinition::new(kind);
                 constraint.name = constraint_name;
                 set_deferral(&mut constraint, key.characteristics.as_ref());

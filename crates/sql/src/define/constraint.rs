@@ -15,6 +15,7 @@ use super::Definer;
 use crate::bind::{Binder, bind_table_expression, name_of, object_name};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
+use crate::rewrite::set_columns;
 
 impl Definer<'_> {
     pub(super) fn constraint(
@@ -53,9 +54,16 @@ impl Definer<'_> {
                 (&check.name, kind, None)
             }
             TableConstraint::ForeignKey(key) => {
-                let kind =
-                    self.foreign_key(key, columns_named(&key.columns, columns, REFERENCED)?)?;
+                let own = columns_named(&key.columns, columns, REFERENCED)?;
+                let named = |names: &[ast::Ident]| columns_named(names, columns, REFERENCED);
+                let kind = self.foreign_key(key, own, named)?;
                 (&key.name, kind, key.characteristics.as_ref())
+            }
+            TableConstraint::PrimaryKeyUsingIndex(_) | TableConstraint::UniqueUsingIndex(_) => {
+                return Err(Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "cannot use an existing index in CREATE TABLE",
+                ));
             }
             other => return Err(Error::unsupported(format!("`{other}`"))),
         };
@@ -88,7 +96,19 @@ impl Definer<'_> {
         &mut self,
         key: &ast::ForeignKeyConstraint,
         columns: Vec<ColumnId>,
+        own: impl Fn(&[ast::Ident]) -> Result<Vec<ColumnId>>,
     ) -> Result<ConstraintDefinitionKind> {
+        let (referred, set) = set_columns(&key.referred_columns)?;
+        let on_delete_columns = own(&set)?;
+        for (id, name) in on_delete_columns.iter().zip(&set) {
+            if !columns.contains(id) {
+                let message = format!(
+                    "column \"{}\" referenced in ON DELETE SET action must be part of foreign key",
+                    name_of(name)
+                );
+                return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+            }
+        }
         let match_type = match key.match_kind {
             None | Some(ast::ConstraintReferenceMatchKind::Simple) => Match::Simple,
             Some(ast::ConstraintReferenceMatchKind::Full) => Match::Full,
@@ -105,12 +125,12 @@ impl Definer<'_> {
         let binder = Binder::for_statement(&self.around);
         let (parent, parent_columns) = match &mut self.creating {
             Some(creating) if binder.would_find(&names, creating.schema, &creating.name)? => {
-                creating.referred.push(key.referred_columns.clone());
+                creating.referred.push(referred);
                 (None, Vec::new())
             }
             _ => {
                 let parent = self.locked_table(&names, ObjectMode::ShareRowExclusive)?;
-                let columns = columns_named(&key.referred_columns, &parent.columns, REFERENCED)?;
+                let columns = columns_named(&referred, &parent.columns, REFERENCED)?;
                 (Some(parent.oid), columns)
             }
         };
@@ -121,7 +141,7 @@ impl Definer<'_> {
             match_type,
             on_delete: action(key.on_delete),
             on_update: action(key.on_update),
-            ..ForeignKeyDefinition::default()
+            on_delete_columns,
         }))
     }
 }

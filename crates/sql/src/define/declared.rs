@@ -3,11 +3,12 @@
 //! Each may be said once, and not beside what contradicts it: two defaults, NULL and NOT NULL, a
 //! default and an identity are errors. A serial column has said DEFAULT and NOT NULL by its type.
 
+use rustdb_catalog::Table;
 use rustdb_types::{Element, SqlState, Type};
 use sqlparser::ast;
 use sqlparser::ast::ColumnOption;
 
-use crate::bind::name_of;
+use crate::bind::{is_system_column, name_of};
 use crate::error::{Error, Result};
 
 /// What may be said of a column once.
@@ -87,11 +88,20 @@ fn contradiction(one: Said, two: Said) -> Option<&'static str> {
 
 /// Fails for a name that PostgreSQL has a column by in every table.
 pub(super) fn refuse_system_name(name: &str) -> Result<()> {
-    if !["tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"].contains(&name) {
+    if !is_system_column(name) {
         return Ok(());
     }
     let message = format!("column name \"{name}\" conflicts with a system column name");
     Err(Error::new(SqlState::DUPLICATE_COLUMN, message))
+}
+
+/// Fails if what is to be changed is a column that PostgreSQL has in every table.
+pub(super) fn refuse_system_column(table: &Table, name: &str, doing: &str) -> Result<()> {
+    if !is_system_column(name) || table.column_named(name).is_some() {
+        return Ok(());
+    }
+    let message = format!("cannot {doing} system column \"{name}\"");
+    Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message))
 }
 
 /// Fails if values of a type have no collation.

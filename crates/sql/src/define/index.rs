@@ -14,7 +14,7 @@ use sqlparser::ast::Spanned;
 use super::column::{columns_of, is_immutable, refuse_subquery};
 use super::constraint::column_ids;
 use super::{Defined, Definer, relation_exists};
-use crate::bind::{bind_written, key_name, name_of, object_name};
+use crate::bind::{bind_written, is_system_column, key_name, name_of, object_name};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -149,7 +149,8 @@ impl Definer<'_> {
             Some(predicate) => {
                 let text = predicate.to_string();
                 let catalog = Some(&self.around.catalog);
-                let typed = bind_written(predicate, table, self.around.settings, catalog)?;
+                let typed = bind_written(predicate, table, self.around.settings, catalog);
+                let typed = typed.map_err(of_system)?;
                 refuse_subquery(&typed.expr, "index predicate")?;
                 if typed.of != Type::BOOL {
                     let message = format!(
@@ -186,7 +187,7 @@ impl Definer<'_> {
                 let name = name_of(name);
                 let column = table.column_named(&name).ok_or_else(|| {
                     let message = format!("column \"{name}\" does not exist");
-                    Error::new(SqlState::UNDEFINED_COLUMN, message)
+                    of_system(Error::new(SqlState::UNDEFINED_COLUMN, message))
                 })?;
                 IndexKey::Column(column.id)
             }
@@ -194,7 +195,8 @@ impl Definer<'_> {
                 refuse_bare(expr)?;
                 let text = expr.to_string();
                 let catalog = Some(&self.around.catalog);
-                let typed = bind_written(expr, table, self.around.settings, catalog)?;
+                let typed = bind_written(expr, table, self.around.settings, catalog);
+                let typed = typed.map_err(of_system)?;
                 refuse_subquery(&typed.expr, "index expression")?;
                 check_immutable(&typed.expr, "index expression")?;
                 IndexKey::Expression {
@@ -211,6 +213,19 @@ impl Definer<'_> {
             descending,
             nulls_first: options.nulls_first.unwrap_or(descending),
         })
+    }
+}
+
+/// What is said of a system column in an index.
+fn of_system(error: Error) -> Error {
+    let names_one = error.state() == SqlState::UNDEFINED_COLUMN
+        && error.message().split('"').any(is_system_column);
+    match names_one {
+        true => Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "index creation on system columns is not supported",
+        ),
+        false => error,
     }
 }
 

@@ -17,11 +17,13 @@ mod like;
 mod locked;
 mod readers;
 mod rename;
+mod rename_type;
 mod retype;
 mod rows;
 mod sequence;
 mod truncate;
 mod types;
+mod using_index;
 mod view;
 
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::notice::Notice;
 
 use constraint::{Creating, mark_primary_key, number};
+use declared::refuse_system_name;
 use like::Made;
 
 /// A transaction that defines something.
@@ -148,6 +151,8 @@ impl Definer<'_> {
             made.columns.push(column);
         }
         let mut columns = std::mem::take(&mut made.columns);
+        let mut names = columns.iter().map(|column| &column.name);
+        names.try_for_each(|name| refuse_system_name(name))?;
         let mut constraints = std::mem::take(&mut made.constraints);
         for written in &create.constraints {
             constraints.push(self.constraint(written, &columns)?);
@@ -213,13 +218,14 @@ impl Definer<'_> {
         let columns = given.iter().zip(names).enumerate();
         let columns = columns.map(|(place, (column, name))| {
             let name = name.unwrap_or_else(|| column.name.clone());
-            Column::new(number(place), name, column.of.clone())
+            refuse_system_name(&name)?;
+            Ok(Column::new(number(place), name, column.of.clone()))
         });
         let temporary = self.is_temporary(schema);
         let definition = TableDefinition {
             schema,
             name: name.clone(),
-            columns: columns.collect(),
+            columns: columns.collect::<Result<_>>()?,
             constraints: Vec::new(),
             flexible: false,
             temporary,

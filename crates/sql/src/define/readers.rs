@@ -52,6 +52,43 @@ impl Definer<'_> {
         Ok(readers)
     }
 
+    /// The views that name a type; they are locked.
+    pub(super) fn readers_of_type(&mut self, oid: Oid, name: &str) -> Result<Vec<Reader>> {
+        let catalog = self.change.view();
+        let mut readers = Vec::new();
+        for object in catalog.objects() {
+            let Object::View(view) = object else { continue };
+            if !mentions(&view.query.text, name) {
+                continue;
+            }
+            self.around.catalog = catalog.clone();
+            let query = parsed(&view.query.text)?;
+            let mut binder = Binder::for_statement(&self.around).reading_stored();
+            binder.statement_query(&query)?;
+            let references = binder.references_to_type(oid);
+            if !references.is_empty() {
+                self.lock(view.oid, ObjectMode::AccessExclusive)?;
+                readers.push(Reader {
+                    view: view.clone(),
+                    references,
+                });
+            }
+        }
+        Ok(readers)
+    }
+
+    /// A type was renamed or moved, and is called this now.
+    pub(super) fn follow_type(&mut self, mut readers: Vec<Reader>, now: &str) -> Result<()> {
+        let catalog = self.change.view();
+        for reader in &mut readers {
+            // Its columns may be of the type.
+            if let Some(view) = catalog.view(reader.view.oid) {
+                reader.view = view.clone();
+            }
+        }
+        self.respell_readers(readers, |_, _| Ok(now.to_owned()))
+    }
+
     fn references_in(&self, view: &View) -> Result<Vec<Reference>> {
         let query = parsed(&view.query.text)?;
         let mut binder = Binder::for_statement(&self.around).reading_stored();
@@ -216,8 +253,8 @@ fn parsed(text: &str) -> Result<Box<ast::Query>> {
     }
 }
 
-/// The name by which stored texts find a relation.
-fn whole_name(catalog: &Catalog, object: Oid) -> String {
+/// The name by which stored texts find a relation or a type.
+pub(super) fn whole_name(catalog: &Catalog, object: Oid) -> String {
     let Some(object) = catalog.object(object) else {
         return String::new();
     };
@@ -226,6 +263,11 @@ fn whole_name(catalog: &Catalog, object: Oid) -> String {
         Some(schema) => format!("{}.{}", quoted(&schema.name), quoted(object.name())),
         None => quoted(object.name()),
     }
+}
+
+/// Whether a text may name something.
+pub(super) fn mentions(text: &str, name: &str) -> bool {
+    text.to_lowercase().contains(&name.to_lowercase())
 }
 
 fn quoted(name: &str) -> String {

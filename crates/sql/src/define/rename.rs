@@ -1,6 +1,6 @@
-//! ALTER ... RENAME TO and SET SCHEMA.
+//! ALTER ... RENAME TO and SET SCHEMA, of all but types ([`super::rename_type`]).
 //!
-//! Stored texts name tables, types and schemas. Views go on reading what is renamed
+//! Stored texts name tables and schemas. Views go on reading what is renamed
 //! ([`super::readers`]); what another text that is kept would no longer find is not renamed: the
 //! statement is refused by name.
 
@@ -10,6 +10,7 @@ use rustdb_catalog::{Catalog, Object, Part, Relation, View};
 use rustdb_txn::ObjectMode;
 use rustdb_types::{Oid, SqlState};
 
+use super::readers::mentions;
 use super::{Defined, Definer, relation_missing};
 use crate::bind::{missing_relation, name_of, object_name, schema_named};
 use crate::error::{Error, Result};
@@ -23,9 +24,8 @@ impl Definer<'_> {
             Altered::View => ("ALTER VIEW", "view"),
             Altered::Sequence => ("ALTER SEQUENCE", "sequence"),
             Altered::Schema => return self.alter_schema(alter),
-            Altered::Type | Altered::Domain => {
-                return Err(Error::unsupported("renaming a type"));
-            }
+            Altered::Type => return self.move_type("ALTER TYPE", alter),
+            Altered::Domain => return self.move_type("ALTER DOMAIN", alter),
         };
         let names = object_name(&alter.name)?;
         let short = names.last().cloned().unwrap_or_default();
@@ -148,7 +148,7 @@ impl Definer<'_> {
 
 /// Whether the text of a view or an expression may name something.
 pub(super) fn is_named_in_texts(catalog: &Catalog, name: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(&name.to_lowercase());
+    let has = |text: &str| mentions(text, name);
     catalog.objects().into_iter().any(|object| match object {
         Object::View(view) => has(&view.query.text),
         Object::Table(table) => super::column::texts_of(table).iter().any(|text| has(text)),

@@ -10,7 +10,7 @@ use sqlparser::ast;
 
 use super::Definer;
 use super::alter::missing_column;
-use super::declared::refuse_system_name;
+use super::declared::{refuse_system_column, refuse_system_name};
 use super::rows::Becomes;
 use crate::bind::{Binder, bind_column_expression, bind_table_expression, name_of};
 use crate::error::{Error, Result};
@@ -177,6 +177,7 @@ impl Definer<'_> {
         new: &ast::Ident,
     ) -> Result<()> {
         let old = name_of(old);
+        refuse_system_column(table, &old, "rename")?;
         let column = table.column_named(&old).ok_or_else(|| {
             let message = format!("column \"{old}\" does not exist");
             Error::new(SqlState::UNDEFINED_COLUMN, message)

@@ -160,7 +160,7 @@ impl Definer<'_> {
     }
 
     /// The created type of this name.
-    fn user_type(&mut self, name: &ast::ObjectName) -> Result<Arc<TypeObject>> {
+    pub(super) fn user_type(&mut self, name: &ast::ObjectName) -> Result<Arc<TypeObject>> {
         let names = object_name(name)?;
         self.around.catalog = self.change.view();
         let found = Binder::for_statement(&self.around).type_object(&names);
@@ -282,8 +282,7 @@ impl Definer<'_> {
                 }
             }
             AlterDomain::RenameConstraint(old, new) => {
-                let place = check_named(&domain, &name_of(old))?;
-                domain.checks[place].name = name_of(new);
+                rename_check(&mut domain, &name_of(old), &name_of(new))?;
             }
             AlterDomain::Validate(constraint) => {
                 let place = check_named(&domain, &name_of(constraint))?;
@@ -426,6 +425,21 @@ impl Definer<'_> {
         }
         Ok(())
     }
+}
+
+fn rename_check(domain: &mut DomainObject, old: &str, new: &str) -> Result<()> {
+    let own = &domain.definition.name;
+    let place = domain.checks.iter().position(|check| check.name == old);
+    let Some(place) = place else {
+        let message = format!("constraint \"{old}\" for domain {own} does not exist");
+        return Err(Error::new(SqlState::UNDEFINED_OBJECT, message));
+    };
+    if domain.checks.iter().any(|check| check.name == new) {
+        let message = format!("constraint \"{new}\" for domain {own} already exists");
+        return Err(Error::new(SqlState::DUPLICATE_OBJECT, message));
+    }
+    domain.checks[place].name = new.to_owned();
+    Ok(())
 }
 
 fn missing_check(domain: &DomainObject, name: &str) -> Error {

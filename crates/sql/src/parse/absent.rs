@@ -249,7 +249,6 @@ fn expression(words: &[&str], at: usize) -> Option<String> {
         ([.., "AS"], ["(", ..]) => "a list of column definitions in FROM",
         (["INSERT" | "WITH", ..], ["[", ..]) => "assigning to a part of a value",
         ([.., "UESCAPE"], _) | (_, ["UESCAPE", ..]) => "UESCAPE",
-        ([.., "NULL" | "DEFAULT"], ["(", ..]) => "SET NULL or SET DEFAULT of some columns",
         ([.., "WITH"] | [.., "WITH", "LOCAL" | "CASCADED"], ["CHECK", ..])
         | (_, ["WITH", "CHECK" | "LOCAL" | "CASCADED", ..]) => "WITH CHECK OPTION",
         _ if words.iter().any(|word| XML.contains(word)) => "XML",

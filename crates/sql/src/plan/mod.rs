@@ -135,6 +135,8 @@ pub struct Scan {
     pub columns: Vec<(ColumnId, usize)>,
     /// A column for the row's key, if the row is to be found again.
     pub key: Option<ColumnId>,
+    /// The column of the table's number, which is computed above the scan if it is asked for.
+    pub(crate) tableoid: ColumnId,
     /// Which part of the table is read, and how; all of it, in the order of its keys, if nothing
     /// is said.
     pub access: Option<Access>,
@@ -158,6 +160,8 @@ pub struct IndexExpressions {
 pub struct SystemScan {
     /// The relation.
     pub(crate) relation: &'static Relation,
+    /// The column of its number, which is computed above the scan if it is asked for.
+    pub(crate) tableoid: ColumnId,
     /// The columns that are wanted, and their places in rows.
     pub columns: Vec<(ColumnId, usize)>,
 }

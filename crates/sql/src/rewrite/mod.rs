@@ -22,6 +22,7 @@ mod parts;
 mod records;
 mod rows;
 mod search;
+mod set_columns;
 mod spelling;
 mod statement;
 mod trim;
@@ -40,6 +41,7 @@ pub(crate) use names::{NOTHING, unicode};
 pub(crate) use parts::PART;
 pub(crate) use rows::{ALIAS, ALL};
 pub(crate) use search::{CYCLE, SEARCH};
+pub(crate) use set_columns::set_columns;
 pub(crate) use spelling::{GROUP_DISTINCT, join_texts};
 
 /// What begins a name that says a clause.
@@ -85,6 +87,12 @@ pub(crate) fn rewrite(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     }
     if tokens.iter().any(|token| token.token == Token::LBracket) {
         parts::parts(&mut tokens);
+    }
+    if tokens
+        .iter()
+        .any(|token| is_word(&token.token, "REFERENCES"))
+    {
+        set_columns::rewrite(&mut tokens);
     }
     let has = |words: &[&str]| {
         let mut tokens = tokens.iter();

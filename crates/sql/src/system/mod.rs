@@ -51,7 +51,7 @@ pub(crate) struct Relation {
     /// The schema it is in.
     pub(crate) schema: Oid,
     /// Whether PostgreSQL has it as a view.
-    is_view: bool,
+    pub(crate) is_view: bool,
     /// Its columns.
     pub(crate) columns: Vec<(&'static str, Type)>,
 }

@@ -8,6 +8,7 @@ use super::super::Binder;
 use super::super::expression::{Place, row_items};
 use super::super::from::object_name;
 use super::super::scope::Scope;
+use super::super::system_column::is_system_column;
 use super::Assignment;
 use super::through::{Through, Verb};
 use crate::error::{Error, Result, SqlState};
@@ -229,7 +230,14 @@ fn assigned<'d>(
         target.place_of(name).map_err(|error| error.at(begin))?;
         return Err(Error::unsupported("assigning a field of a column").at(begin));
     }
-    let (place, column) = target.place_of(name).map_err(|error| error.at(begin))?;
+    let found = target.place_of(name).map_err(|error| match error.state() {
+        SqlState::UNDEFINED_COLUMN if target.through.is_none() && is_system_column(name) => {
+            let message = format!("cannot assign to system column \"{name}\"");
+            Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+        }
+        _ => error,
+    });
+    let (place, column) = found.map_err(|error| error.at(begin))?;
     match others.iter().any(|other| other.places.contains(&place)) {
         true => Err(assigned_twice(name)),
         false => Ok((place, column)),

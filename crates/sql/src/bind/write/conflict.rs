@@ -8,7 +8,7 @@ use sqlparser::ast;
 use sqlparser::ast::Spanned;
 
 use super::super::expression::Place;
-use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::super::scope::{FromNames, NamedColumn, Relation, Scope, TableOid};
 use super::super::{Binder, bind_table_expression, name_of};
 use super::through::{Through, Verb};
 use super::{Assigned, Assignment};
@@ -83,6 +83,7 @@ impl Binder<'_> {
         views: &[Arc<View>],
     ) -> Result<ConflictUpdate> {
         let (scan, mut relation) = self.scan(definition)?;
+        relation.tableoid = Some(TableOid::Known(definition.oid));
         let Plan::Scan(mut scan) = scan else {
             return Err(Error::internal("a table is not read by a scan"));
         };
@@ -155,6 +156,7 @@ impl Binder<'_> {
                     of: column.column_type.clone(),
                 })
                 .collect(),
+            tableoid: None,
         };
         if views.is_empty() {
             return Ok((proposed, None));
@@ -264,7 +266,8 @@ impl Binder<'_> {
         definition: &Arc<Definition>,
         views: &[Arc<View>],
     ) -> Result<Expr> {
-        let (scan, relation) = self.scan(definition)?;
+        let (scan, mut relation) = self.scan(definition)?;
+        relation.tableoid = Some(TableOid::Known(definition.oid));
         let Plan::Scan(scan) = scan else {
             return Err(Error::internal("a table is not read by a scan"));
         };

@@ -8,7 +8,7 @@ use sqlparser::ast::{SetExpr, Spanned};
 
 use super::super::expression::Place;
 use super::super::from::object_name;
-use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::super::scope::{FromNames, NamedColumn, Relation, Scope, TableOid};
 use super::super::{Binder, OutputColumn, bind_column_expression, new_name};
 use super::assign::{is_default, part_of, place_of};
 use super::through::{Through, Verb};
@@ -30,7 +30,8 @@ impl Binder<'_> {
         let (definition, views) = self
             .written_table(&names, Verb::Insert)
             .map_err(|error| error.at(place_of_name(name)))?;
-        let (scan, relation) = self.scan(&definition)?;
+        let (scan, mut relation) = self.scan(&definition)?;
+        relation.tableoid = Some(TableOid::Known(definition.oid));
         self.lock_table(definition.oid, ObjectMode::RowExclusive);
         let Plan::Scan(scan) = scan else {
             return Err(Error::internal("a table is not read by a scan"));
@@ -57,6 +58,7 @@ impl Binder<'_> {
             schema: relation.schema.filter(|_| alias.is_none()),
             alias_of: None,
             columns: named.collect(),
+            tableoid: relation.tableoid,
         };
         // The view's names for the new row.
         let through = match through.is_some() {

@@ -18,7 +18,7 @@ use sqlparser::ast;
 
 use super::expression::Place;
 use super::from::object_name;
-use super::scope::{FromNames, Scope};
+use super::scope::{FromNames, Scope, TableOid};
 use super::{Binder, OutputColumn};
 use crate::error::{Error, Result};
 use crate::expr::{ColumnId, Expr};
@@ -182,7 +182,7 @@ impl Binder<'_> {
             ) => items,
         };
         let condition = update.selection.as_ref();
-        let (target, scope, source) =
+        let (mut target, scope, mut source) =
             self.written_rows(&update.table, from, condition, Verb::Update)?;
         let definition = target.table.definition().clone();
         let mut assignments = Vec::with_capacity(update.assignments.len());
@@ -203,6 +203,8 @@ impl Binder<'_> {
         self.generated_assignments(&definition, new, &mut assignments)?;
         let returning = update.returning.as_deref();
         let returning = self.returning(returning, &scope, target.through.as_ref())?;
+        let computed = self.compute_tableoids(&mut source.plan);
+        target.columns.extend(computed);
         Ok(Write {
             kind: WriteKind::Update {
                 assignments,
@@ -227,9 +229,12 @@ impl Binder<'_> {
         };
         let using = delete.using.as_deref().unwrap_or_default();
         let condition = delete.selection.as_ref();
-        let (target, scope, source) = self.written_rows(table, using, condition, Verb::Delete)?;
+        let (mut target, scope, mut source) =
+            self.written_rows(table, using, condition, Verb::Delete)?;
         let returning = delete.returning.as_deref();
         let returning = self.returning(returning, &scope, target.through.as_ref())?;
+        let computed = self.compute_tableoids(&mut source.plan);
+        target.columns.extend(computed);
         Ok(Write {
             kind: WriteKind::Delete {
                 recheck: source.recheck,
@@ -262,7 +267,8 @@ impl Binder<'_> {
         let (definition, views) = self
             .written_table(&object_name(name)?, verb)
             .map_err(|error| error.at(place_of_name(name)))?;
-        let (scan, relation) = self.scan(&definition)?;
+        let (scan, mut relation) = self.scan(&definition)?;
+        relation.tableoid = Some(TableOid::Known(definition.oid));
         self.lock_table(definition.oid, ObjectMode::RowExclusive);
         let Plan::Scan(mut scan) = scan else {
             return Err(Error::internal("a table is not read by a scan"));

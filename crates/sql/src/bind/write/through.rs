@@ -22,7 +22,7 @@ use super::super::aggregate::Collected;
 use super::super::expression::Place;
 use super::super::from::object_name;
 use super::super::output_name::output_name;
-use super::super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::super::scope::{FromNames, NamedColumn, Relation, Scope, TableOid};
 use super::super::{Binder, SessionNames, name_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
@@ -246,6 +246,7 @@ impl Binder<'_> {
             schema: self.schema_name_of(view),
             alias_of: None,
             columns,
+            tableoid: None,
         })
     }
 
@@ -389,6 +390,7 @@ fn written_columns(view: &View, catalog: &Arc<Catalog>, verb: Verb) -> Result<Ve
         schema: None,
         alias_of: None,
         columns: columns.collect(),
+        tableoid: Some(TableOid::Known(definition.oid)),
     };
     let through = binder.through(&views, relation, &places, verb)?;
     Ok(through.places.iter().map(Option::is_some).collect())

@@ -162,7 +162,8 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Utility, ParserError> {
     if *kind == Altered::Domain {
         return domain::parse_alter(parser);
     }
-    let if_exists = take_all(parser, &["if", "exists"]);
+    let may_be_absent = !matches!(kind, Altered::Type | Altered::Schema);
+    let if_exists = may_be_absent && take_all(parser, &["if", "exists"]);
     if *kind == Altered::Table {
         take(parser, "only");
     }

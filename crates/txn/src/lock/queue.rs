@@ -14,6 +14,7 @@
 //! conflicting mode as it came have each given it back once. Nobody waits behind it.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::mode::{Mode, ModeSet};
@@ -25,9 +26,17 @@ use super::{OwnerId, Term};
 pub(super) struct Queue {
     /// One element per owner; its modes are never none.
     holders: Holders,
-    /// In the order in which they will be granted.
-    waiters: VecDeque<Waiter>,
+    waiters: Waiters,
 }
+
+/// Those who wait, in the order in which they will be granted. Mostly nobody does, and a transaction
+/// may lock many rows: so nobody takes a pointer's room.
+#[derive(Debug, Default)]
+#[expect(
+    clippy::box_collection,
+    reason = "a pointer takes a quarter of the room"
+)]
+struct Waiters(Option<Box<VecDeque<Waiter>>>);
 
 /// Mostly there is one.
 #[derive(Debug, Default)]
@@ -46,6 +55,12 @@ pub(super) struct Holder {
 }
 
 impl Holder {
+    fn new(owner: OwnerId, mode: Mode, term: Term) -> Holder {
+        let mut terms = [0; 2];
+        terms[term as usize] = mode.bit();
+        Holder { owner, terms }
+    }
+
     /// What is held for either term.
     pub(super) fn modes(&self) -> ModeSet {
         self.terms[0] | self.terms[1]
@@ -98,6 +113,21 @@ impl Holders {
     }
 }
 
+impl Deref for Waiters {
+    type Target = VecDeque<Waiter>;
+
+    fn deref(&self) -> &VecDeque<Waiter> {
+        static NOBODY: VecDeque<Waiter> = VecDeque::new();
+        self.0.as_deref().unwrap_or(&NOBODY)
+    }
+}
+
+impl DerefMut for Waiters {
+    fn deref_mut(&mut self) -> &mut VecDeque<Waiter> {
+        self.0.get_or_insert_default()
+    }
+}
+
 impl Queue {
     /// Whether nobody holds or wants the lock, so that it can be forgotten.
     pub(super) fn is_idle(&self) -> bool {
@@ -139,6 +169,11 @@ impl Queue {
 
     /// Grants `mode` to `owner` if its turn is now; returns whether it did.
     pub(super) fn try_grant(&mut self, owner: OwnerId, mode: Mode, term: Term) -> bool {
+        // Mostly nobody has it, and nobody wants it.
+        if self.is_idle() {
+            self.holders = Holders::One([Holder::new(owner, mode, term)]);
+            return true;
+        }
         let ahead = self.position(owner);
         let free = self.blockers(owner, mode, ahead).next().is_none();
         if free {
@@ -185,6 +220,9 @@ impl Queue {
     /// Takes `owner`'s request out of the queue; returns whether there was one.
     pub(super) fn withdraw(&mut self, owner: OwnerId) -> bool {
         let before = self.waiters.len();
+        if before == 0 {
+            return false;
+        }
         self.waiters.retain(|w| w.owner != owner);
         self.waiters.len() != before
     }
@@ -200,7 +238,7 @@ impl Queue {
         if left == 0 {
             self.holders.swap_remove(at);
         }
-        for waiter in &mut self.waiters {
+        for waiter in self.waiters.0.iter_mut().flat_map(|all| all.iter_mut()) {
             if let Some(all) = &mut waiter.outlasts
                 && left & waiter.mode.conflicts() == 0
             {
@@ -279,8 +317,6 @@ impl Queue {
             holder.terms[term as usize] |= mode.bit();
             return;
         }
-        let mut terms = [0; 2];
-        terms[term as usize] = mode.bit();
-        self.holders.push(Holder { owner, terms });
+        self.holders.push(Holder::new(owner, mode, term));
     }
 }

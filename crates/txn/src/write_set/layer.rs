@@ -131,25 +131,13 @@ impl Layer {
             .write(Key::new(key), write)
     }
 
-    /// Whether what the layer says about a keyspace is in one map.
-    pub(super) fn is_plain(&self, keyspace: KeyspaceId) -> bool {
-        let space = self.spaces.get(&keyspace);
-        space.is_some_and(|space| space.deleted.is_empty())
-            && !self.has_spilled(keyspace)
-            && !self.taken.touches(keyspace)
-    }
-
-    /// See [`super::WriteSet::write_over`].
-    pub(super) fn write_over(
-        &mut self,
-        keyspace: KeyspaceId,
-        key: &[u8],
-        write: Write,
-    ) -> (usize, usize) {
-        let space = self.spaces.entry(keyspace).or_default();
-        let (added, removed) = space.writes.write_over(Key::new(key), write);
-        space.bytes = space.bytes + added - removed;
-        (added, removed)
+    /// The map of a keyspace, if all that the layer says about the keyspace is in it.
+    pub(super) fn plain_space(&mut self, keyspace: KeyspaceId) -> Option<&mut Space> {
+        if self.is_spilled() && self.has_spilled(keyspace) || self.taken.touches(keyspace) {
+            return None;
+        }
+        let space = self.spaces.get_mut(&keyspace);
+        space.filter(|space| space.deleted.is_empty())
     }
 
     pub(super) fn delete_range(&mut self, keyspace: KeyspaceId, start: &[u8], end: Option<&[u8]>) {
@@ -448,6 +436,13 @@ impl Space {
     /// Writes a key; returns the memory taken and given back.
     fn write(&mut self, key: Key, write: Write) -> (usize, usize) {
         let (added, removed) = self.writes.write(key, write);
+        self.bytes = self.bytes + added - removed;
+        (added, removed)
+    }
+
+    /// See [`super::WriteSet::write_over`].
+    pub(super) fn write_over(&mut self, key: Key, write: Write) -> (usize, usize) {
+        let (added, removed) = self.writes.write_over(key, write);
         self.bytes = self.bytes + added - removed;
         (added, removed)
     }

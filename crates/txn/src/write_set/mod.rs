@@ -48,6 +48,7 @@ use rustdb_storage::{KeyspaceId, Result};
 
 use crate::ranges::{End, RangeSet};
 
+use key::Key;
 use layer::Layer;
 pub(crate) use layer::Space;
 pub(crate) use spill::{Contents, Piece};
@@ -188,19 +189,18 @@ impl WriteSet {
         mut write: Write,
     ) -> Result<()> {
         self.fill_hole(keyspace, key, &write);
-        match &mut self.layers[..] {
+        if let [layer] = &mut self.layers[..]
+            && let Some(space) = layer.plain_space(keyspace)
+        {
             // Then one search tells what was there and puts the new write in its place.
-            [layer] if layer.is_plain(keyspace) => {
-                self.version += 1;
-                let (added, removed) = layer.write_over(keyspace, key, write);
-                self.bytes = self.bytes + added - removed;
-            }
-            _ => {
-                let own = self.find(keyspace, key)?;
-                write.existed = own.map_or(Some(true), |write| write.existed);
-                self.write(keyspace, key, write);
-            }
+            self.version += 1;
+            let (added, removed) = space.write_over(Key::new(key), write);
+            self.bytes = self.bytes + added - removed;
+            return Ok(());
         }
+        let own = self.find(keyspace, key)?;
+        write.existed = own.map_or(Some(true), |write| write.existed);
+        self.write(keyspace, key, write);
         Ok(())
     }
 

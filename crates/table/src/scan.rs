@@ -83,14 +83,18 @@ impl Table {
 
     /// The key of the row with these values in the columns that rows are sorted by: one for each.
     pub fn row_key(&self, values: &[Value]) -> Result<RowKey> {
-        let mut key = Vec::with_capacity(16);
-        match &self.key {
-            RowKeyFormat::Columns(columns) if columns.len() == values.len() => {
-                for ((_, column), value) in columns.iter().zip(values) {
-                    rustdb_types::encode_key(column, value, &mut key)?;
-                }
-            }
+        let columns = match &self.key {
+            RowKeyFormat::Columns(columns) if columns.len() == values.len() => columns,
             _ => return Err(Error::internal("these are not the columns of the row key")),
+        };
+        if let ([(_, column)], [value]) = (&columns[..], values)
+            && let Some(key) = rustdb_types::encode_integer(column, value)
+        {
+            return Ok(RowKey::copy_from(&key));
+        }
+        let mut key = Vec::with_capacity(16);
+        for ((_, column), value) in columns.iter().zip(values) {
+            rustdb_types::encode_key(column, value, &mut key)?;
         }
         Ok(RowKey::copy_from(&key))
     }

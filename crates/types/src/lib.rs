@@ -65,7 +65,9 @@ pub use interval::{
 };
 pub use io::{cast_text, format, format_float4, format_float8, format_into, parse};
 pub use json::{DEPTH_MAX as JSON_DEPTH_MAX, Json};
-pub use key::{KeyColumn, Nulls, decode as decode_key, encode as encode_key};
+pub use key::{
+    IntegerKey, KeyColumn, Nulls, decode as decode_key, encode as encode_key, encode_integer,
+};
 pub use modifier::{CHARACTERS_MAX, Modifier, VECTOR_DIMENSIONS_MAX, interval_fields};
 pub use numeric::{CELL_SCALE_MAX, Numeric, SCALE_MAX as NUMERIC_SCALE_SHOWN_MAX};
 pub use oid::{BUILT_IN, Category, Oid, TypeRow};

@@ -1,5 +1,7 @@
 //! Values to key bytes.
 
+use std::ops::Deref;
+
 use super::{
     ARRAY_END, ARRAY_NULL, ARRAY_VALUE, END, ESCAPED_ZERO, KeyColumn, MARK_NULL_FIRST,
     MARK_NULL_LAST, MARK_VALUE, Nulls,
@@ -35,6 +37,41 @@ pub fn encode(column: &KeyColumn, value: &Value, out: &mut Vec<u8>) -> Result<()
         }
     }
     Ok(())
+}
+
+/// The key of a column alone, if it is an integer as the simplest of keys have it: the same bytes as
+/// [`encode`] appends, for who looks single rows up and needs no room for longer ones.
+#[inline]
+pub fn encode_integer(column: &KeyColumn, value: &Value) -> Option<IntegerKey> {
+    if column.nulls != Nulls::Never || column.descending || !column.column_type.holds(value) {
+        return None;
+    }
+    let (bytes, length) = match value {
+        Value::Int8(number) => (i64_key(*number), 8),
+        Value::Int4(number) => {
+            let mut bytes = [0; 8];
+            bytes[..4].copy_from_slice(&i32_key(*number));
+            (bytes, 4)
+        }
+        _ => return None,
+    };
+    Some(IntegerKey { bytes, length })
+}
+
+/// The bytes of [`encode_integer`].
+#[derive(Clone, Copy, Debug)]
+pub struct IntegerKey {
+    bytes: [u8; 8],
+    length: usize,
+}
+
+impl Deref for IntegerKey {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 /// Appends a value that is not NULL, ascending.
@@ -113,11 +150,19 @@ fn encode_array(of: &Type, array: &Array, out: &mut Vec<u8>) -> Result<()> {
 }
 
 fn put_i64(number: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(&(number as u64 ^ (1 << 63)).to_be_bytes());
+    out.extend_from_slice(&i64_key(number));
 }
 
 fn put_i32(number: i32, out: &mut Vec<u8>) {
-    out.extend_from_slice(&(number as u32 ^ (1 << 31)).to_be_bytes());
+    out.extend_from_slice(&i32_key(number));
+}
+
+fn i64_key(number: i64) -> [u8; 8] {
+    (number as u64 ^ (1 << 63)).to_be_bytes()
+}
+
+fn i32_key(number: i32) -> [u8; 4] {
+    (number as u32 ^ (1 << 31)).to_be_bytes()
 }
 
 /// Zeros are one, and so are NaNs. The sign bit turns over; below zero all others do too.

@@ -21,8 +21,8 @@ mod tests;
 
 pub(crate) use decode::Reader;
 pub use decode::decode;
-pub use encode::encode;
 pub(crate) use encode::put_escaped;
+pub use encode::{IntegerKey, encode, encode_integer};
 
 use crate::types::Type;
 

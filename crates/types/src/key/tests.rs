@@ -127,6 +127,31 @@ proptest! {
     }
 
     #[test]
+    fn an_integer_alone_has_the_same_bytes(
+        (of, value) in samples::typed_value(), number: i64, descending: bool, nullable: bool,
+    ) {
+        let never = |of: Type| KeyColumn {
+            nulls: if nullable { Nulls::Last } else { Nulls::Never },
+            descending,
+            ..KeyColumn::ascending(of)
+        };
+        let is_simple = !descending && !nullable;
+        for (of, value, is_integer) in [
+            (of.clone(), value.clone(), matches!(value, Value::Int4(_) | Value::Int8(_))),
+            (Type::INT8, Value::Int8(number), true),
+            (Type::INT4, Value::Int4(number as i32), true),
+            (Type::INT4, Value::Int8(number), false),
+        ] {
+            let column = never(of);
+            let key = encode_integer(&column, &value);
+            prop_assert_eq!(key.is_some(), is_integer && is_simple, "{:?}", value);
+            if let Some(key) = key {
+                prop_assert_eq!(&key[..], &bytes(&column, &value)[..]);
+            }
+        }
+    }
+
+    #[test]
     fn decoded_value_equals_the_encoded_one(
         (of, value) in samples::typed_value(), descending: bool, first: bool, rest: Vec<u8>,
     ) {

@@ -152,6 +152,8 @@ pub struct Connection {
     session: Session,
     /// The database stays open as long as its sessions.
     inner: Arc<Inner>,
+    /// Room for the values of parameters.
+    values: Vec<SqlValue>,
 }
 
 /// What a statement gives.
@@ -228,6 +230,7 @@ impl Database {
         Ok(Connection {
             session,
             inner: inner.clone(),
+            values: Vec::new(),
         })
     }
 }

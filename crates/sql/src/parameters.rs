@@ -44,6 +44,21 @@ pub(crate) fn converted<'v>(
     wanted: &[Type],
     settings: &Settings,
 ) -> Result<Cow<'v, [Value]>> {
+    let mut values = Vec::new();
+    Ok(match convert(given, wanted, settings, &mut values)? {
+        true => Cow::Owned(values),
+        false => Cow::Borrowed(given),
+    })
+}
+
+/// As [`converted`]: puts the values into `values`, which is empty, and says so; not if all are what
+/// is wanted as they are.
+pub(crate) fn convert(
+    given: &[Value],
+    wanted: &[Type],
+    settings: &Settings,
+    values: &mut Vec<Value>,
+) -> Result<bool> {
     if given.len() != wanted.len() {
         let message = format!(
             "bind message supplies {} parameters, but the statement requires {}",
@@ -52,25 +67,22 @@ pub(crate) fn converted<'v>(
         );
         return Err(Error::new(SqlState::PROTOCOL_VIOLATION, message));
     }
-    // As long as all are what is wanted, none is copied.
-    let mut values = Vec::new();
+    let mut is_copied = false;
     for (place, (value, of)) in given.iter().zip(wanted).enumerate() {
         refuse_zeros(value)?;
         let is_of = is_of(value, of);
-        if !is_of && values.capacity() == 0 {
-            values.reserve_exact(given.len());
+        if !is_of && !is_copied {
+            values.reserve(given.len());
             values.extend_from_slice(&given[..place]);
+            is_copied = true;
         }
-        match is_of {
-            true if values.capacity() == 0 => (),
-            true => values.push(value.clone()),
-            false => values.push(one_converted(value, of, settings)?),
+        match (is_of, is_copied) {
+            (true, false) => (),
+            (true, true) => values.push(value.clone()),
+            (false, _) => values.push(one_converted(value, of, settings)?),
         }
     }
-    Ok(match values.capacity() {
-        0 => Cow::Borrowed(given),
-        _ => Cow::Owned(values),
-    })
+    Ok(is_copied)
 }
 
 /// Text has no zeros in it; a literal could not have one either.

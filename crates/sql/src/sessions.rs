@@ -126,16 +126,24 @@ impl Activity {
 
     /// A statement begins.
     pub(crate) fn begin(&self, query: &str, now: i64) {
-        let mut end = query.len().min(QUERY_BYTES_MAX);
-        while !query.is_char_boundary(end) {
-            end -= 1;
-        }
         let mut kept = self.query.lock();
         kept.clear();
-        kept.push_str(&query[..end]);
+        kept.push_str(shown(query));
         drop(kept);
         self.query_began.store(now, Relaxed);
         self.state.store(Doing::Statement as u8, Relaxed);
+    }
+
+    /// A statement comes that is over before anybody could look. What began is the first of several
+    /// with the same text.
+    pub(crate) fn note(&self, query: &str, clock: impl FnOnce() -> i64) {
+        let query = shown(query);
+        let mut kept = self.query.lock();
+        if *kept != query {
+            kept.clear();
+            kept.push_str(query);
+            self.query_began.store(clock(), Relaxed);
+        }
     }
 
     /// When the first session of the directory began.
@@ -210,6 +218,11 @@ impl Activity {
     pub(crate) fn transaction_began(&self) -> Option<i64> {
         Some(self.transaction_began.load(Relaxed)).filter(|time| *time != NEVER)
     }
+}
+
+/// What is kept of a statement.
+fn shown(query: &str) -> &str {
+    &query[..query.floor_char_boundary(QUERY_BYTES_MAX)]
 }
 
 impl Drop for Activity {

@@ -54,6 +54,16 @@ impl Table {
         (!is_referred_to).then(|| (0..self.layout.len()).filter(is_of_entry).collect())
     }
 
+    /// Whether who inserts a row, or deletes one that no other table refers to, takes no lock but
+    /// the row's, and evaluates no expression: there are no checks, no foreign keys, and no other
+    /// index that is unique or computes something.
+    pub fn locks_only_row(&self) -> bool {
+        let mut indexes = self.indexes.iter();
+        self.is_unchecked()
+            && self.foreign_keys.is_empty()
+            && indexes.all(|index| !index.definition.unique && index.reads.is_some())
+    }
+
     /// Whether this is the unique index that rows are sorted by.
     pub fn is_sorted_by(&self, index: Oid) -> bool {
         let is_own = |each: &rustdb_catalog::Index| each.oid == index && each.keyspace.is_none();

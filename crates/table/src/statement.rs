@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustdb_catalog::{Constraint, lock};
 use rustdb_txn::{ObjectMode, Transaction, Wait};
-use rustdb_types::{Oid, Settings};
+use rustdb_types::{Oid, Settings, Value};
 
 use crate::Result;
 use crate::deferred::Deferred;
@@ -37,6 +37,8 @@ pub struct Statement {
     opened: Vec<(ObjectMode, Arc<Table>)>,
     /// Tables that nobody else writes or locks rows of.
     exclusive: Vec<Oid>,
+    /// Room for the values of a row.
+    values: Vec<Value>,
 }
 
 /// The most bytes of room, of one kind, that go from a statement to the next.
@@ -51,6 +53,9 @@ pub(crate) struct Buffers {
     pub(crate) value: Vec<u8>,
 }
 
+/// Room for so many values of a row goes from a statement to the next.
+const KEPT_VALUES_MAX: usize = 256;
+
 impl Statement {
     /// A statement. `settings` print values in messages; `wait` is for locks of rows and keys.
     pub fn new(tables: Arc<dyn Tables>, settings: Arc<Settings>, wait: Wait) -> Statement {
@@ -64,6 +69,7 @@ impl Statement {
             newest_parents: false,
             opened: Vec::new(),
             exclusive: Vec::new(),
+            values: Vec::new(),
         }
     }
 
@@ -95,6 +101,19 @@ impl Statement {
     /// Room for the bytes of a row, for whoever makes them.
     pub fn row_room(&mut self) -> &mut Vec<u8> {
         &mut self.buffers.row
+    }
+
+    /// Room for the values of a row, empty; see [`Statement::keep_values`].
+    pub fn take_values(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.values)
+    }
+
+    /// Takes back what [`Statement::take_values`] gave.
+    pub fn keep_values(&mut self, mut values: Vec<Value>) {
+        values.clear();
+        if values.capacity() <= KEPT_VALUES_MAX {
+            self.values = values;
+        }
     }
 
     /// Says that the transaction holds a table in EXCLUSIVE or ACCESS EXCLUSIVE mode, so that rows

@@ -9,6 +9,9 @@ use super::row::Block;
 use super::{Connection, Notice, Row, Value};
 use crate::Result;
 
+/// Room for so many values of parameters goes from a statement to the next.
+const VALUES_KEPT_MAX: usize = 64;
+
 /// A statement that was read and planned, to be run any number of times.
 ///
 /// ```
@@ -188,14 +191,20 @@ impl Connection {
     }
 
     fn answer(&mut self, source: Source<'_>, parameters: &[Value]) -> Result<Answer> {
-        let parameters = plain(parameters);
-        Ok(match source {
-            Source::Prepared(statement) => self.session.run_prepared(&statement.0, &parameters)?,
-            Source::Text(text) => {
-                let mut answers = self.session.execute(text, &parameters)?;
-                answers.pop().unwrap_or_default()
-            }
-        })
+        let mut values = std::mem::take(&mut self.values);
+        values.extend(parameters.iter().map(|value| value.0.clone()));
+        let answer = match source {
+            Source::Prepared(statement) => self.session.run_prepared(&statement.0, &values),
+            Source::Text(text) => self
+                .session
+                .execute(text, &values)
+                .map(|mut answers| answers.pop().unwrap_or_default()),
+        };
+        values.clear();
+        if values.capacity() <= VALUES_KEPT_MAX {
+            self.values = values;
+        }
+        Ok(answer?)
     }
 }
 

@@ -148,8 +148,10 @@ impl Compiler<'_> {
             patch: None,
             sweep: None,
             is_at_once: false,
+            is_brief: false,
         };
         node.is_at_once = node.can_run_at_once();
+        node.is_brief = node.can_be_brief();
         node.patch = node.patch();
         node.sweep = self.sweep(write, &node, outer)?;
         Ok((node, compiled.node))

@@ -16,7 +16,7 @@ use rustdb_types::Value;
 
 use super::context::Context;
 use super::evaluate::{all_true, evaluate};
-use super::point::{OneRow, Point, are_plain};
+use super::point::{OneRow, Point, are_brief, are_plain};
 use super::scan::check_seen;
 use super::upsert::Touched;
 use super::write::{Kind, WriteNode, Written};
@@ -151,6 +151,32 @@ impl WriteNode {
         }
     }
 
+    /// See [`WriteNode::is_brief`].
+    pub(super) fn can_be_brief(&self) -> bool {
+        let change = self.kind.change();
+        let beside = self.returning.iter().flatten().chain(change.recheck);
+        if !self.checks.is_empty() || !are_brief(beside) {
+            return false;
+        }
+        let table = &self.table;
+        match (&self.kind, &self.one_row) {
+            (Kind::Insert(None), Some(OneRow::Values(stages))) => {
+                are_brief(stages.iter().flatten()) && table.locks_only_row()
+            }
+            (Kind::Update { assignments, .. }, Some(OneRow::Point(point, _))) => {
+                let is_set = |place| assignments.iter().any(|each| each.places.contains(&place));
+                point.is_brief()
+                    && are_brief(assignments.iter().map(|each| &each.value))
+                    && table.is_unchecked()
+                    && table.is_only_row(is_set)
+            }
+            (Kind::Delete { .. }, Some(OneRow::Point(point, _))) => {
+                point.is_brief() && table.places_of_entries().is_some() && table.locks_only_row()
+            }
+            _ => false,
+        }
+    }
+
     /// Writes the one row that there is. The statement may see what it writes itself.
     pub(super) fn run_one(
         &self,
@@ -164,20 +190,27 @@ impl WriteNode {
             self.patch_row(point, patch, statement, &mut written, cx)?;
             return Ok(written);
         }
-        let Some(row) = one_row.run(cx)? else {
-            return Ok(written);
-        };
         match &self.kind {
-            Kind::Insert(None) => self.insert_row(&row, statement, &mut written, cx)?,
+            Kind::Insert(None) => {
+                let mut row = statement.take_values();
+                if one_row.append(&mut row, cx)? {
+                    self.insert_row(&row, statement, &mut written, cx)?;
+                }
+                statement.keep_values(row);
+            }
             Kind::Insert(Some(conflict)) => {
                 let touched = &mut Touched::new();
-                if let Some(row) = self.upsert_row(row, conflict, touched, statement, cx)? {
+                if let Some(row) = one_row.run(cx)?
+                    && let Some(row) = self.upsert_row(row, conflict, touched, statement, cx)?
+                {
                     self.give(&row, &mut written, cx)?;
                 }
             }
             Kind::Update { .. } | Kind::Delete { .. } => {
-                let change = self.kind.change();
-                self.lock_and_change(row, change, statement, &mut written, cx)?;
+                if let Some(row) = one_row.run(cx)? {
+                    let change = self.kind.change();
+                    self.lock_and_change(row, change, statement, &mut written, cx)?;
+                }
             }
         }
         Ok(written)
@@ -200,16 +233,14 @@ impl WriteNode {
         let Some(stored) = table.get_stored(cx.transaction()?, &key)? else {
             return Ok(());
         };
-        let mut row = self.blank_row();
-        self.patch_stored(
-            patch,
-            &point.conditions,
-            (&key, &stored),
-            &mut row,
-            statement,
-            cx,
-        )
-        .map(|(count, _)| written.count = count)
+        let mut row = statement.take_values();
+        row.resize_with(1 + table.layout().len(), || Value::Null);
+        let stored = (&*key, &*stored);
+        let patched =
+            self.patch_stored(patch, &point.conditions, stored, &mut row, statement, cx)?;
+        statement.keep_values(row);
+        written.count = patched.0;
+        Ok(())
     }
 
     /// Room for the key of a row and its columns.

@@ -218,6 +218,12 @@ impl Executable {
         self.one_row.as_ref()?.committed_point()
     }
 
+    /// Whether it gives one row by its key, or none, and nothing in it can take long.
+    pub(crate) fn is_brief(&self) -> bool {
+        let point = self.committed_point();
+        point.is_some_and(Point::is_brief)
+    }
+
     /// Begins a run. What it is given by must have the [memory](Executable::memory).
     pub(crate) fn start(&self) -> Run {
         Run {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustdb_table::{Projection, RowKey, Table};
 use rustdb_txn::TransactionManager;
-use rustdb_types::Value;
+use rustdb_types::{Operator, Parameter, Value};
 
 use super::context::Context;
 use super::evaluate::{all_true, evaluate, values};
@@ -28,6 +28,8 @@ pub(crate) struct Point {
     pub(super) conditions: Vec<Expr>,
     /// What is given, over the same; `None` is the projection itself.
     pub(super) items: Option<Vec<Expr>>,
+    /// Whether nothing in it can take long, or asks for more than its row.
+    pub(super) is_brief: bool,
 }
 
 impl Point {
@@ -110,21 +112,15 @@ impl Point {
         }
     }
 
-    /// Whether nothing in it can take long.
+    /// Whether nothing in it can take long, or asks for more than its row.
     pub(crate) fn is_brief(&self) -> bool {
-        let is_brief = |expr: &Expr| {
-            matches!(
-                expr,
-                Expr::Constant(_) | Expr::Input(_) | Expr::Parameter(_)
-            )
-        };
-        let mut items = self.items.iter().flatten().chain(&self.key);
-        self.conditions.is_empty() && items.all(is_brief)
+        self.is_brief
     }
 
-    fn is_plain(&self) -> bool {
+    /// All its expressions.
+    fn exprs(&self) -> impl Iterator<Item = &Expr> {
         let items = self.items.iter().flatten();
-        are_plain(self.key.iter().chain(&self.conditions).chain(items))
+        self.key.iter().chain(&self.conditions).chain(items)
     }
 
     /// Whether it gives the row's key and all columns of the table, in their order.
@@ -169,6 +165,26 @@ pub(super) fn are_plain<'e>(mut exprs: impl Iterator<Item = &'e Expr>) -> bool {
     })
 }
 
+/// Whether expressions are plain, and none takes longer than to look at the values of a row: what has
+/// texts, numbers of any length and the like before it compares them at most.
+pub(super) fn are_brief<'e>(mut exprs: impl Iterator<Item = &'e Expr>) -> bool {
+    exprs.all(|expr| {
+        let mut is_brief = are_plain(std::iter::once(expr));
+        expr.walk(&mut |part| {
+            if let Expr::Operator(call) = part {
+                is_brief &= is_brief_operator(call.operator);
+            }
+        });
+        is_brief
+    })
+}
+
+fn is_brief_operator(operator: &Operator) -> bool {
+    let is_comparison = matches!(operator.name, "=" | "<>" | "<" | "<=" | ">" | ">=");
+    let is_fixed = |of: &Parameter| matches!(of, Parameter::Of(of) if of.is_fixed());
+    is_comparison || operator.left.iter().chain([&operator.right]).all(is_fixed)
+}
+
 /// The one row that a statement gives or writes, where there is no more to it.
 #[derive(Clone, Debug)]
 pub(super) enum OneRow {
@@ -179,8 +195,9 @@ pub(super) enum OneRow {
 }
 
 impl OneRow {
-    pub(super) fn point(point: Point) -> OneRow {
-        let is_plain = point.is_plain();
+    pub(super) fn point(mut point: Point) -> OneRow {
+        let is_plain = are_plain(point.exprs());
+        point.is_brief = are_brief(point.exprs());
         OneRow::Point(Arc::new(point), is_plain)
     }
 

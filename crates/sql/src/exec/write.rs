@@ -41,6 +41,9 @@ pub(crate) struct WriteNode {
     pub(super) sweep: Option<Sweep>,
     /// Whether it can be run without a transaction.
     pub(crate) is_at_once: bool,
+    /// Whether it writes one row and nothing in it can take long but waiting for the row's lock,
+    /// which comes before all that is written.
+    pub(crate) is_brief: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -130,7 +130,12 @@ impl Session {
         text: &str,
         parameters: &[Value],
     ) -> Result<Answer> {
-        match self.written_at_once(prepared, parameters)? {
+        let answer = match self.state {
+            State::Idle => self.written_at_once(prepared, parameters)?,
+            State::Open(_) => self.briefly(prepared, text, parameters)?,
+            State::Failed(_) => None,
+        };
+        match answer {
             Some(answer) => Ok(answer),
             None => self.statement(prepared, text, parameters),
         }

@@ -11,6 +11,7 @@
 
 mod append;
 mod at_once;
+mod brief;
 mod constraints;
 mod copy;
 mod cursor;
@@ -125,6 +126,8 @@ pub struct Session {
     kept: Kept,
     /// What the last statement that wrote had, for the next one.
     writing: Option<Box<Writing>>,
+    /// Room for the values of parameters.
+    values: Vec<Value>,
     /// The time at which the statement that runs was told to begin.
     told: Option<i64>,
     /// What failed statements have left behind, on its way out of memory.
@@ -220,6 +223,7 @@ impl Session {
             files: None,
             kept: Kept::default(),
             writing: None,
+            values: Vec::new(),
             told: None,
             freeing: watch::Freeing::default(),
             _connected: connected,

@@ -30,6 +30,8 @@ pub(super) struct Planned {
     pub(super) body: Body,
     /// Whether it must not see what it writes itself; see [`crate::exec::Careful`].
     pub(super) is_careful: bool,
+    /// Whether it is over before anybody could ask about it; see [`super::brief`].
+    pub(super) is_brief: bool,
     /// What `body` was made from.
     pub(super) shape: Shape,
 }
@@ -47,6 +49,19 @@ pub(super) enum Shape {
 pub(super) enum Body {
     Query(Executable),
     Write(Box<WriteNode>, Executable),
+}
+
+impl Body {
+    /// Whether it is over before anybody could ask about it, with parameters of these types: a text
+    /// that is to become one of them may be long.
+    pub(super) fn is_brief(&self, parameters: &[Type]) -> bool {
+        let mut parameters = parameters.iter();
+        let is_brief = match self {
+            Body::Query(executable) => executable.is_brief(),
+            Body::Write(node, _) => node.is_brief,
+        };
+        is_brief && parameters.all(|of| of.is_fixed() || [Type::TEXT, Type::BYTEA].contains(of))
+    }
 }
 
 impl Planned {

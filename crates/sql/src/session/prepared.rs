@@ -20,12 +20,15 @@ use crate::bind::{Binder, OutputColumn, Surroundings, writes};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result, SqlState};
 use crate::exec::{Careful, Context, Memory, WriteNode, run_carefully};
-use crate::parameters::converted;
+use crate::parameters::{convert, converted};
 use crate::parse::{is_deep, parse};
 use crate::row_set::RowSet;
 
 use super::figures::{CatalogFigures, kept_level};
 use super::planned::{Body, Planned, Shape, query_body, write_body};
+
+/// Room for so many values of parameters goes from a statement to the next.
+const VALUES_KEPT_MAX: usize = 64;
 
 /// A statement that was read, to be run any number of times.
 #[derive(Debug)]
@@ -284,11 +287,13 @@ impl Session {
             Shape::Write(write) => write.sees_writes(),
         };
         let kept = figures.asked_kept.get().then(|| kept_level(&self.database));
+        let parameters = binder.parameter_types()?;
         Ok(Planned {
             is_careful,
+            is_brief: !is_careful && body.is_brief(&parameters),
             kept,
             tables,
-            parameters: binder.parameter_types()?,
+            parameters,
             catalog,
             settings: self.settings.clone(),
             names: self.names.clone(),
@@ -327,22 +332,39 @@ impl Session {
         body: &Body,
         parameters: &[Value],
     ) -> Result<(RowSet, u64)> {
-        let parameters = converted(parameters, &planned.parameters, &self.settings)?;
-        if planned.is_careful {
-            return self.run_carefully(planned, body, &parameters);
-        }
-        match body {
+        self.with_parameters(planned, parameters, |session, parameters| match body {
+            _ if planned.is_careful => session.run_carefully(planned, body, parameters),
             Body::Query(executable) => {
                 let memory = &mut executable.memory();
                 let rows =
-                    self.with_context(planned, &parameters, memory, |cx| executable.rows(cx))?;
+                    session.with_context(planned, parameters, memory, |cx| executable.rows(cx))?;
                 let count = rows.len() as u64;
                 Ok((rows, count))
             }
             Body::Write(node, executable) => {
-                self.write(planned, node, &mut executable.memory(), &parameters)
+                session.write(planned, node, &mut executable.memory(), parameters)
             }
+        })
+    }
+
+    /// Does something with parameters as values of the types that a plan takes.
+    pub(super) fn with_parameters<T>(
+        &mut self,
+        planned: &Planned,
+        given: &[Value],
+        run: impl FnOnce(&mut Session, &[Value]) -> Result<T>,
+    ) -> Result<T> {
+        let mut values = std::mem::take(&mut self.values);
+        let result = match convert(given, &planned.parameters, &self.settings, &mut values) {
+            Ok(true) => run(self, &values),
+            Ok(false) => run(self, given),
+            Err(error) => Err(error),
+        };
+        values.clear();
+        if values.capacity() <= VALUES_KEPT_MAX {
+            self.values = values;
         }
+        result
     }
 
     /// Runs what must not see what it writes itself.
@@ -433,7 +455,7 @@ impl Session {
     }
 
     /// A statement that writes; mostly the last one was over the same catalog, and is used again.
-    fn writing(&mut self, catalog: &Arc<Catalog>) -> Box<Writing> {
+    pub(super) fn writing(&mut self, catalog: &Arc<Catalog>) -> Box<Writing> {
         let wait = self.wait();
         match self.writing.take() {
             Some(mut writing)

@@ -102,6 +102,13 @@ impl Session {
         self.told = Some(now);
     }
 
+    /// Tells other sessions which statement comes next, if it is not the one that they know. It is
+    /// over before they could ask.
+    pub(super) fn tell_text(&mut self, text: &str) {
+        let activity = self.kept_by_functions.activity();
+        activity.note(text, || self.database.shared.host.clock());
+    }
+
     /// The time at which a statement begins. It is looked at once.
     pub(super) fn begin_clock(&mut self) -> i64 {
         let told = self.told.take();

@@ -12,6 +12,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustdb_vfs::sync::Mutex;
 
@@ -22,13 +23,15 @@ pub(crate) use value::{joined, names};
 
 /// The parameters of a session.
 #[derive(Debug, Default)]
-pub(crate) struct Parameters(Mutex<State>);
+pub(crate) struct Parameters {
+    state: Mutex<State>,
+    /// Counts the changes of the values. Every statement asks for it.
+    version: AtomicU64,
+}
 
 #[derive(Clone, Debug, Default)]
 struct State {
     values: Arc<Values>,
-    /// Counts the changes.
-    version: u64,
     transaction: Option<TransactionModes>,
 }
 
@@ -99,8 +102,8 @@ impl Parameters {
             }
             (Some(_), None) => None,
         };
-        let mut state = self.0.lock();
-        state.version += 1;
+        let mut state = self.state.lock();
+        self.note_change();
         let values = Arc::make_mut(&mut state.values);
         match (scope, value) {
             (Scope::Session, Some(value)) => {
@@ -124,15 +127,15 @@ impl Parameters {
 
     /// All are as they were at first.
     pub(crate) fn reset_all(&self) {
-        let mut state = self.0.lock();
-        state.version += 1;
+        let mut state = self.state.lock();
+        self.note_change();
         state.values = Arc::default();
     }
 
     /// What a parameter is.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         let key = name.to_lowercase();
-        let state = self.0.lock();
+        let state = self.state.lock();
         let of_transaction = state.transaction.and_then(|modes| modes.get(&key));
         if let Some(value) = of_transaction {
             return Some(value.to_owned());
@@ -180,31 +183,36 @@ impl Parameters {
 
     /// Grows with every change.
     pub(crate) fn version(&self) -> u64 {
-        self.0.lock().version
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The values change, or have just done so. Their lock is held.
+    fn note_change(&self) {
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     // ----------------------------------------------------------------------- transactions
 
     /// The values as they are, to return to.
     pub(crate) fn mark(&self) -> Arc<Values> {
-        self.0.lock().values.clone()
+        self.state.lock().values.clone()
     }
 
     /// Returns to what was.
     pub(crate) fn return_to(&self, mark: &Arc<Values>) {
-        self.0.lock().return_to(mark);
+        self.return_from(&mut self.state.lock(), mark);
     }
 
     /// A transaction begins. Gives what is set now.
     pub(crate) fn begin_transaction(&self, modes: TransactionModes) -> Arc<Values> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.transaction = Some(modes);
         state.values.clone()
     }
 
     /// The modes of the transaction at hand are others now.
     pub(crate) fn note_modes(&self, modes: TransactionModes) {
-        self.0.lock().transaction = Some(modes);
+        self.state.lock().transaction = Some(modes);
     }
 
     /// Whether a value means yes to a parameter that is yes or no.
@@ -215,28 +223,26 @@ impl Parameters {
 
     /// A transaction was committed: what was set for it alone ends.
     pub(crate) fn end_transaction(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.transaction = None;
         if !state.values.local.is_empty() {
-            state.version += 1;
+            self.note_change();
             Arc::make_mut(&mut state.values).local.clear();
         }
     }
 
     /// A transaction was rolled back: what was set in it is undone.
     pub(crate) fn undo_transaction(&self, before: &Arc<Values>) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.transaction.take().is_some() {
-            state.return_to(before);
+            self.return_from(&mut state, before);
         }
     }
-}
 
-impl State {
-    fn return_to(&mut self, mark: &Arc<Values>) {
-        if !Arc::ptr_eq(&self.values, mark) {
-            self.version += 1;
-            self.values = mark.clone();
+    fn return_from(&self, state: &mut State, mark: &Arc<Values>) {
+        if !Arc::ptr_eq(&state.values, mark) {
+            self.note_change();
+            state.values = mark.clone();
         }
     }
 }

@@ -8,6 +8,7 @@
 mod access;
 mod aggregates;
 mod at_once;
+mod brief;
 mod copy;
 mod copy_ahead;
 mod copy_load;

@@ -135,6 +135,13 @@ impl RowLayout {
     }
 }
 
+impl Type {
+    /// Whether all values of the type take the same number of bytes in a row.
+    pub fn is_fixed(&self) -> bool {
+        fixed_width(self).is_some()
+    }
+}
+
 /// How many bytes every value of a type takes in a row; `None` if that varies.
 fn fixed_width(of: &Type) -> Option<usize> {
     if of.array {

@@ -161,6 +161,7 @@ impl Compiler<'_> {
             with_key: scan.key.is_some(),
             conditions: self.all(conditions, &mine, outer)?,
             items,
+            is_brief: false,
         }))
     }
 

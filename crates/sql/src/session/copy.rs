@@ -77,10 +77,14 @@ impl Session {
             self.end_implicit()?;
             Ok(answer)
         })();
-        let result = result.map_err(|error| {
-            self.fail();
-            error.located(text)
-        });
+        let notices = self.take_notices();
+        let result = match result {
+            Ok(answer) => Ok(Answer { notices, ..answer }),
+            Err(error) => {
+                self.fail();
+                Err(error.located(text).behind(notices))
+            }
+        };
         self.tell_end();
         result
     }

@@ -292,6 +292,24 @@ fn what_nobody_wants_to_hear_is_not_said() {
     }
 }
 
+#[test]
+fn a_copy_has_the_notices_of_its_functions() {
+    let database = database_over(Arc::new(MemVfs::new()));
+    let mut session = database.connect();
+    let warning = "you don't own a lock of type ExclusiveLock";
+    let mut copy = |query: &str| {
+        let text = format!("copy ({query}) to stdout");
+        match session.copy_out(&text, &mut Vec::new()) {
+            Ok(answer) => messages(&answer.notices),
+            Err(error) => messages(error.notices()),
+        }
+    };
+    assert_eq!(copy("select pg_advisory_unlock(1)"), [warning]);
+    let failing = "select pg_advisory_unlock(1), 1 / (i - 1) from generate_series(1, 1) i";
+    assert_eq!(copy(failing), [warning]);
+    assert!(copy("select 1").is_empty());
+}
+
 fn messages(notices: &[rustdb_sql::Notice]) -> Vec<String> {
     notices.iter().map(ToString::to_string).collect()
 }

@@ -54,13 +54,16 @@ impl BlockCache {
     }
 
     /// Puts the blocks that wait for table `number` into its slots.
-    pub(crate) fn fill_slots(&self, number: FileNumber, slots: &Arc<BlockSlots>, blocks: usize) {
+    pub(crate) fn fill_slots(
+        &self,
+        number: FileNumber,
+        slots: &mut Arc<BlockSlots>,
+        blocks: usize,
+    ) {
         if let Some(mut fresh) = self.waiting.take(number) {
             let kept = std::mem::take(&mut fresh.blocks);
             drop(fresh);
-            for (at, block) in kept.into_iter().take(blocks).enumerate() {
-                slots.insert(at, block);
-            }
+            slots.fill(kept.into_iter().take(blocks));
         }
     }
 

@@ -1,4 +1,9 @@
 //! Where the blocks of a table are found when they are in memory.
+//!
+//! Readers take nothing but a note of their own for what they look at; who changes a slot asks all
+//! threads that have ever looked at one for such notes, a tenth of a microsecond for each. So slots
+//! are filled before others know of them where that can be, and the end of a table asks once for
+//! each block that it still has, and not for empty slots.
 
 use std::fmt;
 use std::sync::Arc;
@@ -112,20 +117,50 @@ impl BlockSlots {
         Resident(self.slot(block).load())
     }
 
-    /// Puts a block that was read into its slot, if the budget allows. Returns the block to use,
-    /// which is another one if another reader was faster.
-    pub(crate) fn insert(self: &Arc<Self>, index: usize, block: Block) -> Block {
+    /// Fills the first slots of a table, which are empty, and which nobody else knows of yet, as far
+    /// as the budget allows.
+    pub(crate) fn fill(self: &mut Arc<Self>, blocks: impl Iterator<Item = Block>) {
+        let Some(empty) = Arc::get_mut(self) else {
+            return;
+        };
+        let mut filled = Vec::new();
+        for (index, block) in blocks.take(empty.lines.len() * LINE_SLOTS).enumerate() {
+            if let Some(shard) = empty.count(index, &block) {
+                let slot = &mut empty.lines[index / LINE_SLOTS].slots[index % LINE_SLOTS];
+                let full = Slot::new(Some(SharedBlock::from(block)));
+                forget_empty(std::mem::replace(slot, full));
+                filled.push((shard, index as u32));
+            }
+        }
+        for (shard, block) in filled {
+            let slots = Arc::downgrade(self);
+            self.cache.list(shard, Entry { slots, block });
+        }
+    }
+
+    /// Counts a block that goes into a slot; its shard, if the budget allows it.
+    fn count(&self, index: usize, block: &Block) -> Option<usize> {
         let (cache, bytes) = (&*self.cache, block.memory_bytes());
         if bytes > cache.budget.load(Relaxed) / BLOCK_PART_MAX {
-            return block;
+            return None;
         }
         let shard = self.shard(index);
         if !cache.make_room(bytes, shard) {
-            return block;
+            return None;
         }
-        // Counted before it can be seen, so that the hand cannot subtract it first.
         cache.used.fetch_add(bytes, Relaxed);
         cache.blocks.fetch_add(1, Relaxed);
+        Some(shard)
+    }
+
+    /// Puts a block that was read into its slot, if the budget allows. Returns the block to use,
+    /// which is another one if another reader was faster.
+    pub(crate) fn insert(self: &Arc<Self>, index: usize, block: Block) -> Block {
+        // Counted before it can be seen, so that the hand cannot subtract it first.
+        let Some(shard) = self.count(index, &block) else {
+            return block;
+        };
+        let cache = &*self.cache;
         let shared = SharedBlock::from(block.clone());
         let before = self
             .slot(index)
@@ -166,12 +201,26 @@ impl BlockSlots {
 
 impl Drop for BlockSlots {
     fn drop(&mut self) {
-        for block in 0..(self.lines.len() * LINE_SLOTS) as u32 {
-            if self.load(block as usize).block().is_some() {
-                self.clear(block);
+        let slots = std::mem::take(&mut self.lines)
+            .into_iter()
+            .flat_map(|line| line.slots);
+        for slot in slots {
+            let is_empty = slot.load().is_none();
+            match is_empty {
+                true => forget_empty(slot),
+                false => slot
+                    .into_inner()
+                    .into_iter()
+                    .for_each(|block| self.cache.subtract(&Block::from(block))),
             }
         }
     }
+}
+
+/// Lets go of a slot that nobody else has. Dropping it would ask all threads about nothing.
+fn forget_empty(slot: Slot) {
+    debug_assert!(slot.load().is_none());
+    std::mem::forget(slot);
 }
 
 impl fmt::Debug for BlockSlots {

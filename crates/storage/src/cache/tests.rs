@@ -172,6 +172,37 @@ fn a_block_in_use_outlives_its_place() {
     assert_eq!(cache.stats().used_bytes, 0);
 }
 
+#[test]
+fn a_block_that_is_looked_at_outlives_its_table() {
+    let cache = BlockCache::new(1 << 20);
+    let mut slots = slots(&cache, 16);
+    slots.fill(std::iter::repeat_with(block).take(3));
+    slots.insert(7, block());
+    assert_eq!(cache.stats().blocks, 4);
+    let looked_at = [slots.load(1), slots.load(7)];
+    drop(slots);
+    assert_eq!((cache.stats().blocks, cache.stats().used_bytes), (0, 0));
+    for resident in looked_at {
+        assert_eq!(resident.block().unwrap().value(0), [7; 1000]);
+        assert_eq!(resident.into_block().unwrap().get().value(0), [7; 1000]);
+    }
+}
+
+#[test]
+fn slots_are_filled_as_far_as_there_is_room() {
+    let bytes = block().memory_bytes();
+    let cache = BlockCache::new(100 * bytes);
+    let charge = cache.charge(96 * bytes);
+    let mut slots = slots(&cache, 8);
+    slots.fill(std::iter::repeat_with(block).take(1000));
+    // What comes later displaces what came first.
+    assert_eq!(cache.stats().used_bytes, 100 * bytes);
+    drop(charge);
+    // What is there is found again by the hand.
+    cache.set_budget(bytes);
+    assert_eq!((cache.stats().blocks, cache.stats().used_bytes), (1, bytes));
+}
+
 fn derived(bytes: usize) -> Arc<Derived> {
     Derived::new(KeyspaceId(9), vec![0, 5].into(), Box::new(bytes), bytes)
 }

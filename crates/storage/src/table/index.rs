@@ -165,6 +165,11 @@ impl Index {
         &self.slots
     }
 
+    /// The same, before others read.
+    pub(super) fn slots_mut(&mut self) -> &mut Arc<BlockSlots> {
+        &mut self.slots
+    }
+
     /// A string not above the first key of the block, and, but for continuations, above all keys
     /// of the block before it.
     #[inline]

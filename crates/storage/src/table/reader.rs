@@ -97,7 +97,7 @@ impl Table {
         parts: TailParts,
     ) -> Result<Arc<Self>> {
         let file = TableFile::new(store, path);
-        let tail = Tail::read(&file, meta.file_bytes, parts)?;
+        let mut tail = Tail::read(&file, meta.file_bytes, parts)?;
         tail.check(path, &meta)?;
         let cache = store.cache();
         let has_room = cache.has_room_for_metadata(tail.filter_bytes() as usize);
@@ -107,7 +107,8 @@ impl Table {
         };
         let memory = tail.index.memory_bytes() + filter.as_ref().map_or(0, Filter::memory_bytes);
         let tombstones = tail.tombstones_at(meta.sequence_override);
-        cache.fill_slots(meta.number, tail.index.slots(), tail.index.blocks());
+        let blocks = tail.index.blocks();
+        cache.fill_slots(meta.number, tail.index.slots_mut(), blocks);
         Ok(Arc::new(Self {
             _charge: cache.charge(memory),
             fragments: Arc::new(Fragments::from_tombstones(&tombstones)),

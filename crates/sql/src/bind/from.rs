@@ -146,13 +146,7 @@ impl Binder<'_> {
                 let Some(alias) = alias else {
                     return Ok(item);
                 };
-                let relation = Relation {
-                    name: String::new(),
-                    schema: None,
-                    alias_of: None,
-                    columns: item.names.visible,
-                    tableoid: None,
-                };
+                let relation = Relation::unnamed(item.names.visible);
                 Ok(FromItem {
                     plan: item.plan,
                     names: FromNames::of(self.aliased(relation, Some(alias))?),

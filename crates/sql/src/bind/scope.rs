@@ -40,6 +40,19 @@ pub(crate) struct Relation {
     pub(crate) tableoid: Option<TableOid>,
 }
 
+impl Relation {
+    /// Columns that have no name in common yet.
+    pub(crate) fn unnamed(columns: Vec<NamedColumn>) -> Relation {
+        Relation {
+            name: String::new(),
+            schema: None,
+            alias_of: None,
+            columns,
+            tableoid: None,
+        }
+    }
+}
+
 /// How a statement gets the number of a table whose rows it reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum TableOid {

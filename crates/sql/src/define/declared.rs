@@ -3,7 +3,7 @@
 //! Each may be said once, and not beside what contradicts it: two defaults, NULL and NOT NULL, a
 //! default and an identity are errors. A serial column has said DEFAULT and NOT NULL by its type.
 
-use rustdb_catalog::Table;
+use rustdb_catalog::{Column, Table};
 use rustdb_types::{Element, SqlState, Type};
 use sqlparser::ast;
 use sqlparser::ast::ColumnOption;
@@ -93,6 +93,12 @@ pub(super) fn refuse_system_name(name: &str) -> Result<()> {
     }
     let message = format!("column name \"{name}\" conflicts with a system column name");
     Err(Error::new(SqlState::DUPLICATE_COLUMN, message))
+}
+
+/// Fails if one of the columns of a new table has such a name.
+pub(super) fn refuse_system_names(columns: &[Column]) -> Result<()> {
+    let mut names = columns.iter().map(|column| &column.name);
+    names.try_for_each(|name| refuse_system_name(name))
 }
 
 /// Fails if what is to be changed is a column that PostgreSQL has in every table.

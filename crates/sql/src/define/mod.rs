@@ -38,7 +38,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::notice::Notice;
 
 use constraint::{Creating, mark_primary_key, number};
-use declared::refuse_system_name;
+use declared::{refuse_system_name, refuse_system_names};
 use like::Made;
 
 /// A transaction that defines something.
@@ -151,8 +151,7 @@ impl Definer<'_> {
             made.columns.push(column);
         }
         let mut columns = std::mem::take(&mut made.columns);
-        let mut names = columns.iter().map(|column| &column.name);
-        names.try_for_each(|name| refuse_system_name(name))?;
+        refuse_system_names(&columns)?;
         let mut constraints = std::mem::take(&mut made.constraints);
         for written in &create.constraints {
             constraints.push(self.constraint(written, &columns)?);

@@ -79,8 +79,7 @@ impl Binder<'_> {
             from: FromNames::of(written),
         };
         let conflict = self.on_conflict(insert, &definition, &columns, &views)?;
-        let returning = insert.returning.as_deref();
-        let returning = self.returning(returning, &scope, through.as_ref())?;
+        let returning = self.returning(insert.returning.as_deref(), &scope, through.as_ref())?;
         Ok(Write {
             kind: WriteKind::Insert {
                 conflict: conflict.map(Box::new),

@@ -9,6 +9,7 @@ use super::expression::Place;
 use super::level::Level;
 use super::query::BoundQuery;
 use super::scope::{FromNames, NamedColumn, Relation, Scope};
+use super::search::HIDDEN;
 use super::table::missing_relation;
 use super::{Binder, name_of, new_name};
 use crate::error::{Error, Result, SqlState};
@@ -276,10 +277,12 @@ impl Binder<'_> {
             return Ok(relation);
         };
         let name = new_name(&alias.name)?;
-        if alias.columns.len() > relation.columns.len() {
+        let shown = relation.columns.iter();
+        let shown = shown.filter(|column| !column.name.starts_with(HIDDEN));
+        let available = shown.count();
+        if alias.columns.len() > available {
             let message = format!(
-                "table \"{name}\" has {} columns available but {} columns specified",
-                relation.columns.len(),
+                "table \"{name}\" has {available} columns available but {} columns specified",
                 alias.columns.len()
             );
             return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, message));

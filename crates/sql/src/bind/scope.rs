@@ -2,6 +2,7 @@
 
 use rustdb_types::{Oid, Type};
 
+use super::search::written_name;
 use crate::error::{Error, Position, Result, SqlState};
 use crate::expr::ColumnId;
 
@@ -74,6 +75,13 @@ pub(crate) struct NamedColumn {
     pub(crate) of: Type,
 }
 
+impl NamedColumn {
+    /// Whether a name means it.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || written_name(&self.name) == Some(name)
+    }
+}
+
 /// What a name with a dot before `*` or a column can fail with.
 fn missing_relation(name: &str, place: Option<Position>) -> Error {
     let message = format!("missing FROM-clause entry for table \"{name}\"");
@@ -121,7 +129,7 @@ impl FromNames {
 
     /// The one visible column of this name; an error if there are several.
     pub(crate) fn find(&self, name: &str, place: Option<Position>) -> Result<Option<&NamedColumn>> {
-        let mut found = self.visible.iter().filter(|column| column.name == name);
+        let mut found = self.visible.iter().filter(|column| column.is_called(name));
         match (found.next(), found.next()) {
             (Some(_), Some(_)) => Err(ambiguous(name, place)),
             (first, _) => Ok(first),
@@ -206,7 +214,10 @@ impl Scope<'_> {
         place: Option<Position>,
     ) -> Result<NamedColumn> {
         let relation = self.relation(schema, relation, place)?;
-        let mut found = relation.columns.iter().filter(|column| column.name == name);
+        let mut found = relation
+            .columns
+            .iter()
+            .filter(|column| column.is_called(name));
         match (found.next(), found.next()) {
             (Some(column), None) => Ok(column.clone()),
             (Some(_), Some(_)) => Err(ambiguous(name, place)),

@@ -8,8 +8,9 @@
 //! CYCLE, the mark        the default         whether ROW(a) was in the path before
 //! ```
 //!
-//! Within the query these columns have names that cannot be written, and `*` leaves them out. A
-//! step goes on from rows only that have no mark.
+//! Within the query these columns have names that cannot be written, behind which are those that
+//! can be (`\0mark\0written`): a step may name them so, and `*` leaves them out. A step goes on from
+//! rows only that have no mark.
 
 use rustdb_types::{Type, Value};
 use sqlparser::ast;
@@ -28,6 +29,12 @@ use crate::rewrite::{CYCLE, SEARCH};
 
 /// Begins the names of columns that `*` leaves out.
 pub(super) const HIDDEN: char = '\0';
+
+/// The name by which a step may name a column that `*` leaves out.
+pub(super) fn written_name(name: &str) -> Option<&str> {
+    let (_, written) = name.strip_prefix(HIDDEN)?.split_once(HIDDEN)?;
+    Some(written)
+}
 
 const FOUND: &str = "\0found";
 const DEPTH: &str = "\0depth";
@@ -106,29 +113,26 @@ impl Clauses {
     }
 
     /// The names of the columns, as they are within the query.
-    fn hidden(&self) -> Vec<&'static str> {
+    fn hidden(&self) -> Vec<String> {
         let mut names = Vec::new();
         if let Some(search) = &self.search {
-            names.push(FOUND);
-            names.extend(search.is_breadth.then_some(DEPTH));
+            names.push(format!("{FOUND}{HIDDEN}{}", search.column));
+            names.extend(search.is_breadth.then(|| DEPTH.to_owned()));
         }
-        if self.cycle.is_some() {
-            names.extend([MARK, PATH]);
+        if let Some(cycle) = &self.cycle {
+            names.push(format!("{MARK}{HIDDEN}{}", cycle.mark));
+            names.push(format!("{PATH}{HIDDEN}{}", cycle.path));
         }
         names
     }
 
     /// The names as they are written, and whether the column is one of the query.
-    pub(super) fn show(&self, columns: &mut Vec<OutputColumn>) {
+    pub(super) fn show(columns: &mut Vec<OutputColumn>) {
         columns.retain(|column| column.name != DEPTH);
         for column in columns {
-            let name = match (column.name.as_str(), &self.search, &self.cycle) {
-                (FOUND, Some(search), _) => &search.column,
-                (MARK, _, Some(cycle)) => &cycle.mark,
-                (PATH, _, Some(cycle)) => &cycle.path,
-                _ => continue,
-            };
-            column.name.clone_from(name);
+            if let Some(name) = written_name(&column.name) {
+                column.name = name.to_owned();
+            }
         }
     }
 
@@ -186,18 +190,16 @@ impl Clauses {
 
     /// The recursive part with the columns in its list.
     pub(super) fn carried(&self, step: &SetExpr) -> Result<SetExpr> {
-        let SetExpr::Select(select) = step else {
-            return Err(not_select("right"));
-        };
-        let mut select = select.clone();
-        let column = |name: &str| ast::Expr::Identifier(ast::Ident::with_quote('"', name));
+        let mut select = select_of(step).ok_or_else(|| not_select("right"))?.clone();
+        let column = |name: String| ast::Expr::Identifier(ast::Ident::with_quote('"', name));
         for name in self.hidden() {
             let item = ast::SelectItem::UnnamedExpr(column(name));
             select.projection.push(item);
         }
         if let Some(cycle) = &self.cycle {
+            let mark = column(format!("{MARK}{HIDDEN}{}", cycle.mark));
             let goes_on = ast::Expr::BinaryOp {
-                left: Box::new(column(MARK)),
+                left: Box::new(mark),
                 op: ast::BinaryOperator::NotEq,
                 right: Box::new(cycle.to.clone()),
             };
@@ -210,7 +212,23 @@ impl Clauses {
                 },
             });
         }
-        Ok(SetExpr::Select(select))
+        Ok(SetExpr::Select(Box::new(select)))
+    }
+}
+
+/// The SELECT that one side of a UNION is, also in brackets.
+pub(super) fn select_of(side: &SetExpr) -> Option<&ast::Select> {
+    match side {
+        SetExpr::Select(select) => Some(select),
+        SetExpr::Query(query) => {
+            let is_plain = query.with.is_none()
+                && query.order_by.is_none()
+                && query.limit_clause.is_none()
+                && query.fetch.is_none()
+                && query.locks.is_empty();
+            is_plain.then(|| select_of(&query.body)).flatten()
+        }
+        _ => None,
     }
 }
 
@@ -230,7 +248,7 @@ impl Binder<'_> {
         base: BoundQuery,
         named: &[OutputColumn],
     ) -> Result<BoundQuery> {
-        if !matches!(written, SetExpr::Select(_)) {
+        if select_of(written).is_none() {
             return Err(not_select("left"));
         }
         clauses.check(named)?;
@@ -265,7 +283,7 @@ impl Binder<'_> {
         let mut columns = step.columns;
         let mut before = columns.split_off(columns.len().saturating_sub(hidden.len()));
         let mut take = |name: &str| {
-            let at = hidden.iter().position(|other| *other == name);
+            let at = hidden.iter().position(|other| other.starts_with(name));
             let column = at.and_then(|at| before.get_mut(at));
             let column = column.ok_or_else(|| Error::internal("a column is not carried"))?;
             Ok::<_, Error>(Typed::new(Expr::Column(column.id), column.of.clone()))
@@ -322,7 +340,7 @@ impl Binder<'_> {
         &mut self,
         plan: Plan,
         mut columns: Vec<OutputColumn>,
-        names: Vec<&'static str>,
+        names: Vec<String>,
         made: Vec<Typed>,
     ) -> BoundQuery {
         let kept = columns.iter();
@@ -333,7 +351,7 @@ impl Binder<'_> {
             let id = self.new_column();
             items.push((id, typed.expr));
             columns.push(OutputColumn {
-                name: name.to_owned(),
+                name,
                 id,
                 of: typed.of,
             });

@@ -11,10 +11,10 @@ use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 
 use super::query::BoundQuery;
 use super::scope::{NamedColumn, Relation, Scope};
-use super::search::{Clauses, clauses_of};
+use super::search::{Clauses, clauses_of, select_of};
 use super::select::check_equality;
 use super::write::writes;
-use super::{Binder, OutputColumn, name_of, new_name};
+use super::{Binder, OutputColumn, name_of, new_name, words_of};
 use crate::error::{Error, Result, SqlState};
 use crate::expr::{ColumnId, Expr, Typed};
 use crate::parse::{place, place_of_target};
@@ -329,6 +329,14 @@ impl Binder<'_> {
             carried = Some(clauses.carried(right)?);
         }
         self.begin(position, Part::Step(number, columns));
+        if carried.is_some() && !select_of(right).is_some_and(|it| self.names_itself(&it.from)) {
+            self.set_expression(right, outer)?;
+            if self.recursive_uses() > 0 {
+                return Err(not_at_top(&name_of(&table.alias.name)));
+            }
+            self.ctes.truncate(depth);
+            return self.formless_table(position, table, outer);
+        }
         let mut step = self.set_expression(carried.as_ref().unwrap_or(right), outer)?;
         if let Some(clauses) = clauses {
             step = self.next_paths(clauses, step, &named)?;
@@ -346,9 +354,7 @@ impl Binder<'_> {
             .map_err(|error| error.at(place_of_target(right, 0)))?;
         bound.plan = self.with_tables(bound.plan, inner);
         self.ctes.truncate(depth);
-        if let Some(clauses) = clauses {
-            clauses.show(&mut bound.columns);
-        }
+        Clauses::show(&mut bound.columns);
         self.ready(table, bound, true)
     }
 
@@ -400,11 +406,15 @@ impl Binder<'_> {
     pub(super) fn names_itself(&self, from: &[ast::TableWithJoins]) -> bool {
         let is_open = |factor: &ast::TableFactor| match factor {
             ast::TableFactor::Table { name, .. } => {
-                let name = name.to_string();
-                self.ctes
-                    .iter()
-                    .any(|table| table.name == name && matches!(table.state, CommonState::Open(_)))
+                let name = words_of(name).unwrap_or_default();
+                let mut tables = self.ctes.iter();
+                tables.any(|table| {
+                    name == [table.name.as_str()] && matches!(table.state, CommonState::Open(_))
+                })
             }
+            ast::TableFactor::NestedJoin {
+                table_with_joins, ..
+            } => self.names_itself(std::slice::from_ref(table_with_joins)),
             _ => false,
         };
         from.iter().any(|item| {
@@ -513,6 +523,14 @@ fn names_in(with: &ast::With) -> Result<Vec<String>> {
 fn misplaced(name: &str, place: &str) -> Error {
     let message = format!("recursive reference to query \"{name}\" must not appear within {place}");
     Error::new(SqlState::INVALID_RECURSION, message)
+}
+
+fn not_at_top(name: &str) -> Error {
+    let message = format!(
+        "with a SEARCH or CYCLE clause, the recursive reference to WITH query \"{name}\" must be at \
+         the top level of its right-hand SELECT"
+    );
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
 }
 
 fn refuse_clauses(query: &ast::Query) -> Result<()> {

@@ -20,7 +20,7 @@ use crate::server::Server;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/define");
 
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 22] = [
     ("catalogs", include_str!("catalogs.txt")),
     ("settings", include_str!("settings.txt")),
     ("upsert", include_str!("upsert.txt")),
@@ -42,6 +42,7 @@ const FILES: [(&str, &str); 21] = [
     ("defaults", include_str!("defaults.txt")),
     ("renamed_types", include_str!("renamed_types.txt")),
     ("keys", include_str!("keys.txt")),
+    ("search", include_str!("search.txt")),
 ];
 
 /// There is no file of any name.

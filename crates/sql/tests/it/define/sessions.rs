@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustdb_sql::Session;
 use rustdb_vfs::MemVfs;
 
-use crate::database::database_over;
+use crate::database::{database_over, lines};
 
 fn state_of(session: &mut Session, statement: &str) -> String {
     let error = session.execute(statement, &[]).unwrap_err();
@@ -312,4 +312,33 @@ fn a_copy_has_the_notices_of_its_functions() {
 
 fn messages(notices: &[rustdb_sql::Notice]) -> Vec<String> {
     notices.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_was_renamed_and_made_a_key_is_there_when_the_database_is_opened_again() {
+    let vfs: Arc<MemVfs> = Arc::new(MemVfs::new());
+    let made = "create type mood as enum ('sad', 'ok'); \
+                create table t (a int, m mood default 'ok'::mood, check (m <> 'sad'::mood)); \
+                create view v as select m = 'ok'::mood as fine from t; \
+                create unique index i on t (a); \
+                alter table t add constraint k primary key using index i; \
+                create table u (a int references t on delete set null (a)); \
+                create schema s; alter type mood rename to temper; alter type temper set schema s";
+    database_over(vfs.clone())
+        .connect()
+        .execute(made, &[])
+        .unwrap();
+
+    let database = database_over(vfs);
+    let mut session = database.connect();
+    let rows = lines(&mut session, "insert into t values (1) returning *");
+    assert_eq!(rows, ["1|ok"]);
+    assert_eq!(lines(&mut session, "select * from v"), ["t"]);
+    let refused = session.execute("insert into t values (2, 'sad')", &[]);
+    assert_eq!(refused.unwrap_err().state().as_str(), "23514");
+    let refused = session.execute("insert into t values (1)", &[]);
+    assert!(refused.unwrap_err().message().contains("\"k\""));
+    let after = "insert into u values (1); delete from t; select a is null from u";
+    assert_eq!(lines(&mut session, after), ["t"]);
+    assert_eq!(lines(&mut session, "select 'ok'::s.temper"), ["ok"]);
 }

@@ -33,6 +33,21 @@ impl Text {
         Self::inline(text).unwrap_or_else(|| Text(Form::Shared(Arc::from(text))))
     }
 
+    /// Copies bytes; `None` if they are not UTF-8. Short ones that are ASCII, as most values are, are
+    /// seen to be that in one look at all of them.
+    #[inline]
+    pub fn from_utf8(text: &[u8]) -> Option<Text> {
+        let mut bytes = [0; INLINE_BYTES_MAX];
+        if let Some(room) = bytes.get_mut(..text.len()) {
+            room.copy_from_slice(text);
+            if bytes.iter().fold(0, |all, byte| all | byte) < 0x80 {
+                let length = text.len() as u8;
+                return Some(Text(Form::Inline { length, bytes }));
+            }
+        }
+        std::str::from_utf8(text).ok().map(Text::new)
+    }
+
     /// The empty text.
     pub const fn empty() -> Text {
         Text(Form::Inline {
@@ -165,6 +180,23 @@ mod tests {
             );
             assert_eq!(text, Text::from(string.clone()));
             assert_eq!(text, Text::from(Arc::<str>::from(string)));
+        }
+    }
+
+    #[test]
+    fn bytes_are_text_if_they_are_utf8() {
+        let letters = ["x", "é", "\u{7f}", "\0", "雪"];
+        for length in [0, 1, 7, 11, 21, 22, 23, 50] {
+            for letter in letters {
+                let string = format!("{}{letter}", "y".repeat(length));
+                assert_eq!(Text::from_utf8(string.as_bytes()), Some(Text::new(&string)));
+                let mut bytes = string.into_bytes();
+                for damage in [0x80, 0xc3, 0xff] {
+                    bytes.push(damage);
+                    assert_eq!(Text::from_utf8(&bytes), None);
+                    bytes.pop();
+                }
+            }
         }
     }
 

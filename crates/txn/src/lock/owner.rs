@@ -32,6 +32,9 @@ struct KnownObject {
 /// Objects that are known to be held, at most.
 const OBJECTS_MAX: usize = 8;
 
+/// There is room for so many locks from the first one on.
+const LOCKS_FEW: usize = 8;
+
 /// A moment in the life of a [`LockOwner`]: what it got later can be given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockMark(usize);
@@ -168,6 +171,9 @@ impl LockOwner {
 
     fn lock(&mut self, target: Target, mode: Mode, wait: Wait) -> Result<(), LockError> {
         let term = Term::Transaction;
+        if self.held.capacity() == 0 {
+            self.held.reserve(LOCKS_FEW);
+        }
         if self.table.acquire(&self.party, &target, mode, term, wait)? {
             self.held.push((target, mode.bit()));
         }

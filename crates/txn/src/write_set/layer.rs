@@ -232,9 +232,12 @@ impl Layer {
             if let Some(write) = space.get(key) {
                 return Ok(Some(write));
             }
-            if space.deleted.contains(key) {
+            if !space.deleted.is_empty() && space.deleted.contains(key) {
                 return Ok(Some(DELETED_BY_RANGE));
             }
+        }
+        if !self.is_spilled() {
+            return Ok(self.find_taken(keyspace, key));
         }
         for space in self.frozen(keyspace) {
             if let Some(write) = space.get(key) {
@@ -264,6 +267,9 @@ impl Layer {
     }
 
     fn find_taken(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<Write> {
+        if self.taken.is_empty() {
+            return None;
+        }
         let range = self.taken.containing(keyspace, key);
         range.map(|_| DELETED_BY_RANGE)
     }

@@ -377,10 +377,7 @@ impl How {
             How::Float8 => push(Value::Float8(f64::from_le_bytes(word(bytes)?))),
             How::Timestamp => push(Value::Timestamp(i64::from_le_bytes(word(bytes)?))),
             How::Numeric => push(Value::Numeric(numeric::decode_row(bytes)?)),
-            How::Text => match std::str::from_utf8(bytes) {
-                Ok(text) => push(Value::Text(Text::new(text))),
-                Err(_) => return Err(damaged()),
-            },
+            How::Text => push(Value::Text(Text::from_utf8(bytes).ok_or_else(damaged)?)),
             How::Other => {}
         }
         Ok(())

@@ -130,7 +130,7 @@ fn decode_base(base: Base, bytes: &[u8]) -> Result<Value> {
         Base::Numeric => Value::Numeric(numeric::decode_row(bytes)?),
         Base::Oid => Value::Oid(u32::from_le_bytes(exact(bytes)?)),
         Base::Text | Base::Varchar | Base::Bpchar | Base::Name | Base::Char | Base::Unknown => {
-            Value::Text(Text::new(utf8(bytes)?))
+            Value::Text(Text::from_utf8(bytes).ok_or_else(damaged)?)
         }
         Base::Bytea => Value::Bytea(Arc::from(bytes)),
         Base::Date => Value::Date(i32::from_le_bytes(exact(bytes)?)),

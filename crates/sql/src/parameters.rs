@@ -73,7 +73,9 @@ pub(crate) fn convert(
         let is_of = is_of(value, of);
         if !is_of && !is_copied {
             values.reserve(given.len());
-            values.extend_from_slice(&given[..place]);
+            if place > 0 {
+                values.extend_from_slice(&given[..place]);
+            }
             is_copied = true;
         }
         match (is_of, is_copied) {
@@ -135,9 +137,6 @@ fn is_of(value: &Value, of: &Type) -> bool {
 }
 
 fn one_converted(value: &Value, of: &Type, settings: &Settings) -> Result<Value> {
-    if value.is_null() || *of == Type::UNKNOWN {
-        return Ok(value.clone());
-    }
     // Programs have integers of one width mostly.
     match (value, of.base()) {
         (Value::Int8(number), Some(Base::Int4)) => {
@@ -146,8 +145,11 @@ fn one_converted(value: &Value, of: &Type, settings: &Settings) -> Result<Value>
             }
         }
         (Value::Int4(number), Some(Base::Int8)) => return Ok(Value::Int8(i64::from(*number))),
-        (Value::Text(_), Some(Base::Text)) => return Ok(value.clone()),
+        (Value::Null, _) | (Value::Text(_), Some(Base::Text)) => return Ok(value.clone()),
         _ => (),
+    }
+    if *of == Type::UNKNOWN {
+        return Ok(value.clone());
     }
     refuse_fraction(value, of, settings)?;
     let given = type_of(value);

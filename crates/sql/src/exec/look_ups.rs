@@ -88,8 +88,8 @@ enum Left {
 }
 
 enum Partners {
-    /// The one there is, until it was looked at.
-    Point(Option<Option<Vec<Value>>>),
+    /// One at most, by its key; whether nobody has looked for it so far.
+    Point(bool),
     Run(Box<dyn Operator>, Batch, usize),
 }
 
@@ -129,28 +129,27 @@ impl RunLookUps {
     }
 
     fn next_left(&mut self, cx: &mut Context<'_>) -> Result<bool> {
-        let found = match &mut self.left {
-            Left::Done => None,
-            Left::Point => match &self.top.below.first {
-                Some(point) => point.run(cx)?,
-                None => None,
-            },
-            Left::Run(run, batch, row) => next_of(run, batch, row, cx)?,
-        };
-        match found {
-            Some(found) => {
-                self.row.clear();
-                self.row.extend(found);
+        self.row.clear();
+        match &mut self.left {
+            Left::Done => Ok(false),
+            Left::Point => {
                 // There is no other one.
-                if let Left::Point = self.left {
-                    self.left = Left::Done;
-                }
-                Ok(true)
-            }
-            None => {
                 self.left = Left::Done;
-                Ok(false)
+                match &self.top.below.first {
+                    Some(point) => point.append(&mut self.row, cx),
+                    None => Ok(false),
+                }
             }
+            Left::Run(run, batch, row) => match next_of(run, batch, row, cx)? {
+                Some(found) => {
+                    self.row.extend(found);
+                    Ok(true)
+                }
+                None => {
+                    self.left = Left::Done;
+                    Ok(false)
+                }
+            },
         }
     }
 
@@ -161,7 +160,7 @@ impl RunLookUps {
             cx.memory.outer[*to] = self.row[*from].clone();
         }
         self.partners.push(match &node.point {
-            Some(point) => Partners::Point(Some(point.run(cx)?)),
+            Some(_) => Partners::Point(true),
             None => Partners::Run(node.right.clone().open(), Batch::default(), 0),
         });
         Ok(())
@@ -175,15 +174,20 @@ impl RunLookUps {
         let node = join_at(&self.top, at);
         loop {
             self.row.truncate(node.left_width);
-            let partner = match &mut self.partners[at] {
-                Partners::Run(run, batch, row) => next_of(run, batch, row, cx)?,
-                Partners::Point(point) => match point.take() {
-                    Some(partner) => partner,
-                    None => return Ok(false),
-                },
+            let is_there = match (&mut self.partners[at], &node.point) {
+                (Partners::Run(run, batch, row), _) => {
+                    let partner = next_of(run, batch, row, cx)?;
+                    let is_there = partner.is_some();
+                    self.row.extend(partner.into_iter().flatten());
+                    is_there
+                }
+                (Partners::Point(is_new @ true), Some(point)) => {
+                    *is_new = false;
+                    point.append(&mut self.row, cx)?
+                }
+                (Partners::Point(_), _) => return Ok(false),
             };
-            if let Some(partner) = partner {
-                self.row.extend(partner);
+            if is_there {
                 if all_true(&node.conditions, &self.row[..], cx)? {
                     return Ok(true);
                 }

@@ -35,8 +35,18 @@ pub(crate) struct Point {
 impl Point {
     /// The row, if there is one.
     pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<Option<Vec<Value>>> {
+        let mut row = Vec::with_capacity(self.width());
+        let is_there = self.append(&mut row, cx)?;
+        Ok(is_there.then_some(row))
+    }
+
+    /// Appends the row to others, if there is one; whether there is.
+    pub(super) fn append(&self, row: &mut Vec<Value>, cx: &mut Context<'_>) -> Result<bool> {
         check_seen(&self.table, cx)?;
-        self.run_over(cx, |cx, key, row| {
+        let Some(key) = self.row_key(cx)? else {
+            return Ok(false);
+        };
+        self.append_at(&key, row, cx, |cx, key, row| {
             let transaction = cx.transaction()?;
             Ok(self.table.get(transaction, key, &self.projection, row)?)
         })
@@ -48,19 +58,11 @@ impl Point {
         manager: &TransactionManager,
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<Value>>> {
-        self.run_over(cx, |_, key, row| {
-            let projection = &self.projection;
-            Ok(self.table.get_committed(manager, key, projection, row)?)
-        })
-    }
-
-    fn run_over(
-        &self,
-        cx: &mut Context<'_>,
-        read: impl FnOnce(&Context<'_>, &[u8], &mut Vec<Value>) -> Result<bool>,
-    ) -> Result<Option<Vec<Value>>> {
         match self.row_key(cx)? {
-            Some(key) => self.row_at(&key, cx, read),
+            Some(key) => self.row_at(&key, cx, |_, key, row| {
+                let projection = &self.projection;
+                Ok(self.table.get_committed(manager, key, projection, row)?)
+            }),
             None => Ok(None),
         }
     }
@@ -97,19 +99,32 @@ impl Point {
         read: impl FnOnce(&Context<'_>, &[u8], &mut Vec<Value>) -> Result<bool>,
     ) -> Result<Option<Vec<Value>>> {
         let mut row = Vec::with_capacity(self.width());
+        let is_there = self.append_at(key, &mut row, cx, read)?;
+        Ok(is_there.then_some(row))
+    }
+
+    /// The same, behind other values; whether there is such a row. If not, nothing is there of it.
+    fn append_at(
+        &self,
+        key: &[u8],
+        row: &mut Vec<Value>,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&Context<'_>, &[u8], &mut Vec<Value>) -> Result<bool>,
+    ) -> Result<bool> {
+        let start = row.len();
         if self.with_key {
             row.push(Value::Bytea(Arc::from(key)));
         }
-        if !read(cx, key, &mut row)? {
-            return Ok(None);
+        if !read(cx, key, row)? || !all_true(&self.conditions, &row[start..], cx)? {
+            row.truncate(start);
+            return Ok(false);
         }
-        if !all_true(&self.conditions, &row[..], cx)? {
-            return Ok(None);
+        if let Some(items) = &self.items {
+            let given = values(items, &row[start..], cx)?;
+            row.truncate(start);
+            row.extend(given);
         }
-        match &self.items {
-            None => Ok(Some(row)),
-            Some(items) => Ok(Some(values(items, &row[..], cx)?)),
-        }
+        Ok(true)
     }
 
     /// Whether nothing in it can take long, or asks for more than its row.

@@ -59,6 +59,38 @@ impl Plan {
         volatile || self.inputs().into_iter().any(Plan::is_volatile)
     }
 
+    /// Whether it reads rows of tables by their keys or by the entries of an index, few of each, and
+    /// asks for nothing else that may change: it can be run again as if it had not been run.
+    pub(crate) fn is_quick(&self) -> bool {
+        let is_quick = match self {
+            Plan::Scan(scan) => {
+                let access = scan.access.as_ref();
+                access.is_some_and(|access| !access.equal.is_empty())
+            }
+            Plan::Filter { .. } | Plan::Project { .. } | Plan::Join(_) => true,
+            _ => false,
+        };
+        let mut is_plain = true;
+        self.for_each_expression(&mut |expr| {
+            expr.walk(&mut |part| {
+                is_plain &= matches!(
+                    part,
+                    Expr::Constant(_)
+                        | Expr::Column(_)
+                        | Expr::Outer(_)
+                        | Expr::Parameter(_)
+                        | Expr::Operator(_)
+                        | Expr::And(_)
+                        | Expr::Or(_)
+                        | Expr::Not(_)
+                        | Expr::IsNull(_)
+                        | Expr::Is(..)
+                );
+            });
+        });
+        is_quick && is_plain && self.inputs().into_iter().all(Plan::is_quick)
+    }
+
     /// Calls `visit` for every expression of this node, not of those below.
     pub fn for_each_expression<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         match self {

@@ -8,6 +8,11 @@
 //! object in ACCESS EXCLUSIVE mode before and after the row is read, and that the catalog is the
 //! same. Who alters or drops the table holds that mode until the new catalog is there.
 //!
+//! A statement of its own that reads several rows, each by its key or by an index, has a transaction,
+//! but its tables are not locked: it is looked at in the same way, and if it was disturbed what it has
+//! read is forgotten and it is run again, with locks. Longer ones are not worth that: a second time
+//! would be as long as the first.
+//!
 //! # Writing
 //!
 //! So can a statement of its own that changes one row by its key: see [`crate::exec`]'s `at_once`. It
@@ -123,6 +128,32 @@ impl Session {
         }))
     }
 
+    /// The answer to a statement that reads a few rows without locks of their tables. `None` if it is no
+    /// such statement, or not now: then it is to be run as others are.
+    fn read_unlocked(
+        &mut self,
+        prepared: &Prepared,
+        text: &str,
+        parameters: &[Value],
+    ) -> Result<Option<Answer>> {
+        let Some(planned) = prepared.plan().filter(|planned| planned.is_quick) else {
+            return Ok(None);
+        };
+        self.apply_parameters()?;
+        if !self.is_undisturbed(&planned) {
+            return Ok(None);
+        }
+        self.is_unlocked = true;
+        let result = self.statement(prepared, text, parameters);
+        self.is_unlocked = false;
+        if self.is_undisturbed(&planned) {
+            return result.map(Some);
+        }
+        // Whatever it was, its tables may not have been there any more.
+        self.fail();
+        Ok(None)
+    }
+
     /// Runs a statement that no other statement belongs to.
     pub(super) fn lone_statement(
         &mut self,
@@ -131,7 +162,10 @@ impl Session {
         parameters: &[Value],
     ) -> Result<Answer> {
         let answer = match self.state {
-            State::Idle => self.written_at_once(prepared, parameters)?,
+            State::Idle => match self.written_at_once(prepared, parameters)? {
+                None => self.read_unlocked(prepared, text, parameters)?,
+                written => written,
+            },
             State::Open(_) => self.briefly(prepared, text, parameters)?,
             State::Failed(_) => None,
         };

@@ -128,6 +128,8 @@ pub struct Session {
     writing: Option<Box<Writing>>,
     /// Room for the values of parameters.
     values: Vec<Value>,
+    /// Whether the statement that runs is looked at afterwards, in place of locks of its tables.
+    is_unlocked: bool,
     /// The time at which the statement that runs was told to begin.
     told: Option<i64>,
     /// What failed statements have left behind, on its way out of memory.
@@ -224,6 +226,7 @@ impl Session {
             kept: Kept::default(),
             writing: None,
             values: Vec::new(),
+            is_unlocked: false,
             told: None,
             freeing: watch::Freeing::default(),
             _connected: connected,
@@ -360,6 +363,7 @@ impl Session {
 
     fn begin_statements(&mut self) -> Result<()> {
         self.cancelled.store(false, Ordering::Relaxed);
+        self.is_unlocked = false;
         // What a cursor's functions had to say, if nobody has asked.
         self.kept_by_functions.take_notices();
         self.wake()

@@ -32,6 +32,8 @@ pub(super) struct Planned {
     pub(super) is_careful: bool,
     /// Whether it is over before anybody could ask about it; see [`super::brief`].
     pub(super) is_brief: bool,
+    /// Whether it may be read without locks, and again; see [`super::at_once`].
+    pub(super) is_quick: bool,
     /// What `body` was made from.
     pub(super) shape: Shape,
 }

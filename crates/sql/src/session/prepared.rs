@@ -236,6 +236,9 @@ impl Session {
                     }
                 }
             };
+            if self.is_unlocked && planned.is_quick {
+                return Ok(planned);
+            }
             let version = self.lock_named(&planned.tables)?;
             if planned.catalog.version() == version || planned.fits(&self.open()?.change.view()) {
                 return Ok(planned);
@@ -291,6 +294,7 @@ impl Session {
         Ok(Planned {
             is_careful,
             is_brief: !is_careful && body.is_brief(&parameters),
+            is_quick: matches!(&shape, Shape::Query(plan, _) if plan.is_quick()),
             kept,
             tables,
             parameters,

@@ -388,3 +388,64 @@ fn a_deleted_row_leaves_no_entry_behind() {
         .execute("insert into p values (2, 4), (4, 3), (3, 2)", &[])
         .unwrap();
 }
+
+/// Rows that are read without locks are whole, whatever becomes of their tables meanwhile.
+#[test]
+fn rows_of_several_tables_are_read_while_these_change() {
+    const ROWS: i32 = 500;
+    let (database, mut session) = database(
+        "create table p (id int primary key, name text);
+         create table c (id int, n int, p int, primary key (id, n));
+         create table o (id int primary key, what text); create index on o (what);
+         insert into p select a, 'p' || a from generate_series(1, 500) a;
+         insert into c select a, n, a from generate_series(1, 500) a, generate_series(1, 3) n;
+         insert into o select a, 'o' || a from generate_series(1, 500) a",
+    );
+    const JOIN: &str = "select o.what, c.n, p.name from o join c on c.id = o.id \
+         join p on p.id = c.p where o.id = $1";
+    const BY_INDEX: &str = "select id from o where what = $1";
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    let read = |text: &'static str, of: fn(i32) -> Value, expected: fn(i32) -> String| {
+        let mut session = database.connect();
+        let ends = &ends;
+        move || {
+            let prepared = session.prepare(text, &[]).unwrap();
+            let mut turn = 0;
+            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                let row = turn % ROWS + 1;
+                let answer = session.run_prepared(&prepared, &[of(row)]).unwrap();
+                let mut rows: Vec<String> =
+                    answer.rows.iter().map(|row| format!("{row:?}")).collect();
+                rows.sort();
+                assert_eq!(rows.join(" "), expected(row), "{text}");
+                turn += 1;
+            }
+            assert!(turn > ROWS);
+        }
+    };
+    let of_join = |row: i32| {
+        let line = |n| format!("[Text(\"o{row}\"), Int4({n}), Text(\"p{row}\")]");
+        [1, 2, 3].map(line).join(" ")
+    };
+    let what = |row: i32| Value::text(&format!("o{row}"));
+    thread::scope(|scope| {
+        scope.spawn(read(JOIN, Value::Int4, of_join));
+        scope.spawn(read(JOIN, Value::Int4, of_join));
+        scope.spawn(read(BY_INDEX, what, |row| format!("[Int4({row})]")));
+        for _ in 0..12 {
+            for change in [
+                "begin; create table c2 as select * from c; truncate c; \
+                 insert into c select * from c2; drop table c2; commit",
+                "begin; alter table p add column x int default 1; alter table p drop column name; \
+                 alter table p add column name text; update p set name = 'p' || id; \
+                 alter table p drop column x; commit",
+                "begin; create table o2 as select * from o; drop table o; \
+                 create table o (what text, id int primary key); create index on o (what); \
+                 insert into o select what, id from o2; drop table o2; commit",
+            ] {
+                session.execute(change, &[]).unwrap();
+            }
+        }
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}

@@ -293,10 +293,8 @@ impl Binder<'_> {
         outer: &Scope<'_>,
     ) -> Result<(Defined, CommonState)> {
         let found = clauses_of(&table.query)?;
-        let (clauses, query) = match &found {
-            Some((clauses, query)) => (Some(clauses), query),
-            None => (None, &*table.query),
-        };
+        let clauses = found.as_ref().map(|(clauses, _)| clauses);
+        let query = found.as_ref().map_or(&*table.query, |(_, query)| query);
         let SetExpr::SetOperation {
             left,
             op: SetOperator::Union,

@@ -285,6 +285,20 @@ impl Binder<'_> {
 
     // ---------------------------------------------------------------------------- recursion
 
+    /// The tables of a WITH that the query has itself.
+    fn tables_within(
+        &mut self,
+        position: usize,
+        query: &ast::Query,
+        outer: &Scope<'_>,
+    ) -> Result<Vec<Defined>> {
+        let Some(with) = &query.with else {
+            return Ok(Vec::new());
+        };
+        self.begin(position, Part::With);
+        self.with(with, outer, false)
+    }
+
     /// A query of WITH RECURSIVE.
     fn recursive_table(
         &mut self,
@@ -306,11 +320,7 @@ impl Binder<'_> {
         };
         self.may_write = false;
         let depth = self.ctes.len();
-        let mut inner = Vec::new();
-        if let Some(with) = &query.with {
-            self.begin(position, Part::With);
-            inner = self.with(with, outer, false)?;
-        }
+        let inner = self.tables_within(position, query, outer)?;
         self.begin(position, Part::Base);
         let base = self.set_expression(left, outer)?;
         let mut base = self.settled(base)?;

@@ -56,7 +56,7 @@ pub(crate) use output_name::key_name;
 pub(crate) use reference::{Alias, Reference, respelled};
 pub(crate) use system_column::is_system_column;
 pub(crate) use table::{
-    bind_column_expression, bind_table_expression, bind_written, missing_relation,
+    bind_column_expression, bind_indexed, bind_table_expression, bind_written, missing_relation,
     references_to_type, schema_named,
 };
 pub(crate) use user_type::value_table;

@@ -237,10 +237,32 @@ pub(crate) fn bind_written(
     settings: &Settings,
     catalog: Option<&Arc<Catalog>>,
 ) -> Result<Typed> {
+    // What is no table has no number.
+    let tableoid = (definition.oid != Oid(0)).then_some(TableOid::Known(definition.oid));
+    bind_over(written, definition, tableoid, settings, catalog)
+}
+
+/// As [`bind_written`], of a part of an index, where no system column may stand.
+pub(crate) fn bind_indexed(
+    written: &ast::Expr,
+    definition: &Definition,
+    settings: &Settings,
+    catalog: Option<&Arc<Catalog>>,
+) -> Result<Typed> {
+    bind_over(written, definition, None, settings, catalog)
+}
+
+fn bind_over(
+    written: &ast::Expr,
+    definition: &Definition,
+    tableoid: Option<TableOid>,
+    settings: &Settings,
+    catalog: Option<&Arc<Catalog>>,
+) -> Result<Typed> {
     let session = SessionNames::of_stored();
     let mut binder = Binder::new(None, settings, &session);
     binder.catalog = catalog.cloned();
-    let scope = scope_of(definition);
+    let scope = scope_of(definition, tableoid);
     let mut typed = binder.expression(written, &mut Place::new(&scope, STORED))?;
     typed.expr.rewrite(&mut |expr| match expr {
         Expr::Column(id) => Column::place(id.0).map(Expr::Input),
@@ -261,7 +283,7 @@ pub(crate) fn references_to_type(
     let session = SessionNames::of_stored();
     let mut binder = Binder::new(None, settings, &session).noting_references();
     binder.catalog = Some(catalog.clone());
-    let scope = scope_of(definition);
+    let scope = scope_of(definition, Some(TableOid::Known(definition.oid)));
     let bound = binder.expression(&written, &mut Place::new(&scope, STORED));
     bound.map_err(Error::elsewhere)?;
     Ok(binder.references_to_type(object))
@@ -271,7 +293,7 @@ pub(crate) fn references_to_type(
 const STORED: &str = "a table's expressions";
 
 /// A table's columns as what its expressions can name.
-fn scope_of(definition: &Definition) -> Scope<'static> {
+fn scope_of(definition: &Definition, tableoid: Option<TableOid>) -> Scope<'static> {
     let columns = definition.columns.iter().filter(|column| !column.dropped);
     let columns = columns.map(|column| NamedColumn {
         name: column.name.clone(),
@@ -285,7 +307,7 @@ fn scope_of(definition: &Definition) -> Scope<'static> {
             schema: None,
             alias_of: None,
             columns: columns.collect(),
-            tableoid: None,
+            tableoid,
         }),
     }
 }

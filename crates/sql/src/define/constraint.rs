@@ -12,7 +12,8 @@ use sqlparser::ast;
 use sqlparser::ast::TableConstraint;
 
 use super::Definer;
-use crate::bind::{Binder, bind_table_expression, name_of, object_name};
+use super::index::of_system;
+use crate::bind::{Binder, bind_table_expression, is_system_column, name_of, object_name};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::rewrite::set_columns;
@@ -26,14 +27,14 @@ impl Definer<'_> {
         let (name, kind, characteristics) = match written {
             TableConstraint::PrimaryKey(key) => {
                 let kind = ConstraintDefinitionKind::PrimaryKey {
-                    columns: key_columns(&key.columns, columns)?,
+                    columns: key_columns(&key.columns, columns).map_err(of_primary)?,
                     include: column_ids(&key.include, columns)?,
                 };
                 (&key.name, kind, key.characteristics.as_ref())
             }
             TableConstraint::Unique(unique) => {
                 let kind = ConstraintDefinitionKind::Unique {
-                    columns: key_columns(&unique.columns, columns)?,
+                    columns: key_columns(&unique.columns, columns).map_err(of_system)?,
                     include: column_ids(&unique.include, columns)?,
                     nulls_not_distinct: unique.nulls_distinct
                         == ast::NullsDistinctOption::NotDistinct,
@@ -225,6 +226,18 @@ fn key_columns(written: &[ast::IndexColumn], columns: &[Column]) -> Result<Vec<C
     column_ids(&names, columns)
 }
 
+/// What is said of a system column in a primary key.
+fn of_primary(error: Error) -> Error {
+    let mut words = error.message().split('"');
+    match words.find(|word| is_system_column(word)) {
+        Some(name) if error.state() == SqlState::UNDEFINED_COLUMN => {
+            let message = format!("cannot alter system column \"{name}\"");
+            Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+        }
+        _ => error,
+    }
+}
+
 /// The columns that a table's expression reads.
 pub(super) fn columns_read(
     text: &str,
@@ -234,7 +247,8 @@ pub(super) fn columns_read(
 ) -> Result<Vec<ColumnId>> {
     let table = Table {
         columns: columns.to_vec(),
-        ..Table::new(Oid(0), "")
+        // It may name its number, whatever that will be.
+        ..Table::new(Oid(u32::MAX), "")
     };
     let typed = bind_table_expression(text, &table, settings, Some(catalog))?;
     let mut read = Vec::new();

@@ -14,7 +14,7 @@ use sqlparser::ast::Spanned;
 use super::column::{columns_of, is_immutable, refuse_subquery};
 use super::constraint::column_ids;
 use super::{Defined, Definer, relation_exists};
-use crate::bind::{bind_written, is_system_column, key_name, name_of, object_name};
+use crate::bind::{bind_indexed, is_system_column, key_name, name_of, object_name};
 use crate::database::CatalogTables;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -149,7 +149,7 @@ impl Definer<'_> {
             Some(predicate) => {
                 let text = predicate.to_string();
                 let catalog = Some(&self.around.catalog);
-                let typed = bind_written(predicate, table, self.around.settings, catalog);
+                let typed = bind_indexed(predicate, table, self.around.settings, catalog);
                 let typed = typed.map_err(of_system)?;
                 refuse_subquery(&typed.expr, "index predicate")?;
                 if typed.of != Type::BOOL {
@@ -195,7 +195,7 @@ impl Definer<'_> {
                 refuse_bare(expr)?;
                 let text = expr.to_string();
                 let catalog = Some(&self.around.catalog);
-                let typed = bind_written(expr, table, self.around.settings, catalog);
+                let typed = bind_indexed(expr, table, self.around.settings, catalog);
                 let typed = typed.map_err(of_system)?;
                 refuse_subquery(&typed.expr, "index expression")?;
                 check_immutable(&typed.expr, "index expression")?;
@@ -217,7 +217,7 @@ impl Definer<'_> {
 }
 
 /// What is said of a system column in an index.
-fn of_system(error: Error) -> Error {
+pub(super) fn of_system(error: Error) -> Error {
     let names_one = error.state() == SqlState::UNDEFINED_COLUMN
         && error.message().split('"').any(is_system_column);
     match names_one {

@@ -84,8 +84,8 @@ pub(crate) fn settle(
         None => foreign.on_delete,
         Some(_) => foreign.on_update,
     };
-    if action == Action::NoAction && parent.has_key(transaction, foreign, gone.old)? {
-        return Ok(());
+    if action == Action::NoAction {
+        return refuse_references(transaction, &parent, &child, key, gone.old, statement);
     }
     let Some(mut search) = search(transaction, &parent, &child, key, gone.old, statement)? else {
         return Ok(());
@@ -119,7 +119,34 @@ pub(crate) fn settle(
             }
         }
     }
+    if action == Action::SetDefault {
+        // Rows whose default is the key that went refer to it as before, and no check of theirs
+        // was noted, since their key did not change.
+        return refuse_references(transaction, &parent, &child, key, gone.old, statement);
+    }
     Ok(())
+}
+
+/// An error if the key is in no row of `parent`, in the newest state, but in one of `child`.
+fn refuse_references(
+    transaction: &mut Transaction,
+    parent: &Table,
+    child: &Table,
+    key: &ChildKey,
+    old: &[Value],
+    statement: &Statement,
+) -> Result<()> {
+    let (constraint, foreign) = child.foreign_key(key.constraint)?;
+    if parent.has_key(transaction, foreign, old)? {
+        return Ok(());
+    }
+    let Some(mut search) = search(transaction, parent, child, key, old, statement)? else {
+        return Ok(());
+    };
+    match search.next(transaction, Action::NoAction, statement)? {
+        Some(_) => Err(parent.still_referenced(child, constraint, old, statement)),
+        None => Ok(()),
+    }
 }
 
 impl Table {

@@ -182,7 +182,15 @@ fn unexpected(expected: &str, found: &str, position: Option<Position>, text: &st
             "syntax error at end of input".to_owned(),
             Some(place::end_of_text(text)),
         ),
-        found => (format!("syntax error at or near \"{found}\""), position),
+        found => {
+            // What the parser was given in place of other words (see `rewrite`) nobody has written.
+            let written = match found.contains('\0') {
+                true => position.and_then(|at| place::written_at(text, at)),
+                false => None,
+            };
+            let found = written.as_deref().unwrap_or(found);
+            (format!("syntax error at or near \"{found}\""), position)
+        }
     };
     Error::new(SqlState::SYNTAX_ERROR, message)
         .with_detail(format!("Expected {expected}."))
@@ -221,6 +229,18 @@ mod tests {
         let error = parse("select 1;\n selec 2").unwrap_err();
         assert_eq!(error.state(), SqlState::SYNTAX_ERROR);
         assert_eq!(error.position(), Some(Position { line: 2, column: 2 }));
+    }
+
+    #[test]
+    fn an_error_names_what_was_written_and_not_what_the_parser_was_given() {
+        for (text, near) in [
+            ("select 1 select", "select"),
+            ("select (select 1 select) x", "select"),
+        ] {
+            let error = parse(text).unwrap_err();
+            let message = format!("syntax error at or near \"{near}\"");
+            assert_eq!(error.message(), message, "{text}");
+        }
     }
 
     #[test]

@@ -92,6 +92,13 @@ pub(crate) fn word_before(text: &str, before: Position, word: &str) -> Option<Po
     found.and_then(|token| place(token.span))
 }
 
+/// What a text has at a position.
+pub(super) fn written_at(text: &str, at: Position) -> Option<String> {
+    let mut tokens = tokens(text).into_iter();
+    let token = tokens.find(|token| position(token.span.start) == Some(at))?;
+    Some(token.token.to_string())
+}
+
 fn tokens(text: &str) -> Vec<TokenWithSpan> {
     Tokenizer::new(&RustDialect::default(), text)
         .tokenize_with_location()

@@ -215,3 +215,13 @@ fn views_are_not_opened_to_define_others_over_them() {
     let error = session.execute("drop view v1", &[]).unwrap_err();
     assert_eq!(error.detail().unwrap_or_default().lines().count(), 30);
 }
+
+#[test]
+fn types_that_postgresql_has_are_told_by_name() {
+    let mut session = Ours::alone();
+    for name in ["regclass", "regproc[]", "xid", "tid", "tsvector", "money"] {
+        let state = cell(&mut session, &format!("create table t (a {name})"));
+        assert_eq!(state, "0A000", "{name}");
+    }
+    assert_eq!(cell(&mut session, "create table t (a regretted)"), "42704");
+}

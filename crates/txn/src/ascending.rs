@@ -14,13 +14,10 @@
 //! write set, above all that was written before, and is compared and counted at commit as what a
 //! large transaction has spilled.
 
-use std::sync::Arc;
-
 use rustdb_storage::engine::{Engine, RunWriter, SortedRun};
 use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_storage::slice::Slice;
-use rustdb_vfs::JoinHandle;
-use rustdb_vfs::sync::Mutex;
+use rustdb_vfs::Task;
 
 use crate::error::Result;
 use crate::limits::{check_key, check_value};
@@ -67,20 +64,13 @@ struct Item {
     existed: Option<bool>,
 }
 
-/// The batch that is being written.
+/// Where the batch before is written to.
 #[derive(Debug)]
-struct Writing {
-    state: Arc<Mutex<State>>,
-    thread: Option<JoinHandle>,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Nobody is at it.
-    Waiting(Box<RunWriter>, Batch),
-    Done(rustdb_storage::Result<Box<RunWriter>>),
-    /// Somebody is, or has died of it.
-    Taken,
+enum Writing {
+    Idle(Box<RunWriter>),
+    Busy(Task<(Box<RunWriter>, Batch), rustdb_storage::Result<Box<RunWriter>>>),
+    /// After an error.
+    Lost,
 }
 
 impl Transaction {
@@ -105,10 +95,7 @@ impl Transaction {
             keyspace,
             batch: Batch::default(),
             batch_bytes_max: limit.min(BATCH_BYTES_MAX),
-            writing: Writing {
-                state: Arc::new(Mutex::new(State::Done(Ok(writer)))),
-                thread: None,
-            },
+            writing: Writing::Idle(writer),
             last: Vec::new(),
             next: Vec::new(),
             contents: Contents::NOTHING,
@@ -249,7 +236,7 @@ impl AscendingEntries {
         let mut writer = self.writing.end()?;
         std::mem::take(&mut self.batch).write(&mut writer)?;
         writer.put(&self.next, value, None)?;
-        self.writing.go_back(writer);
+        self.writing = Writing::Idle(writer);
         std::mem::swap(&mut self.next, &mut self.last);
         self.contents.add(true, None);
         Ok(())
@@ -269,7 +256,7 @@ impl AscendingEntries {
     }
 
     /// All entries, in files.
-    fn into_run(mut self) -> Result<SortedRun> {
+    pub(crate) fn into_run(mut self) -> Result<SortedRun> {
         let mut writer = self.writing.end()?;
         self.batch.write(&mut writer)?;
         Ok(writer.finish()?)
@@ -297,59 +284,29 @@ impl Batch {
     }
 }
 
-impl State {
-    /// Writes the batch, if nobody has.
-    fn work(state: &Mutex<State>) {
-        let taken = std::mem::replace(&mut *state.lock(), State::Taken);
-        let done = match taken {
-            State::Waiting(mut writer, batch) => {
-                let written = batch.write(&mut writer);
-                State::Done(written.map(|()| writer))
-            }
-            other => other,
-        };
-        *state.lock() = done;
-    }
-}
-
 impl Writing {
-    /// Waits for the batch before, and begins with the next one, in another thread if the system has
-    /// one.
+    /// Waits for the batch before, and begins with the next one.
     fn go_on(&mut self, engine: &Engine, batch: Batch) -> Result<()> {
         let writer = self.end()?;
-        *self.state.lock() = State::Waiting(writer, batch);
-        let state = self.state.clone();
-        let body = Box::new(move || State::work(&state));
-        self.thread = engine.vfs().spawn("rustdb-load", body).ok();
+        let work = |(mut writer, batch): (Box<RunWriter>, Batch)| {
+            batch.write(&mut writer)?;
+            Ok(writer)
+        };
+        *self = Writing::Busy(Task::begin(
+            engine.vfs(),
+            "rustdb-load",
+            (writer, batch),
+            work,
+        ));
         Ok(())
     }
 
     /// Waits until what was begun is written.
     fn end(&mut self) -> Result<Box<RunWriter>> {
-        self.join();
-        State::work(&self.state);
-        match std::mem::replace(&mut *self.state.lock(), State::Taken) {
-            State::Done(writer) => Ok(writer?),
-            // The thread has died.
-            State::Waiting(..) | State::Taken => Err(rustdb_storage::Error::Closed.into()),
+        match std::mem::replace(self, Writing::Lost) {
+            Writing::Idle(writer) => Ok(writer),
+            Writing::Busy(task) => Ok(task.end().unwrap_or(Err(rustdb_storage::Error::Closed))?),
+            Writing::Lost => Err(rustdb_storage::Error::Closed.into()),
         }
-    }
-
-    /// Takes back the writer that was asked for.
-    fn go_back(&mut self, writer: Box<RunWriter>) {
-        *self.state.lock() = State::Done(Ok(writer));
-    }
-
-    fn join(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            // What went wrong is in the state.
-            let _: bool = thread.join();
-        }
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        self.join();
     }
 }

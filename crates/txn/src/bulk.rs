@@ -4,7 +4,7 @@
 //! entries, in any order ──▶ memory ──▶ sorted ──▶ the write set, if they are few
 //!                             │           │
 //!                             │           └─────▶ one sorted run, which is published as it is
-//!                        too many: a run                ▲
+//!                       too many: sorted                ▲
 //!                             └──▶ runs ───── merged ───┘
 //! ```
 //!
@@ -13,15 +13,26 @@
 //! fills an index knows all entries before anybody reads one: they are put one after the other into
 //! memory, a fifth of what they would take as writes, sorted by the first bytes of their keys, and
 //! written to files in the order in which they stay.
+//!
+//! Two threads share the work: while entries come, another one sorts and writes those that were too
+//! many; at the end one puts all in order, and [another](crate::ascending) makes the files.
 
-use rustdb_storage::EntryKind;
-use rustdb_storage::engine::{Engine, RunReader, RunWriter, SortedRun};
+mod batch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustdb_storage::engine::{Engine, RunReader, SortedRun};
 use rustdb_storage::iter::{EntryCursor, MergeCursor, RunCursor};
 use rustdb_storage::key::{split_storage_key, storage_key};
 use rustdb_storage::memory::{Account, MemoryCharge};
 use rustdb_storage::slice::Slice;
 use rustdb_storage::version::RunTables;
+use rustdb_storage::{EntryKind, KeyspaceId};
+use rustdb_vfs::Task;
 
+use self::batch::Batch;
+use crate::ascending::AscendingEntries;
 use crate::conflict::key_hash;
 use crate::error::{Error, Result};
 use crate::known::KnownKeys;
@@ -35,24 +46,27 @@ const MEMORY_FACTOR: usize = 4;
 /// They never take more: places are numbers of 32 bits.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
 
+/// One is written while the other fills.
+const BATCHES: usize = 2;
+
 /// Up to this part of what the writes of a transaction may take, entries become writes.
 const FEW_PART: usize = 8;
 
+/// How many entries go by between two looks whether they are still wanted.
+const LOOK: usize = 1 << 10;
+
 /// How much of each run is read at once.
 const READAHEAD_BYTES: usize = 128 << 10;
-
-/// The length of a value comes before the entry's bytes.
-const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// Entries that were not written yet. See the module.
 #[derive(Debug)]
 pub struct BulkEntries {
     engine: Engine,
     keyspace: KeyspaceRef,
-    /// Lengths of values, keys and values.
-    bytes: Vec<u8>,
-    places: Vec<Place>,
+    batch: Batch,
+    /// What entries may take, those that are being written included.
     bytes_max: usize,
+    writing: Option<Writing>,
     runs: Vec<SortedRun>,
     charge: MemoryCharge,
     /// The keys of those that may come once.
@@ -61,14 +75,36 @@ pub struct BulkEntries {
     repeated: Option<Repeated>,
 }
 
-/// Where an entry is.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// The key's first bytes, which decide most comparisons.
-    head: u64,
-    at: u32,
-    key_length: u32,
+/// Entries that another thread sorts and writes.
+#[derive(Debug)]
+struct Writing {
+    /// Dropped before the task, which waits for the thread.
+    is_wanted: Wanted,
+    task: Task<ToWrite, Result<Written>>,
+    /// What they take in memory.
+    bytes: usize,
 }
+
+/// What that thread gets.
+struct ToWrite {
+    engine: Engine,
+    keyspace: KeyspaceId,
+    batch: Batch,
+    is_unwanted: Arc<AtomicBool>,
+}
+
+/// Somebody waits for the entries; once this is dropped, nobody does.
+#[derive(Debug)]
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Entries that were written, and the first one whose key had been there.
+type Written = (SortedRun, Option<Repeated>);
 
 /// An entry that may not stand beside the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,9 +123,9 @@ impl Transaction {
         BulkEntries {
             engine: self.engine().clone(),
             keyspace,
-            bytes: Vec::new(),
-            places: Vec::new(),
+            batch: Batch::default(),
             bytes_max: limit.saturating_mul(MEMORY_FACTOR).min(MEMORY_BYTES_MAX),
+            writing: None,
             runs: Vec::new(),
             charge: self.engine().memory().charge(Account::WriteSets),
             known: KnownKeys::new(self.engine().memory().charge(Account::WriteSets)),
@@ -122,18 +158,21 @@ impl Transaction {
         mut entries: BulkEntries,
         mut is_repeat: impl FnMut(&[u8], &[u8]) -> std::result::Result<bool, E>,
     ) -> std::result::Result<Put, E> {
-        if !entries.runs.is_empty() {
-            entries.write_run()?;
+        entries.end_run()?;
+        if !entries.runs.is_empty() && !entries.batch.is_empty() {
+            entries.begin_run()?;
+            entries.end_run()?;
         }
         if let Some(repeated) = entries.repeated.take() {
             return Ok(Put::Repeated(repeated));
         }
         let few_bytes_max = self.shared.options.write_set_bytes_max / FEW_PART;
         let keyspace = entries.keyspace;
-        let mut target = match entries.runs.is_empty() && entries.memory_bytes() <= few_bytes_max {
-            true => Target::Writes(self),
-            false => Target::Run(Box::new(self.engine().run_writer()), Vec::new()),
-        };
+        let mut target =
+            match entries.runs.is_empty() && entries.batch.memory_bytes() <= few_bytes_max {
+                true => Target::Writes(self),
+                false => Target::Run(Box::new(self.ascending_entries(keyspace))),
+            };
         let mut count = 0;
         let mut previous: Option<Vec<u8>> = None;
         let repeated = entries.in_order(|key, value| {
@@ -152,9 +191,8 @@ impl Transaction {
         Ok(match (repeated, target) {
             (Some(repeated), _) => Put::Repeated(repeated),
             (None, Target::Writes(_)) => Put::All(None, count),
-            (None, Target::Run(writer, _)) => {
-                let run = writer.finish().map_err(Error::from)?;
-                Put::All(Some((keyspace, run)), count)
+            (None, Target::Run(ascending)) => {
+                Put::All(Some((keyspace, ascending.into_run()?)), count)
             }
         })
     }
@@ -178,21 +216,20 @@ enum Put {
     Repeated(Repeated),
 }
 
-/// Where entries go.
+/// Where entries go, in the order of their keys.
 enum Target<'t> {
     Writes(&'t mut Transaction),
-    /// And room for a storage key.
-    Run(Box<RunWriter>, Vec<u8>),
+    Run(Box<AscendingEntries>),
 }
 
 impl Target<'_> {
     fn put(&mut self, keyspace: KeyspaceRef, key: &[u8], value: &[u8]) -> Result<()> {
         match self {
             Target::Writes(transaction) => transaction.insert_new(keyspace, key, value),
-            Target::Run(writer, buffer) => {
-                storage_key(keyspace.id, key, buffer);
-                Ok(writer.put(buffer, value, None)?)
-            }
+            Target::Run(ascending) => match ascending.push(key, value)? {
+                true => Ok(()),
+                false => Err(Error::InvalidArgument("keys are not in order".into())),
+            },
         }
     }
 }
@@ -226,74 +263,56 @@ impl BulkEntries {
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         check_key(key)?;
         check_value(value)?;
-        let (Ok(at), Ok(key_length), Ok(value_length)) = (
-            u32::try_from(self.bytes.len()),
-            u32::try_from(key.len()),
-            u32::try_from(value.len()),
-        ) else {
-            return Err(Error::InvalidArgument("an entry is too long".into()));
-        };
-        self.bytes.extend_from_slice(&value_length.to_le_bytes());
-        self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(value);
-        self.places.push(Place {
-            head: head(key),
-            at,
-            key_length,
-        });
-        let bytes = self.memory_bytes();
-        self.charge.set(bytes);
-        if bytes > self.bytes_max || self.charge.should_let_go() {
-            self.write_run()?;
+        self.batch.push(key, value)?;
+        let bytes = self.batch.memory_bytes();
+        self.charge.set(bytes + self.writing_bytes());
+        if bytes > self.bytes_max / BATCHES {
+            self.begin_run()?;
+        } else if self.charge.should_let_go() {
+            self.end_run()?;
+            if self.charge.should_let_go() {
+                self.begin_run()?;
+                self.end_run()?;
+            }
         }
         Ok(())
     }
 
-    fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.places.capacity() * size_of::<Place>()
+    fn writing_bytes(&self) -> usize {
+        self.writing.as_ref().map_or(0, |writing| writing.bytes)
     }
 
-    fn key(&self, place: &Place) -> &[u8] {
-        let start = place.at as usize + LENGTH_BYTES;
-        &self.bytes[start..start + place.key_length as usize]
-    }
-
-    fn value(&self, place: &Place) -> &[u8] {
-        let at = place.at as usize;
-        let length = self.bytes[at..].first_chunk().copied().unwrap_or_default();
-        let start = at + LENGTH_BYTES + place.key_length as usize;
-        &self.bytes[start..start + u32::from_le_bytes(length) as usize]
-    }
-
-    fn sort(&mut self) {
-        let mut places = std::mem::take(&mut self.places);
-        places.sort_unstable_by(|one, two| {
-            let heads = one.head.cmp(&two.head);
-            heads.then_with(|| self.key(one).cmp(self.key(two)))
+    /// Begins to move what is in memory to a run.
+    fn begin_run(&mut self) -> Result<()> {
+        self.end_run()?;
+        let batch = std::mem::take(&mut self.batch);
+        let bytes = batch.memory_bytes();
+        let is_unwanted = Arc::new(AtomicBool::new(false));
+        let work = ToWrite {
+            engine: self.engine.clone(),
+            keyspace: self.keyspace.id,
+            batch,
+            is_unwanted: is_unwanted.clone(),
+        };
+        self.writing = Some(Writing {
+            is_wanted: Wanted(is_unwanted),
+            task: Task::begin(self.engine.vfs(), "rustdb-sort", work, ToWrite::write),
+            bytes,
         });
-        self.places = places;
+        Ok(())
     }
 
-    /// Moves what is in memory to a run.
-    fn write_run(&mut self) -> Result<()> {
-        self.sort();
-        let mut writer = self.engine.run_writer().for_one_walk();
-        let mut buffer = Vec::new();
-        let mut repeated = None;
-        for (number, place) in self.places.iter().enumerate() {
-            let (key, value) = (self.key(place), self.value(place));
-            let before = number.checked_sub(1).map(|before| &self.places[before]);
-            if before.is_some_and(|before| self.key(before) == key) {
-                repeated.get_or_insert_with(|| Repeated::new(key, value));
-                continue;
-            }
-            storage_key(self.keyspace.id, key, &mut buffer);
-            writer.put(&buffer, value, None)?;
-        }
-        self.runs.push(writer.finish()?);
+    /// Waits for the run that was begun.
+    fn end_run(&mut self) -> Result<()> {
+        let Some(writing) = self.writing.take() else {
+            return Ok(());
+        };
+        let outcome = writing.task.end();
+        drop(writing.is_wanted);
+        let (run, repeated) = outcome.unwrap_or(Err(rustdb_storage::Error::Closed.into()))?;
+        self.runs.push(run);
         self.repeated = self.repeated.take().or(repeated);
-        (self.bytes, self.places) = (Vec::new(), Vec::new());
-        self.charge.set(0);
+        self.charge.set(self.batch.memory_bytes());
         Ok(())
     }
 
@@ -304,9 +323,8 @@ impl BulkEntries {
         mut show: impl FnMut(&[u8], &[u8]) -> std::result::Result<bool, E>,
     ) -> std::result::Result<Option<Repeated>, E> {
         if self.runs.is_empty() {
-            self.sort();
-            for place in &self.places {
-                let (key, value) = (self.key(place), self.value(place));
+            self.batch.sort();
+            for (key, value) in self.batch.entries() {
                 if !show(key, value)? {
                     return Ok(Some(Repeated::new(key, value)));
                 }
@@ -320,6 +338,30 @@ impl BulkEntries {
             }
         }
         Ok(None)
+    }
+}
+
+impl ToWrite {
+    /// Sorts the entries and writes them to a run. Gives up, with whatever error, once nobody wants
+    /// it any more.
+    fn write(mut self) -> Result<Written> {
+        self.batch.sort();
+        let mut writer = self.engine.run_writer().for_one_walk();
+        let mut buffer = Vec::new();
+        let mut repeated = None;
+        let mut before: Option<&[u8]> = None;
+        for (number, (key, value)) in self.batch.entries().enumerate() {
+            if number % LOOK == 0 && self.is_unwanted.load(Ordering::Relaxed) {
+                return Err(rustdb_storage::Error::Closed.into());
+            }
+            if before.replace(key) == Some(key) {
+                repeated.get_or_insert_with(|| Repeated::new(key, value));
+                continue;
+            }
+            storage_key(self.keyspace, key, &mut buffer);
+            writer.put(&buffer, value, None)?;
+        }
+        Ok((writer.finish()?, repeated))
     }
 }
 
@@ -369,12 +411,4 @@ impl Repeated {
             value: value.to_vec(),
         }
     }
-}
-
-/// The first eight bytes of a key as a big-endian number, a short key filled up with zeros.
-fn head(key: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    let length = key.len().min(8);
-    first[..length].copy_from_slice(&key[..length]);
-    u64::from_be_bytes(first)
 }

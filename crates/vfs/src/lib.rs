@@ -18,6 +18,7 @@ mod schedule;
 mod sim;
 mod stack;
 pub mod sync;
+mod task;
 
 pub use file::{
     DirEntry, File, FileExt, FileRef, JoinHandle, LockMode, Metadata, OpenMode, Vfs, VfsRef,
@@ -32,3 +33,4 @@ pub use sim::{
     PowerLoss, SimVfs,
 };
 pub use stack::on_large_stack;
+pub use task::Task;

@@ -264,7 +264,7 @@ impl RunWriter {
     /// Waits for the table before.
     fn end_finishing(&mut self) -> Result<()> {
         match self.finishing.take() {
-            Some(mut finishing) => self.note_table(finishing.number(), finishing.end()),
+            Some(finishing) => self.note_table(finishing.number(), finishing.end()),
             None => Ok(()),
         }
     }

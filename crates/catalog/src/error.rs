@@ -233,7 +233,7 @@ fn lock_words(error: &LockError) -> (SqlState, String, Option<&'static str>) {
         LockError::TooMany(_) => (
             SqlState::OUT_OF_MEMORY,
             "out of shared memory",
-            Some("You might need to increase `locks_max`."),
+            Some("Lock fewer objects in one transaction, or give the database more memory."),
         ),
     };
     (state, message.to_owned(), hint)

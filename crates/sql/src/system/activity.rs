@@ -116,7 +116,7 @@ fn conflict(wanted: &LockInfo, held: &LockInfo) -> bool {
         return false;
     }
     match wanted.target {
-        LockTarget::Row(..) => {
+        LockTarget::Row(..) | LockTarget::Rows(_) => {
             let (wanted, held) = (named(&RowMode::ALL, wanted), named(&RowMode::ALL, held));
             any_pair(&wanted, &held, RowMode::conflicts_with)
         }
@@ -162,7 +162,7 @@ struct Columns {
 fn target(around: &Around<'_>, lock: &LockInfo, tables: &HashMap<KeyspaceId, Oid>) -> Columns {
     let database = Some(around.store.database());
     match &lock.target {
-        LockTarget::Row(keyspace, _) => Columns {
+        LockTarget::Row(keyspace, _) | LockTarget::Rows(keyspace) => Columns {
             database,
             relation: tables.get(keyspace).copied(),
             ..Columns::default()
@@ -202,7 +202,8 @@ fn is_relation(around: &Around<'_>, oid: Oid) -> bool {
 
 fn kind_of(around: &Around<'_>, lock: &LockInfo) -> &'static str {
     match &lock.target {
-        LockTarget::Row(..) => "tuple",
+        // Rows that are locked together have no number either.
+        LockTarget::Row(..) | LockTarget::Rows(_) => "tuple",
         LockTarget::Advisory(_) => "advisory",
         LockTarget::Object(number) => match u32::try_from(*number) {
             Ok(oid) if is_relation(around, Oid(oid)) => "relation",
@@ -214,10 +215,10 @@ fn kind_of(around: &Around<'_>, lock: &LockInfo) -> &'static str {
 /// PostgreSQL's name of a mode. Its modes of rows are those of objects in a queue for them.
 fn mode_name(lock: &LockInfo, mode: &str) -> String {
     let name = match (&lock.target, mode) {
-        (LockTarget::Row(..), "Presence" | "KeyShare") => "AccessShare",
-        (LockTarget::Row(..), "Share") => "RowShare",
-        (LockTarget::Row(..), "NoKeyUpdate") => "Exclusive",
-        (LockTarget::Row(..), _) => "AccessExclusive",
+        (LockTarget::Row(..) | LockTarget::Rows(_), "Presence" | "KeyShare") => "AccessShare",
+        (LockTarget::Row(..) | LockTarget::Rows(_), "Share") => "RowShare",
+        (LockTarget::Row(..) | LockTarget::Rows(_), "NoKeyUpdate") => "Exclusive",
+        (LockTarget::Row(..) | LockTarget::Rows(_), _) => "AccessExclusive",
         (_, other) => other,
     };
     format!("{name}Lock")

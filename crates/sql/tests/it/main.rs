@@ -25,6 +25,7 @@ mod limits;
 mod load;
 mod locks;
 mod look_ups;
+mod many_locks;
 mod marked;
 mod memory;
 mod merges;

@@ -164,9 +164,24 @@ impl Validator<'_> {
         });
         by_key
             || self.footprint.ranges_and_hulls().next().is_some()
-                && locks.any_row_locked_by_other(self.owner, |keyspace, key| {
+                && (locks.any_row_locked_by_other(self.owner, |keyspace, key| {
                     self.range_holds(keyspace, key)
-                })
+                }) || locks
+                    .any_cover_of_other(self.owner, |first, last| self.range_meets(first, last)))
+    }
+
+    /// Whether a range has to do with the keys from `first` to `last`.
+    fn range_meets(&self, first: &[u8], last: &[u8]) -> bool {
+        let meets = |(start, end): &(Box<[u8]>, Box<[u8]>)| **start <= *last && *first < **end;
+        self.footprint.ranges_and_hulls().any(meets)
+            && match self.large {
+                // The ranges stand for keys, which are known.
+                Some((writes, _)) => {
+                    let behind = [last, &[0]].concat();
+                    checks_any(writes, first, &behind).unwrap_or(true)
+                }
+                None => true,
+            }
     }
 
     fn range_holds(&self, keyspace: KeyspaceId, key: &[u8]) -> bool {

@@ -8,7 +8,8 @@
 //!   [`ObjectMode`]).
 //! * First come, first served ([`queue`]).
 //! * A request that would wait for ever is refused with [`LockError::Deadlock`] ([`wait`]).
-//! * A bounded number of locks: [`LockError::TooMany`] beyond it.
+//! * A bounded number of locks. A transaction that has a large part of them gives those on rows of a
+//!   keyspace for one lock on all rows between them ([`cover`]); [`LockError::TooMany`] beyond that.
 //!
 //! A transaction's locks are a [`LockOwner`]; it remembers the order in which it got them, so that
 //! those taken since a savepoint can be given back. A session whose transactions follow each other
@@ -17,6 +18,10 @@
 //! the one leaves the other.
 
 mod bulk;
+mod cover;
+#[cfg(test)]
+mod cover_tests;
+mod info;
 mod mode;
 mod outlast;
 mod owner;
@@ -27,10 +32,11 @@ mod table;
 mod tests;
 mod wait;
 
+pub use info::{LockInfo, LockTarget};
 pub use mode::{ObjectMode, RowMode};
 pub use owner::{LockMark, LockOwner};
 pub use party::{Party, SessionLocks};
-pub use table::{AdvisoryKey, LockInfo, LockStats, LockTable, LockTarget};
+pub use table::{AdvisoryKey, LockStats, LockTable};
 
 use std::fmt;
 use std::time::Duration;
@@ -86,7 +92,7 @@ impl fmt::Display for LockError {
             LockError::Cancelled => f.write_str("waiting for a lock was cancelled"),
             LockError::TooMany(limit) => write!(
                 f,
-                "too many locks: the limit is `{limit}`\nhint: raise `locks_max`, or lock fewer rows in one transaction"
+                "too many locks: the limit is `{limit}`\nhint: raise `locks_max`, or lock fewer keys in one transaction"
             ),
         }
     }

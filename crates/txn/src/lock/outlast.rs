@@ -23,6 +23,9 @@ impl LockTable {
         mode: Mode,
         wait: Wait,
     ) -> Result<(), LockError> {
+        while let Some(rows) = self.covers.in_the_way(party.id(), target, mode) {
+            self.outlast(party, &self.rows(rows), mode, wait)?;
+        }
         let ticket = Arc::new(Ticket::default());
         let waiter = Waiter {
             owner: party.id(),

@@ -25,6 +25,7 @@ use rustdb_storage::slice::{INLINE_BYTES_MAX, Slice};
 use rustdb_vfs::sync::{Mutex, MutexGuard};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::cover::Covers;
 use super::mode::{Mode, ModeSet, ObjectMode};
 use super::queue::{Queue, Waiter};
 use super::wait::{Ticket, WaitGraph};
@@ -40,13 +41,15 @@ const CANCEL_POLL: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     hash: u64,
-    what: What,
+    pub(super) what: What,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     /// A storage key.
     Row(Slice),
+    /// Those rows of a keyspace that are [covered](super::cover).
+    Rows(KeyspaceId),
     Object(u64),
     Advisory(AdvisoryKey),
 }
@@ -76,6 +79,7 @@ pub struct LockTable {
     rows: AtomicUsize,
     /// Grants on objects in ACCESS EXCLUSIVE mode.
     exclusive: AtomicUsize,
+    pub(super) covers: Covers,
     pub(super) counters: Counters,
 }
 
@@ -126,30 +130,6 @@ pub struct LockStats {
     pub timeouts: u64,
 }
 
-/// What a [`LockInfo`] is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LockTarget {
-    /// A row, by keyspace and key.
-    Row(KeyspaceId, Vec<u8>),
-    /// A named object.
-    Object(u64),
-    /// What programs agree on.
-    Advisory(AdvisoryKey),
-}
-
-/// One line of [`LockTable::list`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LockInfo {
-    /// What is locked.
-    pub target: LockTarget,
-    /// By whom.
-    pub owner: OwnerId,
-    /// The names of the modes, strongest last.
-    pub modes: String,
-    /// Whether the lock is held; if not, it is waited for.
-    pub granted: bool,
-}
-
 impl LockTable {
     /// A table for at most `locks_max` locks; `seed` spreads keys over shards.
     pub fn new(locks_max: usize, seed: u64) -> Self {
@@ -162,6 +142,7 @@ impl LockTable {
             used: AtomicUsize::new(0),
             rows: AtomicUsize::new(0),
             exclusive: AtomicUsize::new(0),
+            covers: Covers::default(),
             counters: Counters::default(),
         }
     }
@@ -186,6 +167,14 @@ impl LockTable {
         Target {
             hash: xxh3_64_with_seed(bytes, self.seed),
             what: What::Row(Slice::copy_from(bytes)),
+        }
+    }
+
+    /// The rows of a keyspace that are covered.
+    pub(super) fn rows(&self, keyspace: KeyspaceId) -> Target {
+        Target {
+            hash: xxh3_64_with_seed(&keyspace.prefix(), self.seed),
+            what: What::Rows(keyspace),
         }
     }
 
@@ -228,9 +217,10 @@ impl LockTable {
             return false;
         }
         let target = self.row(keyspace, key);
-        self.shard(&target)
-            .get(&target)
-            .is_some_and(|queue| queue.is_held_by_other(owner))
+        let shard = self.shard(&target);
+        let queue = shard.get(&target);
+        queue.is_some_and(|queue| queue.is_held_by_other(owner))
+            || self.covers.any_beside(owner, &target, queue)
     }
 
     /// Whether someone else than `owner` holds a row for which `wanted` says yes. For writers of
@@ -249,9 +239,14 @@ impl LockTable {
                         What::Row(key) => split_storage_key(key).is_some_and(|(keyspace, key)| {
                             queue.is_held_by_other(owner) && wanted(keyspace, key)
                         }),
-                        What::Object(_) | What::Advisory(_) => false,
+                        What::Rows(_) | What::Object(_) | What::Advisory(_) => false,
                     })
             })
+    }
+
+    /// The most locks there may be.
+    pub(super) fn locks_max(&self) -> usize {
+        self.locks_max
     }
 
     /// Requests granted or waiting now.
@@ -301,31 +296,6 @@ impl LockTable {
         }
     }
 
-    /// Everything held or waited for, sorted; shards are visited one after the other, so the list
-    /// need not be of one moment.
-    pub fn list(&self) -> Vec<LockInfo> {
-        let mut list = Vec::new();
-        for shard in &self.shards {
-            for (target, queue) in shard.lock().iter() {
-                let info = |owner, modes, granted| LockInfo {
-                    target: LockTarget::from(target),
-                    owner,
-                    modes: Mode::names(target.kind(), modes),
-                    granted,
-                };
-                list.extend(
-                    queue
-                        .holders()
-                        .iter()
-                        .map(|h| info(h.owner, h.modes(), true)),
-                );
-                list.extend(queue.waiters().map(|w| info(w.owner, w.mode.bit(), false)));
-            }
-        }
-        list.sort();
-        list
-    }
-
     /// Gets a lock for a term, waiting for it if told to. Returns whether it was not covered by what
     /// `party` held for that term already.
     pub(super) fn acquire(
@@ -336,21 +306,55 @@ impl LockTable {
         term: Term,
         wait: Wait,
     ) -> Result<bool, LockError> {
+        loop {
+            match self.request(party, target, mode, term, wait)? {
+                Answer::Held => return Ok(false),
+                Answer::Granted => return Ok(true),
+                Answer::Waits(ticket, timeout) => {
+                    self.counters.waits.fetch_add(1, Ordering::Relaxed);
+                    let granted = self.wait(party, target, &ticket, timeout);
+                    return granted.map(|()| true);
+                }
+                Answer::Covered(rows) => self.outlast(party, &rows, mode, wait)?,
+            }
+        }
+    }
+
+    /// Asks for a lock, once.
+    fn request(
+        &self,
+        party: &Party,
+        target: &Target,
+        mode: Mode,
+        term: Term,
+        wait: Wait,
+    ) -> Result<Answer, LockError> {
         let owner = party.id();
         let mut shard = self.shard(target);
         let queue = shard.entry(target.clone()).or_default();
         if mode.is_covered_by(queue.held_for(owner, term)) {
-            return Ok(false);
+            return Ok(Answer::Held);
         }
-        if let Err(error) = self.reserve() {
+        let rows = self.covers.in_the_way(owner, target, mode);
+        let is_reserved = match (&rows, &target.what) {
+            (Some(_), _) => Ok(()),
+            // It takes the place of many.
+            (None, What::Rows(_)) => {
+                self.used.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            (None, _) => self.reserve(),
+        };
+        if rows.is_some() || is_reserved.is_err() {
             if queue.is_idle() {
                 shard.remove(target);
             }
-            return Err(error);
+            is_reserved?;
+            return Ok(rows.map_or(Answer::Held, |rows| Answer::Covered(self.rows(rows))));
         }
         if queue.try_grant(owner, mode, term) {
             self.count_grant(target, mode);
-            return Ok(true);
+            return Ok(Answer::Granted);
         }
         let timeout = match wait {
             Wait::No => {
@@ -378,11 +382,10 @@ impl LockTable {
             }
         }
         drop(shard);
-        if let Some(answer) = ticket.poll() {
-            return answer.map(|()| true);
+        match ticket.poll() {
+            Some(answer) => answer.map(|()| Answer::Granted),
+            None => Ok(Answer::Waits(ticket, timeout)),
         }
-        self.counters.waits.fetch_add(1, Ordering::Relaxed);
-        self.wait(party, target, &ticket, timeout).map(|()| true)
     }
 
     /// Puts a request where it closes no circle; whether that is not where it belongs.
@@ -530,7 +533,7 @@ impl LockTable {
         let grants = modes.count_ones() as usize;
         self.used.fetch_sub(grants, Ordering::Relaxed);
         if let Some(count) = self.count_of(target, modes) {
-            let is_row = matches!(target.what, What::Row(_));
+            let is_row = matches!(target.what, What::Row(_) | What::Rows(_));
             count.fetch_sub(if is_row { grants } else { 1 }, Ordering::SeqCst);
         }
     }
@@ -538,7 +541,7 @@ impl LockTable {
     /// What counts grants of this mode.
     fn count_of(&self, target: &Target, modes: ModeSet) -> Option<&AtomicUsize> {
         match &target.what {
-            What::Row(_) => Some(&self.rows),
+            What::Row(_) | What::Rows(_) => Some(&self.rows),
             What::Advisory(_) => None,
             What::Object(_) => {
                 let exclusive = Mode::Object(ObjectMode::AccessExclusive).bit();
@@ -565,32 +568,20 @@ impl LockTable {
     }
 }
 
+/// What comes of a request.
+enum Answer {
+    /// What is held already includes it.
+    Held,
+    Granted,
+    /// It is in the queue.
+    Waits(Arc<Ticket>, Option<Duration>),
+    /// Somebody covers the row with others.
+    Covered(Target),
+}
+
 /// Tells the graph whom those in a queue wait for.
 fn update(graph: &mut WaitGraph, queue: &Queue) {
     queue
         .edges()
         .for_each(|(owner, blockers)| graph.update(owner, blockers));
-}
-
-impl Target {
-    /// Any mode of the kind that this target takes.
-    fn kind(&self) -> Mode {
-        match &self.what {
-            What::Row(_) => Mode::Row(super::RowMode::Update),
-            What::Object(_) | What::Advisory(_) => Mode::Object(ObjectMode::AccessExclusive),
-        }
-    }
-}
-
-impl From<&Target> for LockTarget {
-    fn from(target: &Target) -> Self {
-        match &target.what {
-            What::Row(key) => {
-                let (keyspace, key) = split_storage_key(key).expect("made by `LockTable::row`");
-                LockTarget::Row(keyspace, key.to_vec())
-            }
-            What::Object(object) => LockTarget::Object(*object),
-            What::Advisory(key) => LockTarget::Advisory(*key),
-        }
-    }
 }

@@ -237,6 +237,7 @@ impl Runner {
             .map(|lock| {
                 let target = match lock.target {
                     LockTarget::Row(_, key) => String::from_utf8(key).unwrap(),
+                    LockTarget::Rows(keyspace) => format!("rows of {}", keyspace.0),
                     LockTarget::Object(object) => format!("#{object}"),
                     LockTarget::Advisory(key) => format!("{key:?}"),
                 };

@@ -202,8 +202,12 @@ impl Binder<'_> {
         }
     }
 
+    /// The row of a relation, or the value of a function in FROM that gives no rows.
     fn whole_row(&mut self, name: &str, at: &Place<'_, '_>) -> Result<Typed> {
         let relation = at.scope.relation(None, name, None)?;
+        if let (true, [column]) = (relation.is_scalar, &relation.columns[..]) {
+            return Ok(Typed::new(Expr::Column(column.id), column.of.clone()));
+        }
         let columns = relation.columns.iter();
         let names: Vec<Box<str>> = columns
             .clone()

@@ -263,6 +263,7 @@ impl Binder<'_> {
             alias_of: None,
             columns,
             tableoid: None,
+            is_scalar: false,
         };
         (plan, relation)
     }
@@ -297,6 +298,7 @@ impl Binder<'_> {
             alias_of: hidden,
             columns: relation.columns,
             tableoid: relation.tableoid,
+            is_scalar: relation.is_scalar,
         })
     }
 
@@ -415,6 +417,7 @@ impl Binder<'_> {
             alias_of: None,
             columns: merged.clone(),
             tableoid: None,
+            is_scalar: false,
         });
         merged.extend(rest(&left.names));
         merged.extend(rest(&right.names));

@@ -57,6 +57,7 @@ impl Binder<'_> {
             },
             schema: None,
             alias_of: None,
+            is_scalar: columns.len() == 1,
             columns,
             tableoid: None,
         };

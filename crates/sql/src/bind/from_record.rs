@@ -107,6 +107,7 @@ impl Binder<'_> {
             alias_of: None,
             columns: item.1,
             tableoid: None,
+            is_scalar: false,
         };
         let relation = Relation {
             alias_of: None,

@@ -138,13 +138,17 @@ impl Binder<'_> {
         grouping: &mut Grouping,
     ) -> Result<usize> {
         let columns: Vec<OutputColumn> = outputs.iter().map(|(column, _)| column.clone()).collect();
+        let items: Vec<(ColumnId, Expr)> = outputs
+            .iter()
+            .map(|(column, expr)| (column.id, expr.clone()))
+            .collect();
         let of_from = match item {
             ast::Expr::Identifier(name) => scope.from.find(&name_of(name), None)?.is_some(),
             _ => false,
         };
         let target = match of_from {
             true => Target::Expression,
-            false => self.output_target(item, &columns, "GROUP BY")?,
+            false => self.output_target(item, &columns, &items, "GROUP BY")?,
         };
         let output = match target {
             Target::Output(index) => Some(index),

@@ -76,6 +76,7 @@ impl Binder<'_> {
             alias_of: None,
             columns: columns.collect(),
             tableoid: None,
+            is_scalar: false,
         })
     }
 

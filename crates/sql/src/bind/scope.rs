@@ -39,6 +39,8 @@ pub(crate) struct Relation {
     pub(crate) columns: Vec<NamedColumn>,
     /// Its number, if it is a table: then it has system columns.
     pub(crate) tableoid: Option<TableOid>,
+    /// Whether it is a function whose rows are plain values: its name stands for the value.
+    pub(crate) is_scalar: bool,
 }
 
 impl Relation {
@@ -50,6 +52,7 @@ impl Relation {
             alias_of: None,
             columns,
             tableoid: None,
+            is_scalar: false,
         }
     }
 }

@@ -370,7 +370,8 @@ impl Binder<'_> {
     ) -> Result<Vec<SortKey>> {
         let mut keys = Vec::with_capacity(order.len());
         for item in order {
-            let (column, of) = match self.output_target(&item.expr, &list.columns, "ORDER BY")? {
+            let target = self.output_target(&item.expr, &list.columns, &list.items, "ORDER BY")?;
+            let (column, of) = match target {
                 Target::Output(index) => {
                     let output = &mut list.columns[index];
                     if output.of == Type::UNKNOWN {
@@ -490,7 +491,7 @@ impl Binder<'_> {
     ) -> Result<Vec<(ColumnId, Type)>> {
         let mut on = Vec::with_capacity(items.len());
         for item in items {
-            match self.output_target(item, &list.columns, "SELECT DISTINCT ON")? {
+            match self.output_target(item, &list.columns, &list.items, "SELECT DISTINCT ON")? {
                 Target::Output(index) => {
                     let output = &list.columns[index];
                     on.push((output.id, output.of.clone()));

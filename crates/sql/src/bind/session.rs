@@ -97,6 +97,7 @@ impl Binder<'_> {
             alias_of: None,
             columns,
             tableoid: Some(TableOid::Column(tableoid)),
+            is_scalar: false,
         };
         (plan, relation)
     }

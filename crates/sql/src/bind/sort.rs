@@ -27,13 +27,15 @@ pub(super) enum Target {
 
 impl Binder<'_> {
     /// A number is a position, and a bare name an output column if there is one of that name.
+    /// Where several are called so, all have to be the same of `items`, what the columns are.
     pub(super) fn output_target(
         &self,
         item: &ast::Expr,
         outputs: &[OutputColumn],
+        items: &[(ColumnId, Expr)],
         clause: &str,
     ) -> Result<Target> {
-        self.output_target_inner(item, outputs, clause)
+        self.output_target_inner(item, outputs, items, clause)
             .map_err(|error| error.at(place(item.span())))
     }
 
@@ -41,6 +43,7 @@ impl Binder<'_> {
         &self,
         item: &ast::Expr,
         outputs: &[OutputColumn],
+        items: &[(ColumnId, Expr)],
         clause: &str,
     ) -> Result<Target> {
         match item {
@@ -70,7 +73,7 @@ impl Binder<'_> {
                 let Some((first, output)) = found.next() else {
                     return Ok(Target::Expression);
                 };
-                if found.any(|(_, other)| other.id != output.id) {
+                if found.any(|(_, other)| !are_same(output, other, items)) {
                     let message = format!("{clause} \"{folded}\" is ambiguous");
                     return Err(Error::new(SqlState::AMBIGUOUS_COLUMN, message));
                 }
@@ -114,7 +117,7 @@ impl Binder<'_> {
         let BoundQuery { plan, columns } = bound;
         let mut keys = Vec::with_capacity(order.len());
         for item in order {
-            let index = match self.output_target(&item.expr, &columns, "ORDER BY")? {
+            let index = match self.output_target(&item.expr, &columns, &[], "ORDER BY")? {
                 Target::Output(index) => index,
                 Target::Expression => {
                     // Names are still checked, so that a misspelt one is told as such.
@@ -153,6 +156,16 @@ impl Binder<'_> {
         items.push((id, typed.expr));
         id
     }
+}
+
+/// Whether two output columns are one value, by what they are among `items`.
+fn are_same(one: &OutputColumn, other: &OutputColumn, items: &[(ColumnId, Expr)]) -> bool {
+    let item = |output: &OutputColumn| items.iter().find(|(id, _)| *id == output.id);
+    let are_equal = || match (item(one), item(other)) {
+        (Some((_, one)), Some((_, other))) => one == other,
+        (None, _) | (_, None) => false,
+    };
+    one.id == other.id || one.of == other.of && are_equal()
 }
 
 /// The items that are computed before rows are sorted, and the columns of `input` that the others

@@ -92,6 +92,7 @@ impl Binder<'_> {
             alias_of: None,
             columns,
             tableoid: (!found.is_view).then_some(TableOid::Column(tableoid)),
+            is_scalar: false,
         };
         Some((plan, relation))
     }

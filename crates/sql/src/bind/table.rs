@@ -185,6 +185,7 @@ impl Binder<'_> {
             alias_of: None,
             columns,
             tableoid: Some(TableOid::Column(tableoid)),
+            is_scalar: false,
         };
         Ok((plan, relation))
     }
@@ -308,6 +309,7 @@ fn scope_of(definition: &Definition, tableoid: Option<TableOid>) -> Scope<'stati
             alias_of: None,
             columns: columns.collect(),
             tableoid,
+            is_scalar: false,
         }),
     }
 }
@@ -379,6 +381,7 @@ impl Binder<'_> {
                 alias_of: None,
                 columns: Vec::new(),
                 tableoid: None,
+                is_scalar: false,
             }),
         };
         let typed = self.expression(written, &mut Place::new(&scope, "DEFAULT expressions"))?;

@@ -233,6 +233,7 @@ impl Binder<'_> {
             alias_of: None,
             columns: named,
             tableoid: None,
+            is_scalar: false,
         };
         Ok(Some((plan, relation)))
     }

@@ -16,6 +16,7 @@ mod operator;
 mod place;
 mod rename;
 mod reserved;
+mod sign;
 mod typed;
 pub(crate) mod utility;
 mod with;
@@ -69,7 +70,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>> {
     plain_quotes(&mut tokens);
     let statements: Vec<Statement> = Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX)
-        .with_tokens_with_locations(rewrite(tokens))
+        .with_tokens_with_locations(rewrite(sign::take_off(tokens)))
         .parse_statements()
         .map(|statements| statements.into_iter().map(without_into).collect())
         .map_err(|error| from_parser(error, text))?;

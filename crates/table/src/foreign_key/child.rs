@@ -52,7 +52,7 @@ impl Table {
     }
 
     /// Looks for a row's parent in the newest state and locks it. Returns whether it is there, or
-    /// none is needed.
+    /// none is needed. A key that is null in part never has one under MATCH FULL.
     pub(crate) fn refer(
         &self,
         transaction: &mut Transaction,
@@ -64,8 +64,8 @@ impl Table {
         if nulls > 0 {
             let (_, foreign) = self.foreign_key(key.constraint)?;
             return match foreign.match_type {
-                Match::Full if nulls < key.places.len() => Err(self.mixed_nulls(key)?),
-                Match::Full | Match::Simple => Ok(true),
+                Match::Full => Ok(nulls == key.places.len()),
+                Match::Simple => Ok(true),
             };
         }
         let at = self.link(transaction, key, statement)?;
@@ -206,6 +206,11 @@ impl Table {
         statement: &Statement,
     ) -> Result<Error> {
         let (constraint, foreign) = self.foreign_key(key.constraint)?;
+        let violation = self.child_violation(&constraint.name);
+        if key.places.iter().any(|place| row[*place].is_null()) {
+            let detail = "MATCH FULL does not allow mixing of null and nonnull key values.";
+            return Ok(violation.with_detail(detail));
+        }
         let values = key.places.iter().map(|place| &row[*place]);
         let text = self.key_text(key.places.iter().copied(), values, &statement.settings);
         let parent = statement.tables.table(foreign.parent)?;
@@ -213,14 +218,7 @@ impl Table {
             "Key {text} is not present in table \"{}\".",
             parent.definition.name
         );
-        Ok(self.child_violation(&constraint.name).with_detail(detail))
-    }
-
-    fn mixed_nulls(&self, key: &ChildKey) -> Result<Error> {
-        let (constraint, _) = self.foreign_key(key.constraint)?;
-        Ok(self
-            .child_violation(&constraint.name)
-            .with_detail("MATCH FULL does not allow mixing of null and nonnull key values."))
+        Ok(violation.with_detail(detail))
     }
 
     fn child_violation(&self, constraint: &str) -> Error {

@@ -157,6 +157,7 @@ impl Binder<'_> {
                 })
                 .collect(),
             tableoid: None,
+            is_scalar: false,
         };
         if views.is_empty() {
             return Ok((proposed, None));

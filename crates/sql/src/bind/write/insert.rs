@@ -59,6 +59,7 @@ impl Binder<'_> {
             alias_of: None,
             columns: named.collect(),
             tableoid: relation.tableoid,
+            is_scalar: false,
         };
         // The view's names for the new row.
         let through = match through.is_some() {

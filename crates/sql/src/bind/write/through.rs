@@ -247,6 +247,7 @@ impl Binder<'_> {
             alias_of: None,
             columns,
             tableoid: None,
+            is_scalar: false,
         })
     }
 
@@ -391,6 +392,7 @@ fn written_columns(view: &View, catalog: &Arc<Catalog>, verb: Verb) -> Result<Ve
         alias_of: None,
         columns: columns.collect(),
         tableoid: Some(TableOid::Known(definition.oid)),
+        is_scalar: false,
     };
     let through = binder.through(&views, relation, &places, verb)?;
     Ok(through.places.iter().map(Option::is_some).collect())

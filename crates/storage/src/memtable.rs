@@ -20,7 +20,7 @@
 //! more thing that readers ask about, in every source alike. It does not resolve references into
 //! value files; it only remembers which files its entries need.
 
-mod filter;
+pub mod filter;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -46,7 +46,7 @@ const _: () = {
 
 /// What readers share with the one [`FilterWriter`].
 #[derive(Debug, Default)]
-pub(super) struct KeyFilter {
+pub struct KeyFilter {
     /// Filled from the front.
     stages: [OnceLock<Stage>; STAGES],
     /// What they take in memory.
@@ -55,7 +55,7 @@ pub(super) struct KeyFilter {
 
 /// The right to add keys.
 #[derive(Debug)]
-pub(super) struct FilterWriter {
+pub struct FilterWriter {
     /// How many stages there are.
     stages: usize,
     /// How many more keys the newest takes.
@@ -118,7 +118,7 @@ fn bit_of(hash: u64, n: u32) -> (usize, u64) {
 impl KeyFilter {
     /// Whether a key with this hash may have been added. Never wrong about one that was.
     #[inline]
-    pub(super) fn may_contain(&self, hash: u64) -> bool {
+    pub fn may_contain(&self, hash: u64) -> bool {
         self.stages
             .iter()
             .map_while(OnceLock::get)
@@ -134,7 +134,7 @@ impl KeyFilter {
     }
 
     /// The memory that the stages take.
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 }
@@ -142,7 +142,7 @@ impl KeyFilter {
 impl FilterWriter {
     /// For a filter that will have about so many keys, or zero if that is not known. It takes no
     /// memory before the first.
-    pub(super) fn new(keys: u64) -> Self {
+    pub fn new(keys: u64) -> Self {
         // An eighth more: two memtables are never the same.
         let keys = usize::try_from(keys + keys / 8).unwrap_or(usize::MAX);
         let blocks = keys.saturating_mul(BITS_PER_KEY) >> BLOCK_BITS_LOG2;
@@ -156,7 +156,7 @@ impl FilterWriter {
     }
 
     /// Adds a key by its hash. What looks present already takes no room.
-    pub(super) fn add(&mut self, filter: &KeyFilter, hash: u64) {
+    pub fn add(&mut self, filter: &KeyFilter, hash: u64) {
         if filter.may_contain(hash) {
             return;
         }
@@ -172,7 +172,7 @@ impl FilterWriter {
     }
 
     /// About how many different keys were added.
-    pub(super) fn keys(&self) -> u64 {
+    pub fn keys(&self) -> u64 {
         self.keys
     }
 

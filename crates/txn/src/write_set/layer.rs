@@ -2,6 +2,7 @@
 //! below both, what is on its way to files, and below that, what is there; and at the bottom, what was
 //! taken out of the snapshot.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -11,6 +12,7 @@ use rustdb_storage::{KeyspaceId, Result};
 
 use super::frozen::Frozen;
 use super::key::Key;
+use super::spilled_keys::SpilledKeys;
 use super::spilling::Spilling;
 use super::taken::Taken;
 use super::writes::{Ordered, Writes};
@@ -26,6 +28,8 @@ pub(crate) struct Layer {
     spilling: Vec<Spilling>,
     /// Below all that, the oldest first.
     pieces: Vec<Piece>,
+    /// The keys in them.
+    spilled_keys: RefCell<SpilledKeys>,
     /// What was taken out of the snapshot; below everything that is written.
     taken: Taken,
 }
@@ -50,6 +54,7 @@ impl Layer {
             spaces: BTreeMap::new(),
             spilling: Vec::new(),
             pieces: Vec::new(),
+            spilled_keys: RefCell::default(),
             taken: Taken::default(),
         }
     }
@@ -195,6 +200,9 @@ impl Layer {
         for spilling in &mut self.spilling {
             spilling.write(engine)?;
         }
+        if !self.spilling.is_empty() {
+            self.spilled_keys.get_mut().count_memory(engine);
+        }
         let spilled = self.spilling.drain(..);
         self.pieces.extend(spilled.filter_map(Spilling::into_piece));
         Ok(())
@@ -213,6 +221,7 @@ impl Layer {
             self.spill(engine)?;
             upper.finish_spilling(engine)?;
             self.pieces.append(&mut upper.pieces);
+            *upper.spilled_keys.get_mut() = SpilledKeys::default();
         }
         self.taken.absorb(&mut upper.taken);
         for (keyspace, space) in std::mem::take(&mut upper.spaces) {
@@ -252,8 +261,11 @@ impl Layer {
         }
         let mut full_key = Vec::with_capacity(4 + key.len());
         storage_key(keyspace, key, &mut full_key);
+        let mut spilled_keys = self.spilled_keys.borrow_mut();
+        let may_be_there = spilled_keys.may_contain(&self.pieces, &full_key)?;
+        drop(spilled_keys);
         for piece in self.pieces.iter().rev() {
-            if let Some(write) = piece.get(&full_key)? {
+            if may_be_there && let Some(write) = piece.get(&full_key)? {
                 return Ok(Some(write));
             }
             if piece

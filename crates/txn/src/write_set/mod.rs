@@ -36,6 +36,7 @@ mod log;
 mod runs;
 mod sort;
 mod spill;
+mod spilled_keys;
 mod spilling;
 mod taken;
 mod writes;

@@ -48,19 +48,10 @@ impl Binder<'_> {
         let (source, given) = self.insert_source(insert, &definition, &targets, overriding)?;
         let (source, columns) = self.complete_rows(source, &definition, &targets, given)?;
         let alias = alias_of(insert)?;
-        let named = relation.columns.into_iter().map(|column| {
-            let place = scan.columns.iter().find(|(id, _)| *id == column.id);
-            let id = place.map_or(column.id, |(_, place)| columns[*place]);
-            NamedColumn { id, ..column }
-        });
-        let mut written = Relation {
-            name: relation.name,
-            schema: relation.schema.filter(|_| alias.is_none()),
-            alias_of: None,
-            columns: named.collect(),
-            tableoid: relation.tableoid,
-            is_scalar: false,
-        };
+        let mut written = new_rows(relation, &scan.columns, &columns);
+        if alias.is_some() {
+            written.schema = None;
+        }
         // The view's names for the new row.
         let through = match through.is_some() {
             true => {
@@ -505,6 +496,19 @@ fn refuse_generated(column: &Column, overriding: Option<Overriding>) -> Result<(
         }
         _ => error,
     })
+}
+
+/// The table with its new rows, whose columns are these in the order of the table's.
+fn new_rows(relation: Relation, read: &[(ColumnId, usize)], columns: &[ColumnId]) -> Relation {
+    let named = relation.columns.into_iter().map(|column| {
+        let place = read.iter().find(|(id, _)| *id == column.id);
+        let id = place.map_or(column.id, |(_, place)| columns[*place]);
+        NamedColumn { id, ..column }
+    });
+    Relation {
+        columns: named.collect(),
+        ..relation
+    }
 }
 
 fn refuse_insert(insert: &ast::Insert) -> Result<()> {

@@ -9,8 +9,8 @@ use super::names::{choose_name, column_part, is_taken};
 use super::table::check_key_columns;
 use crate::change::CatalogChange;
 use crate::descriptor::{
-    Action, ColumnId, Constraint, ConstraintKind, Expression, ForeignKey, Index, IndexColumn,
-    IndexMethod, IndexState, Match, Object, RowKeyColumns, Table,
+    Action, ColumnId, Constraint, ConstraintKind, Expression, ForeignKey, Generated, Index,
+    IndexColumn, IndexMethod, IndexState, Match, Object, RowKeyColumns, Table,
 };
 use crate::error::{Error, Result};
 
@@ -346,6 +346,7 @@ impl CatalogChange {
             ));
         }
         let index = referenced_index(&parent, &parent_columns)?;
+        check_generated(table, &key.columns, key.on_update, key.on_delete)?;
         for (child_id, parent_id) in key.columns.iter().zip(&parent_columns) {
             if let (Some(child), Some(parent)) =
                 (table.column(*child_id), parent.column(*parent_id))
@@ -367,6 +368,29 @@ impl CatalogChange {
             on_delete_columns: key.on_delete_columns,
         })
     }
+}
+
+/// Refuses actions that would write a column that is computed.
+fn check_generated(
+    table: &Table,
+    columns: &[ColumnId],
+    on_update: Action,
+    on_delete: Action,
+) -> Result<()> {
+    let is_computed = |id: &ColumnId| {
+        let column = table.column(*id);
+        column.is_some_and(|column| matches!(column.generated, Some(Generated::Stored(_))))
+    };
+    let (null, default) = (Action::SetNull, Action::SetDefault);
+    let wrong = match (on_update, on_delete) {
+        _ if !columns.iter().any(is_computed) => return Ok(()),
+        (action, _) if action == null || action == default || action == Action::Cascade => "UPDATE",
+        (_, action) if action == null || action == default => "DELETE",
+        _ => return Ok(()),
+    };
+    let message =
+        format!("invalid ON {wrong} action for foreign key constraint containing generated column");
+    Err(Error::new(SqlState::SYNTAX_ERROR, message))
 }
 
 fn taken(table: &Table, constraint: &str) -> Error {

@@ -35,8 +35,12 @@ fn operator_and_signs(token: &Token) -> Option<(Part, impl Iterator<Item = Part>
     let Token::CustomBinaryOperator(text) = token else {
         return None;
     };
-    let operator = text.trim_end_matches(['+', '-']);
-    if operator.is_empty() || operator.len() == text.len() || operator.contains(KEEPS_SIGNS) {
+    // Of signs alone the first one is the operator, or a sign as the others.
+    let operator = match text.trim_end_matches(['+', '-']) {
+        "" => text.get(..1)?,
+        operator => operator,
+    };
+    if operator.len() == text.len() || operator.contains(KEEPS_SIGNS) {
         return None;
     }
     let signs: Vec<Part> = text[operator.len()..]
@@ -53,6 +57,8 @@ fn operator_and_signs(token: &Token) -> Option<(Part, impl Iterator<Item = Part>
 /// The token of an operator.
 fn known(operator: &str) -> Token {
     match operator {
+        "+" => Token::Plus,
+        "-" => Token::Minus,
         "->" => Token::Arrow,
         "->>" => Token::LongArrow,
         "=" => Token::Eq,
